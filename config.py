@@ -1,0 +1,231 @@
+"""Settings: the only reader of the environment.
+
+Every setting is a field of `Settings`, named in `VARIABLES` with its variable, default and meaning. A value that cannot be
+used raises `ConfigError`, one sentence that names the variable; `load()` turns that into a message and an exit.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from dotenv import load_dotenv
+
+VERSION = "0.1.0"
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the text names the variable and what would be right."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ConfigError(f"must be a whole number, not {value!r}") from None
+        if not minimum <= number <= maximum:
+            raise ConfigError(f"must be from {minimum} to {maximum}, not {number}")
+        return number
+
+    return parse
+
+
+def _seconds(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        raise ConfigError(f"must be a number of seconds, not {value!r}") from None
+    if not 0 <= number <= 86_400:
+        raise ConfigError(f"must be from 0 to 86400 seconds, not {value}")
+    return number
+
+
+def _switch(value: str) -> bool:
+    if value.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if value.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ConfigError(f"must be 1 or 0, not {value!r}")
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ConfigError(f"must be a full http(s) address, not {value!r}")
+    return value.rstrip("/")
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ConfigError(f"must be one of {', '.join(choices)}, not {value!r}")
+        return value
+
+    return parse
+
+
+def _setting(variable: str, default: Any, parse: Callable[[str], Any], meaning: str, *, secret: bool = False) -> Any:
+    return field(
+        default=default,
+        repr=not secret,
+        metadata={"variable": variable, "parse": parse, "meaning": meaning, "secret": secret},
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, read once at the start. `Settings()` holds the defaults; `from_env()` reads variables and `.env`."""
+
+    db_host: str = _setting("TOOL_TOOLSDB_HOST", "tools.db.svc.wikimedia.cloud", _text, "database server")
+    db_port: int = _setting("TOOL_TOOLSDB_PORT", 3306, _whole(1, 65535), "its port")
+    db_user: str = _setting("TOOL_TOOLSDB_USER", "", _text, "database user")
+    db_password: str = _setting("TOOL_TOOLSDB_PASSWORD", "", _text, "its password", secret=True)
+    db_name: str = _setting("WIKIVISAGE_DB_NAME", "", _text, "database; empty: USER__wikivisage, as ToolsDB wants it")
+    db_pool_size: int = _setting(
+        "WIKIVISAGE_DB_POOL_SIZE", 0, _whole(0, 20), "connections of a process; 0: projects x threads + 3, at most 6"
+    )
+    db_skip_locked: str = _setting(
+        "WIKIVISAGE_DB_SKIP_LOCKED",
+        "auto",
+        _one_of("auto", "0"),
+        "auto: use SKIP LOCKED where the server has it (MariaDB 10.6); 0: never",
+    )
+
+    oauth_client_id: str = _setting("OAUTH_CLIENT_ID", "", _text, "OAuth 2.0 consumer")
+    oauth_client_secret: str = _setting("OAUTH_CLIENT_SECRET", "", _text, "its secret", secret=True)
+    oauth_redirect_uri: str = _setting(
+        "OAUTH_REDIRECT_URI", "http://localhost:8000/auth/callback", _url, "callback, exactly as registered"
+    )
+    secret_key: str = _setting("FLASK_SECRET_KEY", "", _text, "signs the session cookie", secret=True)
+    token_keys: tuple[str, ...] = _setting(
+        "WIKIVISAGE_TOKEN_KEY", (), _words, "Fernet keys that seal OAuth tokens, newest first, by comma", secret=True
+    )
+    port: int = _setting("PORT", 8000, _whole(1, 65535), "port of `python app.py`")
+    production: bool = _setting(
+        "WIKIVISAGE_PRODUCTION", False, _switch, "1: refuse to start without keys; cookies over https only"
+    )
+    proxies: int = _setting("WIKIVISAGE_PROXIES", 0, _whole(0, 5), "proxies in front that set X-Forwarded-*")
+    contact: str = _setting("WIKIVISAGE_CONTACT", "", _text, "address or page of the operator, for the User-Agent")
+
+    commons_api: str = _setting(
+        "WIKIVISAGE_COMMONS_API", "https://commons.wikimedia.org/w/api.php", _url, "action API of Commons"
+    )
+    commons_pages: str = _setting(
+        "WIKIVISAGE_COMMONS_PAGES", "https://commons.wikimedia.org/wiki", _url, "pages of Commons, for links"
+    )
+    media_hosts: tuple[str, ...] = _setting(
+        "WIKIVISAGE_MEDIA_HOSTS",
+        ("upload.wikimedia.org", "thumb.wikimedia.org"),
+        _words,
+        "hosts (with :port) that pictures may come from",
+    )
+    wikidata_api: str = _setting(
+        "WIKIVISAGE_WIKIDATA_API", "https://www.wikidata.org/w/api.php", _url, "action API of Wikidata"
+    )
+    wikidata_pages: str = _setting(
+        "WIKIVISAGE_WIKIDATA_PAGES", "https://www.wikidata.org/wiki", _url, "pages of Wikidata, for links"
+    )
+    oauth_url: str = _setting(
+        "WIKIVISAGE_OAUTH_URL", "https://meta.wikimedia.org/w/rest.php/oauth2", _url, "OAuth 2.0 endpoints"
+    )
+    sparql_url: str = _setting(
+        "WIKIVISAGE_SPARQL_URL", "https://commons-query.wikimedia.org/sparql", _url, "query service for P180"
+    )
+    pagepile_url: str = _setting(
+        "WIKIVISAGE_PAGEPILE_URL", "https://pagepile.toolforge.org/api.php", _url, "PagePile lists"
+    )
+
+    poll_interval: float = _setting("WIKIVISAGE_WORKER_POLL_INTERVAL", 60.0, _seconds, "seconds between full look-arounds")
+    max_projects: int = _setting("WIKIVISAGE_WORKER_MAX_PROJECTS", 3, _whole(1, 20), "projects a worker serves at once")
+    image_threads: int = _setting("WIKIVISAGE_WORKER_IMAGE_THREADS", 4, _whole(1, 32), "parallel downloads of a worker")
+    batch_size: int = _setting("WIKIVISAGE_WORKER_BATCH_SIZE", 50, _whole(1, 50), "files leased at once")
+    download_throttle: float = _setting(
+        "COMMONS_DOWNLOAD_THROTTLE_SECONDS", 0.0, _seconds, "pause before each download of a picture"
+    )
+    detector: str = _setting(
+        "WIKIVISAGE_DETECTOR", "hog+centerface", _one_of("hog", "hog+centerface", "centerface"), "face detector"
+    )
+    detector_children: int = _setting(
+        "WIKIVISAGE_DETECTOR_CHILDREN", 0, _whole(0, 64), "detector processes of a worker; 0: one a core"
+    )
+    cache_dir: str = _setting("WIKIVISAGE_CACHE_DIR", "", _text, "where model files are kept; empty: ~/.cache/wikivisage")
+    max_files: int = _setting("WIKIVISAGE_MAX_FILES", 9_000, _whole(1, 1_000_000), "files of a project, at most")
+    max_categories: int = _setting(
+        "WIKIVISAGE_MAX_CATEGORIES", 200, _whole(1, 10_000), "categories a project's crawl enters, at most"
+    )
+    max_bootstrap: int = _setting("WIKIVISAGE_MAX_BOOTSTRAP", 1_000, _whole(0, 10_000), "bootstrap files, at most")
+    recrawl_hours: float = _setting("WIKIVISAGE_RECRAWL_HOURS", 24.0, _seconds, "hours between looks at a category")
+
+    log_level: str = _setting("WIKIVISAGE_LOG_LEVEL", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "log level")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from `environ` (default: the process's environment, after `.env` is loaded into it).
+
+        An empty value counts as absent. Raises ConfigError.
+        """
+        if environ is None:
+            load_dotenv(override=False)
+            environ = os.environ
+        values: dict[str, Any] = {}
+        for setting in fields(cls):
+            variable = setting.metadata["variable"]
+            raw = environ.get(variable, "").strip()
+            if not raw:
+                continue
+            try:
+                values[setting.name] = setting.metadata["parse"](raw)
+            except ConfigError as error:
+                shown = "its value cannot be used" if setting.metadata["secret"] else str(error)
+                raise ConfigError(f"{variable} {shown}.") from None
+        return cls(**values)
+
+    @property
+    def database(self) -> str:
+        """The database's name; ToolsDB allows only names that begin with the user's."""
+        return self.db_name or f"{self.db_user}__wikivisage"
+
+    @property
+    def pool_size(self) -> int:
+        """Connections of a worker: projects x threads + 3, at most 6, since ToolsDB allows 20 in all."""
+        return self.db_pool_size or min(6, self.max_projects * self.image_threads + 3)
+
+    @property
+    def web_pool_size(self) -> int:
+        """Connections of a web process: two web processes, two workers of 6 and a migration stay within 20."""
+        return self.db_pool_size or 3
+
+
+def variables() -> list[tuple[str, str, str]]:
+    """Each setting as (variable, default as text, meaning), in the order of `Settings`; for documents and tests."""
+    rows = []
+    for setting in fields(Settings):
+        default = "" if setting.default is MISSING else setting.default
+        text = ",".join(default) if isinstance(default, tuple) else str(default)
+        rows.append((setting.metadata["variable"], text, setting.metadata["meaning"]))
+    return rows
+
+
+def load() -> Settings:
+    """The settings of this process; a bad one ends it with a sentence."""
+    try:
+        return Settings.from_env()
+    except ConfigError as error:
+        stop(str(error))
+
+
+def stop(sentence: str) -> NoReturn:
+    """End the process with one clear sentence on standard error."""
+    print(f"wikivisage: {sentence}", file=sys.stderr)
+    raise SystemExit(2)

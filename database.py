@@ -1,0 +1,232 @@
+"""Connections to MariaDB: a bounded pool, transactions, and what may be tried again. The only importer of pymysql.
+
+`Database.transaction()` gives a `Connection`; it commits at the end of the block and rolls back on any exception.
+`Database.retry(work)` runs a whole transaction again where the server broke it off for a reason that passes.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import pymysql
+from dbutils.pooled_db import PooledDB
+from pymysql.constants import CR, ER
+from pymysql.cursors import DictCursor
+
+from config import Settings
+
+Row = dict[str, Any]
+Value = TypeVar("Value")
+
+# Each was rolled back by the server, or never reached it: the transaction can be run again from its beginning.
+_PASSING = {
+    ER.LOCK_DEADLOCK,
+    ER.LOCK_WAIT_TIMEOUT,
+    ER.CON_COUNT_ERROR,
+    ER.USER_LIMIT_REACHED,
+    ER.TOO_MANY_USER_CONNECTIONS,
+    ER.SERVER_SHUTDOWN,
+    1205,
+    1969,  # ER_STATEMENT_TIMEOUT
+    1927,  # ER_CONNECTION_KILLED
+    4031,
+    CR.CR_CONNECTION_ERROR,
+    CR.CR_CONN_HOST_ERROR,
+    CR.CR_SERVER_GONE_ERROR,
+    CR.CR_SERVER_LOST,
+}
+_SESSION = (
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', innodb_lock_wait_timeout = 10"
+)
+
+
+class DatabaseError(Exception):
+    """The database refused or could not be reached; the text says what to look at."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database cannot be reached now, or all its connections are taken; the same may work in a moment."""
+
+
+class Duplicate(DatabaseError):
+    """A row with this unique key is there already."""
+
+
+class Connection:
+    """One connection inside one transaction. Arguments are always passed apart from the SQL text (%s)."""
+
+    def __init__(self, raw: Any, *, skip_locked: bool) -> None:
+        self._raw = raw
+        self.for_update = "FOR UPDATE SKIP LOCKED" if skip_locked else "FOR UPDATE"
+
+    def execute(self, sql: str, args: Sequence[Any] | None = None) -> int:
+        """Run a statement; returns the number of rows changed (found, for a SELECT)."""
+        with self._raw.cursor() as cursor:
+            count: int = cursor.execute(sql, args)
+            return count
+
+    def insert(self, sql: str, args: Sequence[Any] | None = None) -> int:
+        """Run an INSERT; returns the AUTO_INCREMENT id. Raises Duplicate."""
+        with self._raw.cursor() as cursor:
+            try:
+                cursor.execute(sql, args)
+            except pymysql.err.IntegrityError as error:
+                if error.args[0] == ER.DUP_ENTRY:
+                    raise Duplicate(str(error.args[1])) from error
+                raise
+            return int(cursor.lastrowid)
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Run an INSERT or UPDATE for every row, in as few statements as the server's packet allows."""
+        if not rows:
+            return 0
+        with self._raw.cursor() as cursor:
+            return int(cursor.executemany(sql, rows) or 0)
+
+    def rows(self, sql: str, args: Sequence[Any] | None = None) -> list[Row]:
+        """All rows, each a dict by column name."""
+        with self._raw.cursor() as cursor:
+            cursor.execute(sql, args)
+            return list(cursor.fetchall())
+
+    def row(self, sql: str, args: Sequence[Any] | None = None) -> Row | None:
+        """The first row, or None."""
+        with self._raw.cursor() as cursor:
+            cursor.execute(sql, args)
+            found: Row | None = cursor.fetchone()
+            return found
+
+    def value(self, sql: str, args: Sequence[Any] | None = None) -> Any:
+        """The first column of the first row, or None."""
+        found = self.row(sql, args)
+        return next(iter(found.values())) if found else None
+
+    def column(self, sql: str, args: Sequence[Any] | None = None) -> list[Any]:
+        """The first column of all rows."""
+        return [next(iter(found.values())) for found in self.rows(sql, args)]
+
+
+def marks(values: Sequence[Any]) -> str:
+    """The placeholders for an IN list, `%s,%s,%s`; an empty list matches nothing."""
+    return ",".join(["%s"] * len(values)) or "NULL"
+
+
+class Database:
+    """A pool of at most `size` connections; a thread waits up to `patience` seconds for one."""
+
+    def __init__(self, settings: Settings, size: int, patience: float = 15.0) -> None:
+        self._settings = settings
+        self._free = threading.BoundedSemaphore(size)
+        self._patience = patience
+        self._skip_locked: bool | None = False if settings.db_skip_locked == "0" else None
+        self._pool = PooledDB(
+            pymysql,
+            maxcached=size,
+            maxconnections=0,  # the semaphore bounds them, and gives up after `patience`, which the pool cannot
+            ping=1,
+            setsession=[_SESSION, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"],
+            host=settings.db_host,
+            port=settings.db_port,
+            user=settings.db_user,
+            password=settings.db_password,
+            database=settings.database,
+            charset="utf8mb4",
+            cursorclass=DictCursor,
+            connect_timeout=5,
+            read_timeout=120,
+            write_timeout=60,
+            client_flag=pymysql.constants.CLIENT.FOUND_ROWS,
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection whose work is committed at the end of the block and rolled back when it raises.
+
+        Raises DatabaseUnavailable, DatabaseError.
+        """
+        if not self._free.acquire(timeout=self._patience):
+            raise DatabaseUnavailable("All database connections are in use. Try again in a moment.")
+        raw = None
+        try:
+            raw = self._pool.connection()
+            raw.begin()
+            yield Connection(raw, skip_locked=self._knows_skip_locked(raw))
+            raw.commit()
+        except pymysql.err.MySQLError as error:
+            _roll_back(raw)
+            raise _meaning(error, self._settings) from error
+        except BaseException:
+            _roll_back(raw)
+            raise
+        finally:
+            if raw is not None:
+                raw.close()
+            self._free.release()
+
+    def retry(self, work: Callable[[Connection], Value], attempts: int = 5) -> Value:
+        """Run `work` in a transaction of its own, again after a deadlock, a lock timeout or a lost connection.
+
+        `work` may run several times: it must do nothing but SQL. Waits 50 ms x 2^n with full jitter between attempts.
+        """
+        for attempt in range(attempts):
+            try:
+                with self.transaction() as db:
+                    return work(db)
+            except DatabaseUnavailable:
+                if attempt == attempts - 1:
+                    raise
+                time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 (jitter, not a secret)
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pool.close()
+
+    def _knows_skip_locked(self, raw: Any) -> bool:
+        if self._skip_locked is None:
+            with raw.cursor() as cursor:
+                cursor.execute("SELECT VERSION() AS version")
+                self._skip_locked = has_skip_locked(cursor.fetchone()["version"])
+        return self._skip_locked
+
+
+def has_skip_locked(version: str) -> bool:
+    """Whether a server that calls itself `version` (say 10.4.29-MariaDB-log) knows SKIP LOCKED (MariaDB 10.6)."""
+    numbers = version.split("-")[0].split(".")
+    try:
+        return (int(numbers[0]), int(numbers[1])) >= (10, 6)
+    except (ValueError, IndexError):
+        return False
+
+
+def _roll_back(raw: Any) -> None:
+    if raw is None:
+        return
+    try:
+        raw.rollback()
+    except pymysql.err.MySQLError:
+        pass  # the connection is lost, and its transaction with it: the pool's ping replaces it
+
+
+def _meaning(error: pymysql.err.MySQLError, settings: Settings) -> DatabaseError:
+    code = error.args[0] if error.args else 0
+    where = f"{settings.db_host}:{settings.db_port}"
+    if code in {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR}:
+        return DatabaseError(
+            f"The database at {where} refuses user {settings.db_user!r} for {settings.database!r}: "
+            "check TOOL_TOOLSDB_USER, TOOL_TOOLSDB_PASSWORD and WIKIVISAGE_DB_NAME."
+        )
+    if code == ER.BAD_DB_ERROR:
+        return DatabaseError(f"There is no database {settings.database!r} at {where}: run python migrate.py.")
+    if code == ER.NO_SUCH_TABLE:
+        return DatabaseError(f"The database {settings.database!r} lacks a table: run python migrate.py. ({error.args[1]})")
+    if code in {CR.CR_CONN_HOST_ERROR, CR.CR_UNKNOWN_HOST}:
+        return DatabaseUnavailable(f"No database answers at {where}: check TOOL_TOOLSDB_HOST and TOOL_TOOLSDB_PORT.")
+    if code in _PASSING or isinstance(error, pymysql.err.InterfaceError):
+        return DatabaseUnavailable(f"The database at {where} broke off: {error.args[-1] if error.args else error}")
+    if code == ER.DUP_ENTRY:
+        return Duplicate(str(error.args[1]))
+    return DatabaseError(f"The database at {where} answered: {error}")

@@ -1,0 +1,104 @@
+"""Bring the database to today's schema: schema.sql for an empty one, then the ordered changes. Safe to run again.
+
+    python migrate.py            create or update
+    python migrate.py --reset    drop everything and begin anew (asks first, unless --yes)
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import config
+from database import Connection, Database, DatabaseError
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+
+# Changes to a landed schema, in order; schema.sql always holds their result. A change is (name, statements) and runs once.
+# DDL commits by itself in MariaDB: each statement must be harmless when run again (IF EXISTS / IF NOT EXISTS).
+CHANGES: list[tuple[str, list[str]]] = []
+
+_RECORD = """CREATE TABLE IF NOT EXISTS schema_changes (
+  name VARCHAR(100) NOT NULL PRIMARY KEY, applied_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"""
+
+
+def statements(text: str) -> list[str]:
+    """The statements of a schema file, comments removed."""
+    without_comments = re.sub(r"--[^\n]*", "", text)
+    return [statement.strip() for statement in without_comments.split(";") if statement.strip()]
+
+
+def migrate(database: Database) -> list[str]:
+    """Apply what is missing and return its names, oldest first. Raises DatabaseError.
+
+    One migration runs at a time: a second one waits for a named lock.
+    """
+    with database.transaction() as db:
+        if not db.value("SELECT GET_LOCK(CONCAT(DATABASE(), '.migrate'), 60) AS locked"):
+            raise DatabaseError("Another migration has been running for a minute. Wait for it, then run this again.")
+        try:
+            return _apply(db)
+        finally:
+            db.execute("DO RELEASE_LOCK(CONCAT(DATABASE(), '.migrate'))")
+
+
+def _apply(db: Connection) -> list[str]:
+    db.execute(_RECORD)
+    applied = set(db.column("SELECT name FROM schema_changes"))
+    if "schema" not in applied:
+        for statement in statements(SCHEMA.read_text(encoding="utf-8")):
+            again = statement.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1)
+            db.execute(again.replace("INSERT INTO", "INSERT IGNORE INTO", 1))
+        names = ["schema", *(name for name, _ in CHANGES)]
+    else:
+        names = []
+        for name, changes in CHANGES:
+            if name not in applied:
+                for statement in changes:
+                    db.execute(statement)
+                names.append(name)
+    db.many("INSERT INTO schema_changes (name) VALUES (%s)", [(name,) for name in names])
+    return names
+
+
+def reset(database: Database) -> None:
+    """Drop every table of the database."""
+    with database.transaction() as db:
+        tables = db.column(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name"
+        )
+        db.execute("SET FOREIGN_KEY_CHECKS = 0")
+        for table in tables:
+            db.execute(f"DROP TABLE IF EXISTS `{table}`")
+        db.execute("SET FOREIGN_KEY_CHECKS = 1")
+
+
+def main(arguments: list[str] | None = None, ask: Callable[[str], str] = input) -> int:
+    """Run from the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Bring the database to today's schema.")
+    parser.add_argument("--reset", action="store_true", help="drop every table first: all answers are lost")
+    parser.add_argument("--yes", action="store_true", help="do not ask before --reset")
+    chosen = parser.parse_args(arguments)
+    settings = config.load()
+    database = Database(settings, size=1)
+    try:
+        if chosen.reset:
+            question = f"Drop every table of {settings.database} on {settings.db_host}, with all answers? Type yes: "
+            if not chosen.yes and ask(question).strip() != "yes":
+                print("Nothing was changed.")
+                return 1
+            reset(database)
+        names = migrate(database)
+    except DatabaseError as error:
+        print(f"migrate: {error}", file=sys.stderr)
+        return 1
+    finally:
+        database.close()
+    print(f"Applied: {', '.join(names)}." if names else "The schema is up to date.")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,77 @@
+"""What runs in a child of the pool: one picture after the other, from its private pipe, until the pipe ends."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import resource
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing import connection, parent_process
+from typing import Protocol
+
+from vision.errors import ImageError, SearchCrashed, SearchError
+from vision.faces import Box, Face, SearchResult
+from vision.settings import SearchSettings
+
+READY, ANSWER = "ready", "answer"
+
+
+class Work(Protocol):
+    """What a child does; `vision.search.Searcher`, or a stand-in in tests."""
+
+    def search(self, data: bytes) -> SearchResult: ...
+
+    def encode(self, data: bytes, box: Box) -> Face: ...
+
+
+Open = Callable[[SearchSettings], Work]
+Reply = tuple[SearchResult | Face | SearchError, bool]
+
+
+def main(pipe: connection.Connection, open_work: Open, settings: SearchSettings, memory: int, timeout_s: float) -> None:
+    """Reply READY once loaded, then to each (box or None, bytes) with (result or error, whether to be replaced)."""
+    _settle(memory)
+    work = open_work(settings)
+    pipe.send(READY)
+    while True:
+        try:
+            box, data = pipe.recv(), pipe.recv_bytes()
+        except (EOFError, OSError):
+            return
+        # The parent ends a child that is late. Should the parent be gone, the kernel does, later, whatever hangs.
+        signal.alarm(math.ceil(2 * timeout_s) + 1)
+        pipe.send(_reply(work, box, data))
+        signal.alarm(0)
+
+
+def _settle(memory: int) -> None:
+    """A session of its own keeps Ctrl-C and signals to the worker's group away: the parent decides when to stop."""
+    os.setsid()
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.putenv(name, "1")
+    ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX: one heap, which gives memory back better than several
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _reply(work: Work, box: Box | None, data: bytes) -> Reply:
+    try:
+        return (work.search(data) if box is None else work.encode(data, box)), False
+    except SearchError as error:
+        return error, False
+    except MemoryError:
+        return ImageError("The picture needs more memory than one picture may have."), True
+    except Exception as error:
+        return SearchCrashed(f"The search failed: {type(error).__name__}: {error}\n{traceback.format_exc()}"), True

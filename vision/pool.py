@@ -1,0 +1,216 @@
+"""Long-lived child processes that search pictures, so that a crash, a hang or a hungry picture costs that picture only.
+
+Each child has a private pipe. (Children that share one queue share its lock, and one that is killed while it holds the
+lock hangs them all.) Children are spawned, not forked: their parent has threads and connections.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from vision.child import Open, Work
+from vision.errors import ImageError, PoolStopped, SearchError, SearchTimedOut
+from vision.faces import Box, Face, SearchResult
+from vision.prepare import prepared
+from vision.process import SearchProcess
+from vision.settings import MAX_BYTES, SearchSettings
+
+log = logging.getLogger(__name__)
+
+# A child takes 0.2 GB; decoding 100 megapixels may take a gigabyte more. (Address space: what the kernel can limit.)
+MEMORY_BYTES = 1_500_000_000
+TIMEOUT_S = 30.0
+STOP_S = 2.0
+# Memory that libraries lose adds up slowly; a start costs a second.
+RECYCLE_AFTER = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStats:
+    """Children alive and at work now; since the start: pictures asked for, children started, why some were replaced."""
+
+    alive: int
+    busy: int
+    asked: int
+    started: int
+    crashed: int
+    timed_out: int
+    recycled: int
+
+
+def open_searcher(settings: SearchSettings) -> Work:
+    """What a child does unless told otherwise. Imports dlib where it is called: in the child."""
+    from vision.search import Searcher
+
+    return Searcher(settings)
+
+
+class FacePool:
+    """Searches pictures in children. Every method may be called by several threads at once.
+
+    Children are started when they are first needed. `open_work`, a picklable function of a module, makes what a child
+    works with; `prepare` is called once, before the first child.
+    """
+
+    def __init__(
+        self,
+        children: int,
+        settings: SearchSettings,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        memory_bytes: int = MEMORY_BYTES,
+        recycle_after: int = RECYCLE_AFTER,
+        open_work: Open = open_searcher,
+        prepare: Callable[[SearchSettings, threading.Event], SearchSettings] = prepared,
+    ) -> None:
+        self._most = children
+        self._settings = settings
+        self._timeout_s = timeout_s
+        self._memory = memory_bytes
+        self._recycle_after = recycle_after
+        self._open_work = open_work
+        self._prepare = prepare
+        self._changed = threading.Condition()
+        self._starting = threading.Lock()
+        self._stopping = threading.Event()
+        self._idle: list[SearchProcess] = []
+        self._children: set[SearchProcess] = set()
+        self._slots = children
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def settings(self) -> SearchSettings:
+        """What pictures are searched with: after the first search, what could be had."""
+        return self._settings
+
+    def search(self, image: bytes) -> SearchResult:
+        """The faces of a picture; waits for a free child. Raises SearchError."""
+        return cast(SearchResult, self._ask(image, None))
+
+    def encode(self, image: bytes, box: Box) -> Face:
+        """The face in a box drawn by hand; waits for a free child. Raises SearchError."""
+        return cast(Face, self._ask(image, box))
+
+    def stats(self) -> PoolStats:
+        with self._changed:
+            counts = {name: self._counts[name] for name in ("asked", "started", "crashed", "timed_out", "recycled")}
+            return PoolStats(len(self._children), len(self._children) - len(self._idle), **counts)
+
+    def pids(self) -> list[int]:
+        """The children's process ids, for whoever measures them."""
+        with self._changed:
+            return [each.pid for each in self._children]
+
+    def stop(self) -> None:
+        """End all children within seconds; searches under way raise PoolStopped. May be called again."""
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+            children, idle = list(self._children), list(self._idle)
+            self._idle.clear()
+        for each in children:
+            each.terminate()
+        until = time.monotonic() + STOP_S
+        for each in children:
+            each.end(max(0.0, until - time.monotonic()))
+        for each in idle:
+            self._drop(each)
+
+    def _ask(self, image: bytes, box: Box | None) -> SearchResult | Face:
+        if len(image) > MAX_BYTES:
+            raise ImageError(f"The file has {len(image) / 1e6:.0f} MB; up to {MAX_BYTES / 1e6:.0f} MB are searched.")
+        taken = self._take()
+        worn = True
+        try:
+            answer, worn = taken.ask(image, box)
+        except SearchError as error:
+            answer = self._explained(error)
+        finally:
+            self._give_back(taken, worn)
+        if isinstance(answer, SearchError):
+            raise answer
+        return answer
+
+    def _explained(self, error: SearchError) -> SearchError:
+        if self._stopping.is_set():
+            return PoolStopped("The search was stopped before this picture was done.")
+        log.warning("%s", error)
+        self._count("timed_out" if isinstance(error, SearchTimedOut) else "crashed")
+        return error
+
+    def _count(self, name: str) -> None:
+        with self._changed:
+            self._counts[name] += 1
+
+    def _take(self) -> SearchProcess:
+        """An idle child, or a new one while there are fewer than there may be."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._slots > 0 or self._stopping.is_set())
+            if self._stopping.is_set():
+                raise PoolStopped("The search was stopped before this picture was begun.")
+            self._slots -= 1
+            self._counts["asked"] += 1
+            idle = self._idle.pop() if self._idle else None
+        if idle is not None and idle.alive:
+            return idle
+        try:
+            if idle is not None:
+                self._replaced(idle, "crashed")
+            return self._started()
+        except BaseException:
+            self._free_slot()
+            raise
+
+    def _started(self) -> SearchProcess:
+        with self._starting:  # so that the weights are made ready once
+            if not self._counts["started"]:
+                self._settings = self._prepare(self._settings, self._stopping)
+            new = SearchProcess(self._open_work, self._settings, self._memory, self._timeout_s)
+            with self._changed:
+                self._children.add(new)
+                self._counts["started"] += 1
+        try:
+            if self._stopping.is_set():  # stop() may have looked before the child was there
+                raise PoolStopped("The search was stopped before this picture was begun.")
+            new.wait_until_ready()
+        except SearchError as error:
+            new.end(0.0)
+            self._drop(new)
+            raise PoolStopped("The search was stopped.") if self._stopping.is_set() else error from None
+        return new
+
+    def _give_back(self, child: SearchProcess, worn: bool) -> None:
+        old = child.done >= self._recycle_after
+        if worn or old:
+            self._replaced(child, "recycled" if not worn else "")
+        else:
+            with self._changed:
+                if self._stopping.is_set():
+                    worn = True
+                else:
+                    self._idle.append(child)
+            if worn:
+                self._replaced(child, "")
+        self._free_slot()
+
+    def _free_slot(self) -> None:
+        with self._changed:
+            self._slots += 1
+            self._changed.notify()
+
+    def _replaced(self, child: SearchProcess, why: str) -> None:
+        child.end(STOP_S)
+        self._drop(child)
+        if why:
+            self._count(why)
+
+    def _drop(self, child: SearchProcess) -> None:
+        with self._changed:
+            self._children.discard(child)
+        child.close()

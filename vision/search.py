@@ -1,0 +1,109 @@
+"""One picture searched: decoded, looked at, aligned, encoded. This is what runs in a child of the pool."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image as Pillow
+
+from vision import quality, weights
+from vision.align import Aligned, Aligner
+from vision.centerface import CenterFaceDetector
+from vision.decode import Picture, decode
+from vision.encode import DlibNetwork, Encoder, OnnxNetwork
+from vision.faces import Array, Box, Face, Image, SearchResult
+from vision.found import Detector, Found, look
+from vision.hog import HogDetector
+from vision.settings import CENTERFACE, HOG, SearchSettings
+from vision.weights import WeightsError
+
+DRAWN = "drawn"
+# The largest faces of a crowd; nobody is asked about the hundred-and-first.
+MOST_FACES = 100
+CHIP_SIDE = 150
+CHIP_MARGIN = 0.3  # of the box's longer side, on every side: with hair and chin a face is easier to recognise
+
+
+class Searcher:
+    """Holds the networks; `search` and `encode` may be called any number of times, by one thread."""
+
+    def __init__(self, settings: SearchSettings) -> None:
+        self._settings = settings
+        self._first, self._second = _detectors(settings)
+        self._aligner = Aligner()
+        self._encoder = _encoder(settings)
+
+    def search(self, data: bytes) -> SearchResult:
+        """Every face of a picture, largest first. Raises ImageError."""
+        picture = decode(data)
+        found = look(picture.searched, self._first, self._second)
+        found = sorted(found, key=lambda face: -face.box.width * face.box.height)[:MOST_FACES]
+        faces = self._faces(picture, found, [face.box.clipped() for face in found])
+        settings = self._settings
+        return SearchResult(
+            picture.width, picture.height, tuple(faces), settings.detector_version, settings.encoder_version
+        )
+
+    def encode(self, data: bytes, box: Box) -> Face:
+        """The face in a box that was drawn by hand. Raises ImageError."""
+        picture = decode(data)
+        return self._faces(picture, [Found(box, 0.0, DRAWN)], [box])[0]
+
+    def _faces(self, picture: Picture, found: Sequence[Found], boxes: Sequence[Box]) -> list[Face]:
+        aligned = [self._aligner.align(picture.sharp, face) for face in found]
+        encodings = self._encoder.encode(_stacked(aligned))
+        return [self._face(picture, *parts) for parts in zip(found, boxes, aligned, encodings, strict=True)]
+
+    def _face(self, picture: Picture, found: Found, box: Box, aligned: Aligned, encoding: Array) -> Face:
+        size = max(box.width * picture.width, box.height * picture.height)
+        native = size * picture.native_side / max(picture.width, picture.height)
+        sharp = quality.sharpness(aligned.chip)
+        return Face(
+            box=box,
+            score=float(found.score),
+            detector=found.detector,
+            landmarks=aligned.landmarks,
+            encoding=encoding,
+            encoder=self._settings.encoder_version,
+            size_px=size,
+            native_px=native,
+            sharpness=sharp,
+            poor=quality.is_poor(native, sharp),
+            chip_jpeg=chip_jpeg(picture.sharp, box),
+        )
+
+
+def chip_jpeg(picture: Image, box: Box) -> bytes:
+    """A square JPEG of 150 px around the box, a little generous; what lies outside the picture is grey."""
+    height, width = picture.shape[:2]
+    side = max(box.width * width, box.height * height, 1.0) * (1 + 2 * CHIP_MARGIN)
+    x, y = (box.left + box.width / 2) * width, (box.top + box.height / 2) * height
+    left, top, side_px = round(x - side / 2), round(y - side / 2), max(1, round(side))
+    inside = picture[max(top, 0) : max(top + side_px, 0), max(left, 0) : max(left + side_px, 0)]
+    square = Pillow.new("RGB", (side_px, side_px), "grey")
+    square.paste(Pillow.fromarray(inside), (max(-left, 0), max(-top, 0)))
+    chip = square.resize((CHIP_SIDE, CHIP_SIDE), Pillow.Resampling.BILINEAR, reducing_gap=2.0)
+    out = io.BytesIO()
+    chip.save(out, "JPEG", quality=82)
+    return out.getvalue()
+
+
+def _stacked(aligned: Sequence[Aligned]) -> Image:
+    return np.stack([face.chip for face in aligned]) if aligned else np.empty((0, CHIP_SIDE, CHIP_SIDE, 3), np.uint8)
+
+
+def _detectors(settings: SearchSettings) -> tuple[Detector, Detector | None]:
+    if settings.detector == HOG:
+        return HogDetector(), None
+    graph = weights.centerface(settings.cache)
+    if graph is None:
+        raise WeightsError(f"CenterFace's weights are not in {settings.cache}: python -m vision.weights")
+    second = CenterFaceDetector(graph)
+    return (second, None) if settings.detector == CENTERFACE else (HogDetector(), second)
+
+
+def _encoder(settings: SearchSettings) -> Encoder:
+    graph = weights.resnet(settings.cache)
+    return Encoder(DlibNetwork() if graph is None else OnnxNetwork(graph), settings.mirror)

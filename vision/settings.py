@@ -1,0 +1,46 @@
+"""What a search is made with. It travels to the children before they load anything, so it imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HOG = "hog"
+CENTERFACE = "centerface"
+HOG_CENTERFACE = "hog+centerface"
+DETECTORS = (HOG, HOG_CENTERFACE, CENTERFACE)
+
+# Files beyond these are refused with a reason.
+MAX_BYTES = 50_000_000
+MAX_PIXELS = 100_000_000
+
+# Raised when a change finds other faces, or the same face with another encoding: files are then searched again.
+DETECTOR_VERSIONS = {HOG: "hog-1", HOG_CENTERFACE: "hog-1+centerface-1", CENTERFACE: "centerface-1"}
+ENCODER_VERSION = "dlib-resnet-v1"
+MIRROR_VERSION = "dlib-resnet-v1+mirror"
+
+
+def user_cache() -> Path:
+    """Where weights are kept unless somebody says otherwise."""
+    return Path.home() / ".cache" / "wikivisage"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """`detector` is one of DETECTORS; `mirror` averages each encoding with that of the mirrored face."""
+
+    detector: str = HOG_CENTERFACE
+    mirror: bool = True
+    cache: Path = field(default_factory=user_cache)
+
+    def __post_init__(self) -> None:
+        if self.detector not in DETECTORS:
+            raise ValueError(f"detector is {self.detector!r}, but must be one of {', '.join(DETECTORS)}")
+
+    @property
+    def detector_version(self) -> str:
+        return DETECTOR_VERSIONS[self.detector]
+
+    @property
+    def encoder_version(self) -> str:
+        return MIRROR_VERSION if self.mirror else ENCODER_VERSION

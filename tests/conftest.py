@@ -1,0 +1,121 @@
+"""What every test can ask for.
+
+* `server`: the MariaDB of this test run (the TOOL_TOOLSDB_* variables), private unless TOOL_TOOLSDB_HOST is set.
+* `settings`: a migrated database on it. `database`: the same, emptied, with a pool. `db`: an open transaction in it.
+* `new_database`: settings of a database without tables, for this test alone.
+* `sandbox`: the address of a stand-in for Wikimedia with a few people's photographs, for this test module.
+* `chromium`: the browser's program.
+
+A test that asks for any of the first four is an integration test: it skips itself unless WIKIVISAGE_TEST_DB=1.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import migrate
+from config import Settings
+from database import Connection, Database
+from tests import servers
+
+# The person's .env is for the person's own server: no test reads it.
+os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+
+NEEDS_SERVER = "needs MariaDB: set WIKIVISAGE_TEST_DB=1, as script/test does"
+SCENES = servers.SHARED / "photos" / "scenes"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark and skip what needs a server, by what it asks for."""
+    wanted = os.environ.get("WIKIVISAGE_TEST_DB") == "1"
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "chromium" in fixtures:
+            item.add_marker("browser")
+        if "server" in fixtures:
+            item.add_marker("integration")
+        if not wanted and item.get_closest_marker("integration"):
+            item.add_marker(pytest.mark.skip(reason=NEEDS_SERVER))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables that reach the MariaDB of this run; each parallel process of the run has a server of its own."""
+    if os.environ.get("TOOL_TOOLSDB_HOST"):
+        yield {name: os.environ[name] for name in servers.OWN_DATABASE if name in os.environ}
+        return
+    with servers.mariadb(tmp_path_factory.mktemp("mariadb")) as variables:
+        yield variables
+
+
+def _database_name(server: dict[str, str]) -> str:
+    """A name nobody else has; ToolsDB allows only those that begin with the user's name."""
+    return f"{server['TOOL_TOOLSDB_USER']}__wikivisage_test_{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def new_database(server: dict[str, str]) -> Iterator[Settings]:
+    """Settings of a database without tables."""
+    with servers.empty_database(server, _database_name(server)) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def settings(server: dict[str, str]) -> Iterator[Settings]:
+    """Settings of a migrated database; what is in it belongs to the test that runs."""
+    with servers.empty_database(server, _database_name(server)) as found:
+        pool = Database(found, size=1)
+        migrate.migrate(pool)
+        pool.close()
+        yield found
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """A pool of up to eight connections to the migrated database, with all tables as migrate.py leaves them."""
+    pool = Database(settings, size=8)
+    _empty(pool)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def db(database: Database) -> Iterator[Connection]:
+    """One transaction for the whole test."""
+    with database.transaction() as connection:
+        yield connection
+
+
+def _empty(pool: Database) -> None:
+    """Delete every row, then insert those that belong to the schema. TRUNCATE takes 20 times as long on small ones."""
+    tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+    with pool.transaction() as db:
+        names = [name for name in db.column(tables) if name != "schema_changes"]
+        db.execute("SET FOREIGN_KEY_CHECKS = 0")
+        for name in names:
+            db.execute(f"DELETE FROM `{name}`")
+        db.execute("SET FOREIGN_KEY_CHECKS = 1")
+        for statement in migrate.statements(migrate.SCHEMA.read_text(encoding="utf-8")):
+            if statement.startswith("INSERT"):
+                db.execute(statement)
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a sandbox with whole photographs of several people."""
+    if not SCENES.is_dir():
+        pytest.skip(f"no photographs in {SCENES}")
+    with servers.sandbox(tmp_path_factory.mktemp("sandbox"), SCENES) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser that the tests drive."""
+    found = servers.chromium()
+    if found is None:
+        pytest.skip("needs Chromium: script/setup --dev installs it or says how")
+    return found

@@ -1,0 +1,77 @@
+"""The ground under the integration tests: a private server, a clean database for each, processes that end."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pymysql
+import pytest
+
+import migrate
+from config import Settings
+from database import Connection, Database
+from tests import servers
+
+
+def test_variables_say_what_settings_say():
+    settings = Settings(db_host="127.0.0.1", token_keys=("a", "b"), production=True, poll_interval=0.5)
+    assert Settings.from_env(servers.variables(settings)) == settings
+
+
+def test_a_child_sees_nothing_that_was_not_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OAUTH_CLIENT_SECRET", "the person's own")
+    assert "OAUTH_CLIENT_SECRET" not in servers.environment(Settings())
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_each_test_finds_the_tables_as_migrate_leaves_them(db: Connection, turn: int):
+    assert db.column("SELECT counter FROM signals") == [0]
+    db.execute("UPDATE signals SET counter = %s", [turn])
+
+
+def test_a_new_database_has_no_tables(new_database: Settings):
+    pool = Database(new_database, size=1)
+    assert migrate.migrate(pool) == ["schema", *(name for name, _ in migrate.CHANGES)]
+    pool.close()
+
+
+def test_processes_are_stopped_and_killed_by_their_pid(tmp_path: Path):
+    sleeper = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+    with servers.running(sleeper, servers.environment(), tmp_path / "log") as process:
+        while "up" not in process.output():
+            time.sleep(0.01)
+        assert process.runs()
+    assert not process.runs()
+
+
+@pytest.mark.integration
+def test_the_private_server_ends_with_the_process_that_asked_for_it(tmp_path: Path):
+    program = f"""
+from pathlib import Path
+from tests import servers
+with servers.mariadb(Path({str(tmp_path)!r}), "--max-connections=20") as variables:
+    print(variables["TOOL_TOOLSDB_PORT"], variables["TOOL_TOOLSDB_PASSWORD"], flush=True)
+    input()
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(
+        command, cwd=servers.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        port, password = process.stdout.readline().split()
+        settings = Settings(db_host="127.0.0.1", db_port=int(port), db_user="wikivisage", db_password=password)
+        assert servers.administer(settings, "SELECT @@max_connections") == [(20,)]
+        process.kill()
+    _wait_until_refused(settings)
+
+
+def _wait_until_refused(settings: Settings) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            servers.administer(settings, "SELECT 1")
+        except pymysql.err.OperationalError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the server outlived its owner")

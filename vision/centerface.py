@@ -58,14 +58,10 @@ def _decoded(outputs: Sequence[Any], size: tuple[int, int], least: float) -> lis
     xs = marks[1::2, rows, columns] * widths + lefts
     width, height = size
     points: Array = np.stack([xs / width, ys / height], axis=-1).transpose(1, 0, 2).astype(np.float32)
+    boxes = np.stack([lefts / width, tops / height, widths / width, heights / height], axis=1).tolist()
     return [
-        Found(
-            Box(lefts[i] / width, tops[i] / height, widths[i] / width, heights[i] / height),
-            scores[i],
-            CENTERFACE,
-            points[i],
-        )
-        for i in range(len(scores))
+        Found(Box(*box), float(score), CENTERFACE, landmarks)
+        for box, score, landmarks in zip(boxes, scores, points, strict=True)
     ]
 
 
@@ -78,7 +74,7 @@ def with_free_size(data: bytes) -> bytes:
     kept = [value for value in model.graph.input if value.name not in weights]
     del model.graph.input[:]
     model.graph.input.extend(kept)
-    for value, names in [(kept[0], "nchw"), *((output, "nchw") for output in model.graph.output)]:
+    for value in [*model.graph.input, *model.graph.output]:
         for axis in (0, 2, 3):
-            value.type.tensor_type.shape.dim[axis].dim_param = f"{value.name}_{names[axis]}"
+            value.type.tensor_type.shape.dim[axis].dim_param = f"{value.name}_{axis}"
     return bytes(model.SerializeToString())

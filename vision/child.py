@@ -74,4 +74,6 @@ def _reply(work: Work, box: Box | None, data: bytes) -> Reply:
     except MemoryError:
         return ImageError("The picture needs more memory than one picture may have."), True
     except Exception as error:
-        return SearchCrashed(f"The search failed: {type(error).__name__}: {error}\n{traceback.format_exc()}"), True
+        failure = SearchCrashed(f"The search of this picture failed ({type(error).__name__}).")
+        failure.add_note(traceback.format_exc())
+        return failure, True

@@ -130,17 +130,19 @@ class FacePool:
         try:
             answer, worn = taken.ask(image, box)
         except SearchError as error:
-            answer = self._explained(error)
+            answer = error
         finally:
             self._give_back(taken, worn)
         if isinstance(answer, SearchError):
-            raise answer
+            raise self._explained(answer) from None
         return answer
 
     def _explained(self, error: SearchError) -> SearchError:
+        if error.lasting:
+            return error
         if self._stopping.is_set():
             return PoolStopped("The search was stopped before this picture was done.")
-        log.warning("%s", error)
+        log.warning("%s", "\n".join([str(error), *getattr(error, "__notes__", [])]))
         self._count("timed_out" if isinstance(error, SearchTimedOut) else "crashed")
         return error
 

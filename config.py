@@ -146,7 +146,9 @@ class Settings:
         "WIKIVISAGE_PAGEPILE_URL", "https://pagepile.toolforge.org/api.php", _url, "PagePile lists"
     )
 
-    poll_interval: float = _setting("WIKIVISAGE_WORKER_POLL_INTERVAL", 60.0, _seconds, "seconds between full look-arounds")
+    poll_interval: float = _setting(
+        "WIKIVISAGE_WORKER_POLL_INTERVAL", 60.0, _seconds, "seconds between full look-arounds"
+    )
     max_projects: int = _setting("WIKIVISAGE_WORKER_MAX_PROJECTS", 3, _whole(1, 20), "projects a worker serves at once")
     image_threads: int = _setting("WIKIVISAGE_WORKER_IMAGE_THREADS", 4, _whole(1, 32), "parallel downloads of a worker")
     batch_size: int = _setting("WIKIVISAGE_WORKER_BATCH_SIZE", 50, _whole(1, 50), "files leased at once")
@@ -159,7 +161,9 @@ class Settings:
     detector_children: int = _setting(
         "WIKIVISAGE_DETECTOR_CHILDREN", 0, _whole(0, 64), "detector processes of a worker; 0: one a core"
     )
-    cache_dir: str = _setting("WIKIVISAGE_CACHE_DIR", "", _text, "where model files are kept; empty: ~/.cache/wikivisage")
+    cache_dir: str = _setting(
+        "WIKIVISAGE_CACHE_DIR", "", _text, "where model files are kept; empty: ~/.cache/wikivisage"
+    )
     max_files: int = _setting("WIKIVISAGE_MAX_FILES", 9_000, _whole(1, 1_000_000), "files of a project, at most")
     max_categories: int = _setting(
         "WIKIVISAGE_MAX_CATEGORIES", 200, _whole(1, 10_000), "categories a project's crawl enters, at most"

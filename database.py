@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import pymysql
@@ -38,9 +38,7 @@ _PASSING = {
     CR.CR_SERVER_GONE_ERROR,
     CR.CR_SERVER_LOST,
 }
-_SESSION = (
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', innodb_lock_wait_timeout = 10"
-)
+_SESSION = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', innodb_lock_wait_timeout = 10"
 
 
 class DatabaseError(Exception):
@@ -178,7 +176,7 @@ class Database:
             except DatabaseUnavailable:
                 if attempt == attempts - 1:
                     raise
-                time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 (jitter, not a secret)
+                time.sleep(random.uniform(0, 0.05 * 2**attempt))
         raise AssertionError("unreachable")
 
     def close(self) -> None:
@@ -205,10 +203,8 @@ def has_skip_locked(version: str) -> bool:
 def _roll_back(raw: Any) -> None:
     if raw is None:
         return
-    try:
+    with suppress(pymysql.err.MySQLError):  # lost connections lost their transaction too; the pool's ping replaces them
         raw.rollback()
-    except pymysql.err.MySQLError:
-        pass  # the connection is lost, and its transaction with it: the pool's ping replaces it
 
 
 def _meaning(error: pymysql.err.MySQLError, settings: Settings) -> DatabaseError:
@@ -222,7 +218,9 @@ def _meaning(error: pymysql.err.MySQLError, settings: Settings) -> DatabaseError
     if code == ER.BAD_DB_ERROR:
         return DatabaseError(f"There is no database {settings.database!r} at {where}: run python migrate.py.")
     if code == ER.NO_SUCH_TABLE:
-        return DatabaseError(f"The database {settings.database!r} lacks a table: run python migrate.py. ({error.args[1]})")
+        return DatabaseError(
+            f"The database {settings.database!r} lacks a table: run python migrate.py. ({error.args[1]})"
+        )
     if code in {CR.CR_CONN_HOST_ERROR, CR.CR_UNKNOWN_HOST}:
         return DatabaseUnavailable(f"No database answers at {where}: check TOOL_TOOLSDB_HOST and TOOL_TOOLSDB_PORT.")
     if code in _PASSING or isinstance(error, pymysql.err.InterfaceError):

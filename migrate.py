@@ -1,7 +1,7 @@
 """Bring the database to today's schema: schema.sql for an empty one, then the ordered changes. Safe to run again.
 
-    python migrate.py            create or update
-    python migrate.py --reset    drop everything and begin anew (asks first, unless --yes)
+python migrate.py            create or update
+python migrate.py --reset    drop everything and begin anew (asks first, unless --yes)
 """
 
 import argparse

@@ -171,6 +171,7 @@ CREATE TABLE answers (
   project_id BIGINT UNSIGNED NOT NULL,
   user_id BIGINT UNSIGNED NOT NULL,
   client_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- made by the client: a repeat is harmless
+  step CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- answers given by one key press share it: undone together
   page_id BIGINT UNSIGNED NOT NULL,
   face_id BIGINT UNSIGNED NULL,             -- NULL: about the file as a whole
   -- faces: target, other (somebody else), not_face, unsure, skip; files: shown (no face visible), not_shown, skip

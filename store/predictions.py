@@ -1,0 +1,136 @@
+"""What the model says: predictions and questions, written by a model run and read as nothing but its opinion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from database import Connection, marks
+
+Suggestion = Literal["match", "no_match", "unsure"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The model's opinion of a face: distance to the centroid, calibrated probability, suggestion."""
+
+    face_id: int
+    page_id: int
+    distance: float | None
+    probability: float | None
+    suggestion: Suggestion
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask next; `face_id` None: about the file as a whole. `similar`: ids of confirmed faces that look alike."""
+
+    page_id: int
+    face_id: int | None
+    reason: str
+    similar: tuple[int, ...] = ()
+
+
+def replace(db: Connection, project_id: int, run: int, predictions: Sequence[Prediction]) -> None:
+    """Store a run's predictions over those of earlier runs; faces without one have none afterwards.
+
+    Only rows that differ are written: most stay as they were from one run to the next.
+    """
+    before = of_project(db, project_id)
+    changed = [new for new in predictions if _differs(before.pop(new.face_id, None), new)]
+    db.many(
+        """INSERT INTO predictions (project_id, face_id, page_id, distance, probability, suggestion, run)
+           VALUES (%s, %s, %s, %s, %s, %s, %s)
+           ON DUPLICATE KEY UPDATE distance = VALUES(distance), probability = VALUES(probability),
+             suggestion = VALUES(suggestion), run = VALUES(run)""",
+        [(project_id, new.face_id, new.page_id, new.distance, new.probability, new.suggestion, run) for new in changed],
+    )
+    left = list(before)
+    for start in range(0, len(left), 1000):
+        part = left[start : start + 1000]
+        db.execute(f"DELETE FROM predictions WHERE project_id = %s AND face_id IN ({marks(part)})", (project_id, *part))
+
+
+def _differs(old: Prediction | None, new: Prediction) -> bool:
+    if old is None or old.suggestion != new.suggestion:
+        return True
+    return _far(old.distance, new.distance) or _far(old.probability, new.probability)
+
+
+def _far(old: float | None, new: float | None) -> bool:
+    if old is None or new is None:
+        return old is not new
+    return abs(old - new) > 1e-4  # below what any page shows
+
+
+def of_project(db: Connection, project_id: int) -> dict[int, Prediction]:
+    """All predictions of a project by face id."""
+    rows = db.rows(
+        "SELECT face_id, page_id, distance, probability, suggestion FROM predictions WHERE project_id = %s",
+        (project_id,),
+    )
+    return {row["face_id"]: Prediction(**row) for row in rows}
+
+
+def replace_questions(db: Connection, project_id: int, run: int, questions: Sequence[Question]) -> None:
+    """Store a run's questions in their order, over those of earlier runs."""
+    db.execute("DELETE FROM questions WHERE project_id = %s", (project_id,))
+    db.many(
+        "INSERT INTO questions (project_id, position, page_id, face_id, reason, similar, run) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        [
+            (
+                project_id,
+                position,
+                question.page_id,
+                question.face_id,
+                question.reason,
+                ",".join(map(str, question.similar)),
+                run,
+            )
+            for position, question in enumerate(questions)
+        ],
+    )
+
+
+def questions(
+    db: Connection, project_id: int, user_id: int, limit: int, leave_out: Sequence[int] = ()
+) -> list[Question]:
+    """The next questions about faces, ranked by the worker; `leave_out`: faces that the asker has on the screen already.
+
+    Where the worker has ranked none, the unanswered faces nearest to the centroid; what the asker skipped comes last.
+    """
+    shown = [0, *leave_out]  # never empty: NOT IN (NULL) would match nothing
+    rows = db.rows(
+        f"""SELECT q.page_id, q.face_id, q.reason, q.similar FROM questions q
+            WHERE q.project_id = %s AND q.face_id IS NOT NULL AND q.face_id NOT IN ({marks(shown)}) AND NOT EXISTS
+              (SELECT 1 FROM answers a WHERE a.project_id = q.project_id AND a.page_id = q.page_id AND a.face_id = q.face_id
+                 AND a.user_id = %s AND a.answer = 'skip' AND a.withdrawn_at IS NULL)
+            ORDER BY q.position LIMIT %s""",
+        (project_id, *shown, user_id, limit),
+    )
+    found = [
+        Question(row["page_id"], row["face_id"], row["reason"], tuple(int(i) for i in row["similar"].split(",") if i))
+        for row in rows
+    ]
+    if len(found) < limit:
+        taken = [*shown, *(question.face_id or 0 for question in found)]
+        found += _nearest(db, project_id, user_id, limit - len(found), taken)
+    return found
+
+
+def _nearest(db: Connection, project_id: int, user_id: int, limit: int, leave_out: Sequence[int]) -> list[Question]:
+    rows = db.rows(
+        f"""SELECT f.page_id, f.id AS face_id, s.id AS skip_id FROM project_files pf JOIN faces f ON f.page_id = pf.page_id
+            LEFT JOIN predictions p ON p.project_id = pf.project_id AND p.face_id = f.id
+            LEFT JOIN labels l ON l.project_id = pf.project_id AND l.face_id = f.id
+              AND l.source IN ('human', 'implied') AND NOT l.suspended
+            LEFT JOIN answers s ON s.project_id = pf.project_id AND s.page_id = f.page_id AND s.face_id = f.id
+              AND s.user_id = %s AND s.answer = 'skip' AND s.withdrawn_at IS NULL
+            WHERE pf.project_id = %s AND l.face_id IS NULL AND COALESCE(p.suggestion, 'unsure') = 'unsure'
+              AND (f.project_id IS NULL OR f.project_id = %s) AND f.state <> 'gone' AND NOT EXISTS
+                (SELECT 1 FROM faces d WHERE d.page_id = f.page_id AND d.project_id = %s AND d.replaces = f.id
+                   AND d.state <> 'gone')
+              AND f.id NOT IN ({marks(leave_out)})
+            ORDER BY s.id IS NOT NULL, f.poor, p.distance IS NULL, p.distance, s.id, f.id LIMIT %s""",
+        (user_id, project_id, project_id, project_id, *leave_out, limit),
+    )
+    return [Question(row["page_id"], row["face_id"], "skipped" if row["skip_id"] else "first") for row in rows]

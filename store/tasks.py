@@ -1,0 +1,136 @@
+"""Work for a whole project or user, and its claims.
+
+A claim writes a random token and the database's time; every later write of that work carries the token (`hold`) and changes
+nothing when it is no longer there. A claim is free again when it was not renewed for 15 minutes, when its worker's heartbeat
+is 60 s old, or when a worker with the same id starts (store/workers.py).
+"""
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from database import Connection
+from store import signals
+from store.errors import LeaseLost
+
+Kind = Literal["crawl", "bootstrap", "model", "publish", "purge"]
+
+EXPIRY = "INTERVAL 15 MINUTE"
+
+# Which projects a kind of work is done for. A completed project keeps its model; publishing belongs to users.
+_ELIGIBLE = {
+    "crawl": "EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.subject_id AND p.status = 'active')",
+    "bootstrap": "EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.subject_id AND p.status = 'active')",
+    "model": "EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.subject_id AND p.status IN ('active', 'completed'))",
+    "purge": "EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.subject_id AND p.status = 'deleted')",
+    "publish": "TRUE",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A claimed piece of work; `cursor` is where an interrupted run of it stopped."""
+
+    kind: Kind
+    subject_id: int
+    wanted: int
+    attempts: int
+    cursor: dict[str, Any] | None
+    token: bytes
+
+
+def want(db: Connection, kind: Kind, subject_id: int, delay: float = 0.0) -> None:
+    """Ask for a run in `delay` seconds at the latest; an earlier wish stands. A wish during a run makes another run."""
+    db.execute(
+        """INSERT INTO tasks (kind, subject_id, due_at, wanted) VALUES (%s, %s, NOW(3) + INTERVAL %s SECOND, 1)
+           ON DUPLICATE KEY UPDATE wanted = wanted + 1,
+             due_at = LEAST(COALESCE(due_at, VALUES(due_at)), VALUES(due_at)), attempts = 0""",
+        (kind, subject_id, delay),
+    )
+    signals.wake(db)
+
+
+def claim(db: Connection, kind: Kind, worker: str) -> Task | None:
+    """Claim the due work of a kind that has waited longest, or None."""
+    found = db.row(
+        f"""SELECT subject_id, wanted, attempts, cursor_json FROM tasks
+            WHERE kind = %s AND due_at <= NOW(3)
+              AND (lease_token IS NULL OR leased_at < NOW() - {EXPIRY}) AND {_ELIGIBLE[kind]}
+            ORDER BY due_at LIMIT 1 {db.for_update}""",
+        (kind,),
+    )
+    if found is None:
+        return None
+    token = secrets.token_bytes(16)
+    db.execute(
+        "UPDATE tasks SET lease_token = %s, lease_worker = %s, leased_at = NOW() WHERE kind = %s AND subject_id = %s",
+        (token, worker, kind, found["subject_id"]),
+    )
+    cursor = json.loads(found["cursor_json"]) if found["cursor_json"] else None
+    return Task(kind, found["subject_id"], found["wanted"], found["attempts"], cursor, token)
+
+
+def hold(db: Connection, task: Task) -> None:
+    """Renew the claim and lock it until the transaction ends. Raises LeaseLost when it is somebody else's."""
+    held = db.execute(
+        "UPDATE tasks SET leased_at = NOW() WHERE kind = %s AND subject_id = %s AND lease_token = %s",
+        (task.kind, task.subject_id, task.token),
+    )
+    if not held:
+        raise LeaseLost(f"{task.kind} of {task.subject_id}")
+
+
+def keep_cursor(db: Connection, task: Task, cursor: dict[str, Any] | None) -> None:
+    """Remember where the run has come to. Raises LeaseLost."""
+    hold(db, task)
+    db.execute(
+        "UPDATE tasks SET cursor_json = %s WHERE kind = %s AND subject_id = %s",
+        (None if cursor is None else json.dumps(cursor), task.kind, task.subject_id),
+    )
+
+
+def settle(db: Connection, task: Task, again_in: float | None = None) -> None:
+    """End a run that did its work; the next is due in `again_in` seconds, or at once if it was wished for meanwhile.
+
+    Raises LeaseLost.
+    """
+    hold(db, task)
+    db.execute(
+        """UPDATE tasks SET due_at = IF(wanted = %s, NOW(3) + INTERVAL %s SECOND, NOW(3)),
+             attempts = 0, error = NULL, error_detail = NULL, cursor_json = NULL,
+             lease_token = NULL, lease_worker = NULL, leased_at = NULL
+           WHERE kind = %s AND subject_id = %s""",
+        (task.wanted, again_in, task.kind, task.subject_id),
+    )
+
+
+def put_off(db: Connection, task: Task, seconds: float | None, error: str, detail: str = "") -> None:
+    """End a run that could not do its work; it is tried again in `seconds`, never where None. Raises LeaseLost."""
+    hold(db, task)
+    db.execute(
+        """UPDATE tasks SET due_at = NOW(3) + INTERVAL %s SECOND, attempts = attempts + 1, error = %s, error_detail = %s,
+             lease_token = NULL, lease_worker = NULL, leased_at = NULL
+           WHERE kind = %s AND subject_id = %s""",
+        (seconds, error, detail[:255], task.kind, task.subject_id),
+    )
+
+
+def give_back(db: Connection, task: Task) -> None:
+    """End a run in the middle (the worker stops): the work is due at once. Nothing happens where the claim is lost."""
+    db.execute(
+        """UPDATE tasks SET lease_token = NULL, lease_worker = NULL, leased_at = NULL
+           WHERE kind = %s AND subject_id = %s AND lease_token = %s""",
+        (task.kind, task.subject_id, task.token),
+    )
+
+
+def finish(db: Connection, task: Task) -> None:
+    """Remove work that will never be due again (a purged project's). Raises LeaseLost."""
+    hold(db, task)
+    db.execute("DELETE FROM tasks WHERE kind = %s AND subject_id = %s", (task.kind, task.subject_id))
+
+
+def drop(db: Connection, subject_id: int) -> None:
+    """Forget all work for a project but its purge."""
+    db.execute("DELETE FROM tasks WHERE subject_id = %s AND kind IN ('crawl', 'bootstrap', 'model')", (subject_id,))

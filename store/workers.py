@@ -1,0 +1,77 @@
+"""Workers: their heartbeats, and freeing what a dead one had claimed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from database import Connection
+
+DEAD_AFTER = "INTERVAL 60 SECOND"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker as last seen; `age` is the seconds since its last heartbeat, by the database's clock."""
+
+    id: str
+    host: str
+    pid: int
+    started_at: datetime
+    heartbeat_at: datetime
+    doing: str
+    age: int
+
+
+def start(db: Connection, worker: str, host: str, pid: int) -> None:
+    """Register a worker; whatever an earlier one with this id had claimed is free again."""
+    release(db, [worker])
+    db.execute(
+        """INSERT INTO workers (id, host, pid, started_at, heartbeat_at) VALUES (%s, %s, %s, NOW(), NOW())
+           ON DUPLICATE KEY UPDATE host = VALUES(host), pid = VALUES(pid), started_at = NOW(), heartbeat_at = NOW(),
+             doing = ''""",
+        (worker, host, pid),
+    )
+
+
+def beat(db: Connection, worker: str, doing: str) -> None:
+    """Say that a worker lives, and what it does."""
+    db.execute("UPDATE workers SET heartbeat_at = NOW(), doing = %s WHERE id = %s", (doing[:255], worker))
+
+
+def stop(db: Connection, worker: str) -> None:
+    """Unregister a worker that ends in order; its claims are free."""
+    release(db, [worker])
+    db.execute("DELETE FROM workers WHERE id = %s", (worker,))
+
+
+def bury(db: Connection) -> list[str]:
+    """Free the claims of workers whose last heartbeat is 60 s old, forget those silent for a day; returns the dead."""
+    dead = db.column(f"SELECT id FROM workers WHERE heartbeat_at < NOW() - {DEAD_AFTER}")
+    release(db, dead)
+    db.execute("DELETE FROM workers WHERE heartbeat_at < NOW() - INTERVAL 1 DAY")
+    return dead
+
+
+def release(db: Connection, workers: list[str]) -> None:
+    """Free every claim of these workers."""
+    for worker in workers:
+        db.execute(
+            """UPDATE project_files SET search_due_at = NOW() WHERE search_due_at IS NOT NULL AND page_id IN
+                 (SELECT page_id FROM files WHERE lease_worker = %s)""",
+            (worker,),
+        )
+        for table in ("files", "faces", "tasks"):
+            db.execute(
+                f"UPDATE {table} SET lease_token = NULL, lease_worker = NULL, leased_at = NULL WHERE lease_worker = %s",
+                (worker,),
+            )
+        db.execute("DELETE FROM file_locks WHERE lease_worker = %s", (worker,))
+
+
+def all_seen(db: Connection) -> list[Worker]:
+    """Every worker heard of in the last day, the last heard first."""
+    rows = db.rows(
+        """SELECT id, host, pid, started_at, heartbeat_at, doing,
+             TIMESTAMPDIFF(SECOND, heartbeat_at, NOW()) AS age
+           FROM workers ORDER BY heartbeat_at DESC"""
+    )
+    return [Worker(**row) for row in rows]

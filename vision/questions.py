@@ -1,0 +1,163 @@
+"""Which faces to ask about next. `doubt` and its neighbours measure; `choose` selects. Pure functions of arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from vision.calibration import Doubles
+from vision.geometry import distances, distances_to
+from vision.known import Indices, Known, Label, Source, Suggestion
+from vision.matching import Predictions
+
+SAME_PHOTO = 0.15
+"""Faces nearer than this to one another are asked about one at a time: the second answer would say nothing new."""
+SAME_PERSON = 0.45
+SAMPLE = 1500
+LIKELY = 400
+SIMILAR = 3
+
+
+class Why(StrEnum):
+    FIRST = "first"
+    ALIKE = "alike"
+    UNSURE = "unsure"
+    UNSEEN = "unseen"
+    SPOT_CHECK = "spot_check"
+    MISTAKEN = "mistaken"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`face` and `similar` are rows of the project's faces; `similar` are confirmed faces, the most similar first."""
+
+    face: int
+    why: Why
+    similar: tuple[int, ...] = ()
+
+
+def doubt(predictions: Predictions) -> Doubles:
+    """How unsure the model is of each face, 0..1: the entropy of its probability, in bits."""
+    p = np.clip(predictions.probability.astype(np.float64), 1e-9, 1 - 1e-9)
+    return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
+
+
+def mistaken(known: Known, predictions: Predictions) -> Indices:
+    """Faces whose single answer the others contradict, the least believed first. Each is asked again once."""
+    single = known.human & known.encoded & (known.answers < 2) & ~known.asked
+    said = (known.labels == Label.TARGET) | (known.labels == Label.OTHER)
+    rows = np.flatnonzero(single & said & (predictions.trust < 0.5) & ~known.poor)
+    return np.asarray(rows[np.argsort(predictions.trust[rows], kind="stable")], np.int64)
+
+
+def crowd(known: Known, candidates: Indices, rng: np.random.Generator) -> Doubles:
+    """How many faces look like each candidate, as a share; 0 next to a "No". The category is about the person."""
+    sample = candidates if len(candidates) <= SAMPLE else rng.choice(candidates, SAMPLE, replace=False)
+    table = distances(known.encodings[candidates], known.encodings[sample])
+    near = np.exp(-((table / 0.3) ** 2)).mean(axis=1)
+    refused = known.encoded & ((known.labels == Label.OTHER) | (known.labels == Label.NOT_FACE))
+    if refused.any():
+        apart = distances(known.encodings[candidates], known.encodings[refused][-256:]).min(axis=1)
+        near = np.where(apart < SAME_PERSON, 0.0, near)
+    return np.asarray(near, np.float64)
+
+
+def choose(known: Known, predictions: Predictions, rng: np.random.Generator, k: int = 10) -> list[Question]:
+    """The next `k` questions, best first; fewer if fewer faces are left. Poor faces come last."""
+    candidates = np.flatnonzero(known.open & known.encoded & ~known.asked)
+    good, poor = candidates[~known.poor[candidates]], candidates[known.poor[candidates]]
+    chosen: list[tuple[int, Why]] = []
+    for pool in (good, poor):
+        if len(chosen) < k and len(pool):
+            pick = _train if predictions.on else _start
+            chosen += pick(known, predictions, pool, rng, k - len(chosen))
+    if predictions.on:
+        again = [(int(row), Why.MISTAKEN) for row in mistaken(known, predictions)[: max(1, k // 5)]]
+        chosen = (again + chosen)[:k]
+    return _with_similar(known, chosen)
+
+
+def spot_checks(known: Known, predictions: Predictions, rng: np.random.Generator, k: int) -> Indices:
+    """`k` faces drawn at random among those not answered, more often where it would matter: see `check_weights`."""
+    rows = np.flatnonzero(known.open & known.encoded & ~known.asked)
+    weights = check_weights(predictions)[rows]
+    order = np.argsort(rng.exponential(size=len(rows)) / weights, kind="stable")
+    return np.asarray(rows[order[:k]], np.int64)
+
+
+def check_weights(predictions: Predictions) -> Doubles:
+    """Each face's weight in the draw of spot checks (Efraimidis and Spirakis 2006).
+
+    Proportional to the deviation that it adds to the estimate, sqrt(p(1-p)), with a floor: every face may be drawn.
+    """
+    p = predictions.probability.astype(np.float64)
+    return np.sqrt(np.clip(p * (1 - p), 0, 1)) + 1e-3
+
+
+def _start(
+    known: Known, predictions: Predictions, pool: Indices, rng: np.random.Generator, k: int
+) -> list[tuple[int, Why]]:
+    """Before the model is on: most alike to what is known, or else the middle of the thickest crowd."""
+    if np.isfinite(predictions.distance[pool]).any():
+        score = predictions.probability[pool].astype(np.float64) - predictions.distance[pool] * 1e-3
+        return [(row, Why.ALIKE) for row in _spread_out(known, pool, score, k)]
+    score = crowd(known, pool, rng)
+    return [(row, Why.FIRST) for row in _spread_out(known, pool, score, k)]
+
+
+def _train(
+    known: Known, predictions: Predictions, pool: Indices, rng: np.random.Generator, k: int
+) -> list[tuple[int, Why]]:
+    """Once it is on: of ten, six where it is unsure, two unseen, two spot checks."""
+    unsure = _spread_out(known, pool, doubt(predictions)[pool], -(-k * 6 // 10))
+    left = np.setdiff1d(pool, unsure)
+    unseen = _farthest(known, predictions, left, k // 5)
+    left = np.setdiff1d(left, unseen)
+    decided = left[predictions.suggestion[left] != Suggestion.UNSURE]
+    checks = rng.choice(decided, min(k // 5, len(decided)), replace=False) if len(decided) else decided
+    chosen = [(int(r), Why.UNSURE) for r in unsure] + [(int(r), Why.UNSEEN) for r in unseen]
+    chosen += [(int(r), Why.SPOT_CHECK) for r in checks]
+    return chosen[:k]
+
+
+def _spread_out(known: Known, pool: Indices, score: Doubles, k: int) -> list[int]:
+    """The `k` best by score, of those nearly equal to one another only the best at first."""
+    order = pool[np.argsort(-score, kind="stable")[: max(LIKELY, 4 * k)]]
+    chosen: list[int] = []
+    put_off: list[int] = []
+    for row in order:
+        if len(chosen) == k:
+            break
+        apart = distances_to(known.encodings[chosen], known.encodings[row]) if chosen else np.ones(1)
+        (chosen if apart.min() >= SAME_PHOTO else put_off).append(int(row))
+    return (chosen + put_off)[:k]
+
+
+def _farthest(known: Known, predictions: Predictions, pool: Indices, k: int) -> Indices:
+    """Faces unlike any answered so far, among the likelier ones: farthest first."""
+    if k == 0 or len(pool) == 0:
+        return np.zeros(0, np.int64)
+    likely = pool[np.argsort(predictions.distance[pool], kind="stable")[:LIKELY]]
+    seen = known.encodings[known.human & known.encoded][-256:]
+    apart = distances(known.encodings[likely], seen).min(axis=1) if len(seen) else np.ones(len(likely), np.float32)
+    chosen: list[int] = []
+    for _ in range(min(k, len(likely))):
+        best = int(np.argmax(apart))
+        chosen.append(int(likely[best]))
+        apart = np.minimum(apart, distances_to(known.encodings[likely], known.encodings[likely[best]]))
+        apart[best] = -1
+    return np.array(chosen, np.int64)
+
+
+def _with_similar(known: Known, chosen: list[tuple[int, Why]]) -> list[Question]:
+    target = (known.labels == Label.TARGET) & known.encoded & ~known.poor
+    pools = [target & (known.sources == source) for source in (Source.HUMAN, Source.PORTRAIT, Source.BOOTSTRAP)]
+    examples = next((np.flatnonzero(p) for p in pools if p.any()), np.zeros(0, np.int64))
+    questions = []
+    for row, why in chosen:
+        others = examples[examples != row]
+        order = np.argsort(distances_to(known.encodings[others], known.encodings[row]), kind="stable")[:SIMILAR]
+        questions.append(Question(row, why, tuple(int(i) for i in others[order])))
+    return questions

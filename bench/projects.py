@@ -1,0 +1,134 @@
+"""Projects made of labelled photographs, and volunteers who answer in them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.encodings import Faces, Photo
+from vision.known import REFERENCE_ONLY, Flags, Floats, Indices, Known, Label, Source
+from vision.questions import Question
+
+LEAST_PHOTOS = 20
+MOST_PHOTOS = 60
+RECURRING = 3
+ERRS = 0.03
+BOOTSTRAPPED = 1 / 3
+BAD_BOOTSTRAP = 0.15
+TRUE, ERRING, NO_PORTRAIT, BOOTSTRAP = VOLUNTEERS = ("true", "errs", "no_portrait", "bad_bootstrap")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class People:
+    """One labelled face per photograph: encodings n x 128, poor, set and person (names in lower case) of each."""
+
+    encodings: Floats
+    poor: Flags
+    sets: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def rows(self, name: str) -> Indices:
+        return np.flatnonzero(np.array(self.names) == name)
+
+    def subjects(self) -> list[tuple[str, str]]:
+        """(set, person) with enough photographs."""
+        counts = Counter(zip(self.sets, self.names, strict=True))
+        return sorted(pair for pair, count in counts.items() if count >= LEAST_PHOTOS)
+
+
+def in_development(name: str) -> bool:
+    """Whether a person belongs to the half that constants are fitted on; the other half is kept for reports."""
+    return hashlib.sha256(name.lower().encode()).digest()[0] % 2 == 0
+
+
+def people(faces: Faces) -> People:
+    """The face nearest the centre of each portrait; of scenes the photographs with one face, since no boxes are given."""
+    chosen = [(photo, row) for photo in faces.photos if (row := _subject(photo, faces)) is not None]
+    rows = np.array([row for _, row in chosen], np.int64)
+    return People(
+        faces.encodings[rows],
+        faces.poor[rows],
+        tuple(photo.set for photo, _ in chosen),
+        tuple(photo.name.lower() for photo, _ in chosen),
+    )
+
+
+def _subject(photo: Photo, faces: Faces) -> int | None:
+    if len(photo.rows) == 1:
+        return int(photo.rows[0])
+    if len(photo.rows) == 0 or photo.set != "portraits":
+        return None
+    boxes = faces.boxes[photo.rows]
+    middle = boxes[:, :2] + boxes[:, 2:] / 2
+    return int(photo.rows[np.argmin(((middle - 0.5) ** 2).sum(axis=1))])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Project:
+    """What the model knows before the first answer, and the truth."""
+
+    known: Known
+    truth: Flags
+
+    @property
+    def scored(self) -> Flags:
+        """The faces of the project's files: all but a portrait kept elsewhere."""
+        return np.asarray(self.known.files != REFERENCE_ONLY)
+
+
+def make_project(
+    pool: People, subject: tuple[str, str], share: float, volunteer: str, rng: np.random.Generator
+) -> Project:
+    """Of the subject's faces `share`, of the others up to half from three recurring people, the rest from many.
+
+    The subject never appears among the others, whichever set or spelling they come from.
+    """
+    kind, name = subject
+    own = rng.permutation([row for row in pool.rows(name) if pool.sets[row] == kind])[:MOST_PHOTOS]
+    good = own[~pool.poor[own]]
+    portrait, own = int(good[0]), own[own != good[0]]
+    others = _others(pool, name, round(len(own) * (1 - share) / share), rng)
+    rows = np.concatenate((own, others, [portrait]))
+    truth = np.isin(np.arange(len(rows)), np.append(np.arange(len(own)), len(rows) - 1))
+    labels, sources = np.zeros(len(rows), np.int8), np.zeros(len(rows), np.int8)
+    files = np.arange(len(rows))
+    files[-1] = REFERENCE_ONLY
+    if volunteer != NO_PORTRAIT:
+        labels[-1], sources[-1] = Label.TARGET, Source.PORTRAIT
+    if volunteer == BOOTSTRAP:
+        claimed = _bootstrapped(len(own), len(others), rng)
+        labels[claimed], sources[claimed] = Label.TARGET, Source.BOOTSTRAP
+    return Project(Known(pool.encodings[rows], labels, sources, files, pool.poor[rows]), truth)
+
+
+def _others(pool: People, name: str, count: int, rng: np.random.Generator) -> Indices:
+    counts = Counter(pool.names)
+    known = sorted(other for other in counts if other != name)
+    recurring = rng.permutation([other for other in known if counts[other] >= LEAST_PHOTOS])[:RECURRING]
+    each = -(-count // (2 * RECURRING))
+    chosen = [rng.permutation(pool.rows(other))[:each] for other in recurring]
+    first = np.concatenate([*chosen, np.zeros(0, np.int64)])[:count].astype(np.int64)
+    rest = np.flatnonzero(~np.isin(pool.names, [name, *recurring]))
+    return np.concatenate((first, rng.permutation(rest)[: count - len(first)]))
+
+
+def _bootstrapped(own: int, others: int, rng: np.random.Generator) -> Indices:
+    """A third of the person's faces come with a statement, and 15 of 100 of the statements are wrong."""
+    right = max(3, round(own * BOOTSTRAPPED))
+    wrong = min(others, rng.binomial(round(right / (1 - BAD_BOOTSTRAP)), BAD_BOOTSTRAP))
+    return np.concatenate((rng.choice(own, right, replace=False), own + rng.choice(others, wrong, replace=False)))
+
+
+def answered(project: Project, known: Known, question: Question, errs: float, rng: np.random.Generator) -> Known:
+    """`known` after the volunteer's answer. A second answer that agrees is counted; one that does not replaces the first."""
+    face = question.face
+    says = bool(project.truth[face]) != bool(rng.random() < errs)
+    label = Label.TARGET if says else Label.OTHER
+    agrees = known.sources[face] == Source.HUMAN and known.labels[face] == label
+    labels, sources, answers = known.labels.copy(), known.sources.copy(), known.answers.copy()
+    answers[face] = answers[face] + 1 if agrees else 1
+    labels[face], sources[face] = label, Source.HUMAN
+    return replace(known, labels=labels, sources=sources, answers=answers)

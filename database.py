@@ -191,6 +191,25 @@ class Database:
         return self._skip_locked
 
 
+def create_database(settings: Settings) -> None:
+    """Create the empty database where there is none. Raises DatabaseError."""
+    try:
+        raw = pymysql.connect(
+            host=settings.db_host,
+            port=settings.db_port,
+            user=settings.db_user,
+            password=settings.db_password,
+            charset="utf8mb4",
+            connect_timeout=5,
+        )
+        with raw, raw.cursor() as cursor:
+            cursor.execute("SHOW DATABASES LIKE %s", (settings.database.replace("_", r"\_"),))
+            if cursor.fetchone() is None:
+                cursor.execute(f"CREATE DATABASE `{settings.database}` CHARACTER SET utf8mb4")
+    except pymysql.err.MySQLError as error:
+        raise _meaning(error, settings) from error
+
+
 def has_skip_locked(version: str) -> bool:
     """Whether a server that calls itself `version` (say 10.4.29-MariaDB-log) knows SKIP LOCKED (MariaDB 10.6)."""
     numbers = version.split("-")[0].split(".")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import config
-from database import Connection, Database, DatabaseError
+from database import Connection, Database, DatabaseError, create_database
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 
@@ -84,6 +84,7 @@ def main(arguments: list[str] | None = None, ask: Callable[[str], str] = input) 
     settings = config.load()
     database = Database(settings, size=1)
     try:
+        create_database(settings)
         if chosen.reset:
             question = f"Drop every table of {settings.database} on {settings.db_host}, with all answers? Type yes: "
             if not chosen.yes and ask(question).strip() != "yes":

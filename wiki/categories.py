@@ -1,0 +1,156 @@
+"""Categories of Commons: what they hold, what is new in them, and their trees."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from wiki.answers import JsonObject, inner, number, objects, text
+from wiki.client import Client, Params, batches
+from wiki.names import category_title
+
+_PAGE = 500
+_MOST_MEMBERS = 10**9
+
+
+@dataclass(frozen=True)
+class CategoryInfo:
+    """`page`: the category has a page of its own. One without may still hold files; one with may be empty."""
+
+    title: str
+    page: bool
+    size: int
+    files: int
+    subcats: int
+
+    @property
+    def exists(self) -> bool:
+        return self.page or self.size > 0
+
+    @property
+    def empty(self) -> bool:
+        return self.files == 0 and self.subcats == 0
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file page in a category. `added`: when it came in, as ISO 8601 in UTC; empty where it was not asked for."""
+
+    page_id: int
+    title: str
+    category: str
+    added: str = ""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A category of a tree. `files` counts its own; the same file may be in several."""
+
+    title: str
+    depth: int
+    files: int
+    subcats: int
+    parent: str
+
+
+@dataclass(frozen=True)
+class CategoryTree:
+    """Breadth first, the root before all. `complete` is False where a limit cut it."""
+
+    branches: tuple[Branch, ...]
+    complete: bool
+
+    @property
+    def files(self) -> int:
+        """At most so many files: one that is in two of the categories counts twice."""
+        return sum(branch.files for branch in self.branches)
+
+
+def category_info(client: Client, titles: Sequence[str]) -> dict[str, CategoryInfo]:
+    """What is known of each category, by the title as it was asked for. Raises InvalidName, WikiError."""
+    wanted = {asked: category_title(asked) for asked in titles}
+    found: dict[str, CategoryInfo] = {}
+    names = list(dict.fromkeys(wanted.values()))
+    for some in batches(names):
+        for answer in client.query({"prop": "categoryinfo", "titles": some}):
+            pages = objects(answer.get("query"), "pages")
+            found |= {text(page, "title"): _category_info(page) for page in pages}
+    unknown = {name: CategoryInfo(name, page=False, size=0, files=0, subcats=0) for name in names}
+    return {asked: {**unknown, **found}[name] for asked, name in wanted.items()}
+
+
+def category_tree(client: Client, title: str, depth: int, *, max_categories: int = 200) -> CategoryTree:
+    """The category and those below it, `depth` levels down, each once. Raises InvalidName, WikiError."""
+    root = category_title(title)
+    level = [_branch(category_info(client, [root])[root], 0, "")]
+    branches = list(level)
+    complete = True
+    while level and level[0].depth < depth and complete:
+        known = {branch.title for branch in branches}
+        parents = _children(client, level, known, max_categories + 1 - len(branches))
+        complete = len(branches) + len(parents) <= max_categories
+        names = list(parents)[: max_categories - len(branches)]
+        infos = category_info(client, names)
+        level = [_branch(infos[name], level[0].depth + 1, parents[name]) for name in names]
+        branches += level
+    return CategoryTree(tuple(branches), complete)
+
+
+def subcategories(client: Client, title: str) -> Iterator[str]:
+    """The titles of the categories directly in it. Raises WikiError."""
+    for page in members_of(client, title, "subcat"):
+        yield from (text(member, "title") for member in page if number(member, "ns") == 14)
+
+
+def new_members(client: Client, title: str, since: datetime, limit: int = _PAGE) -> list[Member]:
+    """Files that came into the category at `since` or later, oldest first. Raises InvalidName, WikiError."""
+    category = category_title(title)
+    start = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    extra = {"cmsort": "timestamp", "cmdir": "newer", "cmstart": start}
+    members: list[Member] = []
+    for page in members_of(client, category, "file", extra):
+        members += files_among(page, category)
+        if len(members) >= limit:
+            break
+    return members[:limit]
+
+
+def members_of(
+    client: Client, title: str, kind: str, extra: dict[str, str] | None = None
+) -> Iterator[list[JsonObject]]:
+    """The raw members, 500 at a time. `kind`: file, subcat or both with a |."""
+    params: Params = {"list": "categorymembers", "cmtitle": title, "cmtype": kind, "cmlimit": _PAGE}
+    for answer in client.query({**params, "cmprop": "ids|title|type|timestamp", **(extra or {})}):
+        yield objects(answer.get("query"), "categorymembers")
+
+
+def files_among(members: Sequence[JsonObject], category: str) -> list[Member]:
+    """The file pages (namespace 6) among raw members."""
+    return [
+        Member(page_id, text(member, "title"), category, text(member, "timestamp", 20))
+        for member in members
+        if number(member, "ns") == 6 and (page_id := number(member, "pageid"))
+    ]
+
+
+def _children(client: Client, level: Sequence[Branch], known: set[str], enough: int) -> dict[str, str]:
+    """Categories below a level that are not known yet, with the first parent found; stops at `enough`."""
+    parents: dict[str, str] = {}
+    for branch in level:
+        if branch.subcats == 0:
+            continue
+        for child in subcategories(client, branch.title):
+            if child not in known:
+                parents.setdefault(child, branch.title)
+            if len(parents) >= enough:
+                return parents
+    return parents
+
+
+def _category_info(page: JsonObject) -> CategoryInfo:
+    info = inner(page, "categoryinfo")
+    size, files, subcats = (number(info, key, _MOST_MEMBERS) for key in ("size", "files", "subcats"))
+    return CategoryInfo(text(page, "title"), page=not page.get("missing"), size=size, files=files, subcats=subcats)
+
+
+def _branch(info: CategoryInfo, depth: int, parent: str) -> Branch:
+    return Branch(info.title, depth, info.files, info.subcats, parent)

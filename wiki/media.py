@@ -1,0 +1,68 @@
+"""Fetching pictures: only from hosts that are allowed, bounded in bytes and in seconds, complete or not at all."""
+
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from wiki.answers import Answer
+from wiki.client import Client
+from wiki.errors import DownloadRefused, DownloadTooLarge, GiveUp, Reason, Wait
+from wiki.meaning import meaning_of_status
+
+MOST_BYTES = 50 * 1024 * 1024
+_SECONDS = 120.0
+_MOST_HOPS = 3
+
+
+def download(client: Client, url: str, *, most_bytes: int = MOST_BYTES, seconds: float = _SECONDS) -> bytes:
+    """The bytes at `url`, whole. Passing errors are tried again within the client's bounds.
+
+    Raises DownloadTooLarge, DownloadRefused (a host that is not allowed, also after a redirect), GiveUp `missing` (404, 410)
+    or `refused` (other 4xx), Wait (429, 5xx, a broken or slow connection, an HTML page in place of a picture).
+    """
+    return client.patiently(lambda: _download(client, url, most_bytes, seconds))
+
+
+def _download(client: Client, url: str, most_bytes: int, seconds: float) -> bytes:
+    client.stop.wait(client.next_download_in())
+    for _ in range(_MOST_HOPS + 1):
+        answer = _fetch(client, _allowed(client, url), most_bytes, seconds)
+        if answer.status not in (301, 302, 303, 307, 308):
+            return _picture(answer)
+        url = urljoin(answer.url, answer.headers.get("Location", ""))
+    raise DownloadRefused("too many redirects")
+
+
+def _fetch(client: Client, url: str, most_bytes: int, seconds: float) -> Answer:
+    # Pictures are compressed already, and Content-Length then tells the size of what arrives.
+    request = requests.Request("GET", url, headers={"Accept-Encoding": "identity"})
+    try:
+        return client.exchange(request, most_bytes=most_bytes, seconds=seconds)
+    except GiveUp as error:
+        if error.reason is Reason.TOO_LARGE:
+            raise DownloadTooLarge(error.text) from None
+        raise
+
+
+def _allowed(client: Client, url: str) -> str:
+    """The address in full. The scheme is that of the wiki itself: no way down from https."""
+    scheme = urlsplit(client.endpoints.commons_api).scheme
+    url = f"{scheme}:{url}" if url.startswith("//") else url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise DownloadRefused("not an address") from None
+    if parts.scheme != scheme or parts.netloc.lower() not in client.media_hosts:
+        raise DownloadRefused(f"{parts.scheme}://{parts.netloc}"[:200])
+    return url
+
+
+def _picture(answer: Answer) -> bytes:
+    if answer.status in (404, 410):
+        raise GiveUp(Reason.MISSING, f"http-{answer.status}")
+    if answer.status != 200:
+        error = meaning_of_status(answer)
+        raise error if isinstance(error, Wait) else GiveUp(Reason.REFUSED, error.code, error.text)
+    if answer.content_type in ("text/html", "application/json"):
+        raise Wait(Reason.NOT_JSON, "http-200", f"{answer.content_type} in place of a picture")
+    return answer.body

@@ -1,0 +1,178 @@
+"""One request, one complete answer: few at once, bounded in bytes and in seconds, never following a redirect.
+
+`requests` bounds the pause between two bytes but not the whole: a server that sends one byte now and then would hold a
+thread for ever. Here a timer shuts the socket down when the request has had its time.
+"""
+
+import contextlib
+import socket
+import threading
+from http.cookiejar import DefaultCookiePolicy
+from types import TracebackType
+from typing import Any
+
+import requests
+from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+from urllib3.response import HTTPResponse
+
+from wiki.answers import Answer
+from wiki.meaning import Why
+
+_CHUNK_BYTES = 65_536
+_POOL_CONNECTIONS = 8
+
+_flight = threading.local()  # .time: the _Time of the request that this thread is making
+
+
+class NoAnswer(Exception):
+    """`sent` is False only when the request certainly did not reach the server."""
+
+    def __init__(self, why: Why, text: str, *, sent: bool) -> None:
+        super().__init__(f"{why}: {text}")
+        self.why: Why = why
+        self.text = text
+        self.sent = sent
+
+
+class _Time:
+    """The time one request may take in all; afterwards its socket is shut down and `over` is True."""
+
+    def __init__(self, seconds: float) -> None:
+        self.over = False
+        self.sock: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Time":
+        _flight.time = self
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        _flight.time = None
+
+    def _cut(self) -> None:
+        self.over = True
+        if self.sock is not None:
+            with contextlib.suppress(OSError):
+                # Not SSLSocket.shutdown: that takes the TLS state from under the thread that reads.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+
+def _watch(sock: socket.socket | None) -> None:
+    time = getattr(_flight, "time", None)
+    if time is not None:
+        time.sock = sock
+
+
+class _Plain(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        _watch(self.sock)
+        return super().getresponse()
+
+
+class _Secure(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        _watch(self.sock)
+        return super().getresponse()
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = DEFAULT_POOLBLOCK, **kw: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, **kw)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+
+
+class Transport:
+    """Safe to share between threads: the connections are pooled, each thread has a session of its own.
+
+    No cookies are kept (requests for several accounts go through here) and the environment is not read (a .netrc would
+    replace the bearer).
+    """
+
+    def __init__(self, user_agent: str, *, max_concurrent: int, timeout: tuple[float, float]) -> None:
+        self._user_agent = user_agent
+        self._timeout = timeout
+        self._adapter = _Adapter(pool_connections=_POOL_CONNECTIONS, pool_maxsize=max_concurrent)
+        self._slots = threading.BoundedSemaphore(max_concurrent)
+        self._local = threading.local()
+
+    def request(self, request: requests.Request, *, most_bytes: int, seconds: float) -> Answer:
+        """Raises NoAnswer."""
+        try:
+            prepared = self._session().prepare_request(request)
+        except (requests.RequestException, UnicodeError) as error:
+            raise NoAnswer("network", type(error).__name__, sent=False) from None
+        return self.send(prepared, most_bytes=most_bytes, seconds=seconds)
+
+    def send(self, prepared: requests.PreparedRequest, *, most_bytes: int, seconds: float) -> Answer:
+        """Raises NoAnswer; its text names the kind of error and the host, never the address with its parameters."""
+        prepared.headers["User-Agent"] = self._user_agent
+        with self._slots, _Time(seconds) as time:
+            try:
+                answer = self._exchange(prepared, most_bytes, time)
+            except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+                # A socket shut down under the reader fails in many ways; that the time is over is the cause.
+                raise _no_answer(error, time, prepared) from None
+        if time.over:
+            raise NoAnswer("timeout", _host(prepared), sent=True)
+        return answer
+
+    def close(self) -> None:
+        self._adapter.close()
+
+    def _exchange(self, prepared: requests.PreparedRequest, most_bytes: int, time: _Time) -> Answer:
+        response = self._session().send(prepared, stream=True, allow_redirects=False, timeout=self._timeout)
+        with contextlib.closing(response):
+            promised = response.headers.get("Content-Length", "")
+            if promised.isascii() and promised.isdigit() and int(promised[:18]) > most_bytes:
+                raise NoAnswer("too_large", f"{promised[:18]} bytes", sent=True)
+            body = bytearray()
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                body += chunk
+                if len(body) > most_bytes:
+                    raise NoAnswer("too_large", f"more than {most_bytes} bytes", sent=True)
+            return Answer(response.status_code, response.headers, bytes(body), response.url)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = False
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            session.headers["Accept-Encoding"] = "gzip"
+            session.mount("https://", self._adapter)
+            session.mount("http://", self._adapter)
+            self._local.session = session
+        return session
+
+
+def _no_answer(error: Exception, time: _Time, prepared: requests.PreparedRequest) -> NoAnswer:
+    late = time.over or isinstance(error, requests.Timeout)
+    name = f"{type(error).__name__} at {_host(prepared)}"
+    return NoAnswer("timeout" if late else "network", name, sent=not _unsent(error))
+
+
+def _unsent(error: Exception) -> bool:
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError):
+        return True
+    inner = error.args[0] if error.args else None
+    return isinstance(getattr(inner, "reason", inner), NewConnectionError | NameResolutionError)
+
+
+def _host(prepared: requests.PreparedRequest) -> str:
+    return (prepared.url or "").partition("://")[2].partition("/")[0]

@@ -59,6 +59,7 @@ __all__ = [
 _MOST_SUMMARY_CHARACTERS = 400  # of 500; the wiki puts its own words before ours
 _ANONYMOUS_TOKEN = "+\\"  # noqa: S105
 _LARGEST_REVISION = 2**63
+_NARROWING = ("newbie", "ip", "ip-all", "subnet", "subnet-all", "user-global")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Written:
 class UserInfo:
     """The account as the wiki sees it. `central_id` is the same on all wikis, `id` is this wiki's.
 
-    `edit_limit`: the narrowest (edits, seconds); None where there is none. `blocked`: from all pages.
+    `edit_limit`: (edits, seconds); None where there is none. `blocked`: from all pages.
     """
 
     id: int
@@ -261,7 +262,15 @@ def _written(answer: JsonObject, where: JsonObject, module: str) -> Written:
 
 
 def _edit_limit(info: JsonObject) -> tuple[int, int] | None:
+    """The loosest of the account's and its groups' limits, and then the narrowest with those of the address and of
+    new accounts, as MediaWiki applies them."""
     limits = inner(info, "ratelimits", "edit")
-    pairs = [(number(limit, "hits"), number(limit, "seconds")) for limit in limits.values() if isinstance(limit, dict)]
-    pairs = [(hits, seconds) for hits, seconds in pairs if hits and seconds]
-    return min(pairs, key=lambda pair: pair[0] / pair[1]) if pairs else None
+    found = {name: (number(limit, "hits"), number(limit, "seconds")) for name, limit in limits.items()}
+    narrowing = [pair for name, pair in found.items() if name in _NARROWING and all(pair)]
+    widening = [pair for name, pair in found.items() if name not in _NARROWING and all(pair)]
+    account = [max(widening, key=_pace)] if widening else []
+    return min([*account, *narrowing], key=_pace, default=None)
+
+
+def _pace(limit: tuple[int, int]) -> float:
+    return limit[0] / limit[1]

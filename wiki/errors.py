@@ -60,6 +60,9 @@ class Reason(StrEnum):
     AUTHORIZATION_LOST = "authorization_lost"  # expired, revoked or refreshed away
     CONSUMER_REFUSED = "consumer_refused"  # the tool's own OAuth registration is not accepted
     REFRESH_DEAD = "refresh_dead"  # only a new sign-in helps
+    DENIED = "denied"  # the person said no on the wiki's page
+    SIGN_IN_STALE = "sign_in_stale"  # the answer belongs to no sign-in that this browser began
+    SIGN_IN_REFUSED = "sign_in_refused"  # the wiki does not accept the code (used, too old) or the request
     LOGIN_WANTED = "login_wanted"  # a query service that wants a login of its own
 
 
@@ -133,6 +136,10 @@ class RefreshDead(AuthorizationLost):
 
     def __init__(self, code: str = "", text: str = "") -> None:
         super().__init__(Reason.REFRESH_DEAD, code, text, refreshable=False)
+
+
+class SignInFailed(GiveUp):
+    """No sign-in came of it; the person can try again."""
 
 
 class EndpointRefuses(GiveUp):

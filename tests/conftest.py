@@ -3,22 +3,27 @@
 * `server`: the MariaDB of this test run (the TOOL_TOOLSDB_* variables), private unless TOOL_TOOLSDB_HOST is set.
 * `settings`: a migrated database on it. `database`: the same, emptied, with a pool. `db`: an open transaction in it.
 * `new_database`: settings of a database without tables, for this test alone.
-* `sandbox`: the address of a stand-in for Wikimedia with a few people's photographs, for this test module.
+* `sandbox`: a stand-in for Wikimedia with photographs of several people, as new; `sandbox.base` is its address.
+* `local_settings`: settings of the emptied database and of the sandbox together.
 * `chromium`: the browser's program.
 
-A test that asks for any of the first four is an integration test: it skips itself unless WIKIVISAGE_TEST_DB=1.
+A test that asks for a database is an integration test: it skips itself unless WIKIVISAGE_TEST_DB=1.
 """
 
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
 import migrate
 from config import Settings
 from database import Connection, Database
+from sandbox import environment
+from sandbox import world as sandbox_world
+from sandbox.server import Sandbox
 from tests import servers
 
 # The person's .env is for the person's own server: no test reads it.
@@ -103,13 +108,28 @@ def _empty(pool: Database) -> None:
                 db.execute(statement)
 
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a sandbox with whole photographs of several people."""
+@pytest.fixture(scope="session")
+def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The sandbox of this run; `sandbox` gives it to a test as new."""
     if not SCENES.is_dir():
-        pytest.skip(f"no photographs in {SCENES}")
-    with servers.sandbox(tmp_path_factory.mktemp("sandbox"), SCENES) as address:
-        yield address
+        pytest.skip(f"needs photographs in {SCENES}")
+    found = Sandbox(SCENES, cache=tmp_path_factory.mktemp("pictures")).start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox) -> Sandbox:
+    """A sandbox with whole photographs of several people, as it was at the beginning."""
+    running_sandbox.world.settings = sandbox_world.Settings()
+    with urlopen(Request(f"{running_sandbox.base}/sandbox/reset", method="POST")):
+        return running_sandbox
+
+
+@pytest.fixture
+def local_settings(settings: Settings, database: Database, sandbox: Sandbox) -> Settings:
+    """Settings of the emptied database and of the sandbox, with which any of our processes can be started."""
+    return Settings.from_env(servers.variables(settings) | environment.variables(sandbox.base, "http://localhost:8000"))
 
 
 @pytest.fixture(scope="session")

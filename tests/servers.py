@@ -1,4 +1,4 @@
-"""Real processes for the tests: MariaDB, the sandbox, gunicorn and workers. Each is ended by its own process id."""
+"""Real processes for the tests: MariaDB, gunicorn and workers. Each is ended by its own process id."""
 
 import os
 import shlex
@@ -119,17 +119,6 @@ def gunicorn(settings: Settings, folder: Path, workers: int = 1) -> Iterator[str
     command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
     with running(command, environment(settings), folder / "gunicorn.log") as process:
         wait_for_http(f"{address}/health", process)
-        yield address
-
-
-@contextmanager
-def sandbox(folder: Path, photos: Path, *arguments: str) -> Iterator[str]:
-    """The stand-in for Wikimedia with the photographs of DIR/NAME/*.jpg; yields its address once it answers."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "sandbox", "--port", str(port), "--photos", str(photos), *arguments]
-    with running(command, environment(), folder / "sandbox.log") as process:
-        wait_for_http(address, process)
         yield address
 
 

@@ -11,6 +11,7 @@ import pytest
 import migrate
 from config import Settings
 from database import Connection, Database
+from sandbox.server import Sandbox
 from tests import servers
 
 
@@ -75,3 +76,19 @@ def _wait_until_refused(settings: Settings) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("the server outlived its owner")
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_each_test_finds_the_sandbox_as_new(sandbox: Sandbox, turn: int):
+    page = next(page for page in sandbox.world.state.pages.values() if page.namespace == 6)
+    assert sandbox.world.settings.latency == 0
+    sandbox.world.settings.latency = 0.001
+    sandbox.world.state.pages.pop(page.id)
+    assert sandbox.world.page_of_id(page.id) is None
+
+
+def test_local_settings_lead_nowhere_but_to_this_machine(local_settings: Settings, sandbox: Sandbox):
+    addresses = [value for value in vars(local_settings).values() if str(value).startswith("http")]
+    assert len(addresses) == 8
+    assert all(address.startswith((sandbox.base, "http://localhost:8000/")) for address in addresses)
+    assert local_settings.media_hosts == (sandbox.base.removeprefix("http://"),)

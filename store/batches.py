@@ -108,6 +108,17 @@ def pause_all(db: Connection, user_id: int, reason: str) -> None:
     )
 
 
+def pause_reverted(db: Connection, batch_id: int) -> None:
+    """Pause a batch of which three edits, and one in twenty, were taken back on the wiki: somebody objects."""
+    taken_back = "SUM(state = 'reverted')"
+    many = db.value(
+        f"SELECT {taken_back} >= 3 AND {taken_back} * 20 >= SUM(state IN ('done', 'reverted')) FROM edits WHERE batch_id = %s",
+        (batch_id,),
+    )
+    if many:
+        pause(db, batch_id, "reverted")
+
+
 def resume(db: Connection, batch_id: int) -> None:
     """Go on with a paused batch."""
     user_id = db.value("SELECT user_id FROM batches WHERE id = %s", (batch_id,))

@@ -16,7 +16,7 @@ from store.tasks import EXPIRY, Task
 
 Action = Literal["add", "remove", "qualify"]
 State = Literal["queued", "sending", "done", "already", "failed", "skipped", "cancelled", "undone", "reverted"]
-Settled = Literal["done", "already", "failed", "skipped"]
+Settled = Literal["done", "already", "failed", "skipped", "reverted"]
 
 
 @dataclass(frozen=True)
@@ -185,10 +185,11 @@ def still_wanted(db: Connection, edit: Edit) -> str:
     return "yes"
 
 
-def begin(db: Connection, task: Task, edit: Edit, worker: str, statement_id: str | None, base_revision: int) -> bool:
-    """Take the file's lock and write down what is about to be sent; False where another edit of the file is out.
+def begin(db: Connection, task: Task, edit: Edit, worker: str) -> bool:
+    """Take the file's lock and write down what is about to be sent (statement id and base revision of `edit`).
 
-    Committed before the request goes out. Raises LeaseLost when the claim, or the row, is somebody else's.
+    False where another edit of the file is out. Committed before the request goes out. Raises LeaseLost when the claim,
+    or the row, is somebody else's.
     """
     tasks.hold(db, task)
     if not _lock_file(db, task, edit, worker):
@@ -196,7 +197,7 @@ def begin(db: Connection, task: Task, edit: Edit, worker: str, statement_id: str
     begun = db.execute(
         """UPDATE edits SET state = 'sending', statement_id = %s, base_revision = %s, attempts = attempts + 1, sent_at = NOW(),
              error = NULL, error_detail = NULL WHERE id = %s AND state IN ('queued', 'sending')""",
-        (statement_id, base_revision, edit.id),
+        (edit.statement_id, edit.base_revision, edit.id),
     )
     if not begun:
         raise LeaseLost(f"edit {edit.id}")
@@ -267,6 +268,17 @@ def put_back(
         """UPDATE edits SET state = 'queued', due_at = NOW() + INTERVAL %s SECOND, error = %s, error_detail = %s
            WHERE id = %s AND state IN ('queued', 'sending')""",
         (seconds, error, detail[:255] or None, edit.id),
+    )
+    db.execute("DELETE FROM file_locks WHERE page_id = %s AND lease_token = %s", (edit.page_id, task.token))
+
+
+def cancel(db: Connection, task: Task, edit: Edit, reason: str) -> None:
+    """Settle an edit that nobody wants any more and that is known not to be written. Raises LeaseLost."""
+    tasks.hold(db, task)
+    db.execute(
+        """UPDATE edits SET state = 'cancelled', error = %s, finished_at = NOW()
+           WHERE id = %s AND state IN ('queued', 'sending')""",
+        (reason, edit.id),
     )
     db.execute("DELETE FROM file_locks WHERE page_id = %s AND lease_token = %s", (edit.page_id, task.token))
 

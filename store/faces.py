@@ -186,6 +186,15 @@ def remove(db: Connection, face_ids: Sequence[int]) -> None:
     db.execute(f"DELETE FROM faces WHERE id IN ({listed})", face_ids)
 
 
+def intact(db: Connection, page_id: int, encoder: str) -> bool:
+    """Whether every face that the detector found in the file has an encoding of this version."""
+    return not db.value(
+        """SELECT 1 FROM faces WHERE page_id = %s AND project_id IS NULL AND state <> 'gone'
+             AND (state <> 'encoded' OR encoder <> %s) LIMIT 1""",
+        (page_id, encoder),
+    )
+
+
 def draw(
     db: Connection, project_id: int, page_id: int, user_id: int, box: Box, *, replaces: int | None, sha1: str | None
 ) -> int:

@@ -103,6 +103,11 @@ def add_to_project(
             f"AND page_id IN ({marks(list(known))})",
             (project_id, *known),
         )
+    if known and origin == "portrait":
+        db.execute(
+            f"UPDATE project_files SET origin = 'portrait' WHERE project_id = %s AND page_id IN ({marks(list(known))})",
+            (project_id, *known),
+        )
     want_search(db, [page_id for page_id, _ in taken])
     return len(fresh) - len(taken)
 
@@ -173,6 +178,31 @@ def claim_search(db: Connection, worker: str, limit: int) -> SearchLease | None:
         page_ids,
     )
     return SearchLease(token, int(project_id), tuple(page_ids))
+
+
+def search_is_due(db: Connection) -> bool:
+    """Whether any file of an active project waits to be claimed now."""
+    return bool(
+        db.value(
+            """SELECT 1 FROM projects p WHERE p.status = 'active'
+                 AND EXISTS (SELECT 1 FROM project_files pf WHERE pf.project_id = p.id AND pf.search_due_at <= NOW()) LIMIT 1"""
+        )
+    )
+
+
+def search_is_over(db: Connection, project_id: int) -> bool:
+    """Whether no file of the project waits to be searched, now or later."""
+    return not db.value(
+        "SELECT 1 FROM project_files WHERE project_id = %s AND search_due_at IS NOT NULL LIMIT 1", (project_id,)
+    )
+
+
+def held(db: Connection) -> dict[str, int]:
+    """How many files each worker has claimed for detection."""
+    rows = db.rows(
+        "SELECT lease_worker, COUNT(*) AS held FROM files WHERE lease_worker IS NOT NULL GROUP BY lease_worker"
+    )
+    return {row["lease_worker"]: int(row["held"]) for row in rows}
 
 
 def renew_search(db: Connection, lease: SearchLease) -> int:
@@ -283,6 +313,38 @@ def projects_of(db: Connection, page_ids: Sequence[int]) -> list[int]:
         f"""SELECT DISTINCT pf.project_id FROM project_files pf JOIN projects p ON p.id = pf.project_id
             WHERE pf.page_id IN ({marks(page_ids)}) AND p.status <> 'deleted'""",
         page_ids,
+    )
+
+
+def of_project(db: Connection, project_id: int, after: int, limit: int) -> list[int]:
+    """The next page ids of a project above `after`, in order."""
+    return db.column(
+        "SELECT page_id FROM project_files WHERE project_id = %s AND page_id > %s ORDER BY page_id LIMIT %s",
+        (project_id, after, limit),
+    )
+
+
+def count(db: Connection, project_id: int) -> int:
+    """How many files a project looks at."""
+    return int(db.value("SELECT COUNT(*) FROM project_files WHERE project_id = %s", (project_id,)))
+
+
+def from_source(db: Connection, project_id: int) -> set[int]:
+    """The page ids that came from the project's category or list and were in it when it was last looked at."""
+    return set(
+        db.column(
+            "SELECT page_id FROM project_files WHERE project_id = %s AND origin = 'source' AND in_source", (project_id,)
+        )
+    )
+
+
+def stated(db: Connection, project_id: int, page_ids: Sequence[int]) -> set[int]:
+    """Those of the files in which Commons states the person, as far as known."""
+    return set(
+        db.column(
+            f"SELECT page_id FROM project_files WHERE project_id = %s AND stated AND page_id IN ({marks(page_ids)})",
+            (project_id, *page_ids),
+        )
     )
 
 

@@ -71,6 +71,17 @@ def claim(db: Connection, kind: Kind, worker: str) -> Task | None:
     return Task(kind, found["subject_id"], found["wanted"], found["attempts"], cursor, token)
 
 
+def due_in(db: Connection, kind: Kind) -> float | None:
+    """Seconds until the next unclaimed work of a kind is due (0 or less: now); None where there is none."""
+    found = db.value(
+        f"""SELECT TIMESTAMPDIFF(MICROSECOND, NOW(3), due_at) / 1000000 FROM tasks
+            WHERE kind = %s AND due_at IS NOT NULL AND lease_token IS NULL AND {_ELIGIBLE[kind]}
+            ORDER BY due_at LIMIT 1""",
+        (kind,),
+    )
+    return None if found is None else float(found)
+
+
 def hold(db: Connection, task: Task) -> None:
     """Renew the claim and lock it until the transaction ends. Raises LeaseLost when it is somebody else's."""
     held = db.execute(
@@ -129,6 +140,25 @@ def finish(db: Connection, task: Task) -> None:
     """Remove work that will never be due again (a purged project's). Raises LeaseLost."""
     hold(db, task)
     db.execute("DELETE FROM tasks WHERE kind = %s AND subject_id = %s", (task.kind, task.subject_id))
+
+
+@dataclass(frozen=True)
+class Held:
+    """Work that a worker is at; `seconds`: since it was claimed or renewed."""
+
+    kind: Kind
+    subject_id: int
+    worker: str
+    seconds: int
+
+
+def held(db: Connection) -> list[Held]:
+    """All claims of whole projects and users, by worker."""
+    rows = db.rows(
+        """SELECT kind, subject_id, lease_worker AS worker, TIMESTAMPDIFF(SECOND, leased_at, NOW()) AS seconds FROM tasks
+           WHERE lease_worker IS NOT NULL ORDER BY lease_worker, kind, subject_id"""
+    )
+    return [Held(**row) for row in rows]
 
 
 def drop(db: Connection, subject_id: int) -> None:

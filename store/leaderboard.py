@@ -1,0 +1,37 @@
+"""Who did how much: counts that outlive projects."""
+
+from dataclasses import dataclass
+
+from database import Connection
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One volunteer's counts; `name` is empty for an account that was deleted."""
+
+    name: str
+    answers: int
+    matches: int
+    statements: int
+    projects: int
+
+
+def top(db: Connection, limit: int) -> list[Standing]:
+    """The volunteers with the most statements on Commons, then the most answers."""
+    rows = db.rows(
+        """SELECT COALESCE(u.name, '') AS name, s.answers, s.matches, s.statements, s.projects
+           FROM user_stats s LEFT JOIN users u ON u.id = s.user_id WHERE s.answers > 0 OR s.statements > 0
+           ORDER BY s.statements DESC, s.answers DESC, s.id LIMIT %s""",
+        (limit,),
+    )
+    return [Standing(**row) for row in rows]
+
+
+def of_user(db: Connection, user_id: int) -> Standing | None:
+    """One volunteer's counts, or None before their first."""
+    row = db.row(
+        """SELECT u.name, s.answers, s.matches, s.statements, s.projects FROM user_stats s JOIN users u ON u.id = s.user_id
+           WHERE s.user_id = %s""",
+        (user_id,),
+    )
+    return Standing(**row) if row else None

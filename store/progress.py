@@ -1,0 +1,243 @@
+"""How far projects are: counts for the pages, a few queries for any number of projects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from database import Connection, marks
+
+RATE_SECONDS = 120  # over which the speed of searching is measured
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What there is of a project and what was said, cheaply counted."""
+
+    files: int = 0
+    waiting: int = 0  # to be searched
+    confirmed: int = 0  # faces and whole files that a human said show the person
+    suggested: int = 0  # faces the model takes for the person and no human has judged
+    questions: int = 0  # ranked and waiting
+    approved: int = 0  # files whose statement may be sent
+    unsent: int = 0  # of these, neither on Commons nor on the way
+    sent: int = 0  # statements on Commons by this tool
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Files that could not be searched, for one reason; `passing`: they are tried again by themselves."""
+
+    error: str
+    passing: bool
+    files: int
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search for faces in a project's files; `rate` in files a second, over the last two minutes."""
+
+    files: int
+    searched: int
+    waiting: int
+    faces: int
+    no_face: int  # searched, no face found, and nobody said anything about the file
+    rate: float
+    workers: tuple[str, ...]
+    troubles: tuple[Trouble, ...] = field(default_factory=tuple)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at today's speed, or None where that is not known."""
+        return self.waiting / self.rate if self.waiting and self.rate else None
+
+
+def counts(db: Connection, project_ids: Sequence[int]) -> dict[int, Counts]:
+    """The counts of each project."""
+    numbers: dict[int, dict[str, int]] = {project_id: {} for project_id in project_ids}
+    for sql in _COUNTS if project_ids else ():
+        for row in db.rows(sql.format(marks(project_ids)), project_ids):
+            numbers[row.pop("project_id")].update({name: int(value or 0) for name, value in row.items()})
+    return {project_id: Counts(**found) for project_id, found in numbers.items()}
+
+
+_COUNTS = (
+    """SELECT project_id, COUNT(*) AS files, SUM(search_due_at IS NOT NULL) AS waiting
+       FROM project_files WHERE project_id IN ({}) GROUP BY project_id""",
+    """SELECT p.project_id, COUNT(*) AS suggested FROM predictions p
+       LEFT JOIN labels l ON l.project_id = p.project_id AND l.face_id = p.face_id AND l.source IN ('human', 'implied')
+       LEFT JOIN approvals a ON a.project_id = p.project_id AND a.page_id = p.page_id
+       WHERE p.project_id IN ({}) AND p.suggestion = 'match' AND l.face_id IS NULL AND a.page_id IS NULL
+       GROUP BY p.project_id""",
+    "SELECT project_id, COUNT(*) AS questions FROM questions WHERE project_id IN ({}) GROUP BY project_id",
+    """SELECT a.project_id, SUM(a.kind = 'alone') AS confirmed, COUNT(*) AS approved,
+         SUM(NOT pf.stated AND NOT EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item
+           AND e.action = 'add' AND e.state IN ('queued', 'sending', 'done', 'already'))) AS unsent
+       FROM approvals a JOIN projects p ON p.id = a.project_id
+       JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id
+       WHERE a.project_id IN ({}) AND NOT a.suspended GROUP BY a.project_id""",
+    """SELECT project_id, COUNT(*) AS sent FROM edits
+       WHERE project_id IN ({}) AND state = 'done' AND action = 'add' GROUP BY project_id""",
+)
+
+
+def search(db: Connection, project_id: int) -> Search:
+    """How far the search for faces is."""
+    rows = db.rows(
+        """SELECT f.state, IF(f.state = 'searched', NULL, f.error) AS error, COUNT(*) AS files,
+             SUM(pf.search_due_at IS NOT NULL) AS waiting, SUM(COALESCE(f.face_count, 0)) AS faces,
+             SUM(f.face_count = 0 AND pf.file_answer IS NULL) AS no_face,
+             SUM(f.searched_at > NOW() - INTERVAL %s SECOND) AS recent,
+             GROUP_CONCAT(DISTINCT f.lease_worker) AS workers
+           FROM project_files pf JOIN files f ON f.page_id = pf.page_id WHERE pf.project_id = %s
+           GROUP BY f.state, IF(f.state = 'searched', NULL, f.error)""",
+        (RATE_SECONDS, project_id),
+    )
+
+    def total(name: str, *states: str) -> int:
+        return sum(int(row[name] or 0) for row in rows if not states or row["state"] in states)
+
+    troubles = (Trouble(row["error"], row["state"] == "waiting", row["files"]) for row in rows if row["error"])
+    workers = {name for row in rows for name in (row["workers"] or "").split(",") if name}
+    return Search(
+        files=total("files"),
+        searched=total("files", "searched"),
+        waiting=total("waiting"),
+        faces=total("faces", "searched"),
+        no_face=total("no_face", "searched"),
+        rate=total("recent") / RATE_SECONDS,
+        workers=tuple(sorted(workers)),
+        troubles=tuple(sorted(troubles, key=lambda trouble: -trouble.files)),
+    )
+
+
+def try_again(db: Connection, project_id: int) -> list[int]:
+    """The files of the project that failed for good, for store.files.search_again."""
+    return db.column(
+        """SELECT f.page_id FROM project_files pf JOIN files f ON f.page_id = pf.page_id
+           WHERE pf.project_id = %s AND f.error IS NOT NULL AND f.state IN ('error', 'waiting')""",
+        (project_id,),
+    )
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done for a project as a whole: crawl, bootstrap or model."""
+
+    kind: str
+    running: bool
+    worker: str | None
+    error: str | None
+    error_detail: str | None
+
+
+def work(db: Connection, project_id: int) -> list[Work]:
+    """The project's work that runs, is due or failed."""
+    rows = db.rows(
+        """SELECT kind, lease_token IS NOT NULL AS running, lease_worker AS worker, error, error_detail FROM tasks
+           WHERE subject_id = %s AND kind IN ('crawl', 'bootstrap', 'model')
+             AND (lease_token IS NOT NULL OR error IS NOT NULL OR due_at <= NOW(3)) ORDER BY kind""",
+        (project_id,),
+    )
+    return [Work(**{**row, "running": bool(row["running"])}) for row in rows]
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Faces by what is known of them and who said it."""
+
+    human_yes: int = 0
+    human_no: int = 0
+    bootstrap: int = 0
+    model_yes: int = 0
+    model_no: int = 0
+    unsure: int = 0
+
+    @property
+    def total(self) -> int:
+        """All faces that something is known of."""
+        return self.human_yes + self.human_no + self.bootstrap + self.model_yes + self.model_no + self.unsure
+
+
+def breakdown(db: Connection, project_id: int) -> Breakdown:
+    """What humans, bootstrap and the model say; a human's word hides the others'."""
+    said = db.rows(
+        "SELECT label, source, COUNT(*) AS n FROM labels WHERE project_id = %s AND NOT suspended GROUP BY label, source",
+        (project_id,),
+    )
+    guessed = db.rows(
+        """SELECT p.suggestion, COUNT(*) AS n FROM predictions p
+           LEFT JOIN labels l ON l.project_id = p.project_id AND l.face_id = p.face_id AND NOT l.suspended
+           WHERE p.project_id = %s AND l.face_id IS NULL GROUP BY p.suggestion""",
+        (project_id,),
+    )
+    model = {row["suggestion"]: row["n"] for row in guessed}
+    human = [row for row in said if row["source"] in {"human", "implied"}]
+    return Breakdown(
+        human_yes=sum(row["n"] for row in human if row["label"] == "target"),
+        human_no=sum(row["n"] for row in human if row["label"] in {"other", "not_face"}),
+        bootstrap=sum(row["n"] for row in said if row["source"] in {"bootstrap", "portrait"}),
+        model_yes=model.get("match", 0),
+        model_no=model.get("no_match", 0),
+        unsure=model.get("unsure", 0) + sum(row["n"] for row in human if row["label"] == "unsure"),
+    )
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Faces by distance to the centroid, in steps of `WIDTH`: what humans said, and what nobody judged."""
+
+    yes: dict[int, int]
+    no: dict[int, int]
+    open: dict[int, int]
+
+
+WIDTH = 0.02
+
+
+def distances(db: Connection, project_id: int) -> Distances:
+    """The histogram of distances; the key of a bar is its lower edge in units of WIDTH."""
+    rows = db.rows(
+        """SELECT FLOOR(p.distance / %s) AS bar, COUNT(*) AS n,
+             CASE WHEN l.source IN ('human', 'implied') AND l.label = 'target' THEN 'yes'
+                  WHEN l.source IN ('human', 'implied') AND l.label <> 'unsure' THEN 'no' ELSE 'open' END AS said
+           FROM predictions p LEFT JOIN labels l ON l.project_id = p.project_id AND l.face_id = p.face_id
+           WHERE p.project_id = %s AND p.distance IS NOT NULL GROUP BY bar, said""",
+        (WIDTH, project_id),
+    )
+    bars: dict[str, dict[int, int]] = {"yes": {}, "no": {}, "open": {}}
+    for row in rows:
+        bars[row["said"]][int(row["bar"])] = row["n"]
+    return Distances(**bars)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Answers given and matches among them, at up to `POINTS` moments: (answers, matches), rising."""
+
+    points: tuple[tuple[int, int], ...]
+
+
+POINTS = 60
+
+
+def curve(db: Connection, project_id: int) -> Curve:
+    """How matches grew with the answers that stand."""
+    rows = db.rows(
+        """SELECT n, matches FROM (
+             SELECT ROW_NUMBER() OVER (ORDER BY id) AS n, SUM(answer IN ('target', 'shown')) OVER (ORDER BY id) AS matches,
+               COUNT(*) OVER () AS total
+             FROM answers WHERE project_id = %s AND withdrawn_at IS NULL AND answer <> 'skip') c
+           WHERE n = total OR n %% GREATEST(1, FLOOR(total / %s)) = 0 ORDER BY n""",
+        (project_id, POINTS),
+    )
+    return Curve(((0, 0), *((row["n"], int(row["matches"])) for row in rows)) if rows else ())
+
+
+def avatar(db: Connection, project_id: int) -> int | None:
+    """The face that stands for the project: the portrait's, else the best that a human confirmed; None so far."""
+    face_id: int | None = db.value(
+        """SELECT l.face_id FROM labels l JOIN face_chips c ON c.face_id = l.face_id
+           WHERE l.project_id = %s AND l.label = 'target' AND NOT l.suspended
+           ORDER BY l.source = 'portrait' DESC, l.source = 'human' DESC, l.face_id LIMIT 1""",
+        (project_id,),
+    )
+    return face_id

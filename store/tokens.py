@@ -1,0 +1,12 @@
+"""The box that seals tokens, for those who may not know how it does it."""
+
+from collections.abc import Sequence
+
+from token_crypto import TokenBox
+
+__all__ = ["TokenBox", "box"]
+
+
+def box(keys: Sequence[str]) -> TokenBox:
+    """A box with these keys, newest first. Raises token_crypto.BadKey."""
+    return TokenBox(keys)

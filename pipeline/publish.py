@@ -188,6 +188,7 @@ class Sender:
             return True
         if wanted == "overwritten":
             self._settle(edit, Leave("skipped", "overwritten"))
+            self._look_again(edit)
         elif wanted in {"paused", "done"}:
             self._put_back(edit, 0.0)
         else:

@@ -197,6 +197,7 @@ class _Through(BaseAdapter):
         response = requests.Response()
         response.status_code, response.raw, response.url = answer.status, io.BytesIO(answer.body), answer.url
         response.headers.update(answer.headers)
+        response.request = request
         return response
 
     def close(self) -> None:

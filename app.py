@@ -1,0 +1,44 @@
+"""The web application: create_app() wires settings, database, extensions and blueprints together.
+
+gunicorn app:app      in production
+python app.py         one process on PORT, for development
+"""
+
+from typing import Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import config
+import web
+from config import Settings
+from web import access, assets, errors, formats, i18n, limits, security, services, tabs
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application; without `settings` they come from the environment, and a bad one ends the process."""
+    settings = settings or config.load()
+    app = Flask(__name__, static_folder=None)
+    app.config.from_mapping(security.configuration(settings))
+    app.extensions["services"] = services.make(settings)
+    if settings.proxies:
+        n = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+    for part in (assets, i18n, formats, security, limits, access, tabs, errors):
+        part.init_app(app)
+    for blueprint in web.blueprints():
+        app.register_blueprint(blueprint)
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """`app` is made when somebody asks for it, so that importing create_app needs no environment."""
+    if name != "app":
+        raise AttributeError(name)
+    globals()["app"] = create_app()
+    return globals()["app"]
+
+
+if __name__ == "__main__":
+    settings = config.load()
+    create_app(settings).run(host="127.0.0.1", port=settings.port, threaded=True)

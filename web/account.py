@@ -1,0 +1,92 @@
+"""Signing in and out with a Wikimedia account, and the account's own page."""
+
+import time
+
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response
+
+from store import leaderboard, users
+from web import access, limits, urls
+from web.access import public
+from web.services import services, transaction
+from web.text import gettext
+from wiki.oauth import Profile, Tokens, read_callback
+
+bp = Blueprint("account", __name__)
+
+
+@bp.get("/auth/sign-in")
+@public
+def sign_in_page() -> str:
+    """What signing in allows, and the button."""
+    return render_template("account/sign_in.html", target=urls.local(request.args.get("next")))
+
+
+@bp.get("/auth/start")
+@public
+@limits.limiter.limit(limits.SIGN_IN)
+def start() -> Response:
+    """Off to the wiki; what is to be compared afterwards waits in the session."""
+    begun = services().oauth.authorize_url()
+    target = urls.local(request.args.get("next"))
+    session["sign_in"] = {"state": begun.state, "verifier": begun.verifier, "next": target}
+    return redirect(begun.url)
+
+
+@bp.get("/auth/callback")
+@public
+@limits.limiter.limit(limits.SIGN_IN)
+def callback() -> Response:
+    """Back from the wiki: the account behind the code is signed in, under its central id."""
+    begun = session.pop("sign_in", {})
+    code = read_callback(request.args, begun.get("state", ""))
+    oauth = services().oauth
+    tokens = oauth.exchange(code, begun["verifier"])
+    _sign_in(oauth.profile(tokens.access), tokens)
+    return redirect(urls.local(begun.get("next")))
+
+
+def _sign_in(profile: Profile, tokens: Tokens) -> None:
+    with transaction() as db:
+        user = users.sign_in(
+            db,
+            services().box,
+            subject=profile.sub,
+            name=profile.username,
+            blocked=profile.blocked,
+            access=tokens.access,
+            refresh=tokens.refresh,
+            expires_in=max(0, round(tokens.expires_at - time.time())),
+        )
+    access.begin_session(user)
+    if profile.blocked:
+        flash(gettext("This account is blocked on Commons: you can answer questions, but nothing can be sent."), "warn")
+    elif not profile.may_edit:
+        flash(gettext("You did not allow edits: you can answer questions, but nothing can be sent."), "warn")
+
+
+@bp.post("/auth/sign-out")
+@public
+def sign_out() -> Response:
+    """End this session."""
+    session.clear()
+    return redirect(url_for("pages.landing"))
+
+
+@bp.post("/auth/sign-out-everywhere")
+def sign_out_everywhere() -> Response:
+    """End every session of the account, on every device."""
+    with transaction() as db:
+        users.sign_out_everywhere(db, access.user().id)
+    session.clear()
+    flash(gettext("You are signed out on every device."), "good")
+    return redirect(url_for("pages.landing"))
+
+
+@bp.get("/account")
+def page() -> str:
+    """The account: counts, sessions."""
+    with transaction() as db:
+        standing = leaderboard.of_user(db, access.user().id)
+        seen = users.last_seen(db, access.user().id)
+    return render_template("account/page.html", standing=standing, seen=seen)

@@ -1,0 +1,64 @@
+"""Languages: which one a person reads, its direction, and the plurals that scripts need."""
+
+from flask import Flask, g, request
+from flask_babel import Babel, get_locale, get_translations
+
+# Each in its own words, in the order of the switch. A language needs translations/CODE, nothing else.
+LANGUAGES = {"en": "English", "nb": "norsk bokmål", "es": "español", "fr": "français"}
+COOKIE = "language"
+THEMES = ("auto", "light", "dark")
+_NEAR = {"no": "nb", "nn": "nb"}
+# Numbers that between them meet every plural category of a language.
+_SAMPLES = [*range(201), 1_000, 1_000_000]
+
+
+def chosen_language() -> str:
+    """The person's choice (cookie, then account), else what the browser prefers, else English."""
+    user = g.get("user")
+    for choice in (request.cookies.get(COOKIE), user.language if user else None):
+        if choice in LANGUAGES:
+            return choice
+    for wanted, _ in request.accept_languages:
+        base = wanted.lower().split("-")[0]
+        base = _NEAR.get(base, base)
+        if base in LANGUAGES:
+            return base
+    return "en"
+
+
+def direction() -> str:
+    """`ltr` or `rtl`."""
+    return str(get_locale().text_direction)
+
+
+def theme() -> str:
+    """The person's choice: `auto` follows the system."""
+    chosen = request.cookies.get("theme", "")
+    return chosen if chosen in THEMES else "auto"
+
+
+def plurals(singular: str, plural: str) -> dict[str, str]:
+    """The translation of a plural message by the categories of Intl.PluralRules, for scripts: {"one": ..., "other": ...}."""
+    forms: dict[str, str] = {}
+    rule = get_locale().plural_form
+    for number in reversed(_SAMPLES):
+        forms[rule(number)] = get_translations().ungettext(singular, plural, number)
+    forms.setdefault("other", get_translations().ungettext(singular, plural, 2))
+    return forms
+
+
+def init_app(app: Flask) -> None:
+    """Choose the language of every request."""
+    Babel(app, default_locale="en", default_translation_directories="translations", locale_selector=chosen_language)
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.add_template_global(plurals)
+    app.jinja_env.globals["languages"] = LANGUAGES
+
+    @app.context_processor
+    def language() -> dict[str, str]:
+        locale = get_locale()
+        return {
+            "lang": str(locale).replace("_", "-"),
+            "direction": direction(),
+            "theme": theme(),
+        }

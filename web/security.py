@@ -1,0 +1,77 @@
+"""The session cookie, CSRF tokens and the headers of every response."""
+
+from flask import Flask, Response
+from flask_wtf.csrf import CSRFProtect, generate_csrf
+
+from config import ConfigError, Settings
+
+BODY_LIMIT = 2 * 1024 * 1024  # a list of 9,000 titles fits
+SESSION_DAYS = 30
+
+csrf = CSRFProtect()
+
+
+def configuration(settings: Settings) -> dict[str, object]:
+    """Flask's configuration. Raises ConfigError without the key that signs sessions."""
+    if not settings.secret_key:
+        raise ConfigError(
+            'FLASK_SECRET_KEY is not set; make one with: python -c "import secrets; print(secrets.token_hex(32))"'
+        )
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "SESSION_COOKIE_NAME": "__Host-wikivisage" if settings.production else "wikivisage",
+        "SESSION_COOKIE_SECURE": settings.production,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_REFRESH_EACH_REQUEST": False,
+        "PERMANENT_SESSION_LIFETIME": SESSION_DAYS * 86_400,
+        "MAX_CONTENT_LENGTH": BODY_LIMIT,
+        "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
+        "MAX_FORM_PARTS": 20_000,
+        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a labelling session lasts for hours
+        "WTF_CSRF_SSL_STRICT": settings.production,
+        "TEMPLATES_AUTO_RELOAD": False,
+    }
+
+
+def policy(settings: Settings) -> str:
+    """The Content-Security-Policy: everything from ourselves, pictures from the media hosts as well."""
+    scheme = "https://" if settings.production else ""
+    media = " ".join(f"{scheme}{host}" for host in settings.media_hosts)
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            f"img-src 'self' {media}",
+            "connect-src 'self'",
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def init_app(app: Flask) -> None:
+    """Check CSRF tokens on everything that changes state, and set the headers."""
+    settings: Settings = app.extensions["services"].settings
+    csrf.init_app(app)
+    app.add_template_global(generate_csrf, "csrf_token")
+    headers = {
+        "Content-Security-Policy": policy(settings),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), browsing-topics=()",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    if settings.production:
+        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+
+    @app.after_request
+    def set_headers(response: Response) -> Response:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Cache-Control", "private, no-store" if response.is_json else "private, no-cache")
+        return response

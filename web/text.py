@@ -1,0 +1,28 @@
+"""flask-babel's gettext, ngettext and lazy_gettext with types. Every text on the screen goes through one of them."""
+
+import flask_babel
+
+
+def gettext(message: str, /, **values: object) -> str:
+    """The translation of `message`, its %(name)s filled in."""
+    return str(flask_babel.gettext(message, **values))
+
+
+def ngettext(singular: str, plural: str, number: int, /, **values: object) -> str:
+    """The translation for a number; %(num)d is filled in by itself."""
+    return str(flask_babel.ngettext(singular, plural, number, **values))
+
+
+class Lazy:
+    """A message that is translated when it is shown."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __str__(self) -> str:
+        return gettext(self._message)
+
+
+def lazy_gettext(message: str, /) -> Lazy:
+    """For messages in module-level tables."""
+    return Lazy(message)

@@ -1,0 +1,38 @@
+"""Addresses: back into the site, and out to the wikis."""
+
+from urllib.parse import quote
+
+from web.services import settings
+
+
+def local(target: str | None, otherwise: str = "/") -> str:
+    """`target` where it is a path of this site, else `otherwise`: nobody is sent elsewhere from here."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return otherwise
+    if "\\" in target or any(ord(letter) < 32 or ord(letter) == 127 for letter in target):
+        return otherwise
+    return target
+
+
+def _page(base: str, title: str) -> str:
+    return f"{base}/{quote(title.replace(' ', '_'), safe=':/(),!*')}"
+
+
+def file_page(title: str) -> str:
+    """A file's page on Commons; `title` without "File:"."""
+    return _page(settings().commons_pages, f"File:{title}")
+
+
+def category_page(name: str) -> str:
+    """A category's page on Commons; `name` without "Category:"."""
+    return _page(settings().commons_pages, f"Category:{name}")
+
+
+def user_page(name: str) -> str:
+    """A user's page on Commons."""
+    return _page(settings().commons_pages, f"User:{name}")
+
+
+def item_page(item: str) -> str:
+    """An item's page on Wikidata."""
+    return _page(settings().wikidata_pages, item)

@@ -1,0 +1,73 @@
+"""python -m sandbox --port N --photos DIR [--state FILE] ..."""
+
+import argparse
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+
+from sandbox.build import NoPhotographs
+from sandbox.model import Consumer
+from sandbox.server import CLIENT_ID, CLIENT_SECRET, Sandbox
+from sandbox.storage import BadState
+from sandbox.world import Settings
+
+
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=8181, help="0: any free port (default 8181)")
+    parser.add_argument("--photos", type=Path, required=True, help="folder with NAME/*.jpg")
+    parser.add_argument("--state", type=Path, help="file that keeps the wiki over a restart")
+    parser.add_argument("--variants", type=int, default=0, help="at least so many photographs of each person")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "wikivisage-sandbox")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds that every request takes on top")
+    parser.add_argument("--edit-limit", type=int, default=0, help="edits a user may make in 60 s (0: no limit)")
+    parser.add_argument("--token-seconds", type=float, default=14400.0, help="life of an access token")
+    parser.add_argument("--client-id", default=CLIENT_ID)
+    parser.add_argument("--client-secret", default=CLIENT_SECRET)
+    parser.add_argument(
+        "--redirect-uri", action="append", default=[], help="registered callback; none: any on loopback"
+    )
+    return parser.parse_args(given)
+
+
+def main(given: list[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; the exit status is 1 with a sentence when it cannot."""
+    options = arguments(given)
+    consumer = Consumer(options.client_id, options.client_secret, redirects=options.redirect_uri)
+    settings = Settings(options.latency, options.edit_limit, token_seconds=options.token_seconds)
+    try:
+        sandbox = Sandbox(
+            options.photos,
+            port=options.port,
+            cache=options.cache,
+            state=options.state,
+            variants=options.variants,
+            settings=settings,
+            consumer=consumer,
+        )
+        sandbox.prepare()
+    except (NoPhotographs, BadState, OSError) as error:
+        print(f"The sandbox cannot start: {error}", file=sys.stderr)
+        return 1
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    for name, address in sandbox.addresses.items():
+        print(f"{name:14} {address}")
+    print(f"{'client_id':14} {consumer.id}\n{'client_secret':14} {consumer.secret}", flush=True)
+    try:
+        sandbox.serve()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sandbox.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""The sandbox's own JSON interface: faults, other people's edits, the truth to read back, reset."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, request
+
+from sandbox import names, others
+from sandbox.faults import POINTS, BadFault
+from sandbox.media import world
+from sandbox.model import Json, Page, State
+from sandbox.statements import depicted
+from sandbox.world import Counts
+
+bp = Blueprint("admin", __name__, url_prefix="/sandbox")
+
+
+def _refused(text: str, status: int = 400) -> tuple[Response, int]:
+    return jsonify({"error": text}), status
+
+
+@bp.get("/faults")
+def faults() -> Response:
+    """The faults that wait, how often each kind struck, and the kinds there are."""
+    return jsonify(world().faults.as_json() | {"kinds": POINTS})
+
+
+@bp.post("/faults")
+def change_faults() -> Response | tuple[Response, int]:
+    """{"clear": true | "KIND"} and/or {"add": [FAULT, ...]}, or one FAULT."""
+    given = request.get_json()
+    if not isinstance(given, dict):
+        return _refused("An object is expected.")
+    if "clear" in given:
+        world().faults.clear(given["clear"] if isinstance(given["clear"], str) else "")
+    added = given.get("add", [given] if "kind" in given else [])
+    try:
+        made = [asdict(world().faults.add(fault)) for fault in added]
+    except (BadFault, TypeError) as error:
+        return _refused(str(error))
+    return jsonify({"added": made})
+
+
+@bp.post("/edit")
+def edit() -> Response | tuple[Response, int]:
+    """Somebody else does something: {"kind": KIND, ...}; see `others.KINDS`."""
+    given = request.get_json()
+    if not isinstance(given, dict) or given.get("kind") not in others.KINDS:
+        return _refused(f"kind must be one of {', '.join(others.KINDS)}")
+    try:
+        with world().lock:
+            return jsonify(others.KINDS[given["kind"]](world(), given) or {})
+    except others.Impossible as error:
+        return _refused(str(error), 404)
+    except KeyError as error:
+        return _refused(f"missing: {error.args[0]}")
+
+
+@bp.get("/state")
+def state() -> Response:
+    """The truth: files, statements, edits, items, users, counts. `?title=` for one file, `?files=0` without them."""
+    with world().lock:
+        return jsonify(_state(request.args.get("title", ""), files=request.args.get("files") != "0"))
+
+
+def _state(title: str, *, files: bool) -> Json:
+    here = world()
+    pages = [page for page in here.state.pages.values() if page.namespace == 6] if files else []
+    if title:
+        wanted = names.normalise(title if ":" in title else f"File:{title}")
+        pages = [page for page in here.state.pages.values() if page.title == wanted]
+    return {
+        "files": [_file(page) for page in pages],
+        "categories": {name: len(members) for name, members in sorted(here.members.items())},
+        "items": {number: item.entity.labels.get("en", "") for number, item in here.state.items.items()},
+        "people": _people(),
+        "users": {name: asdict(user) for name, user in here.state.users.items()},
+        "edits": [asdict(edit) for edit in here.state.edits],
+        "counts": {name: dict(counter) for name, counter in vars(here.counts).items()},
+        "settings": asdict(here.settings),
+        "faults": here.faults.as_json(),
+    }
+
+
+def _people() -> dict[str, str]:
+    from sandbox.people import known
+
+    folders = {folder for page in world().state.pages.values() for folder in page.people}
+    return {folder: known(folder).item for folder in sorted(folders)}
+
+
+def _file(page: Page) -> Json:
+    entity = page.last.entity
+    return {
+        "id": page.id,
+        "title": page.title,
+        "entity": f"M{page.id}",
+        "people": page.people,
+        "categories": sorted(page.categories),
+        "redirect": page.redirect,
+        "deleted": page.deleted,
+        "has_file": bool(page.versions),
+        "protection": page.protection,
+        "lastrevid": page.last.id,
+        "variant": page.versions[-1].recipe if page.versions else "",
+        "depicts": depicted(entity),
+        "statements": entity.all() if entity else [],
+        "revisions": len(page.revisions),
+    }
+
+
+@bp.post("/settings")
+def settings() -> Response | tuple[Response, int]:
+    """Change settings while it runs: latency, edit_limit, edit_window, token_seconds, refresh_seconds, sparql."""
+    given = request.get_json()
+    known = asdict(world().settings)
+    if not isinstance(given, dict) or set(given) - set(known):
+        return _refused(f"There are {', '.join(known)}.")
+    for name, value in given.items():
+        if not isinstance(value, type(known[name])) and not (isinstance(known[name], float) and isinstance(value, int)):
+            return _refused(f"{name} must be a {type(known[name]).__name__}")
+        setattr(world().settings, name, value)
+    return jsonify(asdict(world().settings))
+
+
+@bp.post("/reset")
+def reset() -> Response:
+    """Back to the beginning: pages, items, users, edits, faults, counts. {"keep_tokens": true} leaves sign-ins alive."""
+    begin: Callable[[], State] = current_app.extensions["begin"]
+    given: Any = request.get_json(silent=True) or {}
+    here = world()
+    with here.lock:
+        fresh = copy.deepcopy(begin())
+        if given.get("keep_tokens"):
+            fresh.grants, fresh.users = here.state.grants, {**fresh.users, **here.state.users}
+        here.use(fresh)
+        here.faults.clear()
+        here.faults.struck.clear()
+        here.counts = Counts()
+    return jsonify({})

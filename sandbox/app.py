@@ -1,0 +1,165 @@
+"""The Flask application: every stand-in on one port, with faults and latency in front of it."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from flask import Flask, Response, current_app, g, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from sandbox import admin, api, entities, media, names, pages, query, signin, sparql, write
+from sandbox.faults import Fault
+from sandbox.media import page_of_error
+from sandbox.model import State
+from sandbox.world import World
+
+ACTIONS = {**query.ACTIONS, **entities.ACTIONS, **write.ACTIONS}
+SCRIPTS = {"/w/api.php": "commons", "/wikidata/w/api.php": "wikidata", "/meta/w/api.php": "commons"}
+Wait = Callable[[float], None]
+
+
+def create_app(world: World, begin: Callable[[], State], *, wait: Wait = time.sleep) -> Flask:
+    """The application of a world; `begin` makes the state that a reset goes back to."""
+    app = Flask(__name__)
+    app.extensions |= {"world": world, "begin": begin, "wait": wait}
+    app.jinja_env.filters["page_path"] = names.page_path
+    for blueprint in (media.bp, signin.bp, admin.bp, pages.bp):
+        app.register_blueprint(blueprint)
+    for path in SCRIPTS:
+        app.add_url_rule(path, f"api-{path}", api_php, methods=["GET", "POST"])
+    app.add_url_rule("/sparql", "sparql", sparql_endpoint, methods=["GET", "POST"])
+    app.before_request(_before)
+    app.after_request(_after)
+    app.teardown_request(_done)
+    return app
+
+
+def api_php() -> Response:
+    """A request to one of the wikis."""
+    base = request.host_url.rstrip("/")
+    return api.answer(media.world(), request, base, SCRIPTS[request.path], ACTIONS)
+
+
+def sparql_endpoint() -> AnyResponse:
+    """The query service."""
+    world = media.world()
+    world.counts.requests["sparql"] += 1
+    if world.settings.sparql == "login":
+        return Response(status=302, headers={"Location": "/wiki/Special:UserLogin"})
+    text = request.values.get("query", "")
+    if request.mimetype == "application/sparql-query":
+        text = request.get_data(as_text=True)
+    try:
+        with world.lock:
+            body = sparql.answer(world, text)
+    except sparql.BadQuery as error:
+        return Response(f"SPARQL-QUERY: queryStr={text}\n{error}", 400, content_type="text/plain;charset=utf-8")
+    return Response(msgspec.json.encode(body), content_type="application/sparql-results+json;charset=utf-8")
+
+
+def _kind() -> str:
+    """Which stand-in a request is for; the sandbox's own pages are none, and have no faults."""
+    path = request.path
+    if path in SCRIPTS:
+        return "api"
+    if path.startswith(("/w/images/", "/w/thumb.php", "/wiki/Special:FilePath", "/wiki/Special:Redirect")):
+        return "media"
+    if "/rest.php/" in path:
+        return "oauth"
+    return "sparql" if path == "/sparql" else ""
+
+
+def _facts() -> dict[str, str]:
+    values = request.values
+    parts = [values.get(name, "") for name in ("action", "prop", "list", "meta", "generator")]
+    titles = [values.get(name, "") for name in ("titles", "title", "id", "ids", "entity", "claim", "data")]
+    return {
+        "path": request.path,
+        "method": request.method,
+        "action": parts[0] or values.get("grant_type", ""),
+        "module": "+".join(filter(None, parts)),
+        "title": " ".join([request.path, *filter(None, titles)]),
+        "user": "",
+    }
+
+
+def _before() -> AnyResponse | None:
+    kind = g.kind = _kind()
+    if not kind:
+        return None
+    world = media.world()
+    with world.lock:
+        counts = world.counts
+        counts.agents[request.headers.get("User-Agent", "")] += 1
+        counts.busy[kind] += 1
+        counts.most_at_once[kind] = max(counts.most_at_once[kind], counts.busy[kind])
+        counts.requests[kind] += 1
+    wait: Wait = current_app.extensions["wait"]
+    if world.settings.latency > 0:
+        wait(world.settings.latency)
+    if not world.faults.waiting:
+        return None
+    for fault in world.faults.take("request", _facts()):
+        answer = _strike(fault, wait)
+        if answer is not None:
+            return answer
+    return None
+
+
+def _strike(fault: Fault, wait: Wait) -> AnyResponse | None:
+    headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
+    match fault.kind:
+        case "slow":
+            wait(fault.seconds)
+            return None
+        case "too_many_requests":
+            text = "Too many requests. Please comply with the User-Agent policy."
+            return Response(text, 429, headers, content_type="text/plain; charset=utf-8")
+        case "unavailable":
+            answer = page_of_error(fault.status, "Our servers are currently under maintenance or have a problem.")
+            answer.headers.update(headers)
+            return answer
+        case "html":
+            return page_of_error(200, "Something that is not the API has answered.")
+    return _cut()
+
+
+def _after(response: Response) -> AnyResponse:
+    if not getattr(g, "kind", ""):
+        return response
+    world = media.world()
+    for fault in world.faults.take("answer", _facts()) if world.faults.waiting else ():
+        match fault.kind:
+            case "slow_after":
+                current_app.extensions["wait"](fault.seconds)
+            case "drop_after":
+                return _cut()
+            case "truncate" | "corrupt":
+                _spoil(response, whole=fault.kind == "corrupt")
+    return response
+
+
+def _spoil(response: Response, *, whole: bool) -> None:
+    """Half of the body (the length still agrees), or a body of the same length whose second half is zeros."""
+    response.direct_passthrough = False
+    data = response.get_data()
+    half = data[: len(data) // 2]
+    response.set_data(half + bytes(len(data) - len(half)) if whole else half)
+    response.headers.pop("ETag", None)
+
+
+def _cut() -> AnyResponse:
+    """Break the connection without an answer. Without a real connection (Flask's test client) that is a 599."""
+    connection: Any = request.environ.get("sandbox.connection")
+    if connection is not None:
+        connection.abort()
+    return Response(b"", 599)
+
+
+def _done(_: BaseException | None) -> None:
+    kind = getattr(g, "kind", "")
+    if kind:
+        world = media.world()
+        with world.lock:
+            world.counts.busy[kind] -= 1

@@ -13,7 +13,7 @@ from typing import Literal
 
 from database import Connection
 from pipeline.authorization import Authorization, SignInNeeded
-from pipeline.outcome import Done, Outcome, Waiting, of_wiki
+from pipeline.outcome import Done, Failed, Outcome, Waiting, of_wiki
 from pipeline.tools import Tools
 from pipeline.verdicts import Leave, Write, decide, position, surplus
 from store import batches, edits, files, tasks
@@ -50,7 +50,10 @@ def run(task: Task, tools: Tools) -> Outcome:
         sender.tell_waiting(error.seconds, error)
         return of_wiki(error, task.attempts)
     except WikiError as error:
-        return of_wiki(error, task.attempts)
+        outcome = of_wiki(error, task.attempts)
+        if isinstance(outcome, Failed):  # without a pause nobody would know that nothing goes on
+            return sender.pause(error.reason.value)
+        return outcome
     tools.run(lambda db: batches.finish_empty(db, task.subject_id))
     return outcome
 

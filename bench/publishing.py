@@ -1,0 +1,273 @@
+"""A project with approved files on a wiki of its own: what the publishing benches and tests send, and how they judge it.
+
+Real MariaDB, the real sandbox, the real publishing stage. Only waiting is faster: `HurriedStop`.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from PIL import Image
+
+import migrate
+from config import Settings
+from database import Connection, Database
+from pipeline import publish
+from pipeline.lane import run_stage, settle
+from pipeline.tools import Tools, open_pool, open_wiki
+from sandbox.server import Sandbox
+from store import answers, batches, edits, faces, files, labels, projects, tasks, users
+from tests import servers
+from token_crypto import TokenBox
+from wiki.oauth import OAuth
+
+ITEM = "Q76"
+VOLUNTEER = "Alice"
+SHA1_OF_NOTHING = "0" * 40
+
+
+class HurriedStop(threading.Event):
+    """A stop sign whose waits pass `speed` times as fast; the waits asked for are summed in `waited`."""
+
+    def __init__(self, speed: float = 20.0) -> None:
+        super().__init__()
+        self._speed = speed
+        self.waited = 0.0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """As of threading.Event."""
+        if timeout is None:
+            return super().wait()
+        self.waited += timeout
+        return super().wait(timeout / self._speed)
+
+
+def paint(folder: Path, count: int) -> None:
+    """`count` small pictures, each with bytes of its own, of a person who is in none of them: publishing never looks."""
+    person = folder / "barack_obama"
+    person.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        picture = Image.new("RGB", (48, 48), (number % 256, number // 256, 90))
+        picture.save(person / f"{number:04d}.jpg", quality=80)
+
+
+@dataclass
+class Wiki:
+    """The sandbox of a bench, spoken to from outside as any client would."""
+
+    sandbox: Sandbox
+
+    def settings(self, settings: Settings) -> Settings:
+        """`settings` with the sandbox's addresses."""
+        addresses = self.sandbox.addresses
+        return replace(
+            settings,
+            commons_api=addresses["commons_api"],
+            commons_pages=addresses["commons_pages"].rstrip("/"),
+            wikidata_api=addresses["wikidata_api"],
+            sparql_url=addresses["sparql"],
+            oauth_url=addresses["oauth"],
+            oauth_client_id=self.sandbox.consumer.id,
+            oauth_client_secret=self.sandbox.consumer.secret,
+            oauth_redirect_uri="http://127.0.0.1:8000/auth/callback",
+            media_hosts=(urlsplit(self.sandbox.base).netloc,),
+        )
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """One call of the sandbox's own interface."""
+        answer = requests.post(f"{self.sandbox.base}/sandbox/{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def faults(self, *wanted: dict[str, Any]) -> None:
+        """Queue faults."""
+        self.post("faults", {"add": list(wanted)})
+
+    def calm(self) -> None:
+        """Take every fault away."""
+        self.post("faults", {"clear": True})
+
+    def other(self, kind: str, **given: Any) -> Any:
+        """Somebody else edits."""
+        return self.post("edit", {"kind": kind, **given})
+
+    def state(self) -> dict[str, Any]:
+        """The truth."""
+        found: dict[str, Any] = requests.get(f"{self.sandbox.base}/sandbox/state", timeout=60).json()
+        return found
+
+    def sign_in(self, settings: Settings, database: Database, name: str = VOLUNTEER) -> int:
+        """Go through the wiki's pages as a browser does and store the tokens; returns our user's id."""
+        oauth = OAuth(
+            open_wiki(settings, threading.Event()),
+            settings.oauth_client_id,
+            settings.oauth_client_secret,
+            settings.oauth_redirect_uri,
+        )
+        begun = oauth.authorize_url()
+        browser = requests.Session()
+        browser.post(
+            f"{self.sandbox.base}/wiki/Special:UserLogin", data={"wpName": name, "returnto": "/wiki/"}, timeout=30
+        )
+        asked = urlsplit(begun.url)
+        form = {"returnto": asked.path, "returntoquery": asked.query, "accept": "1"}
+        url = f"{self.sandbox.base}/wiki/Special:OAuth/approve"
+        answer = browser.post(url, data=form, allow_redirects=False, timeout=30)
+        answer = browser.get(f"{self.sandbox.base}{answer.headers['Location']}", allow_redirects=False, timeout=30)
+        code = requests.utils.unquote(answer.headers["Location"].partition("code=")[2].partition("&")[0])
+        tokens = oauth.exchange(code, begun.verifier)
+        profile = oauth.profile(tokens.access)
+        with database.transaction() as db:
+            user = users.sign_in(
+                db,
+                TokenBox(settings.token_keys),
+                subject=profile.sub,
+                name=profile.username,
+                blocked=profile.blocked,
+                access=tokens.access,
+                refresh=tokens.refresh,
+                expires_in=14_000,
+            )
+            batches.resume_after_sign_in(db, user.id)
+        return user.id
+
+
+@dataclass
+class Case:
+    """One project with approved files, and the ways to send them."""
+
+    settings: Settings
+    database: Database
+    wiki: Wiki
+    user_id: int
+    project_id: int
+    page_ids: list[int]
+
+    def send(self) -> int:
+        """Queue all that is approved; returns the batch."""
+        with self.database.transaction() as db:
+            batch_id = edits.send(db, self.project_id, self.user_id)
+        assert batch_id is not None
+        return batch_id
+
+    def sender(self, name: str = "bench-1") -> "Sender":
+        """A publishing lane in a thread of its own."""
+        return Sender(self.settings, self.database, name)
+
+    def open_edits(self) -> int:
+        """Edits that are neither settled nor in a paused batch."""
+        with self.database.transaction() as db:
+            return int(
+                db.value(
+                    """SELECT COUNT(*) FROM edits e JOIN batches b ON b.id = e.batch_id
+                       WHERE e.state = 'sending' OR (e.state = 'queued' AND b.state = 'running')"""
+                )
+            )
+
+    def counts(self, batch_id: int) -> dict[str, int]:
+        """Edits of a batch by state."""
+        with self.database.transaction() as db:
+            return batches.get(db, batch_id, self.project_id).counts
+
+
+class Sender:
+    """A worker's publishing lane, alone in a thread; `stop()` ends it in order."""
+
+    def __init__(self, settings: Settings, database: Database, name: str) -> None:
+        self.stop_sign = HurriedStop()
+        wiki = open_wiki(settings, self.stop_sign)
+        self._tools = Tools(settings, database, wiki, open_pool(settings), name, self.stop_sign)
+        self._thread = threading.Thread(target=self._loop, daemon=True)
+        self._thread.start()
+
+    def _loop(self) -> None:
+        while not self.stop_sign.is_set():
+            task = self._tools.run(lambda db: tasks.claim(db, "publish", self._tools.worker))
+            if task is None:
+                threading.Event.wait(self.stop_sign, 0.05)
+            else:
+                settle(task, run_stage(task, publish.run, self._tools), self._tools)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self.stop_sign.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "the sender did not stop"
+
+
+def empty(database: Database) -> None:
+    """Forget every project and edit; users stay."""
+    tables = (
+        "projects project_members project_files files faces face_chips answers labels predictions questions approvals "
+        "batches edits file_locks tasks workers"
+    )
+    with database.transaction() as db:
+        for table in tables.split():
+            db.execute(f"DELETE FROM {table}")
+
+
+def make_project(db: Connection, wiki: Wiki, user_id: int, count: int) -> tuple[int, list[int]]:
+    """A project over `count` files of the wiki that do not state the person, one face each, each approved alone."""
+    state = wiki.state()
+    fresh = [
+        page
+        for page in state["files"]
+        if page["has_file"] and not page["deleted"] and not page["redirect"] and ITEM not in page["depicts"]
+    ][:count]
+    assert len(fresh) == count, f"the wiki has only {len(fresh)} files that do not state {ITEM}"
+    pages = [page["id"] for page in fresh]
+    project_id = projects.create(db, user_id, projects.NewProject(ITEM, "Barack Obama", "Barack Obama"))
+    files.add_to_project(
+        db, project_id, [(page["id"], page["title"].removeprefix("File:")) for page in fresh], "source", count
+    )
+    db.many(
+        "UPDATE files SET sha1 = %s, state = 'searched' WHERE page_id = %s",
+        [(_sha1(wiki, page), page["id"]) for page in fresh],
+    )
+    db.execute("UPDATE project_files SET search_due_at = NULL")
+    for page_id in pages:
+        sha1 = db.value("SELECT sha1 FROM files WHERE page_id = %s", (page_id,))
+        box = faces.Box(0.25, 0.25, 0.5, 0.5)
+        found = faces.FoundFace(box, 100, 1.0, "bench", 1.0, False, b"\0" * 512, "bench", None)
+        faces.replace_found(db, page_id, sha1, [found])
+        face = faces.of_file(db, project_id, page_id)[0]
+        answers.record(
+            db, project_id, user_id, [answers.NewAnswer(f"c{page_id}", f"s{page_id}", page_id, face.id, "target")]
+        )
+    labels.rebuild(db, project_id, pages)
+    return project_id, pages
+
+
+def _sha1(wiki: Wiki, page: dict[str, Any]) -> str:
+    version = wiki.sandbox.world.state.pages[page["id"]].versions[-1]
+    return str(wiki.sandbox.world.pictures.facts(version).sha1)
+
+
+@contextmanager
+def workshop(folder: Path, files_each: int) -> Iterator[tuple[Settings, Database, Wiki]]:
+    """A private MariaDB with the schema, and a sandbox with enough files, for the length of a block."""
+    paint(folder / "photos", files_each + 20)
+    sandbox = Sandbox(folder / "photos", cache=folder / "cache").start()
+    try:
+        with servers.mariadb(folder / "mariadb") as server:
+            wiki = Wiki(sandbox)
+            with servers.empty_database(server, f"{server['TOOL_TOOLSDB_USER']}__bench") as found:
+                settings = wiki.settings(found)
+                database = Database(settings, size=6)
+                migrate.migrate(database)
+                yield settings, database, wiki
+                database.close()
+    finally:
+        sandbox.stop()
+
+
+def statements(state: dict[str, Any], page_ids: list[int]) -> dict[int, int]:
+    """How often each file states the person now."""
+    depicts = {page["id"]: Counter(page["depicts"]) for page in state["files"]}
+    return {page_id: depicts[page_id][ITEM] for page_id in page_ids}

@@ -20,7 +20,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8181, help="0: any free port (default 8181)")
     parser.add_argument("--photos", type=Path, required=True, help="folder with NAME/*.jpg")
     parser.add_argument("--state", type=Path, help="file that keeps the wiki over a restart")
-    parser.add_argument("--variants", type=int, default=0, help="at least so many photographs of each person")
+    parser.add_argument("--variants", type=int, help="at least so many photographs of each person (0: none are added)")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "wikivisage-sandbox")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that every request takes on top")
     parser.add_argument("--edit-limit", type=int, default=0, help="edits a user may make in 60 s (0: no limit)")

@@ -8,7 +8,7 @@ import msgspec
 from flask import Flask, Response, current_app, g, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from sandbox import admin, api, entities, media, names, pages, query, signin, sparql, write
+from sandbox import admin, api, entities, media, names, pages, piles, query, signin, sparql, write
 from sandbox.faults import Fault
 from sandbox.media import page_of_error
 from sandbox.model import State
@@ -24,7 +24,7 @@ def create_app(world: World, begin: Callable[[], State], *, wait: Wait = time.sl
     app = Flask(__name__)
     app.extensions |= {"world": world, "begin": begin, "wait": wait}
     app.jinja_env.filters["page_path"] = names.page_path
-    for blueprint in (media.bp, signin.bp, admin.bp, pages.bp):
+    for blueprint in (media.bp, signin.bp, admin.bp, piles.bp, pages.bp):
         app.register_blueprint(blueprint)
     for path in SCRIPTS:
         app.add_url_rule(path, f"api-{path}", api_php, methods=["GET", "POST"])

@@ -1,6 +1,7 @@
 """The world that the sandbox begins with, built from a folder of photographs (DIR/NAME/*.jpg)."""
 
 import itertools
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ DECORATIONS = ("{}", "{}", "{}", "{} “Łódź & Tromsø”", "{}", "{}", "{} (
 STATED = 3
 """So many files of each person state it from the start."""
 FIRST_MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+VARIANTS_FILE = "sandbox.json"
+"""In a folder of photographs: how many of each person there are to be, variants included."""
 
 
 class NoPhotographs(Exception):
@@ -48,6 +53,19 @@ def photographs(root: Path) -> dict[str, list[Photograph]]:
     if not found:
         raise NoPhotographs(f"{root} has no photographs. They are expected as {root}/NAME/*.jpg.")
     return found
+
+
+def write_variants(root: Path, number: int) -> None:
+    """Note beside the photographs how many of each person there are to be."""
+    (root / VARIANTS_FILE).write_text(json.dumps({"variants": number}) + "\n", encoding="utf-8")
+
+
+def read_variants(root: Path) -> int:
+    """How many of each person there are to be; 0, no variants, where nothing is noted."""
+    try:
+        return int(json.loads((root / VARIANTS_FILE).read_text(encoding="utf-8"))["variants"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def with_variants(found: list[Photograph], wanted: int) -> list[Photograph]:
@@ -136,19 +154,22 @@ def title_of(photograph: Photograph, pattern: str, taken: set[str]) -> str:
     raise AssertionError("count() does not end")
 
 
-def build(root: Path, *, variants: int = 0, consumer: Consumer | None = None, users: Iterable[str] = ()) -> State:
-    """The whole world. `variants`: each person has at least so many photographs (0: those of the folder).
+def build(
+    root: Path, *, variants: int | None = None, consumer: Consumer | None = None, users: Iterable[str] = ()
+) -> State:
+    """The whole world. `variants`: each person has at least so many photographs (None: as the folder notes).
 
     Raises NoPhotographs.
     """
     found = photographs(root)
+    number_each = read_variants(root) if variants is None else variants
     builder = Builder()
     for number, name in enumerate(dict.fromkeys(["Admin", "Sandbox", "Volunteer", "Alice", "Bob", *users]), 1):
         builder.state.users[name] = User(number, name, "2020-01-01T00:00:00Z", 100)
     if consumer:
         builder.state.consumers[consumer.id] = consumer
     _things(builder)
-    people = {name: with_variants(group, variants) for name, group in found.items() if name not in NOT_PEOPLE}
+    people = {name: with_variants(group, number_each) for name, group in found.items() if name not in NOT_PEOPLE}
     taken: set[str] = set()
     pattern = titles()
     pages = {name: _files(builder, group, pattern, taken) for name, group in people.items()}
@@ -190,9 +211,7 @@ def _person(builder: Builder, name: str, pages: dict[str, list[Page]], others: l
 
 def _strangers(name: str, pages: dict[str, list[Page]], others: list[Page], people: int) -> list[Page]:
     """Files without the person: of other people a share, evenly, and of the group photographs, as many as half of its own."""
-    foreign = [
-        page for other, group in pages.items() if other != name for page in group if page.versions[0].recipe == ""
-    ]
+    foreign = [page for other, group in pages.items() if other != name for page in group]
     pool = foreign + others
     wanted = min(len(pool), max(6, people // 2))
     return [pool[index * len(pool) // wanted] for index in range(wanted)] if wanted else []

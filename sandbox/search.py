@@ -9,13 +9,13 @@ from sandbox.world import World
 
 DEEPEST = 10_000
 DEEPCATEGORY_LIMIT = 256
-_WORD = re.compile(r'(-?)(?:(\w+):)?("[^"]*"|\S+)')
+_WORD = re.compile(r'(-?)(?:(\w+):)?("(?:[^"\\]|\\.)*"|\S+)')
 Test = Callable[[Page], bool]
 
 
 def find(world: World, text: str, namespaces: set[int]) -> list[Page]:
     """The pages that have all the words, by page id."""
-    tests = [_test(world, minus, keyword, value.strip('"')) for minus, keyword, value in _words(text)]
+    tests = [_test(world, minus, keyword, _unquoted(value)) for minus, keyword, value in _words(text)]
     pages = (page for page in world.state.pages.values() if not page.deleted and not page.redirect)
     return [page for page in pages if page.namespace in namespaces and all(test(page) for test in tests)]
 
@@ -23,6 +23,11 @@ def find(world: World, text: str, namespaces: set[int]) -> list[Page]:
 def _words(text: str) -> list[tuple[str, str, str]]:
     """Each word: minus or nothing, keyword or nothing, value. Quotes may stand around the value of a keyword."""
     return [(minus, keyword, value) for minus, keyword, value in _WORD.findall(text)]
+
+
+def _unquoted(value: str) -> str:
+    bare = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+    return re.sub(r"\\(.)", r"\1", bare)
 
 
 def _test(world: World, minus: str, keyword: str, value: str) -> Test:

@@ -55,7 +55,7 @@ class Sandbox:
         port: int = 0,
         cache: Path,
         state: Path | None = None,
-        variants: int = 0,
+        variants: int | None = None,
         settings: Settings | None = None,
         consumer: Consumer | None = None,
         clock: Clock = time.time,
@@ -72,7 +72,7 @@ class Sandbox:
         self._server.shutdown_timeout = 1
         self._thread: threading.Thread | None = None
 
-    def _beginning(self, photos: Path, variants: int) -> Callable[[], State]:
+    def _beginning(self, photos: Path, variants: int | None) -> Callable[[], State]:
         """Builds the first state once, when it is first wanted."""
         made: list[State] = []
 

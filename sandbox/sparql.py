@@ -41,13 +41,13 @@ def read(text: str) -> Wish:
     if not _DEPICTS.search(bare) or not items:
         raise BadQuery("MalformedQueryException: only queries for wdt:P180 of an item are answered here")
     files = {int(number) for number in re.findall(r"(?:sdc:|commons\.wikimedia\.org/entity/)M(\d+)", bare)}
-    category = re.search(r'"(Category:[^"]+)"', bare)
+    category = re.search(r'"(Category:(?:[^"\\]|\\.)+)"', bare)
     limit = re.search(r"\bLIMIT\s+(\d+)", bare, re.IGNORECASE)
     offset = re.search(r"\bOFFSET\s+(\d+)", bare, re.IGNORECASE)
     return Wish(
         items=list(dict.fromkeys(items)),
         files=files or None,
-        category=names.normalise(category[1]) or "" if category else "",
+        category=names.normalise(re.sub(r"\\(.)", r"\1", category[1])) or "" if category else "",
         deep=bool(category and re.search(r"deepcat|gcmtype.*subcat", bare)),
         limit=int(limit[1]) if limit else None,
         offset=int(offset[1]) if offset else 0,

@@ -89,7 +89,7 @@ def _step(client: Client, state: WalkState, depth: int, max_categories: int) -> 
     kinds = "file|subcat" if level < depth else "file"
     answer = client.get({**params, "cmtype": kinds, "cmprop": "ids|title|type", **state.more})
     members = objects(answer.get("query"), "categorymembers")
-    children = _new_categories(members, state.met)
+    children = _new_categories(members, state.met) if level < depth else []
     room = max(0, max_categories - len(state.met))
     limit = "categories" if len(children) > room else state.limit
     met = (*state.met, *children[:room])

@@ -114,6 +114,7 @@ class Replay:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     replay: Replay
 
     def do_GET(self) -> None:
@@ -167,7 +168,7 @@ def replaying(*replies: Reply | str) -> Iterator[Replay]:
     server.block_on_close = False
     replay = Replay(server, replies)
     server.RequestHandlerClass.replay = replay  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
     thread.start()
     try:
         yield replay

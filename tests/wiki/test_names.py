@@ -1,0 +1,168 @@
+import random
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wiki import names
+from wiki.names import InvalidName
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Q42",
+        "q42",
+        "  Q42\n",
+        "https://www.wikidata.org/wiki/Q42",
+        "http://www.wikidata.org/entity/Q42",
+        "https://m.wikidata.org/wiki/Q42#P18",
+        "https://www.wikidata.org/wiki/Q42?uselang=nb",
+        "d:Q42",
+        "wikidata:q42",
+        "\u200eQ42\u200f",
+    ],
+)
+def test_an_item_however_it_was_typed(typed):
+    assert names.item_id(typed) == "Q42"
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "42", "Q", "Q0", "Q042", "P42", "Q42 Q43", "Q4२", "Qd:42", "Q42'; --", "Q12345678901", "Ada", "Q٤٢"]
+)
+def test_no_item(typed):
+    with pytest.raises(InvalidName):
+        names.item_id(typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("Ada Lovelace", "Category:Ada Lovelace"),
+        ("category:ada_Lovelace", "Category:Ada Lovelace"),
+        (" :Category : Ada   Lovelace ", "Category:Ada Lovelace"),
+        ('Category:O\'Brien (2026), "Zoë"', 'Category:O\'Brien (2026), "Zoë"'),
+        ("\u200eå in\u00a0Å\u200f", "Category:Å in Å"),
+        ("ßtraße", "Category:ßtraße"),
+        ("Cafe\u0301", "Category:Café"),
+        ("File:x", "Category:File:x"),
+        ("日本", "Category:日本"),
+    ],
+)
+def test_category_title(typed, title):
+    assert names.category_title(typed) == title
+
+
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [("image:a.jpg", "File:A.jpg"), ("File:A_b.jpg", "File:A b.jpg"), ("a b.jpg", "File:A b.jpg")],
+)
+def test_file_title(typed, title):
+    assert names.file_title(typed) == title
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "  ",
+        "Category:",
+        "a|b",
+        "a#b",
+        "<b>",
+        "a]b",
+        "{a}",
+        "a\x00b",
+        "a\nb\x07",
+        "%41",
+        "..",
+        "a/../b",
+        "&amp;",
+        "x" * 256,
+    ],
+)
+def test_no_title(typed):
+    with pytest.raises(InvalidName):
+        names.category_title(typed)
+
+
+def test_the_longest_title():
+    assert names.file_title("é" * 127 + "a").startswith("File:É")
+    with pytest.raises(InvalidName):
+        names.file_title("é" * 128)
+
+
+@given(st.text(max_size=60))
+def test_a_title_is_settled_after_one_pass(typed):
+    try:
+        title = names.category_title(typed)
+    except InvalidName:
+        return
+    assert names.category_title(title) == title
+    assert "|" not in title
+    assert "_" not in title
+
+
+def test_ids():
+    uuid = UUID("6b2f1f2e-0c1d-4e3f-8a5b-abcdefabcdef")
+    assert names.entity_id(12) == "M12"
+    assert names.statement_id(12, uuid) == "M12$6B2F1F2E-0C1D-4E3F-8A5B-ABCDEFABCDEF"
+    assert names.page_id_of("https://commons.wikimedia.org/entity/M12") == 12
+    assert [names.page_id_of(other) for other in ("Q12", "M", "M0", "M1x", "", "M99999999999")] == [0] * 6
+    with pytest.raises(InvalidName):
+        names.entity_id(0)
+
+
+@pytest.mark.parametrize(
+    ("box", "value"),
+    [
+        ((0.105, 0.2, 0.3, 0.4), "pct:10.5,20,30,40"),
+        ((0.0, 0.0, 1.0, 1.0), "pct:0,0,100,100"),
+        ((1 / 3, 1 / 7, 1 / 9, 1 / 11), "pct:33.33,14.29,11.11,9.09"),
+        ((-0.1, 0.9, 0.3, 0.3), "pct:0,90,20,10"),
+        ((0.5, 0.5, 1e-9, 1e-9), "pct:50,50,0.01,0.01"),
+    ],
+)
+def test_position_in_percent(box, value):
+    assert names.region(box) == value
+    again = names.box_of(value)
+    assert again is not None
+    assert names.region(again) == value
+
+
+@pytest.mark.parametrize("box", [(1.1, 0, 0.5, 0.5), (0, 0, 0, 0.5), (0.5, 0.5, -0.2, 0.1), (float("nan"), 0, 1, 1)])
+def test_no_position(box):
+    with pytest.raises(InvalidName):
+        names.region(box)
+
+
+@given(st.tuples(*[st.floats(0, 0.98)] * 2, *[st.floats(0.02, 1)] * 2))
+def test_a_position_read_back_is_the_box(box):
+    again = names.box_of(names.region(box))
+    assert again is not None
+    x, y, width, height = again
+    assert (x, y) == pytest.approx(box[:2], abs=1e-4)
+    assert (width, height) == pytest.approx((min(box[2], 1 - box[0]), min(box[3], 1 - box[1])), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "value", ["full", "10,20,30,40", "pct:1,2,3", "pct:a,b,c,d", "pct:90,90,20,20", "", "pct:-1,0,1,1"]
+)
+def test_other_positions_are_none(value):
+    assert names.box_of(value) is None
+
+
+def test_batches_are_hexadecimal_below_2_48_and_all_different():
+    rng = random.Random(5)
+    found = [names.new_batch(rng) for _ in range(1_000)]
+    assert len(set(found)) == 1_000
+    assert all(len(batch) == 12 and 0 < int(batch, 16) < 2**48 for batch in found)
+    assert names.batch_link("00ff") == "([[:toolforge:editgroups-commons/b/CB/00ff|details]])"
+
+
+def test_addresses():
+    base = "https://commons.wikimedia.org/wiki"
+    assert names.page_url(base, "File:O'Brien & Å?.jpg") == f"{base}/File:O%27Brien_%26_%C3%85%3F.jpg"
+    assert names.page_url(base + "/", "Category:A/B") == f"{base}/Category:A/B"
+    assert names.item_url("https://www.wikidata.org/wiki", "Q42") == "https://www.wikidata.org/wiki/Q42"

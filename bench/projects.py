@@ -15,6 +15,9 @@ from vision.questions import Question
 LEAST_PHOTOS = 20
 MOST_PHOTOS = 60
 RECURRING = 3
+PORTRAITS = "portraits"
+CENTRE = 0.05
+"""A portrait's centre may lie so far outside the box, in fractions of the picture."""
 ERRS = 0.03
 BOOTSTRAPPED = 1 / 3
 BAD_BOOTSTRAP = 0.15
@@ -45,7 +48,10 @@ def in_development(name: str) -> bool:
 
 
 def people(faces: Faces) -> People:
-    """The face nearest the centre of each portrait; of scenes the photographs with one face, since no boxes are given."""
+    """The face nearest the centre of each portrait; of other sets the photographs with one face, since no boxes are given.
+
+    A portrait in which no face was found at its centre counts as one without a face: what was found is a passer-by.
+    """
     chosen = [(photo, row) for photo in faces.photos if (row := _subject(photo, faces)) is not None]
     rows = np.array([row for _, row in chosen], np.int64)
     return People(
@@ -57,13 +63,14 @@ def people(faces: Faces) -> People:
 
 
 def _subject(photo: Photo, faces: Faces) -> int | None:
-    if len(photo.rows) == 1:
-        return int(photo.rows[0])
-    if len(photo.rows) == 0 or photo.set != "portraits":
-        return None
+    if photo.set != PORTRAITS:
+        return int(photo.rows[0]) if len(photo.rows) == 1 else None
     boxes = faces.boxes[photo.rows]
-    middle = boxes[:, :2] + boxes[:, 2:] / 2
-    return int(photo.rows[np.argmin(((middle - 0.5) ** 2).sum(axis=1))])
+    central = (np.abs(boxes[:, :2] + boxes[:, 2:] / 2 - 0.5) < boxes[:, 2:] / 2 + CENTRE).all(axis=1)
+    if not central.any():
+        return None
+    away = ((boxes[:, :2] + boxes[:, 2:] / 2 - 0.5) ** 2).sum(axis=1)
+    return int(photo.rows[np.argmin(np.where(central, away, np.inf))])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

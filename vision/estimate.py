@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision.calibration import Doubles
-from vision.known import Flags
+from vision.known import Flags, Known, Label
+from vision.matching import Predictions
 
 LEVEL = 0.9
-ODD = 0.004
-"""Share of a person's faces that no distance can tell (turned away, wrongly labelled). Fitted by bench/constants.py."""
 CERTAINTY = 2.0
 """Weight of the model's own probabilities, in expected finds."""
 WORTH_MISSING = 0.05
@@ -31,18 +30,15 @@ class Unfound:
     high: int
 
 
-def unfound(left: Doubles, checked: Doubles, hits: Flags, found: int, *, level: float = LEVEL) -> Unfound:
+def unfound(left: Doubles, checked: Doubles, hits: Flags, *, level: float = LEVEL) -> Unfound:
     """How many of the faces neither answered nor claimed are the person's; `left` are their probabilities.
 
     `checked`: probabilities, without their own answer, of the faces that were drawn by chance among such and answered;
-    `hits`: which of these were the person's. `found`: matches found so far.
+    `hits`: which of these were the person's.
     """
-    everywhere = len(left) + len(checked)
     if len(left) == 0:
         return Unfound(0.0, 0, 0)
-    odd = ODD * found / everywhere
-    remaining = float((left + odd).sum())
-    seen = float((checked + odd).sum())
+    remaining, seen = float(left.sum()), float(checked.sum())
     shape, rate = CERTAINTY + float(hits.sum()), CERTAINTY + seen
     low, high = _interval(shape, rate / (rate + remaining), level, len(left))
     return Unfound(min(shape / rate * remaining, len(left)), low, high)
@@ -84,3 +80,12 @@ def stop(missing: Unfound, found: int, unsure: int) -> Stop:
 def expected_wrong(claimed: Doubles) -> float:
     """How many of the claimed faces are probably not the person: the sum of what each lacks to certainty."""
     return float((1 - claimed).sum())
+
+
+def from_predictions(known: Known, predictions: Predictions, checked: Flags) -> Unfound:
+    """`unfound` for a project, where `checked` marks the faces that were asked about as spot checks."""
+    p = predictions.probability.astype(np.float64)
+    left = known.open & known.encoded & ~predictions.matches
+    drawn = checked & known.human & known.encoded & (p < predictions.cut)
+    mine = known.labels == Label.TARGET
+    return unfound(p[left], p[drawn], mine[drawn])

@@ -1,9 +1,8 @@
 """Which faces are the person's. Pure functions of arrays; nothing here knows of databases or pictures.
 
-The measure people see is the distance to the centroid of the confirmed faces. A probability is made of it and of three
-more distances (to the nearest confirmed faces, to the nearest "No", and how near to the centroid the face's neighbours
-are), corrected by the project's own answers. A face is claimed while the expected share of wrong ones keeps within the
-error budget.
+The measure people see is the distance to the centroid of the confirmed faces. A probability is made of it and of two
+more distances (to the nearest confirmed faces and to the nearest "No"), corrected by the project's own answers. A face is
+claimed while the expected share of wrong ones keeps within the error budget.
 """
 
 from __future__ import annotations
@@ -23,12 +22,7 @@ ERROR_BUDGET = 100
 LEAST_CLAIMED = 0.9
 LEAST_UNSURE = 0.02
 NEAREST = 3
-NEIGHBOURS = 5
 MOST_REFERENCES = 512
-MOST_ANCHORS = 1024
-MOST_AMBIGUOUS = 4096
-SURE_BELOW, SURE_ABOVE = 0.3, 0.66
-"""Centroid distances between which the neighbours are asked as well."""
 RELIABILITY = {
     Source.PORTRAIT: 0.98,
     Source.BOOTSTRAP: 0.85,
@@ -46,7 +40,6 @@ class Model:
     references: Indices
     weights: Doubles
     refusals: Indices
-    spread: float
     confirmed: int
     on: bool
     trust: Doubles
@@ -89,8 +82,8 @@ def fit(known: Known, *, min_confirmed: int = MIN_CONFIRMED) -> Model:
     return _with_trust(known, trust, confirmed, on)
 
 
-def measure(known: Known, model: Model, *, rows: Indices | None = None, neighbours: bool = True) -> Measures:
-    """The distances of the faces `rows` (None: of all). A face never counts as its own reference or neighbour."""
+def measure(known: Known, model: Model, *, rows: Indices | None = None) -> Measures:
+    """The distances of the faces `rows` (None: of all). A face is never its own reference."""
     assert model.centroid is not None
     rows = np.arange(len(known)) if rows is None else rows
     own = known.encodings[rows]
@@ -99,8 +92,7 @@ def measure(known: Known, model: Model, *, rows: Indices | None = None, neighbou
     band = np.flatnonzero(centroid < calibration.FAR)
     nearest[band] = _nearest(known, rows[band], model.references, NEAREST, centroid[band])
     refused[band] = _nearest(known, rows[band], model.refusals, 1, refused[band])
-    around = _neighbours(known, rows, centroid, model) if neighbours else centroid
-    return Measures(centroid, nearest, around, refused)
+    return Measures(centroid, nearest, refused)
 
 
 def predict(
@@ -115,13 +107,13 @@ def predict(
     if model.centroid is None:
         return _silent(known, model)
     measures = measure(known, model)
-    logits = calibration.logit_of(measures, model.spread)
+    logits = calibration.logit_of(measures)
     open_ = known.open & known.encoded
     share = calibration.share_of(logits[open_])
     logits = logits + log_odds(share)
     said = known.human & known.encoded & ((known.labels == Label.TARGET) | (known.labels == Label.OTHER))
     curve = calibration.corrected(logits[said], known.labels[said] == Label.TARGET, known.answers[said] >= 2)
-    probability = calibration.probability(logits, curve)
+    probability = calibration.probability(logits, curve, share)
     probability[~known.encoded] = 0.0
     probability = one_per_file(probability, known)
     suggestion, reason, cut = decide(known, model, measures, probability, threshold, error_budget)
@@ -217,28 +209,16 @@ def _with_trust(known: Known, trust: Doubles, confirmed: int, on: bool) -> Model
     refusals = np.flatnonzero(~target & (trust >= 0.5))
     weights = trust[references]
     if len(references) == 0:
-        return Model(None, references, weights, refusals, calibration.TYPICAL_SPREAD, confirmed, False, trust)
+        return Model(None, references, weights, refusals, confirmed, False, trust)
     centroid = np.average(known.encodings[references], axis=0, weights=weights).astype(np.float32)
-    kept = _thinned(references, MOST_REFERENCES)
     near = np.argsort(distances_to(known.encodings[refusals], centroid), kind="stable")[:MOST_REFERENCES]
-    model = Model(centroid, references, weights, refusals[near], calibration.TYPICAL_SPREAD, confirmed, on, trust)
-    own = _without_self(distances_to(known.encodings[kept], centroid), kept, model)
-    spread = _spread(own[np.isfinite(own)])
-    return Model(centroid, references, weights, refusals[near], spread, confirmed, on, trust)
-
-
-def _spread(own: Floats) -> float:
-    """The mean distance of the confirmed faces to their centroid, drawn towards the typical while they are few."""
-    if len(own) < 2:
-        return calibration.TYPICAL_SPREAD
-    prior = calibration.SPREAD_WEIGHT
-    return float((own.sum() + prior * calibration.TYPICAL_SPREAD) / (len(own) + prior))
+    return Model(centroid, references, weights, refusals[near], confirmed, on, trust)
 
 
 def _trust(known: Known, model: Model) -> Doubles:
     """How probably each label is right, by the other labels: Bayes' rule with the reliability of its source."""
     rows = np.flatnonzero(known.encoded & (known.sources != Source.NONE) & (known.labels != Label.NONE))
-    logits = calibration.logit_of(measure(known, model, rows=rows, neighbours=False), model.spread)
+    logits = calibration.logit_of(measure(known, model, rows=rows))
     target = known.labels[rows] == Label.TARGET
     agrees = np.where(target, sigmoid(logits), sigmoid(-logits))
     right = np.array([RELIABILITY[Source(s)] for s in known.sources[rows]])
@@ -278,23 +258,6 @@ def _nearest(known: Known, rows: Indices, references: Indices, k: int, missing: 
     table = apart_from_self(table, rows, references)
     found = mean_of_nearest(table, k, np.nan)
     return np.where(np.isfinite(found), found, missing).astype(np.float32)
-
-
-def _neighbours(known: Known, rows: Indices, centroid: Floats, model: Model) -> Floats:
-    """How near to the centroid the faces are that look most like each face; its own distance where that is plain."""
-    result = centroid.copy()
-    band = np.flatnonzero(centroid < calibration.FAR)
-    anchors = _thinned(band[np.argsort(centroid[band], kind="stable")], MOST_ANCHORS)
-    ambiguous = np.flatnonzero((centroid > SURE_BELOW) & (centroid < SURE_ABOVE))
-    middle = 0.5 * (SURE_BELOW + SURE_ABOVE)
-    ambiguous = ambiguous[np.argsort(np.abs(centroid[ambiguous] - middle), kind="stable")[:MOST_AMBIGUOUS]]
-    if len(anchors) <= NEIGHBOURS or len(ambiguous) == 0:
-        return result
-    table = distances(known.encodings[rows[ambiguous]], known.encodings[rows[anchors]])
-    table = apart_from_self(table, rows[ambiguous], rows[anchors])
-    nearest = np.argpartition(table, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
-    result[ambiguous] = centroid[anchors][nearest].mean(axis=1)
-    return result
 
 
 def _silent(known: Known, model: Model) -> Predictions:

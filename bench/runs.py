@@ -1,0 +1,136 @@
+"""One project played through by one volunteer, with our model and with the usual recipe, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.projects import ERRING, ERRS, Project, answered
+from vision import estimate
+from vision.calibration import sigmoid
+from vision.geometry import distances_to
+from vision.known import Flags, Known
+from vision.matching import MIN_CONFIRMED, THRESHOLD, infer
+from vision.questions import Question, Why, choose, spot_checks
+
+OURS, BASELINE = METHODS = ("ours", "baseline")
+BUDGETS = (50, 100, 500)
+SPOT_CHECKS = 40
+ROUND = 5
+"""Once the model is on, questions are ranked anew after so many answers (the product does so within 2 s of an answer)."""
+CERTAIN = 1e-6
+BASELINE_SLOPE, BASELINE_MIDDLE = -58.6, 0.51
+"""The usual recipe's distance as a probability: the best logistic curve on the development half (bench/constants.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Counts after so many answers. `right` and `wrong` are matches claimed of faces no human answered, by error budget."""
+
+    method: str
+    answers: int
+    on: bool
+    answers_to_model: int
+    right: dict[int, int]
+    wrong: dict[int, int]
+    recall: float
+    log_loss: float
+    covered: bool | None = None
+    upper_bound_share: float | None = None
+
+
+def play(project: Project, volunteer: str, checkpoints: tuple[int, ...], rng: np.random.Generator) -> list[Result]:
+    """Our model's results at each number of answers."""
+    known, errs = project.known, ERRS if volunteer == ERRING else 0.0
+    results, queue, on_after = [], list[Question](), max(checkpoints) + 1
+    predictions = infer(known)
+    for count in range(1, max(checkpoints) + 1):
+        if not queue:
+            predictions = infer(known)
+            queue = choose(known, predictions, rng, ROUND if predictions.on else 1)
+        if queue:
+            known = answered(project, known, queue.pop(0), errs, rng)
+        if on_after > count and int(known.confirmed.sum()) >= MIN_CONFIRMED:
+            on_after = count
+        if count in checkpoints:
+            results.append(_ours(project, known, count, on_after, errs, rng))
+    return results
+
+
+def _ours(project: Project, known: Known, count: int, on_after: int, errs: float, rng: np.random.Generator) -> Result:
+    by_budget = {budget: infer(known, error_budget=budget) for budget in BUDGETS}
+    predictions = by_budget[100]
+    right = {b: int((p.matches & project.truth).sum()) for b, p in by_budget.items()}
+    wrong = {b: int((p.matches & ~project.truth).sum()) for b, p in by_budget.items()}
+    open_ = known.open
+    loss = log_loss(predictions.probability[open_], project.truth[open_]) if predictions.on else np.nan
+    recall = _recall(project, known, predictions.matches)
+    covered, bound = _unfound(project, known, errs, rng) if predictions.on else (None, None)
+    return Result(OURS, count, predictions.on, on_after, right, wrong, recall, loss, covered, bound)
+
+
+def _recall(project: Project, known: Known, matches: Flags) -> float:
+    mine = project.truth & project.scored
+    return float(((matches | known.confirmed) & mine).sum() / mine.sum())
+
+
+def _unfound(project: Project, known: Known, errs: float, rng: np.random.Generator) -> tuple[bool, float]:
+    """Whether the interval after SPOT_CHECKS holds the truth, and its upper end as a share of the matches found."""
+    checked = np.zeros(len(known), bool)
+    for _ in range(SPOT_CHECKS // 10):
+        predictions = infer(known)
+        drawn = spot_checks(known, predictions, rng, 10)
+        checked[drawn] = True
+        for face in drawn:
+            known = answered(project, known, Question(int(face), Why.SPOT_CHECK), errs, rng)
+    predictions = infer(known)
+    missing = estimate.from_predictions(known, predictions, checked)
+    left = known.open & ~predictions.matches
+    truth = int((left & project.truth).sum())
+    found = int((predictions.matches | (known.confirmed & project.scored)).sum())
+    return missing.low <= truth <= missing.high, missing.high / max(found, 1)
+
+
+def log_loss(probability: np.ndarray, truth: Flags) -> float:
+    p = np.clip(probability.astype(np.float64), CERTAIN, 1 - CERTAIN)
+    return float(-np.log(np.where(truth, p, 1 - p)).mean()) if len(p) else 0.0
+
+
+def play_baseline(
+    project: Project, volunteer: str, checkpoints: tuple[int, ...], rng: np.random.Generator
+) -> list[Result]:
+    """The usual recipe: questions in random order, mean of the confirmed faces, cut at 0.6 after 5 confirmed."""
+    errs = ERRS if volunteer == ERRING else 0.0
+    order = rng.permutation(np.flatnonzero(project.scored & project.known.encoded))
+    known = replace(
+        project.known, labels=np.zeros_like(project.known.labels), sources=np.zeros_like(project.known.sources)
+    )
+    results, on_after = [], len(order) + 1
+    for count, face in enumerate(order, start=1):
+        known = answered(project, known, Question(int(face), Why.UNSEEN), errs, rng)
+        if on_after > count and int(known.confirmed.sum()) >= MIN_CONFIRMED:
+            on_after = count
+        if count in checkpoints:
+            results.append(_baseline(project, known, count, on_after))
+    if len(order) < max(checkpoints):
+        results += [_baseline(project, known, c, on_after) for c in checkpoints if c > len(order)]
+    return results
+
+
+def _baseline(project: Project, known: Known, count: int, on_after: int) -> Result:
+    on = on_after <= count
+    if not on:
+        nothing = dict.fromkeys(BUDGETS, 0)
+        none = np.zeros(len(known), bool)
+        return Result(BASELINE, count, False, on_after, nothing, nothing, _recall(project, known, none), np.nan)
+    distance = distances_to(known.encodings, known.encodings[known.confirmed].mean(axis=0))
+    open_ = known.open
+    matches = open_ & (distance <= THRESHOLD)
+    right, wrong = int((matches & project.truth).sum()), int((matches & ~project.truth).sum())
+    probability = sigmoid(BASELINE_SLOPE * (distance[open_].astype(np.float64) - BASELINE_MIDDLE))
+    loss = log_loss(probability, project.truth[open_])
+    recall = _recall(project, known, matches)
+    return Result(
+        BASELINE, count, True, on_after, dict.fromkeys(BUDGETS, right), dict.fromkeys(BUDGETS, wrong), recall, loss
+    )

@@ -47,6 +47,16 @@ def _seconds(value: str) -> float:
     return number
 
 
+def _days(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        raise ConfigError(f"must be a number of days, not {value!r}") from None
+    if not 0 <= number <= 36_500:
+        raise ConfigError(f"must be from 0 to 36500 days, not {value}")
+    return number
+
+
 def _switch(value: str) -> bool:
     if value.lower() in {"1", "true", "yes", "on"}:
         return True
@@ -170,6 +180,10 @@ class Settings:
     )
     max_bootstrap: int = _setting("WIKIVISAGE_MAX_BOOTSTRAP", 1_000, _whole(0, 10_000), "bootstrap files, at most")
     recrawl_hours: float = _setting("WIKIVISAGE_RECRAWL_HOURS", 24.0, _seconds, "hours between looks at a category")
+
+    retention_days: float = _setting(
+        "WIKIVISAGE_RETENTION_DAYS", 90.0, _days, "days until encodings that no project uses are dropped; 0: never"
+    )
 
     log_level: str = _setting("WIKIVISAGE_LOG_LEVEL", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "log level")
 

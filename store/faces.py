@@ -77,6 +77,7 @@ class DrawnFace:
 
     id: int
     page_id: int
+    project_id: int
     box: Box
     token: bytes
 
@@ -221,7 +222,7 @@ def draw(
 def claim_drawn(db: Connection, worker: str, limit: int) -> list[DrawnFace]:
     """Claim drawn faces that wait to be encoded, the oldest first."""
     rows = db.rows(
-        f"""SELECT f.id, f.page_id, f.box_left, f.box_top, f.box_width, f.box_height FROM faces f
+        f"""SELECT f.id, f.page_id, f.project_id, f.box_left, f.box_top, f.box_width, f.box_height FROM faces f
             WHERE f.project_id IS NOT NULL AND f.state = 'waiting'
               AND (f.lease_token IS NULL OR f.leased_at < NOW() - {EXPIRY})
               AND EXISTS (SELECT 1 FROM projects p WHERE p.id = f.project_id AND p.status <> 'deleted')
@@ -234,7 +235,7 @@ def claim_drawn(db: Connection, worker: str, limit: int) -> list[DrawnFace]:
         f"UPDATE faces SET lease_token = %s, lease_worker = %s, leased_at = NOW() WHERE id IN ({marks(face_ids)})",
         (token, worker, *face_ids),
     )
-    return [DrawnFace(row["id"], row["page_id"], _box(row), token) for row in rows]
+    return [DrawnFace(row["id"], row["page_id"], row["project_id"], _box(row), token) for row in rows]
 
 
 def encoded(db: Connection, drawn: DrawnFace, found: FoundFace) -> None:
@@ -256,6 +257,24 @@ def not_encoded(db: Connection, drawn: DrawnFace, *, again: bool) -> None:
            WHERE id = %s AND lease_token = %s""",
         (again, drawn.id, drawn.token),
     )
+
+
+def encode_later(db: Connection, drawn: DrawnFace, seconds: int) -> None:
+    """Leave a drawn face claimed for `seconds` more, so that it is tried again then and not at once."""
+    db.execute(
+        f"UPDATE faces SET leased_at = NOW() - {EXPIRY} + INTERVAL %s SECOND WHERE id = %s AND lease_token = %s",
+        (seconds, drawn.id, drawn.token),
+    )
+
+
+def drawn_in(db: Connection) -> float | None:
+    """Seconds until a drawn face that waits may be claimed (0 or less: now); None where none waits."""
+    found = db.value(
+        f"""SELECT MIN(IF(f.lease_token IS NULL, 0, TIMESTAMPDIFF(SECOND, NOW(), f.leased_at + {EXPIRY}))) FROM faces f
+            WHERE f.project_id IS NOT NULL AND f.state = 'waiting'
+              AND EXISTS (SELECT 1 FROM projects p WHERE p.id = f.project_id AND p.status <> 'deleted')"""
+    )
+    return None if found is None else float(found)
 
 
 def of_file(db: Connection, project_id: int, page_id: int) -> list[Face]:

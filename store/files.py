@@ -130,6 +130,18 @@ def want_search(db: Connection, page_ids: Sequence[int]) -> None:
     signals.wake(db)
 
 
+def want_dropped(db: Connection, page_ids: Sequence[int]) -> None:
+    """Queue those of the files whose encodings were dropped: a project looks at them again."""
+    want_search(
+        db,
+        db.column(
+            f"""SELECT DISTINCT page_id FROM faces WHERE page_id IN ({marks(page_ids)}) AND state = 'dropped'
+                AND project_id IS NULL""",
+            page_ids,
+        ),
+    )
+
+
 def search_again(db: Connection, page_ids: Sequence[int]) -> None:
     """Queue files anew whatever their state (overwritten, new detector, a person asks for another try)."""
     if page_ids:
@@ -166,6 +178,7 @@ def claim_search(db: Connection, worker: str, limit: int) -> SearchLease | None:
     )
     db.execute("UPDATE projects SET served_at = NOW() WHERE id = %s", (project_id,))
     if not page_ids:
+        _mend_due(db, project_id, due)
         return None
     token = secrets.token_bytes(16)
     db.execute(
@@ -178,6 +191,17 @@ def claim_search(db: Connection, worker: str, limit: int) -> SearchLease | None:
         page_ids,
     )
     return SearchLease(token, int(project_id), tuple(page_ids))
+
+
+def _mend_due(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
+    """Copy the due times of files again, so that a copy that was wrong can never hold up a project."""
+    db.execute(
+        f"""UPDATE project_files pf JOIN files f ON f.page_id = pf.page_id
+            SET pf.search_due_at = IF(f.state <> 'waiting', NULL,
+              IF(f.lease_token IS NULL OR f.leased_at < NOW() - {EXPIRY}, f.search_due_at, f.leased_at + {EXPIRY}))
+            WHERE pf.project_id = %s AND pf.page_id IN ({marks(page_ids)})""",
+        (project_id, *page_ids),
+    )
 
 
 def search_is_due(db: Connection) -> bool:

@@ -1,12 +1,17 @@
 """What the model says: predictions and questions, written by a model run and read as nothing but its opinion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from database import Connection, marks
 
 Suggestion = Literal["match", "no_match", "unsure"]
+
+# A new centroid moves every distance a little. Only differences that a page shows are written, and of faces that are plainly
+# somebody else's only those that change their order.
+FINE, COARSE = 0.001, 0.02
+UNLIKELY = 0.01
 
 
 @dataclass(frozen=True)
@@ -30,36 +35,60 @@ class Question:
     similar: tuple[int, ...] = ()
 
 
-def replace(db: Connection, project_id: int, run: int, predictions: Sequence[Prediction]) -> None:
-    """Store a run's predictions over those of earlier runs; faces without one have none afterwards.
+@dataclass(frozen=True)
+class Change:
+    """What a run makes of what was stored: rows to write, and faces without a prediction from now on."""
 
-    Only rows that differ are written: most stay as they were from one run to the next.
-    """
-    before = of_project(db, project_id)
-    changed = [new for new in predictions if _differs(before.pop(new.face_id, None), new)]
+    written: tuple[Prediction, ...]
+    gone: tuple[int, ...]
+
+    @classmethod
+    def between(cls, before: Mapping[int, Prediction], now: Mapping[int, Prediction]) -> "Change":
+        """From the rows stored to those of a run, both by face id; rows that hardly differ are left as they are."""
+        written = tuple(row for face_id, row in now.items() if _differs(before.get(face_id), row))
+        return cls(written, tuple(face_id for face_id in before if face_id not in now))
+
+    def applied(self, before: Mapping[int, Prediction]) -> dict[int, Prediction]:
+        """The rows as they are stored afterwards."""
+        gone = set(self.gone)
+        kept = {face_id: row for face_id, row in before.items() if face_id not in gone}
+        return kept | {row.face_id: row for row in self.written}
+
+
+def replace(db: Connection, project_id: int, run: int, predictions: Sequence[Prediction]) -> None:
+    """Store a run's predictions over those of earlier runs; faces without one have none afterwards."""
+    now = {row.face_id: row for row in predictions}
+    change(db, project_id, run, Change.between(of_project(db, project_id), now))
+
+
+def change(db: Connection, project_id: int, run: int, change: Change) -> None:
+    """Store what a run changes."""
     db.many(
         """INSERT INTO predictions (project_id, face_id, page_id, distance, probability, suggestion, run)
            VALUES (%s, %s, %s, %s, %s, %s, %s)
            ON DUPLICATE KEY UPDATE distance = VALUES(distance), probability = VALUES(probability),
              suggestion = VALUES(suggestion), run = VALUES(run)""",
-        [(project_id, new.face_id, new.page_id, new.distance, new.probability, new.suggestion, run) for new in changed],
+        [
+            (project_id, row.face_id, row.page_id, row.distance, row.probability, row.suggestion, run)
+            for row in change.written
+        ],
     )
-    left = list(before)
-    for start in range(0, len(left), 1000):
-        part = left[start : start + 1000]
+    for start in range(0, len(change.gone), 1000):
+        part = change.gone[start : start + 1000]
         db.execute(f"DELETE FROM predictions WHERE project_id = %s AND face_id IN ({marks(part)})", (project_id, *part))
 
 
 def _differs(old: Prediction | None, new: Prediction) -> bool:
     if old is None or old.suggestion != new.suggestion:
         return True
-    return _far(old.distance, new.distance) or _far(old.probability, new.probability)
+    slack = COARSE if new.suggestion == "no_match" and (new.probability or 0.0) < UNLIKELY else FINE
+    return _far(old.distance, new.distance, slack) or _far(old.probability, new.probability, slack)
 
 
-def _far(old: float | None, new: float | None) -> bool:
+def _far(old: float | None, new: float | None, slack: float) -> bool:
     if old is None or new is None:
         return old is not new
-    return abs(old - new) > 1e-4  # below what any page shows
+    return abs(old - new) > slack
 
 
 def of_project(db: Connection, project_id: int) -> dict[int, Prediction]:

@@ -32,9 +32,9 @@ def start(db: Connection, worker: str, host: str, pid: int) -> None:
     )
 
 
-def beat(db: Connection, worker: str, doing: str) -> None:
-    """Say that a worker lives, and what it does."""
-    db.execute("UPDATE workers SET heartbeat_at = NOW(), doing = %s WHERE id = %s", (doing[:255], worker))
+def beat(db: Connection, worker: str, doing: str) -> bool:
+    """Say that a worker lives, and what it does; False where it is not (or no longer) registered."""
+    return bool(db.execute("UPDATE workers SET heartbeat_at = NOW(), doing = %s WHERE id = %s", (doing[:255], worker)))
 
 
 def stop(db: Connection, worker: str) -> None:

@@ -1,0 +1,213 @@
+"""Search files for faces: what the wiki says of them, their picture, what the children find in it, and where it is kept.
+
+A file goes through `look_up`, `fetch`, `search` and `keep`; the conveyor (pipeline/conveyor.py) runs these side by side.
+Whatever goes wrong with one file is settled on that file by `fail`, with a reason that the pages put into words.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from database import Connection
+from pipeline.outcome import again_in, passes
+from pipeline.tools import Tools
+from store import faces, files, labels
+from store.errors import LeaseLost
+from store.files import SearchLease
+from vision.errors import ImageError, SearchError, SearchTimedOut
+from vision.faces import Face, SearchResult
+from vision.settings import MAX_BYTES
+from wiki import commons
+from wiki.commons import FileInfo, MissingFile
+from wiki.errors import Wait, WikiError
+from wiki.names import bare_title
+
+log = logging.getLogger(__name__)
+
+RENDERING = 960  # px wide: what is searched; see vision.decode
+# Without a rendering by the wiki the file itself is searched, where it can be decoded.
+DECODED = frozenset(("image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/bmp"))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One leased file, and where its picture is."""
+
+    lease: SearchLease
+    info: FileInfo
+    url: str
+
+    @property
+    def page_id(self) -> int:
+        return self.info.page_id
+
+
+class Unfit(Exception):
+    """The file has no picture that can be searched."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
+def look_up(lease: SearchLease, tools: Tools) -> list[Job]:
+    """Ask the wiki about leased files; those without a picture, or searched already, are settled here. Raises WikiError."""
+    jobs = []
+    for page_id, info in commons.image_info(tools.wiki, lease.page_ids, RENDERING).items():
+        if isinstance(info, MissingFile):
+            fail(lease, page_id, info, tools)
+            continue
+        try:
+            url = picture_url(info)
+        except Unfit as error:
+            fail(lease, page_id, error, tools)
+            continue
+        job = Job(lease, info, url)
+        if not settled_before(job, tools):
+            jobs.append(job)
+    return jobs
+
+
+def picture_url(info: FileInfo) -> str:
+    """The rendering to search; the file itself where the wiki has none. Raises Unfit."""
+    if info.kind is not commons.Kind.IMAGE:
+        raise Unfit("not_an_image", info.mime)
+    if info.thumb_url:
+        return info.thumb_url
+    if info.mime not in DECODED:
+        raise Unfit("no_rendering", info.mime)
+    if info.size_bytes > MAX_BYTES:
+        raise Unfit("too_large", f"{info.size_bytes / 1e6:.0f} MB")
+    return info.url
+
+
+def settled_before(job: Job, tools: Tools) -> bool:
+    """Whether these bytes were searched before by the same versions, so that there is nothing to download."""
+
+    def work(db: Connection) -> bool:
+        known = files.get(db, [job.page_id]).get(job.page_id)
+        wanted = tools.pool.settings
+        if known is None or known.searched_sha1 != job.info.sha1 or known.detector != wanted.detector_version:
+            return False
+        if not faces.intact(db, job.page_id, wanted.encoder_version):
+            return False
+        files.describe(db, job.lease, seen(job.info))
+        files.searched(
+            db,
+            job.lease,
+            job.page_id,
+            width=known.searched_width or 0,
+            height=known.searched_height or 0,
+            detector=known.detector or "",
+            faces=known.face_count or 0,
+        )
+        labels.rebuild_everywhere(db, [job.page_id])
+        return True
+
+    try:
+        return tools.run(work)
+    except LeaseLost:
+        return True
+
+
+def fetch(job: Job, tools: Tools) -> bytes:
+    """The picture's bytes. Raises WikiError."""
+    return commons.download(tools.wiki, job.url, most_bytes=MAX_BYTES)
+
+
+def keep(job: Job, result: SearchResult, tools: Tools) -> list[int]:
+    """Store what was found, in one transaction; returns the projects that look at the file. Raises LeaseLost."""
+    found = [found_face(face) for face in result.faces]
+
+    def work(db: Connection) -> list[int]:
+        files.describe(db, job.lease, seen(job.info))
+        faces.replace_found(db, job.page_id, job.info.sha1, found)
+        files.searched(
+            db,
+            job.lease,
+            job.page_id,
+            width=result.width,
+            height=result.height,
+            detector=result.detector,
+            faces=len(found),
+        )
+        return labels.rebuild_everywhere(db, [job.page_id])
+
+    return tools.run(work)
+
+
+def fail(lease: SearchLease, page_id: int, why: Exception | MissingFile, tools: Tools) -> None:
+    """Settle a file that could not be searched; nothing happens where its lease is lost."""
+    reason, detail, passing, gone = meaning(why)
+
+    def work(db: Connection) -> None:
+        later = again_in(files.attempts(db, page_id)) if passing else None
+        if later is not None and isinstance(why, Wait) and why.asked:
+            later = max(later, why.seconds)
+        files.failed(db, lease, page_id, error=reason, detail=detail, again_in=later, gone=gone)
+
+    try:
+        tools.run(work)
+    except LeaseLost:
+        return
+    log.info("not searched: %s %s", reason, detail, extra={"stage": "detect", "file": page_id})
+
+
+def meaning(why: Exception | MissingFile) -> tuple[str, str, bool, bool]:
+    """Reason key, detail, whether it passes, whether the file is gone."""
+    match why:
+        case MissingFile():
+            return why.why.value, "", False, True
+        case Unfit():
+            return why.reason, why.detail, False, False
+        case WikiError():
+            return why.reason.value, why.text or why.code, passes(why), False
+        case ImageError():
+            return "image", why.reason, False, False
+        case SearchTimedOut():
+            return "search_timeout", why.reason, True, False
+        case SearchError():
+            return "search_crashed", why.reason, not why.lasting, False
+        case _:
+            return "internal", type(why).__name__, True, False
+
+
+def seen(info: FileInfo) -> files.Seen:
+    """What the wiki says of a file, as it is stored."""
+    return files.Seen(
+        page_id=info.page_id,
+        title=bare_title(info.title),
+        sha1=info.sha1,
+        size_bytes=info.size_bytes,
+        width=info.width,
+        height=info.height,
+        uploaded_at=_time(info.timestamp),
+        thumb_url=info.thumb_url or None,
+        description=info.description or None,
+        taken_on=info.date or None,
+    )
+
+
+def found_face(face: Face) -> faces.FoundFace:
+    """A face as it is stored."""
+    box = faces.Box(face.box.left, face.box.top, face.box.width, face.box.height)
+    return faces.FoundFace(
+        box=box,
+        size_px=round(face.size_px),
+        score=face.score,
+        detector=face.detector,
+        sharpness=face.sharpness,
+        poor=face.poor,
+        encoding=np.asarray(face.encoding, "<f4").tobytes(),
+        encoder=face.encoder,
+        chip=face.chip_jpeg,
+    )
+
+
+def _time(stamp: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(stamp).replace(tzinfo=None)
+    except ValueError:
+        return None

@@ -1,0 +1,33 @@
+"""What a worker's lanes are at, in words, for its heartbeat."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Doing:
+    """Safe to use from all lanes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._words: dict[str, int] = {}
+
+    @contextmanager
+    def at(self, words: str) -> Iterator[None]:
+        """Say `words` for the length of a block."""
+        self._change(words, 1)
+        try:
+            yield
+        finally:
+            self._change(words, -1)
+
+    def _change(self, words: str, by: int) -> None:
+        with self._lock:
+            count = self._words.get(words, 0) + by
+            self._words[words] = count
+            if count <= 0:
+                del self._words[words]
+
+    def __str__(self) -> str:
+        with self._lock:
+            return ", ".join(words if count == 1 else f"{words} x{count}" for words, count in self._words.items())

@@ -1,0 +1,150 @@
+"""A run of the model over one project: predictions, questions and the report, stored in one transaction that holds the task."""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from database import Connection
+from pipeline import report
+from pipeline.known import Gathered, Memory
+from pipeline.outcome import Done, Finished, Outcome, Waiting
+from pipeline.tools import Tools
+from store import predictions, projects, tasks
+from store.predictions import Prediction, Question
+from store.projects import Project
+from store.tasks import Task
+from vision import matching, questions
+from vision.known import Suggestion
+from vision.questions import Why
+
+log = logging.getLogger(__name__)
+
+QUESTIONS = 40
+# How often each kind comes first: the list is ranked anew after every answer or two, so that what stands at its end is never
+# asked. Of ten questions six are where the model is unsure, two where it has not looked, two spot checks (vision.questions).
+WEIGHTS = {Why.UNSURE: 6.0, Why.UNSEEN: 2.0, Why.SPOT_CHECK: 2.0, Why.MISTAKEN: 1.0}
+WORDS: dict[int, predictions.Suggestion] = {
+    Suggestion.NONE: "unsure",  # the model is off
+    Suggestion.MATCH: "match",
+    Suggestion.NO_MATCH: "no_match",
+    Suggestion.UNSURE: "unsure",
+}
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the last run of this worker stored for a project."""
+
+    run: int
+    rows: dict[int, Prediction]
+
+
+class Model:
+    """`run` is the stage; between runs it remembers encodings and what was stored. One thread uses it."""
+
+    def __init__(self) -> None:
+        self._memory = Memory()
+        self._before: dict[int, Before] = {}
+
+    def run(self, task: Task, tools: Tools) -> Outcome:
+        """Raises LeaseLost, Stopped."""
+        started = time.monotonic()
+        project = tools.run(lambda db: projects.get(db, task.subject_id))
+        if project is None:
+            return Finished()
+        if project.status not in ("active", "completed"):
+            return Waiting()
+        gathered = tools.run(lambda db: self._memory.gather(db, project.id))
+        before = self._stored(project, tools)
+        found = matching.infer(
+            gathered.known,
+            threshold=project.distance_threshold,
+            error_budget=project.error_budget,
+            min_confirmed=project.min_confirmed,
+        )
+        rows = {row.face_id: row for row in _rows(gathered, found)}
+        asked = _questions(gathered, found, np.random.default_rng(tools.rng.getrandbits(64)))
+        said = report.make(project, gathered, found, before.rows)
+        run = project.model_run + 1
+        change = predictions.Change.between(before.rows, rows)
+
+        def work(db: Connection) -> None:
+            tasks.hold(db, task)
+            predictions.change(db, project.id, run, change)
+            predictions.replace_questions(db, project.id, run, asked)
+            projects.modelled(db, project.id, run, json.dumps(said))
+
+        tools.run(work)
+        self._remember(project.id, Before(run, change.applied(before.rows)))
+        seconds = time.monotonic() - started
+        log.info("%d faces in %.2f s: %s", len(gathered.ids), seconds, said["matches"], extra=_extra(project))
+        return Done()
+
+    def _stored(self, project: Project, tools: Tools) -> Before:
+        known = self._before.get(project.id)
+        if known is not None and known.run == project.model_run:
+            return known
+        return Before(project.model_run, tools.run(lambda db: predictions.of_project(db, project.id)))
+
+    def _remember(self, project_id: int, before: Before) -> None:
+        self._before.pop(project_id, None)
+        self._before[project_id] = before
+        for old in list(self._before)[: -self._memory.most]:
+            del self._before[old]
+
+
+def _extra(project: Project) -> dict[str, object]:
+    return {"stage": "model", "project": project.id}
+
+
+def _rows(gathered: Gathered, found: matching.Predictions) -> list[Prediction]:
+    """One prediction for every face about which nobody has spoken."""
+    rows = np.flatnonzero(gathered.known.open)
+    return [
+        Prediction(face, page, _number(distance), _number(chance), WORDS[suggestion])
+        for face, page, distance, chance, suggestion in zip(
+            gathered.ids[rows].tolist(),
+            gathered.known.files[rows].tolist(),
+            found.distance[rows].tolist(),
+            found.probability[rows].tolist(),
+            found.suggestion[rows].tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _number(value: float) -> float | None:
+    return value if value == value else None  # NaN
+
+
+def _questions(gathered: Gathered, found: matching.Predictions, rng: np.random.Generator) -> list[Question]:
+    chosen = questions.choose(gathered.known, found, rng, QUESTIONS)
+    return [
+        Question(
+            int(gathered.known.files[question.face]),
+            int(gathered.ids[question.face]),
+            question.why.value,
+            tuple(int(gathered.ids[row]) for row in question.similar),
+        )
+        for question in mixed(chosen, rng)
+    ]
+
+
+def mixed(chosen: Sequence[questions.Question], rng: np.random.Generator) -> list[questions.Question]:
+    """The questions with their kinds interleaved at random by WEIGHTS; each kind keeps its own order."""
+    queues: dict[Why, list[questions.Question]] = {}
+    for question in chosen:
+        queues.setdefault(question.why, []).append(question)
+    order = []
+    while queues:
+        kinds = list(queues)
+        weights = np.array([WEIGHTS.get(kind, 1.0) for kind in kinds])
+        kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
+        order.append(queues[kind].pop(0))
+        if not queues[kind]:
+            del queues[kind]
+    return order

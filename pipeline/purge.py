@@ -1,0 +1,44 @@
+"""Delete what a deleted project alone kept, in pieces small enough that nobody waits for them."""
+
+import logging
+from collections.abc import Callable
+
+from database import Connection
+from pipeline.outcome import Finished, Outcome, Waiting
+from pipeline.tools import Tools
+from store import projects, purging, tasks
+from store.tasks import Task
+
+log = logging.getLogger(__name__)
+
+ROWS, FILES = 1000, 100
+
+Piece = Callable[[Connection, int, int], int]
+
+# Files last: what hangs on a face goes before its file does.
+PIECES: tuple[tuple[Piece, int], ...] = (
+    (purging.rows_of_project, ROWS),
+    (purging.drawn_of_project, ROWS),
+    (purging.files_of_project, FILES),
+)
+
+
+def run(task: Task, tools: Tools) -> Outcome:
+    """Raises LeaseLost, Stopped; what is left then is deleted by the next run."""
+    project = tools.run(lambda db: projects.get(db, task.subject_id))
+    if project is not None and project.status != "deleted":
+        return Waiting()
+    for piece, size in PIECES:
+        while _one(task, piece, size, tools):
+            tools.check()
+    tools.run(lambda db: purging.project(db, task.subject_id))
+    log.info("purged", extra={"stage": "purge", "project": task.subject_id})
+    return Finished()
+
+
+def _one(task: Task, piece: Piece, size: int, tools: Tools) -> int:
+    def work(db: Connection) -> int:
+        tasks.hold(db, task)
+        return piece(db, task.subject_id, size)
+
+    return tools.run(work)

@@ -1,0 +1,156 @@
+"""The worker: lanes side by side, a heartbeat, and an eye on the signal that says when there is work.
+
+Each kind of work has a lane of its own, so that nothing urgent (questions, drawn faces, sending) waits behind a long crawl
+or a full category: see `lanes`.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+
+from database import Connection, Database, DatabaseError
+from pipeline import bootstrap, crawl, drawn, publish, purge
+from pipeline.conveyor import Conveyor
+from pipeline.doing import Doing
+from pipeline.lane import Lane, Yard, task_lane
+from pipeline.model import Model
+from pipeline.outcome import Stopped
+from pipeline.tools import Tools
+from pipeline.wake import Bell
+from store import purging, signals, workers
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = 15.0
+BURY_EVERY = 20.0
+SENDERS = 2
+# Between two looks at the signal: soon after a change more is likely to come, then ever more rarely.
+PACES = ((30.0, 0.5), (300.0, 1.0), (float("inf"), 1.5))
+STOP_S = 5.0  # for the lanes to end; what they hold is given back in any case
+FAREWELL_S = 2.5
+SWEEP_EVERY = 3600.0
+SWEEP_FILES = 500
+
+
+class Runner:
+    """`run` returns when `tools.stop` is set and the lanes have ended, or were given up."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._yard = Yard(tools, Bell(), Doing())
+
+    def run(self) -> None:
+        """Register, work until told to stop, give back what was claimed."""
+        try:
+            self._tools.run(self._register)
+            threads = self._lanes()
+            for thread in threads:
+                thread.start()
+            log.info("started with %d threads", len(threads))
+            self._watch()
+        except Stopped:
+            threads = []
+        self._end(threads)
+
+    def _register(self, db: Connection) -> None:
+        workers.start(db, self._tools.worker, socket.gethostname(), os.getpid())
+
+    def _lanes(self) -> list[threading.Thread]:
+        yard, tools = self._yard, self._tools
+        look = Lane("drawn", yard, lambda: drawn.look(tools), lambda: drawn.next_in(tools))
+        return [
+            *task_lane("model", yard, {"model": Model().run}).threads(),
+            *look.threads(),
+            *task_lane("publish", yard, {"publish": publish.run}).threads(SENDERS),
+            *task_lane("crawl", yard, {"crawl": crawl.run, "bootstrap": bootstrap.run, "purge": purge.run}).threads(
+                tools.settings.max_projects
+            ),
+            *Conveyor(yard).threads(),
+            threading.Thread(target=self._beat, name="heartbeat", daemon=True),
+            threading.Thread(target=self._sweep, name="sweep", daemon=True),
+        ]
+
+    def _watch(self) -> None:
+        """Ring the bell when somebody left work, and for the full look around."""
+        heard, changed = -1, time.monotonic()
+        rung = changed
+        while not self._tools.stop.is_set():
+            counter = self._tools.run(signals.read)
+            now = time.monotonic()
+            if counter != heard or now - rung >= self._tools.settings.poll_interval:
+                changed = now if counter != heard else changed
+                heard, rung = counter, now
+                self._yard.bell.ring()
+            self._tools.stop.wait(pace(now - changed))
+
+    def _beat(self) -> None:
+        """Say that this worker lives, and free what dead ones held."""
+        buried = 0.0
+        while not self._tools.stop.is_set():
+            try:
+                self._tools.run(self._say)
+                if time.monotonic() - buried >= BURY_EVERY:
+                    buried = time.monotonic()
+                    for dead in self._tools.run(_bury):
+                        log.warning("worker %s has been silent for a minute; its work is free", dead)
+            except Stopped:
+                return
+            except Exception:
+                log.exception("the heartbeat failed")
+            self._tools.stop.wait(HEARTBEAT)
+
+    def _say(self, db: Connection) -> None:
+        if not workers.beat(db, self._tools.worker, str(self._yard.doing)):
+            self._register(db)
+
+    def _sweep(self) -> None:
+        """Drop encodings that nobody uses, a few files at a time."""
+        days = self._tools.settings.retention_days
+        while days and not self._tools.stop.wait(SWEEP_EVERY):
+            try:
+                after = -1
+                while after and not self._tools.stop.wait(0.1):
+                    after, _ = self._tools.run(
+                        lambda db, after=after: purging.drop_encodings(db, days, after, SWEEP_FILES)  # type: ignore[misc]
+                    )
+            except Stopped:
+                return
+            except Exception:
+                log.exception("dropping unused encodings failed; it is tried again in an hour")
+
+    def _end(self, threads: list[threading.Thread]) -> None:
+        """Children first: whoever waits for one of them goes on at once."""
+        until = time.monotonic() + STOP_S
+        self._tools.stop.set()
+        self._yard.bell.ring()
+        self._tools.pool.stop()
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        farewell = threading.Thread(target=self._farewell, daemon=True)
+        farewell.start()
+        farewell.join(FAREWELL_S)
+        late = [thread.name for thread in threads if thread.is_alive()]
+        log.info("stopped%s", f"; given up: {', '.join(late)}" if late else "")
+
+    def _farewell(self) -> None:
+        """Give back every claim, over a connection of its own: the others may all be held up."""
+        database = Database(self._tools.settings, size=1)
+        try:
+            database.retry(lambda db: workers.stop(db, self._tools.worker))
+            database.retry(signals.wake)
+        except DatabaseError as error:
+            log.warning("could not give back what was claimed; it is free in a minute: %s", error)
+
+
+def pace(quiet: float) -> float:
+    """Seconds until the next look at the signal, after so many quiet ones."""
+    return next(seconds for until, seconds in PACES if quiet < until)
+
+
+def _bury(db: Connection) -> list[str]:
+    dead = workers.bury(db)
+    if dead:
+        signals.wake(db)
+    return dead

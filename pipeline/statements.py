@@ -1,0 +1,47 @@
+"""What Commons states already: read in batches, noted for a project, with what follows for its labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from database import Connection
+from store import files, labels, tasks
+from wiki import depicts
+from wiki.client import Client
+
+MODEL_DELAY = 2.0  # seconds in which further news join the same run of the model
+
+
+@dataclass(frozen=True)
+class Read:
+    """Files that exist, by whether they state the person: (page id, statement GUID), and page ids."""
+
+    stated: tuple[tuple[int, str | None], ...]
+    unstated: tuple[int, ...]
+
+
+def read(client: Client, item: str, page_ids: Sequence[int]) -> Read:
+    """Raises WikiError."""
+    entities = depicts.read_statements(client, page_ids)
+    stated, unstated = [], []
+    for page_id, entity in entities.items():
+        if not entity.exists:
+            continue
+        found = depicts.stating(entity, item)
+        if found:
+            stated.append((page_id, found[0].id or None))
+        else:
+            unstated.append(page_id)
+    return Read(tuple(stated), tuple(unstated))
+
+
+def note(db: Connection, project_id: int, read: Read) -> None:
+    """Store it for the project's files; a label that follows from it changes with it."""
+    page_ids = [page_id for page_id, _ in read.stated]
+    every = [*page_ids, *read.unstated]
+    before = files.stated(db, project_id, every)
+    files.mark_stated(db, project_id, read.stated)
+    files.mark_unstated(db, project_id, read.unstated)
+    changed = sorted(before ^ files.stated(db, project_id, every))
+    if changed:
+        labels.rebuild(db, project_id, changed)
+        tasks.want(db, "model", project_id, delay=MODEL_DELAY)

@@ -1,0 +1,99 @@
+"""What every stage is given: settings, database, wiki, face pool, and the clock and stop sign of the worker."""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from config import VERSION, Settings
+from database import Connection, Database, DatabaseUnavailable
+from pipeline.outcome import Stopped
+from vision.pool import FacePool
+from vision.settings import SearchSettings, user_cache
+from wiki.client import MAXLAG_SECONDS, Client, Endpoints, user_agent
+
+Value = TypeVar("Value")
+
+LONGEST_PAUSE = 5.0  # seconds between two looks whether the database is back
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Shared by all lanes of a worker; everything in it is safe to use from several threads."""
+
+    settings: Settings
+    database: Database
+    wiki: Client
+    pool: FacePool
+    worker: str
+    stop: threading.Event
+    clock: Callable[[], float] = time.monotonic
+    rng: random.Random = field(default_factory=random.Random)
+
+    def run(self, work: Callable[[Connection], Value]) -> Value:
+        """Run SQL in a transaction of its own; while the database is away, wait for it. Raises Stopped.
+
+        `work` may run several times: it must do nothing but SQL.
+        """
+        pause = 0.2
+        while True:
+            try:
+                return self.database.retry(work)
+            except DatabaseUnavailable:
+                if self.stop.wait(pause):
+                    raise Stopped from None
+                pause = min(LONGEST_PAUSE, pause * 2)
+
+    def check(self) -> None:
+        """Raises Stopped once the worker is to end."""
+        if self.stop.is_set():
+            raise Stopped
+
+
+def open_tools(settings: Settings, worker: str, stop: threading.Event) -> Tools:
+    """The real ones. Nothing is connected or started before it is needed."""
+    database = Database(settings, size=settings.pool_size)
+    return Tools(settings, database, open_wiki(settings, stop), open_pool(settings), worker, stop)
+
+
+def open_wiki(settings: Settings, stop: threading.Event) -> Client:
+    """The client of all the endpoints that the settings name."""
+    endpoints = Endpoints(
+        commons_api=settings.commons_api,
+        commons_page=settings.commons_pages,
+        wikidata_api=settings.wikidata_api,
+        wikidata_page=settings.wikidata_pages,
+        sparql=settings.sparql_url,
+        oauth=settings.oauth_url,
+        pagepile=settings.pagepile_url,
+    )
+    return Client(
+        endpoints,
+        user_agent(VERSION, settings.contact or urlsplit(settings.oauth_redirect_uri).netloc),
+        stop,
+        maxlag=MAXLAG_SECONDS,
+        download_throttle_seconds=settings.download_throttle,
+        media_hosts=settings.media_hosts,
+    )
+
+
+def open_pool(settings: Settings) -> FacePool:
+    """Detector children, one a core unless the settings say otherwise."""
+    cache = Path(settings.cache_dir) if settings.cache_dir else user_cache()
+    return FacePool(children(settings), SearchSettings(detector=settings.detector, cache=cache))
+
+
+def children(settings: Settings) -> int:
+    """How many detector processes: never more than there are cores this process may use."""
+    cores = cores_here()
+    return min(settings.detector_children or cores, cores)
+
+
+def cores_here() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,76 @@
+"""Deleting in small pieces: what a deleted project alone kept, files that nobody looks at, encodings that nobody uses."""
+
+from collections.abc import Sequence
+
+from database import Connection, marks
+from store import faces
+
+# What belongs to a project alone and hangs on nothing else, in the order in which it goes.
+_OF_PROJECT = ("questions", "predictions", "labels", "approvals", "answers", "project_members")
+
+
+def rows_of_project(db: Connection, project_id: int, limit: int) -> int:
+    """Delete up to `limit` rows of one table; returns how many, 0 when all these tables are done."""
+    for table in _OF_PROJECT:
+        count = db.execute(f"DELETE FROM {table} WHERE project_id = %s LIMIT %s", (project_id, limit))
+        if count:
+            return count
+    return 0
+
+
+def drawn_of_project(db: Connection, project_id: int, limit: int) -> int:
+    """Delete up to `limit` faces that were drawn by hand in the project, with their chips; returns how many."""
+    found = db.column("SELECT id FROM faces WHERE project_id = %s LIMIT %s", (project_id, limit))
+    faces.remove(db, found)
+    return len(found)
+
+
+def files_of_project(db: Connection, project_id: int, limit: int) -> int:
+    """Let the project look away from up to `limit` files; those nobody else looks at go with their faces. Returns how many."""
+    page_ids = db.column(
+        "SELECT page_id FROM project_files WHERE project_id = %s ORDER BY page_id LIMIT %s", (project_id, limit)
+    )
+    # Whoever begins to look at a file writes its row first, and so waits here, or is seen by `_collect`.
+    db.rows(f"SELECT page_id FROM files WHERE page_id IN ({marks(page_ids)}) ORDER BY page_id FOR UPDATE", page_ids)
+    db.execute(
+        f"DELETE FROM project_files WHERE project_id = %s AND page_id IN ({marks(page_ids)})", (project_id, *page_ids)
+    )
+    _collect(db, page_ids)
+    return len(page_ids)
+
+
+def _collect(db: Connection, page_ids: Sequence[int]) -> None:
+    """Delete those of the locked files that no project looks at."""
+    lonely = db.column(
+        f"""SELECT page_id FROM files f WHERE page_id IN ({marks(page_ids)})
+            AND NOT EXISTS (SELECT 1 FROM project_files pf WHERE pf.page_id = f.page_id)""",
+        page_ids,
+    )
+    faces.remove(db, db.column(f"SELECT id FROM faces WHERE page_id IN ({marks(lonely)})", lonely))
+    db.execute(f"DELETE FROM files WHERE page_id IN ({marks(lonely)})", lonely)
+
+
+def project(db: Connection, project_id: int) -> None:
+    """Delete the project itself, once nothing of it is left; its edits and batches stay in the ledger."""
+    db.execute("DELETE FROM projects WHERE id = %s AND status = 'deleted'", (project_id,))
+
+
+def drop_encodings(db: Connection, days: float, after: int, limit: int) -> tuple[int, int]:
+    """Drop encodings and chips of faces in the next `limit` files above `after` that no project has used for `days`.
+
+    A project uses its files while it is active, and for `days` after its last crawl or model run. Boxes and answers stay.
+    Returns the last page id looked at (0 at the end), and how many faces were dropped.
+    """
+    page_ids = db.column("SELECT page_id FROM files WHERE page_id > %s ORDER BY page_id LIMIT %s", (after, limit))
+    unused = db.column(
+        f"""SELECT f.page_id FROM files f WHERE f.page_id IN ({marks(page_ids)}) AND f.state <> 'waiting' AND NOT EXISTS
+              (SELECT 1 FROM project_files pf JOIN projects p ON p.id = pf.project_id WHERE pf.page_id = f.page_id
+                 AND (p.status = 'active' OR GREATEST(p.created_at, COALESCE(p.crawled_at, p.created_at),
+                      COALESCE(p.model_at, p.created_at)) > NOW() - INTERVAL %s SECOND))
+            ORDER BY f.page_id FOR UPDATE""",
+        (*page_ids, days * 86400),
+    )
+    found = db.column(f"SELECT id FROM faces WHERE page_id IN ({marks(unused)}) AND state = 'encoded'", unused)
+    db.execute(f"DELETE FROM face_chips WHERE face_id IN ({marks(found)})", found)
+    db.execute(f"UPDATE faces SET state = 'dropped', encoding = NULL WHERE id IN ({marks(found)})", found)
+    return (page_ids[-1] if len(page_ids) == limit else 0), len(found)

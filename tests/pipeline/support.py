@@ -1,0 +1,77 @@
+"""What the tests of the worker share: a project, its worker's settings, and ways to wait and to look."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from config import Settings
+from database import Database
+from sandbox.server import Sandbox
+from store import projects, users
+from store.projects import NewProject
+from token_crypto import TokenBox
+
+Value = TypeVar("Value")
+
+FEDERER = NewProject(item="Q1426", label="Roger Federer", source="Photographs with Roger Federer")
+
+
+def hog(settings: Settings, **more: Any) -> Settings:
+    """Settings of a worker that needs no weights but dlib's."""
+    return replace(settings, **{"detector": "hog", "contact": "test@localhost", **more})
+
+
+def downloads(sandbox: Sandbox) -> dict[str, int]:
+    """How often each picture was fetched."""
+    counts = sandbox.world.counts
+    return {**counts.thumbnails, **counts.originals}
+
+
+def new_user(database: Database, name: str = "Ada") -> int:
+    with database.transaction() as db:
+        user = users.sign_in(
+            db, TokenBox([]), subject=name, name=name, blocked=False, access="a", refresh="r", expires_in=60
+        )
+    return user.id
+
+
+def new_project(database: Database, new: NewProject = FEDERER, owner: str = "Ada") -> int:
+    owner_id = new_user(database, owner)
+    with database.transaction() as db:
+        return projects.create(db, owner_id, new)
+
+
+def until(look: Callable[[], Value], seconds: float = 60.0, every: float = 0.05) -> Value:
+    """The first value that counts as true; fails when none came in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(every)
+    raise AssertionError(f"nothing after {seconds} s")
+
+
+def rows(database: Database, sql: str, *args: Any) -> list[dict[str, Any]]:
+    with database.transaction() as db:
+        return db.rows(sql, args)
+
+
+def value(database: Database, sql: str, *args: Any) -> Any:
+    with database.transaction() as db:
+        return db.value(sql, args)
+
+
+def searched(database: Database, project_id: int) -> bool:
+    """Whether the project was crawled and nothing waits to be searched."""
+    return bool(
+        value(
+            database,
+            """SELECT p.crawled_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM project_files pf
+                 WHERE pf.project_id = p.id AND pf.search_due_at IS NOT NULL)
+               AND EXISTS (SELECT 1 FROM project_files pf WHERE pf.project_id = p.id)
+               FROM projects p WHERE p.id = %s""",
+            project_id,
+        )
+    )

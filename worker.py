@@ -1,0 +1,84 @@
+"""A worker: python worker.py --worker-id ID. It crawls, searches, asks the model and sends, until it is told to stop.
+
+Detector children are spawned and import this module again: nothing heavy is imported before main().
+"""
+
+import argparse
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+
+import config
+
+
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="worker.py", description="Crawls, searches, asks the model and sends.")
+    parser.add_argument(
+        "--worker-id",
+        default=socket.gethostname()[:64],
+        type=_worker_id,
+        help="its name; a worker that starts takes over what an earlier one of its name had claimed (default: the host's)",
+    )
+    parser.add_argument("--status", action="store_true", help="print who does what, and end")
+    parser.add_argument("--check", action="store_true", help="end with 0 if the worker of that name lives, else with 1")
+    return parser.parse_args(given)
+
+
+def _worker_id(value: str) -> str:
+    if not value or len(value) > 64 or not value.isprintable():
+        raise argparse.ArgumentTypeError("up to 64 printable characters")
+    return value
+
+
+def main(given: list[str] | None = None) -> int:
+    """Work until SIGTERM or SIGINT; returns the exit status."""
+    options = arguments(given)
+    settings = config.load()
+    if options.status or options.check:
+        return _tell(settings, options)
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    return _work(settings, options.worker_id, stop)
+
+
+def _work(settings: config.Settings, worker: str, stop: threading.Event) -> int:
+    from database import DatabaseError
+    from pipeline import logs
+    from pipeline.runner import Runner
+    from pipeline.tools import open_tools
+
+    logs.set_up(settings.log_level, worker)
+    try:
+        Runner(open_tools(settings, worker, stop)).run()
+    except DatabaseError as error:
+        config.stop(str(error))
+    return 0
+
+
+def _tell(settings: config.Settings, options: argparse.Namespace) -> int:
+    from database import Database, DatabaseError
+    from pipeline import status
+
+    database = Database(settings, size=1)
+    if options.check:
+        alive, sentence = status.healthy(database, options.worker_id)
+        print(sentence, file=sys.stdout if alive else sys.stderr)
+        return 0 if alive else 1
+    try:
+        with database.transaction() as db:
+            print("\n".join(status.status(db)))
+    except DatabaseError as error:
+        config.stop(str(error))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

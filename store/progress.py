@@ -52,30 +52,35 @@ class Search:
 
 def counts(db: Connection, project_ids: Sequence[int]) -> dict[int, Counts]:
     """The counts of each project."""
-    numbers: dict[int, dict[str, int]] = {project_id: {} for project_id in project_ids}
-    for sql in _COUNTS if project_ids else ():
-        for row in db.rows(sql.format(marks(project_ids)), project_ids):
-            numbers[row.pop("project_id")].update({name: int(value or 0) for name, value in row.items()})
-    return {project_id: Counts(**found) for project_id, found in numbers.items()}
+    found: dict[int, dict[str, int]] = {project_id: {} for project_id in project_ids}
+    if project_ids:
+        sql = " UNION ALL ".join(_COUNTS).format(marks(project_ids))
+        for row in db.rows(sql, [*project_ids] * len(_COUNTS)):
+            found[row["project_id"]][row["name"]] = int(row["n"])
+    return {project_id: Counts(**numbers) for project_id, numbers in found.items()}
 
 
 _COUNTS = (
-    """SELECT project_id, COUNT(*) AS files, SUM(search_due_at IS NOT NULL) AS waiting
-       FROM project_files WHERE project_id IN ({}) GROUP BY project_id""",
-    """SELECT p.project_id, COUNT(*) AS suggested FROM predictions p
+    "SELECT project_id, 'files' AS name, COUNT(*) AS n FROM project_files WHERE project_id IN ({0}) GROUP BY project_id",
+    """SELECT project_id, 'waiting', COUNT(*) FROM project_files
+       WHERE project_id IN ({0}) AND search_due_at IS NOT NULL GROUP BY project_id""",
+    """SELECT p.project_id, 'suggested', COUNT(*) FROM predictions p
        LEFT JOIN labels l ON l.project_id = p.project_id AND l.face_id = p.face_id AND l.source IN ('human', 'implied')
        LEFT JOIN approvals a ON a.project_id = p.project_id AND a.page_id = p.page_id
-       WHERE p.project_id IN ({}) AND p.suggestion = 'match' AND l.face_id IS NULL AND a.page_id IS NULL
+       WHERE p.project_id IN ({0}) AND p.suggestion = 'match' AND l.face_id IS NULL AND a.page_id IS NULL
        GROUP BY p.project_id""",
-    "SELECT project_id, COUNT(*) AS questions FROM questions WHERE project_id IN ({}) GROUP BY project_id",
-    """SELECT a.project_id, SUM(a.kind = 'alone') AS confirmed, COUNT(*) AS approved,
-         SUM(NOT pf.stated AND NOT EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item
-           AND e.action = 'add' AND e.state IN ('queued', 'sending', 'done', 'already'))) AS unsent
-       FROM approvals a JOIN projects p ON p.id = a.project_id
+    "SELECT project_id, 'questions', COUNT(*) FROM questions WHERE project_id IN ({0}) GROUP BY project_id",
+    """SELECT project_id, 'confirmed', COUNT(*) FROM approvals
+       WHERE project_id IN ({0}) AND NOT suspended AND kind = 'alone' GROUP BY project_id""",
+    """SELECT project_id, 'approved', COUNT(*) FROM approvals
+       WHERE project_id IN ({0}) AND NOT suspended GROUP BY project_id""",
+    """SELECT a.project_id, 'unsent', COUNT(*) FROM approvals a JOIN projects p ON p.id = a.project_id
        JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id
-       WHERE a.project_id IN ({}) AND NOT a.suspended GROUP BY a.project_id""",
-    """SELECT project_id, COUNT(*) AS sent FROM edits
-       WHERE project_id IN ({}) AND state = 'done' AND action = 'add' GROUP BY project_id""",
+       WHERE a.project_id IN ({0}) AND NOT a.suspended AND NOT pf.stated AND NOT EXISTS
+         (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item AND e.action = 'add'
+            AND e.state IN ('queued', 'sending', 'done', 'already')) GROUP BY a.project_id""",
+    """SELECT project_id, 'sent', COUNT(*) FROM edits
+       WHERE project_id IN ({0}) AND state = 'done' AND action = 'add' GROUP BY project_id""",
 )
 
 
@@ -129,15 +134,30 @@ class Work:
     error_detail: str | None
 
 
-def work(db: Connection, project_id: int) -> list[Work]:
-    """The project's work that runs, is due or failed."""
+@dataclass(frozen=True)
+class Hands:
+    """The project's work that runs, is due or failed; `silence`: seconds since any worker was heard of, None: never."""
+
+    work: tuple[Work, ...]
+    silence: int | None
+
+
+def hands(db: Connection, project_id: int) -> Hands:
+    """Who does what for the project."""
     rows = db.rows(
-        """SELECT kind, lease_token IS NOT NULL AS running, lease_worker AS worker, error, error_detail FROM tasks
-           WHERE subject_id = %s AND kind IN ('crawl', 'bootstrap', 'model')
-             AND (lease_token IS NOT NULL OR error IS NOT NULL OR due_at <= NOW(3)) ORDER BY kind""",
+        """SELECT kind, lease_token IS NOT NULL AS running, lease_worker AS worker, error, error_detail, NULL AS silence
+           FROM tasks WHERE subject_id = %s AND kind IN ('crawl', 'bootstrap', 'model')
+             AND (lease_token IS NOT NULL OR error IS NOT NULL OR due_at <= NOW(3))
+           UNION ALL SELECT 'worker', 0, NULL, NULL, NULL, MIN(TIMESTAMPDIFF(SECOND, heartbeat_at, NOW())) FROM workers""",
         (project_id,),
     )
-    return [Work(**{**row, "running": bool(row["running"])}) for row in rows]
+    silence = next(row["silence"] for row in rows if row["kind"] == "worker")
+    work = (
+        Work(row["kind"], bool(row["running"]), row["worker"], row["error"], row["error_detail"])
+        for row in rows
+        if row["kind"] != "worker"
+    )
+    return Hands(tuple(sorted(work, key=lambda found: found.kind)), None if silence is None else int(silence))
 
 
 @dataclass(frozen=True)
@@ -159,25 +179,25 @@ class Breakdown:
 
 def breakdown(db: Connection, project_id: int) -> Breakdown:
     """What humans, bootstrap and the model say; a human's word hides the others'."""
-    said = db.rows(
-        "SELECT label, source, COUNT(*) AS n FROM labels WHERE project_id = %s AND NOT suspended GROUP BY label, source",
-        (project_id,),
-    )
-    guessed = db.rows(
-        """SELECT p.suggestion, COUNT(*) AS n FROM predictions p
+    rows = db.rows(
+        """SELECT IF(source IN ('human', 'implied'), label, 'bootstrap') AS said, COUNT(*) AS n
+           FROM labels WHERE project_id = %s AND NOT suspended GROUP BY said
+           UNION ALL SELECT p.suggestion, COUNT(*) FROM predictions p
            LEFT JOIN labels l ON l.project_id = p.project_id AND l.face_id = p.face_id AND NOT l.suspended
            WHERE p.project_id = %s AND l.face_id IS NULL GROUP BY p.suggestion""",
-        (project_id,),
+        (project_id, project_id),
     )
-    model = {row["suggestion"]: row["n"] for row in guessed}
-    human = [row for row in said if row["source"] in {"human", "implied"}]
+
+    def total(*said: str) -> int:
+        return sum(int(row["n"]) for row in rows if row["said"] in said)
+
     return Breakdown(
-        human_yes=sum(row["n"] for row in human if row["label"] == "target"),
-        human_no=sum(row["n"] for row in human if row["label"] in {"other", "not_face"}),
-        bootstrap=sum(row["n"] for row in said if row["source"] in {"bootstrap", "portrait"}),
-        model_yes=model.get("match", 0),
-        model_no=model.get("no_match", 0),
-        unsure=model.get("unsure", 0) + sum(row["n"] for row in human if row["label"] == "unsure"),
+        human_yes=total("target"),
+        human_no=total("other", "not_face"),
+        bootstrap=total("bootstrap"),
+        model_yes=total("match"),
+        model_no=total("no_match"),
+        unsure=total("unsure"),
     )
 
 
@@ -190,7 +210,7 @@ class Distances:
     open: dict[int, int]
 
 
-WIDTH = 0.02
+WIDTH = 0.01
 
 
 def distances(db: Connection, project_id: int) -> Distances:

@@ -1,11 +1,78 @@
-"""A new project."""
+"""A new project: find the person, see what the source holds, create. Works in two plain forms, or by typing ahead."""
 
-from flask import Blueprint, render_template
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import get_locale
+from werkzeug.wrappers import Response
+
+from store import projects
+from web import access, draft, limits
+from web.draft import Checked, Draft
+from web.services import services, transaction
+from web.text import gettext
+from wiki import wikidata
+from wiki.wikidata import ItemHit
 
 bp = Blueprint("creation", __name__)
 
 
 @bp.get("/projects/new")
+@limits.limiter.limit(limits.LOOK_UP)
 def page() -> str:
-    """The form."""
-    return render_template("creation/page.html")
+    """The form: empty, with people found by name (?q=), or with a person and their category filled in (?item=)."""
+    typed = request.args.get("q", "").strip()
+    if request.args.get("item"):
+        return _form(_check(Draft(item=request.args["item"])))
+    return _form(Checked(Draft()), typed, _find(typed))
+
+
+@bp.get("/projects/new/people")
+@limits.limiter.limit(limits.LOOK_UP)
+def people() -> str:
+    """People found by name, as a piece of the form."""
+    typed = request.args.get("q", "").strip()
+    return render_template("creation/_people.html", typed=typed, hits=_find(typed))
+
+
+@bp.post("/projects/new")
+@limits.limiter.limit(limits.LOOK_UP)
+def submit() -> str | Response | tuple[str, int]:
+    """Check what was filled in; create it when that was asked for and nothing speaks against it."""
+    checked = _check(draft.read(request.form))
+    if request.form.get("action") == "create" and checked.ready:
+        with transaction() as db:
+            project_id = projects.create(db, access.user().id, draft.new_project(checked))
+        return redirect(url_for("project.page", project_id=project_id))
+    return _form(checked), 400 if checked.errors else 200
+
+
+def _find(typed: str) -> list[ItemHit]:
+    return wikidata.search(services().wiki, typed, str(get_locale())) if typed else []
+
+
+def _check(filled: Draft) -> Checked:
+    """Against the wikis, then against the person's other projects."""
+    today = datetime.now(UTC).date()
+    checked = draft.check(services().wiki, services().settings, filled, str(get_locale()), today)
+    if not checked.ready or checked.person is None:
+        return checked
+    with transaction() as db:
+        twin = projects.alike(db, access.user().id, checked.person.item, filled.kind, checked.source)
+    if twin is None:
+        return checked
+    if twin[1] == "deleted":
+        text = gettext(
+            "Your deleted project with this person and source is still being cleared away. Try again in a minute."
+        )
+        return checked.refused(filled.kind, text)
+    return replace(checked.refused(filled.kind, gettext("You have this project already.")), twin=twin[0])
+
+
+def _form(checked: Checked, typed: str = "", hits: list[ItemHit] | None = None) -> str:
+    limit = services().settings.max_files
+    return render_template(
+        "creation/page.html", checked=checked, draft=checked.draft, typed=typed, hits=hits or [], kinds=draft.KINDS,
+        limit=limit, deepest=draft.DEEPEST,
+    )  # fmt: skip

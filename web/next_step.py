@@ -65,5 +65,5 @@ def _waiting(status: Status, counts: Counts, crawled: bool) -> str:
     if counts.waiting:
         return gettext("The pictures are being searched for faces. Questions come as soon as some are found.")
     if not counts.files:
-        return gettext("No pictures were found here. Check the category in the settings.")
+        return gettext("No pictures were found here. Check the source, and begin anew with another.")
     return gettext("Nothing to do: everything that was found has been answered and sent.")

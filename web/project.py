@@ -1,16 +1,106 @@
-"""A project's own page."""
+"""A project's own page: how it stands, live, and what to do next."""
 
-from flask import Blueprint, render_template
+import hashlib
+from dataclasses import dataclass
 
-from web import access
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, url_for
+from werkzeug.wrappers import Response as Redirect
+
+from database import Connection
+from store import files, progress, projects, tasks
+from store.progress import Breakdown, Counts, Hands, Search
+from store.projects import Project, Role
+from web import access, charts, words
+from web.next_step import NextStep, next_step
+from web.report import Report, read
 from web.services import transaction
+from web.text import gettext
 
 bp = Blueprint("project", __name__)
+SILENT_AFTER = 300  # seconds without a sign of life of any worker
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything on the page that changes by itself."""
+
+    project: Project
+    role: Role
+    counts: Counts
+    search: Search
+    hands: Hands
+    breakdown: Breakdown
+    step: NextStep
+    report: Report | None
+
+    @property
+    def silent(self) -> bool:
+        """Whether no worker was heard of for five minutes."""
+        return self.hands.silence is None or self.hands.silence > SILENT_AFTER
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody works on it at this moment."""
+        return bool(self.search.workers) or any(work.running for work in self.hands.work)
+
+
+def state_of(db: Connection, project_id: int) -> State:
+    """Five queries beside those for the asker."""
+    project, role = access.member(db, project_id)
+    counts = progress.counts(db, [project_id])[project_id]
+    step = next_step(project_id, project.status, project.min_confirmed, counts, crawled=project.crawled_at is not None)
+    return State(
+        project,
+        role,
+        counts,
+        progress.search(db, project_id),
+        progress.hands(db, project_id),
+        progress.breakdown(db, project_id),
+        step,
+        read(project.model_json),
+    )
+
+
+def _progress(state: State) -> str:
+    return render_template(
+        "project/_progress.html", state=state, project=state.project, role=state.role, reason=words.reason,
+        shares=charts.shares(state.breakdown),
+    )  # fmt: skip
 
 
 @bp.get("/projects/<int:project_id>")
 def page(project_id: int) -> str:
-    """How the project stands and what to do next."""
+    """The page; its upper half is what progress() gives."""
     with transaction() as db:
-        project, role = access.member(db, project_id)
-    return render_template("project/page.html", project=project, role=role)
+        state = state_of(db, project_id)
+        distances = progress.distances(db, project_id)
+        curve = progress.curve(db, project_id)
+        face_id = progress.avatar(db, project_id)
+        members = projects.members(db, project_id)
+    plot = charts.histogram(distances)
+    return render_template(
+        "project/page.html", project=state.project, role=state.role, state=state, progress=_progress(state), plot=plot,
+        threshold_x=charts.place(state.project.distance_threshold), curve=curve, points=charts.curve_points(curve),
+        within=charts.within(plot.open, state.project.distance_threshold), face_id=face_id, members=members, charts=charts,
+    )  # fmt: skip
+
+
+@bp.get("/projects/<int:project_id>/progress")
+def live(project_id: int) -> Response:
+    """The upper half of the page as HTML, and a mark that changes when it does."""
+    with transaction() as db:
+        state = state_of(db, project_id)
+    html = _progress(state)
+    mark = hashlib.sha256(html.encode()).hexdigest()[:16]
+    return jsonify({"html": html, "mark": mark, "busy": state.busy, "said": state.step.text})
+
+
+@bp.post("/projects/<int:project_id>/retry")
+def retry(project_id: int) -> Redirect:
+    """Search the files again that failed, and look at the source again."""
+    with transaction() as db:
+        access.member(db, project_id)
+        files.search_again(db, progress.try_again(db, project_id))
+        tasks.want(db, "crawl", project_id)
+    flash(gettext("It is tried again."), "good")
+    return redirect(url_for("project.page", project_id=project_id))

@@ -6,6 +6,7 @@ thread for ever. Here a timer shuts the socket down when the request has had its
 
 import contextlib
 import socket
+import ssl
 import threading
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
@@ -15,7 +16,7 @@ import requests
 from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, SSLError
 from urllib3.response import HTTPResponse
 
 from wiki.answers import Answer
@@ -101,11 +102,14 @@ class Transport:
     """Safe to share between threads: the connections are pooled, each thread has a session of its own.
 
     No cookies are kept (requests for several accounts go through here) and the environment is not read (a .netrc would
-    replace the bearer).
+    replace the bearer). `verify`: a file of certificates to trust in place of the usual ones.
     """
 
-    def __init__(self, user_agent: str, *, max_concurrent: int, timeout: tuple[float, float]) -> None:
+    def __init__(
+        self, user_agent: str, *, max_concurrent: int, timeout: tuple[float, float], verify: bool | str = True
+    ) -> None:
         self._user_agent = user_agent
+        self._verify = verify
         self._timeout = timeout
         self._adapter = _Adapter(pool_connections=_POOL_CONNECTIONS, pool_maxsize=max_concurrent)
         self._slots = threading.BoundedSemaphore(max_concurrent)
@@ -153,6 +157,7 @@ class Transport:
         if session is None:
             session = requests.Session()
             session.trust_env = False
+            session.verify = self._verify
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             session.headers["Accept-Encoding"] = "gzip"
             session.mount("https://", self._adapter)
@@ -168,10 +173,14 @@ def _no_answer(error: Exception, time: _Time, prepared: requests.PreparedRequest
 
 
 def _unsent(error: Exception) -> bool:
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError):
+    if isinstance(error, requests.ConnectTimeout):
         return True
     inner = error.args[0] if error.args else None
-    return isinstance(getattr(inner, "reason", inner), NewConnectionError | NameResolutionError)
+    cause = getattr(inner, "reason", inner)
+    if isinstance(cause, SSLError):
+        # Other TLS errors may come later, from a connection that has carried the request.
+        return isinstance(next(iter(cause.args), None), ssl.SSLCertVerificationError)
+    return isinstance(cause, NewConnectionError | NameResolutionError)
 
 
 def _host(prepared: requests.PreparedRequest) -> str:

@@ -1,0 +1,100 @@
+"""Production speaks TLS only: the same bounds hold there."""
+
+import datetime as dt
+import http.server
+import ssl
+import threading
+import time
+
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from wiki.transport import NoAnswer, Transport
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A file with a key and a certificate for localhost that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + dt.timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return str(path)
+
+
+class Dripping(http.server.BaseHTTPRequestHandler):
+    """Answers /fine at once; anything else one byte at a time, without end."""
+
+    def do_GET(self):
+        self.send_response(200)
+        if self.path == "/fine":
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"fine")
+            return
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b"x")
+                self.wfile.flush()
+                time.sleep(0.05)
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address(certificate):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    server.daemon_threads, server.block_on_close = True, False
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield f"https://localhost:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def ask(url: str, verify: bool | str, seconds: float) -> bytes:
+    transport = Transport("WikiVisage/test", max_concurrent=1, timeout=(2, 2), verify=verify)
+    try:
+        return transport.request(requests.Request("GET", url), most_bytes=10_000, seconds=seconds).body
+    finally:
+        transport.close()
+
+
+def test_an_answer_over_tls(address, certificate):
+    assert ask(f"{address}/fine", certificate, 5) == b"fine"
+
+
+def test_a_slow_drip_over_tls_ends(address, certificate):
+    began = time.monotonic()
+    with pytest.raises(NoAnswer) as caught:
+        ask(f"{address}/drip", certificate, 0.4)
+    assert (caught.value.why, caught.value.sent) == ("timeout", True)
+    assert time.monotonic() - began < 2
+
+
+def test_a_certificate_that_nobody_knows_is_refused_before_anything_is_sent(address):
+    with pytest.raises(NoAnswer) as caught:
+        ask(f"{address}/fine", True, 5)
+    assert (caught.value.why, caught.value.sent) == ("network", False)

@@ -98,19 +98,18 @@ def about(db: Connection, project_id: int, questions: Sequence[Question]) -> lis
     page_ids = sorted({question.page_id for question in questions})
     if not page_ids:
         return []
-    of_project = _stated(db, project_id, page_ids)
+    of_project = _of_project(db, project_id, page_ids)
     known = files.get(db, page_ids)
     faces = _faces(db, project_id, page_ids)
-    chips = _chips(db, project_id, questions)
-    others = _others(db, project_id, page_ids)
+    named, newest = _chips(db, project_id, questions)
     return [
         Asked(
             question,
             known[question.page_id],
-            of_project[question.page_id],
+            bool(of_project[question.page_id]["stated"]),
             tuple(faces[question.page_id]),
-            _similar(question, chips),
-            tuple(others[question.page_id]),
+            _similar(question, named, newest),
+            tuple(filter(None, (of_project[question.page_id]["others"] or "").split(","))),
         )
         for question in questions
         if question.page_id in of_project and _asks_for_one_of(question, faces[question.page_id])
@@ -121,12 +120,15 @@ def _asks_for_one_of(question: Question, faces: Sequence[AskedFace]) -> bool:
     return question.face_id is None or any(face.id == question.face_id for face in faces)
 
 
-def _stated(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, bool]:
+def _of_project(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     rows = db.rows(
-        f"SELECT page_id, stated FROM project_files WHERE project_id = %s AND page_id IN ({marks(page_ids)})",
+        f"""SELECT pf.page_id, pf.stated, (SELECT GROUP_CONCAT(DISTINCT a.other_item ORDER BY a.other_item) FROM answers a
+              WHERE a.project_id = pf.project_id AND a.page_id = pf.page_id AND a.other_item IS NOT NULL
+                AND a.withdrawn_at IS NULL) AS others
+            FROM project_files pf WHERE pf.project_id = %s AND pf.page_id IN ({marks(page_ids)})""",
         (project_id, *page_ids),
     )
-    return {row["page_id"]: bool(row["stated"]) for row in rows}
+    return {row["page_id"]: row for row in rows}
 
 
 def _faces(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, list[AskedFace]]:
@@ -159,53 +161,27 @@ def _faces(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int
     return found
 
 
-def _chips(db: Connection, project_id: int, questions: Sequence[Question]) -> dict[int, Chip]:
-    """The chips of the similar faces; the newest confirmed faces where a question names none."""
-    wanted = {face_id for question in questions for face_id in question.similar}
-    chips = _chips_of(db, project_id, sorted(wanted)) if wanted else {}
-    if all(question.similar for question in questions):
-        return chips
-    return chips | {0 - place: chip for place, chip in enumerate(_newest_confirmed(db, project_id), start=1)}
-
-
-def _chips_of(db: Connection, project_id: int, face_ids: Sequence[int]) -> dict[int, Chip]:
+def _chips(db: Connection, project_id: int, questions: Sequence[Question]) -> tuple[dict[int, Chip], list[Chip]]:
+    """The chips of the faces that the questions name as similar, and those of the newest confirmed faces."""
+    wanted = sorted({0, *(face_id for question in questions for face_id in question.similar)})
     rows = db.rows(
-        f"""SELECT f.id, COALESCE(f.sha1, '') AS sha1 FROM faces f JOIN face_chips c ON c.face_id = f.id
-            WHERE f.id IN ({marks(face_ids)}) AND {VISIBLE}""",
-        (*face_ids, project_id, project_id),
+        f"""SELECT f.id, COALESCE(f.sha1, '') AS sha1, 0 AS newest FROM faces f JOIN face_chips c ON c.face_id = f.id
+            WHERE f.id IN ({marks(wanted)}) AND {VISIBLE}
+            UNION ALL (SELECT f.id, COALESCE(f.sha1, ''), l.answer_id FROM labels l JOIN faces f ON f.id = l.face_id
+              JOIN face_chips c ON c.face_id = f.id
+              WHERE l.project_id = %s AND l.label = 'target' AND l.source = 'human' AND NOT l.suspended AND f.state <> 'gone'
+              ORDER BY f.poor, l.answer_id DESC LIMIT %s)""",
+        (*wanted, project_id, project_id, project_id, SIMILAR + 1),
     )
-    return {row["id"]: Chip(row["id"], row["sha1"][:8]) for row in rows}
+    chips = [(Chip(row["id"], row["sha1"][:8]), row["newest"]) for row in rows]
+    newest = [chip for chip, place in sorted(chips, key=lambda found: -found[1]) if place]
+    return {chip.face_id: chip for chip, _ in chips}, newest
 
 
-def _newest_confirmed(db: Connection, project_id: int) -> list[Chip]:
-    rows = db.rows(
-        """SELECT f.id, COALESCE(f.sha1, '') AS sha1 FROM labels l JOIN faces f ON f.id = l.face_id
-           JOIN face_chips c ON c.face_id = f.id
-           WHERE l.project_id = %s AND l.label = 'target' AND l.source = 'human' AND NOT l.suspended
-           ORDER BY f.poor, l.answer_id DESC LIMIT %s""",
-        (project_id, SIMILAR + 1),
-    )
-    return [Chip(row["id"], row["sha1"][:8]) for row in rows]
-
-
-def _similar(question: Question, chips: dict[int, Chip]) -> tuple[Chip, ...]:
-    if question.similar:
-        chosen = [chips[face_id] for face_id in question.similar if face_id in chips]
-    else:
-        chosen = [chip for place, chip in chips.items() if place < 0 and chip.face_id != question.face_id]
-    return tuple(chosen[:SIMILAR])
-
-
-def _others(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, list[str]]:
-    rows = db.rows(
-        f"""SELECT DISTINCT page_id, other_item FROM answers WHERE project_id = %s AND page_id IN ({marks(page_ids)})
-              AND other_item IS NOT NULL AND withdrawn_at IS NULL ORDER BY page_id, other_item""",
-        (project_id, *page_ids),
-    )
-    found: dict[int, list[str]] = defaultdict(list)
-    for row in rows:
-        found[row["page_id"]].append(row["other_item"])
-    return found
+def _similar(question: Question, named: dict[int, Chip], newest: Sequence[Chip]) -> tuple[Chip, ...]:
+    """Confirmed faces to compare with: those the worker chose, else the newest."""
+    chosen = [named[face_id] for face_id in question.similar if face_id in named] or newest
+    return tuple(chip for chip in chosen if chip.face_id != question.face_id)[:SIMILAR]
 
 
 def steps(db: Connection, project_id: int, user_id: int, limit: int, before: int | None = None) -> list[Step]:
@@ -367,3 +343,11 @@ def whole_files(db: Connection, project_id: int, page_ids: Sequence[int]) -> lis
         for page in page_ids
         if page in found
     ]
+
+
+def face_state(db: Connection, project_id: int, face_id: int) -> str:
+    """The state of a face that the project sees: waiting, encoded, failed, dropped; gone for any other."""
+    found: str | None = db.value(
+        f"SELECT f.state FROM faces f WHERE f.id = %s AND {VISIBLE}", (face_id, project_id, project_id)
+    )
+    return found or "gone"

@@ -7,12 +7,15 @@ from flask import Blueprint
 # One module a line; each has a blueprint called `bp`. They never import each other.
 BLUEPRINTS = (
     "web.account",
+    "web.classify",
     "web.creation",
     "web.dashboard",
     "web.faces",
+    "web.files",
     "web.health",
     "web.leaderboard",
     "web.pages",
+    "web.pictures",
     "web.project",
     "web.settings",
 )

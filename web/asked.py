@@ -1,0 +1,155 @@
+"""A question as a page and a script show it: addresses, fractions, and what a person reads, in their language."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from flask import url_for
+
+from store.asking import Asked, AskedFace, Chip
+from store.faces import Box
+from store.files import File
+from store.projects import Project
+from web import urls
+from web.ages import age
+from web.text import gettext, ngettext
+
+MARGIN = 1.6  # a crop's side over the box's
+
+
+class FaceJson(TypedDict):
+    """A face of the photograph; `box`: left, top, width, height in fractions; `n` counts from the left."""
+
+    id: int
+    n: int
+    box: tuple[float, float, float, float]
+    label: str | None
+    state: str
+
+
+class PersonJson(TypedDict):
+    item: str
+    url: str
+
+
+class QuestionJson(TypedDict):
+    """One question; `face` None: about the file as a whole. `why` is a sentence, `reason` its key."""
+
+    page: int
+    face: int | None
+    reason: str
+    why: str
+    sha1: str | None
+    title: str
+    file_url: str
+    photo: str | None
+    width: int
+    height: int
+    description: str
+    taken: str
+    age: str
+    stated: str
+    others: list[PersonJson]
+    faces: list[FaceJson]
+    crop: str
+    similar: list[str]
+
+
+def chip_url(project_id: int, chip: Chip) -> str:
+    """The address of a face's chip; another version has another address, so that it can be kept for long."""
+    return url_for("pictures.chip", project_id=project_id, face_id=chip.face_id, v=chip.version)
+
+
+def question(project: Project, asked: Asked) -> QuestionJson:
+    """All that is shown of a question."""
+    file = asked.file
+    width, height = size(file)
+    shown = [face for face in asked.faces if face.label != "not_face" or face.id == asked.question.face_id]
+    return {
+        "page": file.page_id,
+        "face": asked.question.face_id,
+        "reason": asked.question.reason,
+        "why": why(asked.question.reason),
+        "sha1": file.sha1,
+        "title": file.title,
+        "file_url": urls.file_page(file.title),
+        "photo": file.thumb_url,
+        "width": width,
+        "height": height,
+        "description": file.description or "",
+        "taken": file.taken_on or "",
+        "age": age_text(project, file),
+        "stated": gettext("Commons states %(label)s here.", label=project.label) if asked.stated else "",
+        "others": [{"item": item, "url": urls.item_page(item)} for item in asked.others],
+        "faces": _faces(shown),
+        "crop": crop(asked, width, height),
+        "similar": [chip_url(project.id, chip) for chip in asked.similar],
+    }
+
+
+def size(file: File) -> tuple[int, int]:
+    """Width and height whose ratio is the picture's."""
+    if file.searched_width and file.searched_height:
+        return file.searched_width, file.searched_height
+    return (file.width, file.height) if file.width and file.height else (960, 720)
+
+
+def crop(asked: Asked, width: int, height: int) -> str:
+    """The asked face with some of what is around it, as an SVG viewBox in the picture's pixels: a square."""
+    box = next((face.box for face in asked.faces if face.id == asked.question.face_id), Box(0, 0, 1, 1))
+    side = max(box.width * width, box.height * height) * MARGIN
+    left = (box.left + box.width / 2) * width - side / 2
+    top = (box.top + box.height / 2) * height - side / 2
+    return f"{left:.1f} {top:.1f} {side:.1f} {side:.1f}"
+
+
+def _faces(faces: Sequence[AskedFace]) -> list[FaceJson]:
+    return [
+        {
+            "id": face.id,
+            "n": place,
+            "box": (face.box.left, face.box.top, face.box.width, face.box.height),
+            "label": face.label if face.source in {"human", "implied"} else None,
+            "state": _state(face),
+        }
+        for place, face in enumerate(faces, start=1)
+    ]
+
+
+def _state(face: AskedFace) -> str:
+    if face.source != "human" or not face.label:
+        return ""
+    words = {
+        "target": gettext("confirmed by %(name)s", name=face.said_by or ""),
+        "other": gettext("somebody else, says %(name)s", name=face.said_by or ""),
+        "unsure": gettext("%(name)s was unsure", name=face.said_by or ""),
+        "not_face": gettext("not a face, says %(name)s", name=face.said_by or ""),
+    }
+    return words[face.label]
+
+
+def why(reason: str) -> str:
+    """Why it is asked, in words; nothing for a reason that needs none."""
+    words = {
+        "first": gettext("One of the first: nothing is known yet."),
+        "alike": gettext("Looks most like the faces known so far."),
+        "unsure": gettext("The model is unsure."),
+        "unseen": gettext("Unlike any face answered so far."),
+        "spot_check": gettext("Spot check: the model has decided, a human looks."),
+        "mistaken": gettext("Does not fit the other answers: please look again."),
+        "skipped": gettext("You skipped it before."),
+    }
+    return words.get(reason, "")
+
+
+def age_text(project: Project, file: File) -> str:
+    """The person's age in the picture, in words; empty where the dates do not say."""
+    found = age(project.born, project.died, file.taken_on)
+    if found is None or found.high - found.low > 30:
+        return ""
+    if found.after_death:
+        return gettext("after the person's death")
+    if found.high < 0:
+        return gettext("before the person's birth")
+    if found.low == found.high:
+        return ngettext("aged %(num)d", "aged %(num)d", found.high)
+    return gettext("aged %(low)s to %(high)s", low=max(0, found.low), high=found.high)

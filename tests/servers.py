@@ -117,6 +117,7 @@ def gunicorn(settings: Settings, folder: Path, workers: int = 1) -> Iterator[str
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
+    command.append("--no-control-socket")
     with running(command, environment(settings), folder / "gunicorn.log") as process:
         wait_for_http(f"{address}/health", process)
         yield address

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import pymysql
 import pytest
@@ -50,6 +51,7 @@ def test_processes_are_stopped_and_killed_by_their_pid(tmp_path: Path):
 def test_the_private_server_ends_with_the_process_that_asked_for_it(tmp_path: Path):
     program = f"""
 from pathlib import Path
+from urllib.request import urlopen
 from tests import servers
 with servers.mariadb(Path({str(tmp_path)!r}), "--max-connections=20") as variables:
     print(variables["TOOL_TOOLSDB_PORT"], variables["TOOL_TOOLSDB_PASSWORD"], flush=True)
@@ -92,3 +94,12 @@ def test_local_settings_lead_nowhere_but_to_this_machine(local_settings: Setting
     assert len(addresses) == 8
     assert all(address.startswith((sandbox.base, "http://localhost:8000/")) for address in addresses)
     assert local_settings.media_hosts == (sandbox.base.removeprefix("http://"),)
+
+
+def test_the_web_application_and_a_worker_run_as_processes(local_settings: Settings, tmp_path: Path):
+    process = servers.worker(local_settings, "one", tmp_path)
+    with servers.gunicorn(local_settings, tmp_path) as address, urlopen(f"{address}/health") as answer:
+        assert answer.status == 200
+    while "started" not in process.output() and process.runs():
+        time.sleep(0.05)
+    assert process.stop() == 0, process.output()

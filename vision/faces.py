@@ -49,7 +49,8 @@ class Face:
     """One face of a picture.
 
     `score` is on the detector's own scale (HOG: distance from its plane, about -0.2..3; CenterFace: 0..1; drawn: 0).
-    `landmarks` is 5x2, fractions of the picture: the four corners of the eyes, and the base of the nose.
+    `landmarks` is 5x2, fractions of the picture: eyes, nose and corners of the mouth where CenterFace looked, else
+    the four corners of the eyes and the base of the nose.
     `size_px` is the longer side of the box in pixels of the picture searched; `native_px` the same in pixels of the
     file that was handed in, which enlarging does not change. `sharpness` is explained in `vision.quality`; a `poor`
     face is asked about last and trains nothing. `chip_jpeg` is a small square JPEG around the box, for pages.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from vision.faces import Array, Box, Image
+from vision.decode import Picture
+from vision.faces import Array, Box
 
-# Above this intersection over union two detectors mean the same face. HOG's squares reach from the brows to the chin,
-# CenterFace's boxes from the hair to the chin, so that they overlap by about 0.6 on the same face.
+# Above this intersection over union two detectors mean the same face: HOG's squares and CenterFace's upright boxes of
+# one face overlap by about 0.7, those of neighbours hardly at all.
 MERGE_OVERLAP = 0.25
 
 
@@ -18,41 +19,55 @@ class Found:
     """A face as a detector gives it: a box that may reach over the edge, and landmarks (5, 2) where it has them.
 
     Landmarks are fractions of the picture, in CenterFace's order: left eye, right eye, nose, corners of the mouth.
+    `sure` is false for a face that should not count when another detector looks at the picture and does not see it.
     """
 
     box: Box
     score: float
     detector: str
     landmarks: Array | None = None
+    sure: bool = True
+
+    def within(self, area: Box) -> Found:
+        """The same face, of a picture of which this one's is an area."""
+        box, landmarks = self.box, self.landmarks
+        if landmarks is not None:
+            landmarks = (landmarks * (area.width, area.height) + (area.left, area.top)).astype(landmarks.dtype)
+        left, top = area.left + box.left * area.width, area.top + box.top * area.height
+        return replace(self, box=Box(left, top, box.width * area.width, box.height * area.height), landmarks=landmarks)
 
 
 class Detector(Protocol):
-    """The seam: anything that finds faces in a picture (h, w, 3) can be the first or the second look."""
+    """The seam: anything that finds faces in a picture can be the first or the second look."""
 
     @property
     def name(self) -> str: ...
 
-    def detect(self, picture: Image) -> list[Found]: ...
+    def detect(self, picture: Picture) -> list[Found]: ...
 
 
-def look(picture: Image, first: Detector, second: Detector | None) -> list[Found]:
-    """The first detector's faces; where it found none or several, the second looks again and the boxes are merged."""
+def look(picture: Picture, first: Detector, second: Detector | None) -> list[Found]:
+    """The first detector's faces; where it did not find exactly one, and surely, the second looks too."""
     found = first.detect(picture)
-    if second is None or len(found) == 1:
+    if second is None or (len(found) == 1 and found[0].sure):
         return found
     return merged(found, second.detect(picture))
 
 
 def merged(first: Sequence[Found], second: Sequence[Found]) -> list[Found]:
-    """One face, one box: the first detector's box where both found it, with the second's landmarks."""
+    """One face, one box: the first detector's box where both found it, with the second's landmarks.
+
+    What only the first found counts if it was sure.
+    """
     rest = list(second)
     faces = []
     for face in first:
         same = max(rest, key=lambda other: face.box.overlap(other.box), default=None)
         if same is not None and face.box.overlap(same.box) >= MERGE_OVERLAP:
             rest.remove(same)
-            face = Found(face.box, face.score, face.detector, same.landmarks)
-        faces.append(face)
+            faces.append(replace(face, landmarks=same.landmarks, sure=True))
+        elif face.sure:
+            faces.append(face)
     return faces + rest
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dlib
-import numpy as np
-from PIL import Image as Pillow
 
-from vision.faces import Box, Image
+from vision.decode import Picture
+from vision.faces import Box
 from vision.found import Found
 from vision.settings import HOG
 
-SCORE = 0.0
+# At 960 px in grey this finds what 500 px upsampled in colour finds at 0, with as many faces seen in things. Where a
+# second detector looks, it has a say about faces below SURE. (Both chosen on one half of the photographs.)
+SCORE = -0.2
+SURE = 0.0
 
 
 class HogDetector:
-    """The first look. Grey: as good as colour (bench/detection.py), and an eighth quicker."""
+    """The first look. In grey, which takes two thirds of the time that colour takes."""
 
     name = HOG
 
@@ -22,12 +24,16 @@ class HogDetector:
         self._detector = dlib.get_frontal_face_detector()
         self._score = score
 
-    def detect(self, picture: Image) -> list[Found]:
-        """Faces of a picture (h, w, 3), best first."""
-        grey = np.asarray(Pillow.fromarray(picture).convert("L"))
-        height, width = grey.shape
-        rectangles, scores, _ = self._detector.run(grey, 0, self._score)
+    def detect(self, picture: Picture) -> list[Found]:
+        """Faces of a picture, best first."""
+        rectangles, scores, _ = self._detector.run(picture.grey, 0, self._score)
+        width, height = picture.width, picture.height
         return [
-            Found(Box(r.left() / width, r.top() / height, r.width() / width, r.height() / height), float(score), HOG)
+            Found(
+                Box(r.left() / width, r.top() / height, r.width() / width, r.height() / height),
+                float(score),
+                HOG,
+                sure=score >= SURE,
+            )
             for r, score in zip(rectangles, scores, strict=True)
         ]

@@ -6,18 +6,20 @@ import numpy as np
 
 from vision.faces import Image
 
-# Below this size in pixels of the best rendering the encoding says little: the network sees 150 px.
+# Measured by shrinking sharp faces: with the detail of 100 px left the encoding moves by 0.02, 60 px 0.10, 40 px 0.21,
+# 30 px 0.31, 20 px 0.45, where two people differ by 0.6 and more. Sharpness has a median of 0.11, 0.029, 0.011, 0.0055
+# and 0.0026 at 150, 60, 40, 30 and 20 px, and 95 in 100 faces of 40 px have more than 0.005.
 POOR_PX = 40
-POOR_SHARPNESS = 0.002
+POOR_SHARPNESS = 0.004
 
 
 def sharpness(chip: Image) -> float:
     """Variance of the Laplacian of an aligned face (h, w, 3), over the variance of its brightness.
 
     The variance of the Laplacian is the usual measure of focus (Pech-Pacheco et al. 2000); the division makes a dim or
-    pale face comparable with a contrasty one. About 0.002 for a face enlarged from 20 px, 0.05 for a sharp one.
+    pale face comparable with a contrasty one.
     """
-    grey = chip.astype(np.float32).mean(axis=2)
+    grey = chip[:, :, 1].astype(np.float32)  # green is nearest to brightness
     centre = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * centre
     return float(laplacian.var() / max(float(centre.var()), 1.0))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image as Pillow
 
 from vision import quality, weights
-from vision.align import Aligned, Aligner
+from vision.align import Aligned, Aligner, hog_square
 from vision.centerface import CenterFaceDetector
 from vision.decode import Picture, decode
 from vision.encode import DlibNetwork, Encoder, OnnxNetwork
+from vision.errors import ImageError
 from vision.faces import Array, Box, Face, Image, SearchResult
 from vision.found import Detector, Found, look
 from vision.hog import HogDetector
@@ -20,6 +22,8 @@ from vision.settings import CENTERFACE, HOG, SearchSettings
 from vision.weights import WeightsError
 
 DRAWN = "drawn"
+# People draw loosely: a detected face that overlaps the drawn box by this much (over the union) is the one they mean.
+SAME_AS_DRAWN = 0.25
 # The largest faces of a crowd; nobody is asked about the hundred-and-first.
 MOST_FACES = 100
 CHIP_SIDE = 150
@@ -38,7 +42,7 @@ class Searcher:
     def search(self, data: bytes) -> SearchResult:
         """Every face of a picture, largest first. Raises ImageError."""
         picture = decode(data)
-        found = look(picture.searched, self._first, self._second)
+        found = look(picture, self._first, self._second)
         found = sorted(found, key=lambda face: -face.box.width * face.box.height)[:MOST_FACES]
         faces = self._faces(picture, found, [face.box.clipped() for face in found])
         settings = self._settings
@@ -49,10 +53,20 @@ class Searcher:
     def encode(self, data: bytes, box: Box) -> Face:
         """The face in a box that was drawn by hand. Raises ImageError."""
         picture = decode(data)
-        return self._faces(picture, [Found(box, 0.0, DRAWN)], [box])[0]
+        box = _not_empty(box)
+        return self._faces(picture, [self._drawn(picture, box)], [box])[0]
+
+    def _drawn(self, picture: Picture, box: Box) -> Found:
+        """Where in the drawn box the face is: looked for in its surroundings, else taken to fill it."""
+        area = Box(box.left - box.width / 2, box.top - box.height / 2, 2 * box.width, 2 * box.height).clipped()
+        seen = [found.within(area) for found in look(picture.part(area), self._second or self._first, None)]
+        best = max(seen, key=lambda found: found.box.overlap(box), default=None)
+        if best is None or best.box.overlap(box) < SAME_AS_DRAWN:
+            return Found(hog_square(box, picture.width, picture.height), 0.0, DRAWN)
+        return replace(best, score=0.0, detector=DRAWN)
 
     def _faces(self, picture: Picture, found: Sequence[Found], boxes: Sequence[Box]) -> list[Face]:
-        aligned = [self._aligner.align(picture.sharp, face) for face in found]
+        aligned = [self._aligner.align(picture, face) for face in found]
         encodings = self._encoder.encode(_stacked(aligned))
         return [self._face(picture, *parts) for parts in zip(found, boxes, aligned, encodings, strict=True)]
 
@@ -71,7 +85,7 @@ class Searcher:
             native_px=native,
             sharpness=sharp,
             poor=quality.is_poor(native, sharp),
-            chip_jpeg=chip_jpeg(picture.sharp, box),
+            chip_jpeg=chip_jpeg(picture.rgb, box),
         )
 
 
@@ -88,6 +102,14 @@ def chip_jpeg(picture: Image, box: Box) -> bytes:
     out = io.BytesIO()
     chip.save(out, "JPEG", quality=82)
     return out.getvalue()
+
+
+def _not_empty(box: Box) -> Box:
+    """The part inside the picture. Raises ImageError for a box without any."""
+    inside = box.clipped()
+    if inside.width <= 0 or inside.height <= 0:
+        raise ImageError("The box that was drawn lies outside the picture.")
+    return inside
 
 
 def _stacked(aligned: Sequence[Aligned]) -> Image:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sandbox import errors
 from sandbox.api import Call, fingerprint, request_id
 from sandbox.errors import ApiError, Message, Refusal
-from sandbox.model import Edit, Entity, Json, Page, Revision
+from sandbox.model import Block, Edit, Entity, Json, Page, Revision
 from sandbox.statements import drop, put
 
 Change = Callable[[Entity], Entity]
@@ -41,7 +41,7 @@ def base_revision(call: Call, page: Page) -> Revision:
         return page.last
     found = page.revision(int(text)) if text.isdigit() else None
     if found is None:
-        raise ApiError("nosuchrevid", f"There is no revision with ID {text}.")
+        raise errors.wikibase("nosuchrevid", "Revision with ID not found.")
     if found.entity is None and page.last.entity is not None:
         raise errors.bad_revision(request_id())
     return found
@@ -117,8 +117,6 @@ def _struck(call: Call) -> Refusal | None:
     if "refusal_done" in call.used:
         return None
     call.used.add("refusal_done")
-    from sandbox.model import Block
-
     for fault in call.world.faults.take("permission", call.facts()):
         user = call.user.name if call.user else "127.0.0.1"
         block = Block(99, fault.reason or "Automated edits without consent", call.world.stamp(), "infinity")

@@ -15,6 +15,7 @@ PROPERTY_LABELS = {
     "P180": "depicts",
     "P373": "Commons category",
     "P569": "date of birth",
+    "P813": "retrieved",
     "P854": "reference URL",
     "P887": "based on heuristic",
     "P1545": "series ordinal",

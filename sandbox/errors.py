@@ -137,6 +137,8 @@ class Refusal:
     text: str
     data: Json | None = None
     permission: bool = True
+    again: Part | None = None
+    """What the newer formats say once more at the end."""
 
 
 def refused(refusal: Refusal, *, early: bool) -> ApiError:
@@ -153,15 +155,8 @@ def refused(refusal: Refusal, *, early: bool) -> ApiError:
     if early and refusal.code == "permissiondenied":
         header, parts = code, parts[:1]
     parts.append(Part(code, info, {"messages": [message.as_json(2) for message in messages]}))
-    if refusal.code in ("blocked", "ratelimited"):
-        parts.append(Part(refusal.code, _again(refusal)))
+    parts += [refusal.again] if refusal.again else []
     return ApiError(code, info, messages=messages, header=header, parts=parts)
-
-
-def _again(refusal: Refusal) -> str:
-    if refusal.code == "ratelimited":
-        return "You've exceeded your rate limit. Please wait some time and try again."
-    return refusal.text
 
 
 def rate_limited() -> Refusal:
@@ -170,7 +165,9 @@ def rate_limited() -> Refusal:
         "As an anti-abuse measure, you are limited from performing this action too many times in a short space of "
         "time, and you have exceeded this limit.\nPlease try again in a few minutes."
     )
-    return Refusal("ratelimited", Message("actionthrottledtext", text), text.replace("\n", " "), permission=False)
+    again = Part("ratelimited", "You've exceeded your rate limit. Please wait some time and try again.")
+    message = Message("actionthrottledtext", text)
+    return Refusal("ratelimited", message, text.replace("\n", " "), permission=False, again=again)
 
 
 def protected() -> Refusal:
@@ -197,7 +194,28 @@ def blocked(block: Block, user: str) -> Refusal:
         f"Intended blockee: {user}. Block ID #{block.id}."
     )
     names = ["[[User:Admin|Admin]]", block.reason, "127.0.0.1", "Admin", block.id, block.expiry, user, block.timestamp]
-    return Refusal("blocked", Message("blockedtext-partial" if partial else "blockedtext", text, names), text)
+    message = Message("blockedtext-partial" if partial else "blockedtext", text, names)
+    return Refusal("blocked", message, text, again=Part("blocked", text, {"blockinfo": block_info(block)}))
+
+
+def block_info(block: Block) -> Json:
+    """A block as userinfo, intestactions and errors show it."""
+    return {
+        "blockid": block.id,
+        "blockedby": "Admin",
+        "blockedbyid": 1,
+        "blockreason": block.reason,
+        "blockedtimestamp": block.timestamp,
+        "blockexpiry": block.expiry,
+        "blockpartial": bool(block.titles),
+        "blocknocreate": False,
+        "blockanononly": False,
+        "blockemail": False,
+        "blockowntalk": False,
+        "blockedtimestampformatted": block.timestamp,
+        "blockexpiryformatted": block.expiry,
+        "blockexpiryrelative": block.expiry,
+    }
 
 
 def abuse_filter(action: str, description: str, number: str) -> Refusal:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from sandbox import oauth
 from sandbox.api import Call, csrf_token
-from sandbox.model import Block, Json
+from sandbox.errors import block_info
+from sandbox.model import Json
 
 RATES = {"move": (8, 60), "rollback": (10, 60), "purge": (30, 60), "linkpurge": (30, 60), "renderfile": (700, 30)}
 DEFAULT_EDITS = (90, 60)
@@ -54,29 +55,14 @@ def _rates(call: Call) -> Json:
     return {name: {kind: {"hits": most, "seconds": window}} for name, (most, window) in rates.items()}
 
 
-def block_info(block: Block) -> Json:
-    """A block as userinfo and intestactions show it."""
-    return {
-        "blockid": block.id,
-        "blockedby": "Admin",
-        "blockedbyid": 1,
-        "blockreason": block.reason,
-        "blockedtimestamp": block.timestamp,
-        "blockexpiry": block.expiry,
-        "blockpartial": bool(block.titles),
-        "blocknocreate": False,
-        "blockanononly": False,
-        "blockemail": False,
-        "blockowntalk": False,
-        "blockedtimestampformatted": block.timestamp,
-        "blockexpiryformatted": block.expiry,
-        "blockexpiryrelative": block.expiry,
-    }
-
-
 def site_info(call: Call) -> Json:
-    """meta=siteinfo, the general part."""
-    call.get("siprop")
+    """meta=siteinfo: the general part and dbrepllag."""
+    parts = call.get("siprop", "general").split("|")
+    lag = {"dbrepllag": [{"host": "", "lag": -1}]} if "dbrepllag" in parts else {}
+    return ({"general": _general(call)} if "general" in parts else {}) | lag
+
+
+def _general(call: Call) -> Json:
     readonly = any(fault.kind == "readonly" for fault in call.world.faults.waiting)
     general = {
         "mainpage": "Main Page",
@@ -97,7 +83,7 @@ def site_info(call: Call) -> Json:
         "time": call.world.stamp(),
         "maxuploadsize": 104857600,
     }
-    return {"general": general | ({"readonlyreason": "Maintenance"} if readonly else {})}
+    return general | ({"readonlyreason": "Maintenance"} if readonly else {})
 
 
 METAS: dict[str, Meta] = {"tokens": tokens, "userinfo": user_info, "siteinfo": site_info}

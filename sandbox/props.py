@@ -8,6 +8,7 @@ from urllib.parse import quote
 from sandbox import edits, names
 from sandbox.api import Call
 from sandbox.entities import entity_json
+from sandbox.errors import block_info
 from sandbox.model import Json, Page, Revision, Version
 from sandbox.pictures import rendering
 
@@ -175,8 +176,6 @@ def _test_action(call: Call, page: Page) -> object:
         return refusal is None
     if refusal is None:
         return []
-    from sandbox.meta import block_info
-
     block = call.user.block if call.user and refusal.code == "blocked" else None
     data = {"data": {"blockinfo": block_info(block)}} if block else {}
     return [{"code": refusal.code, "text": refusal.text} | data]

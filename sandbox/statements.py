@@ -16,6 +16,7 @@ PROPERTIES = {
     "P180": "wikibase-item",
     "P373": "string",
     "P569": "time",
+    "P813": "time",
     "P887": "wikibase-item",
     "P854": "url",
     "P1545": "string",

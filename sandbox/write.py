@@ -163,7 +163,7 @@ def remove_claims(call: Call) -> Json:
 def set_qualifier(call: Call) -> Json:
     """action=wbsetqualifier: adds a qualifier to a statement, or changes the one of `snakhash`."""
     _check_tags(call)
-    guid, prop = call.require("claim"), call.require("property")
+    guid, prop, _ = call.require("claim"), call.require("property"), call.require("snaktype")
     if not valid_guid(guid):
         raise errors.invalid_guid()
     page = page_of(call, guid.partition("$")[0])

@@ -17,7 +17,15 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 
 # Changes to a landed schema, in order; schema.sql always holds their result. A change is (name, statements) and runs once.
 # DDL commits by itself in MariaDB: each statement must be harmless when run again (IF EXISTS / IF NOT EXISTS).
-CHANGES: list[tuple[str, list[str]]] = []
+CHANGES: list[tuple[str, list[str]]] = [
+    (
+        "categories are watched by their counts",
+        [
+            "ALTER TABLE projects ADD COLUMN IF NOT EXISTS source_json MEDIUMTEXT NULL AFTER searched_from",
+            "ALTER TABLE tasks MODIFY cursor_json MEDIUMTEXT NULL",
+        ],
+    ),
+]
 
 _RECORD = """CREATE TABLE IF NOT EXISTS schema_changes (
   name VARCHAR(100) NOT NULL PRIMARY KEY, applied_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP

@@ -91,7 +91,8 @@ CREATE TABLE projects (
   -- what the worker last counted or said, for the pages
   crawled_at DATETIME NULL,                 -- last complete look at the source
   crawl_cut TINYINT(1) NOT NULL DEFAULT 0,  -- the source holds more files than a project may
-  searched_from DATETIME NULL,              -- newest upload seen in the source, where the next look begins
+  searched_from DATETIME NULL,              -- when the last look at the source began: newer members are new to us
+  source_json MEDIUMTEXT NULL,              -- its categories with their counts, and when all were last read through
   model_run INT UNSIGNED NOT NULL DEFAULT 0,
   model_at DATETIME NULL,
   model_json MEDIUMTEXT NULL,               -- what the last run said: cut, expected wrong, unfound interval, changes, histogram
@@ -322,7 +323,7 @@ CREATE TABLE tasks (
   attempts SMALLINT UNSIGNED NOT NULL DEFAULT 0,
   error VARCHAR(64) NULL,
   error_detail VARCHAR(255) NULL,
-  cursor_json TEXT NULL,                    -- where an interrupted run goes on
+  cursor_json MEDIUMTEXT NULL,              -- where an interrupted run goes on
   lease_token BINARY(16) NULL,
   lease_worker VARCHAR(64) NULL,
   leased_at DATETIME NULL,

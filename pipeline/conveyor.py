@@ -17,9 +17,9 @@ from pipeline.detect import Job
 from pipeline.lane import AFTER_TROUBLE, Lane, Yard
 from pipeline.outcome import Stopped, passes
 from pipeline.tools import children
-from store import files, projects, tasks
+from store import projects, searches, tasks
 from store.errors import LeaseLost
-from store.files import SearchLease
+from store.searches import SearchLease
 from vision.errors import DetectorUnavailable, PoolStopped, SearchError
 from wiki.errors import WikiError
 
@@ -122,8 +122,8 @@ class Conveyor:
     def _claim(self) -> SearchLease | None:
         worker, size = self._tools.worker, self._tools.settings.batch_size
         for _ in range(CLAIM_TRIES):
-            lease = self._tools.run(lambda db: files.claim_search(db, worker, size))
-            if lease is not None or not self._tools.run(files.search_is_due):
+            lease = self._tools.run(lambda db: searches.claim(db, worker, size))
+            if lease is not None or not self._tools.run(searches.any_due):
                 return lease
             # Others hold the rows at this moment.
             if self._tools.stop.wait(self._tools.rng.uniform(0.02, 0.2)):
@@ -140,6 +140,12 @@ class Conveyor:
             except WikiError as error:
                 self._give_up_lease(load, error)
                 return
+            except Stopped:
+                raise
+            except Exception as error:
+                log.exception("failed in a way nobody foresaw", extra={"stage": "detect"})
+                self._fail_lease(load, error)
+                return
         self._rest = 0.0
         self._done(load, len(lease.page_ids) - len(jobs))
         for job in jobs:
@@ -152,9 +158,13 @@ class Conveyor:
         if passes(error):
             self._rest = min(LONGEST_REST, max(FIRST_REST, 2 * self._rest))
             self._rest_until = time.monotonic() + self._rest
+            self._done(load, load.left)
         else:
-            for page_id in load.lease.page_ids:
-                detect.fail(load.lease, page_id, error, self._tools)
+            self._fail_lease(load, error)
+
+    def _fail_lease(self, load: Load, error: Exception) -> None:
+        for page_id in load.lease.page_ids:
+            detect.fail(load.lease, page_id, error, self._tools)
         self._done(load, load.left)
 
     def _fetch(self, piece: tuple[Load, Job]) -> None:
@@ -222,7 +232,7 @@ class Conveyor:
                 self._loads.remove(load)
             self._changed.notify_all()
         if over:
-            self._tools.run(lambda db: files.give_back_search(db, load.lease))
+            self._tools.run(lambda db: searches.give_back(db, load.lease))
             self._want_models(load.touched | {load.lease.project_id})
 
     def _want_models(self, project_ids: set[int]) -> None:
@@ -232,7 +242,7 @@ class Conveyor:
         def work(db: Connection) -> None:
             for project_id in sorted(project_ids):
                 early = now - self._modelled.get(project_id, -MODEL_EVERY) >= MODEL_EVERY
-                at_once = early or files.search_is_over(db, project_id)
+                at_once = early or searches.over(db, project_id)
                 tasks.want(db, "model", project_id, delay=0.0 if at_once else MODEL_EVERY)
 
         self._tools.run(work)
@@ -257,13 +267,13 @@ class Conveyor:
             self._drop(load)
         elif now - load.renewed > RENEW_AFTER:
             load.renewed = now
-            self._tools.run(lambda db: files.renew_search(db, load.lease))
+            self._tools.run(lambda db: searches.renew(db, load.lease))
 
     def _drop(self, load: Load) -> None:
         """Let go of what is not searched yet."""
         if not load.dropped:
             load.dropped = True
-            self._tools.run(lambda db: files.give_back_search(db, load.lease))
+            self._tools.run(lambda db: searches.give_back(db, load.lease))
 
     def _drop_all(self, error: DetectorUnavailable) -> None:
         log.error("no picture can be searched for now: %s", error, extra={"stage": "detect"})

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from database import Connection
-from pipeline import statements
+from pipeline import review, statements, watch
 from pipeline.outcome import HOUR, Done, Finished, Outcome, Retry, Waiting
 from pipeline.sources import BadSource, Step, steps
 from pipeline.tools import Tools
@@ -13,9 +13,11 @@ from store import files, projects, tasks
 from store.projects import Project
 from store.tasks import Task
 from wiki import commons
-from wiki.client import BATCH
+from wiki.client import BATCH, batches
 
 log = logging.getLogger(__name__)
+
+ADD = 500  # files taken in one transaction
 
 
 class Paused(Exception):
@@ -36,35 +38,66 @@ def run(task: Task, tools: Tools) -> Outcome:
 
 
 def _look(task: Task, project: Project, tools: Tools) -> Outcome:
-    cursor = task.cursor or {}
-    cut = bool(cursor.get("cut"))
-    if "after" not in cursor:
-        cut, nothing = _files(task, project, tools)
-        if nothing is not None:
-            return nothing
-        cursor = {"after": 0}
-    _state_of_files(task, project, int(cursor["after"]), cut, tools)
-    tools.run(lambda db: projects.crawled(db, project.id, cut=cut, newest=datetime.now(UTC).replace(tzinfo=None)))
+    cursor = task.cursor
+    if cursor is None or "after" not in cursor:
+        began = datetime.now(UTC)
+        found: dict[str, Any] | Retry | None = None if cursor else _newcomers(task, project, began, tools)
+        found = found or _read_through(task, project, began, tools)
+        if isinstance(found, Retry):
+            return found
+        cursor = found
+    _review(task, project, cursor, tools)
+    began = datetime.fromisoformat(cursor["began"])
+    tools.run(lambda db: projects.crawled(db, project.id, cut=cursor["cut"], newest=began.replace(tzinfo=None)))
     log.info("looked at the source", extra={"stage": "crawl", "project": project.id})
-    return Done(again_in=tools.settings.recrawl_hours * HOUR if tools.settings.recrawl_hours else None)
+    return Done(again_in=tools.settings.recrawl_hours * HOUR or None)
 
 
-def _files(task: Task, project: Project, tools: Tools) -> tuple[bool, Outcome | None]:
-    """Take the files of the source; whether the limit cut them, and an outcome where there were none at all."""
+def _newcomers(task: Task, project: Project, began: datetime, tools: Tools) -> dict[str, Any] | None:
+    """Take what came in since the last look; the cursor after it, or None where all has to be read through."""
+    written = tools.run(lambda db: projects.source_counts(db, project.id))
+    if not written or not project.crawled_at:
+        return None
+    news = watch.newcomers(tools.wiki, project, watch.Counts.from_json(written), began)
+    if news is None:
+        return None
+    found, counts = news
+    cut = project.crawl_cut
+    for batch in batches(found, ADD):
+        cut = _take(task, project, Step(tuple(batch), {}), tools) > 0 or cut
+    return _taken(task, project, began, cut, counts, tools)
+
+
+def _read_through(task: Task, project: Project, began: datetime, tools: Tools) -> dict[str, Any] | Retry:
+    """Take the files of the source; the cursor after it, or an outcome where there were none at all."""
     resumed = task.cursor is not None
     seen: set[int] = set()
     cut = False
+    step = Step((), {})
     for step in steps(project, task.cursor, tools.wiki, tools.settings):
         tools.check()
-        left_out = _take(task, project, step, tools)
-        cut = cut or step.cut or left_out > 0
+        cut = _take(task, project, step, tools) > 0 or step.cut or cut
         seen.update(page_id for page_id, _ in step.found)
     if not seen and not resumed:
-        return cut, _nothing(project, tools)
+        return _nothing(project, tools)
     if not (cut or resumed):
         tools.run(lambda db: _left(db, task, project, seen))
-    tools.run(lambda db: tasks.keep_cursor(db, task, {"after": 0, "cut": cut}))
-    return cut, None
+    return _taken(task, project, began, cut, watch.count(tools.wiki, project, step, began), tools)
+
+
+def _taken(
+    task: Task, project: Project, began: datetime, cut: bool, counts: watch.Counts | None, tools: Tools
+) -> dict[str, Any]:
+    """Keep that the source was looked at; returns the cursor of what remains to be done."""
+    cursor = {"after": 0, "cut": cut, "began": began.isoformat()}
+
+    def work(db: Connection) -> None:
+        tasks.keep_cursor(db, task, cursor)
+        if counts is not None:
+            projects.keep_source_counts(db, project.id, counts.to_json())
+
+    tools.run(work)
+    return cursor
 
 
 def _take(task: Task, project: Project, step: Step, tools: Tools) -> int:
@@ -98,25 +131,30 @@ def _nothing(project: Project, tools: Tools) -> Retry:
     return Retry(HOUR, "category_empty" if info.exists else "category_missing", project.source)
 
 
-def _state_of_files(task: Task, project: Project, after: int, cut: bool, tools: Tools) -> None:
-    """Note for every file of the project whether Commons states the person in it."""
-    while page_ids := _next_files(project, after, tools):
-        read = statements.read(tools.wiki, project.item, page_ids)
+def _review(task: Task, project: Project, cursor: dict[str, Any], tools: Tools) -> None:
+    """Read, for files not read lately, whether Commons states the person, and what became of those known before."""
+    after = int(cursor["after"])
+    while page_ids := _unread(project, after, tools):
         after = page_ids[-1]
-        _note(task, project, read, {"after": after, "cut": cut}, tools)
+        known = tools.run(lambda db, page_ids=page_ids: files.get(db, page_ids))  # type: ignore[misc]
+        read = statements.read(tools.wiki, project.item, page_ids)
+        seen = review.look(tools.wiki, known)
+        _note(task, project, read, seen, {**cursor, "after": after}, tools)
 
 
-def _next_files(project: Project, after: int, tools: Tools) -> list[int]:
+def _unread(project: Project, after: int, tools: Tools) -> list[int]:
     tools.check()
-    return tools.run(lambda db: files.of_project(db, project.id, after, BATCH))
+    return tools.run(lambda db: files.unread(db, project.id, after, BATCH, watch.READ_THROUGH_DAYS))
 
 
-def _note(task: Task, project: Project, read: statements.Read, cursor: dict[str, Any], tools: Tools) -> None:
-    """Keep what was read; encodings that were dropped while nobody looked are computed again."""
+def _note(
+    task: Task, project: Project, read: statements.Read, seen: review.Review, cursor: dict[str, Any], tools: Tools
+) -> None:
+    page_ids = [*(page_id for page_id, _ in read.stated), *read.unstated]
 
     def work(db: Connection) -> None:
         _go_on(db, task, cursor)
         statements.note(db, project.id, read)
-        files.want_dropped(db, [*(page_id for page_id, _ in read.stated), *read.unstated])
+        review.note(db, page_ids, seen, tools.pool.settings)
 
     tools.run(work)

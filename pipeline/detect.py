@@ -11,11 +11,12 @@ from datetime import datetime
 import numpy as np
 
 from database import Connection
+from pipeline import review
 from pipeline.outcome import again_in, passes
 from pipeline.tools import Tools
-from store import faces, files, labels
+from store import faces, files, labels, searches
 from store.errors import LeaseLost
-from store.files import SearchLease
+from store.searches import SearchLease
 from vision.errors import ImageError, SearchError, SearchTimedOut
 from vision.faces import Face, SearchResult
 from vision.settings import MAX_BYTES
@@ -57,6 +58,8 @@ def look_up(lease: SearchLease, tools: Tools) -> list[Job]:
     jobs = []
     for page_id, info in commons.image_info(tools.wiki, lease.page_ids, RENDERING).items():
         if isinstance(info, MissingFile):
+            if info.why is commons.Why.REDIRECT:
+                follow(page_id, tools)
             fail(lease, page_id, info, tools)
             continue
         try:
@@ -68,6 +71,21 @@ def look_up(lease: SearchLease, tools: Tools) -> list[Job]:
         if not settled_before(job, tools):
             jobs.append(job)
     return jobs
+
+
+def follow(page_id: int, tools: Tools) -> None:
+    """A redirect has an entity of its own: whoever looks at it looks at the file that it leads to instead. Raises WikiError."""
+    known = tools.run(lambda db: files.get(db, [page_id])).get(page_id)
+    target = review.target_of(tools.wiki, f"File:{known.title}") if known else None
+    if target is None or target.page_id == page_id:
+        return
+
+    def work(db: Connection) -> None:
+        for project_id in files.projects_of(db, [page_id]):
+            found = [(target.page_id, bare_title(target.title))]
+            files.add_to_project(db, project_id, found, "source", tools.settings.max_files)
+
+    tools.run(work)
 
 
 def picture_url(info: FileInfo) -> str:
@@ -93,8 +111,8 @@ def settled_before(job: Job, tools: Tools) -> bool:
             return False
         if not faces.intact(db, job.page_id, wanted.encoder_version):
             return False
-        files.describe(db, job.lease, seen(job.info))
-        files.searched(
+        searches.describe(db, job.lease, seen(job.info))
+        searches.searched(
             db,
             job.lease,
             job.page_id,
@@ -122,9 +140,9 @@ def keep(job: Job, result: SearchResult, tools: Tools) -> list[int]:
     found = [found_face(face) for face in result.faces]
 
     def work(db: Connection) -> list[int]:
-        files.describe(db, job.lease, seen(job.info))
+        searches.describe(db, job.lease, seen(job.info))
         faces.replace_found(db, job.page_id, job.info.sha1, found)
-        files.searched(
+        searches.searched(
             db,
             job.lease,
             job.page_id,
@@ -143,10 +161,10 @@ def fail(lease: SearchLease, page_id: int, why: Exception | MissingFile, tools: 
     reason, detail, passing, gone = meaning(why)
 
     def work(db: Connection) -> None:
-        later = again_in(files.attempts(db, page_id)) if passing else None
+        later = again_in(searches.attempts(db, page_id)) if passing else None
         if later is not None and isinstance(why, Wait) and why.asked:
             later = max(later, why.seconds)
-        files.failed(db, lease, page_id, error=reason, detail=detail, again_in=later, gone=gone)
+        searches.failed(db, lease, page_id, error=reason, detail=detail, again_in=later, gone=gone)
 
     try:
         tools.run(work)

@@ -14,7 +14,7 @@ from database import Connection, Database, DatabaseError
 from pipeline import bootstrap, crawl, drawn, publish, purge
 from pipeline.conveyor import Conveyor
 from pipeline.doing import Doing
-from pipeline.lane import Lane, Yard, task_lane
+from pipeline.lane import AFTER_TROUBLE, Lane, Yard, task_lane
 from pipeline.model import Model
 from pipeline.outcome import Stopped
 from pipeline.tools import Tools
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT = 15.0
 BURY_EVERY = 20.0
+DEAD_AFTER_S = 60.0
 SENDERS = 2
 # Between two looks at the signal: soon after a change more is likely to come, then ever more rarely.
 PACES = ((30.0, 0.5), (300.0, 1.0), (float("inf"), 1.5))
@@ -43,16 +44,18 @@ class Runner:
 
     def run(self) -> None:
         """Register, work until told to stop, give back what was claimed."""
+        threads: list[threading.Thread] = []
         try:
             self._tools.run(self._register)
-            threads = self._lanes()
+            threads += self._lanes()
             for thread in threads:
                 thread.start()
             log.info("started with %d threads", len(threads))
             self._watch()
         except Stopped:
-            threads = []
-        self._end(threads)
+            log.info("told to stop")
+        finally:
+            self._end(threads)
 
     def _register(self, db: Connection) -> None:
         workers.start(db, self._tools.worker, socket.gethostname(), os.getpid())
@@ -77,7 +80,12 @@ class Runner:
         heard, changed = -1, time.monotonic()
         rung = changed
         while not self._tools.stop.is_set():
-            counter = self._tools.run(signals.read)
+            try:
+                counter = self._tools.run(signals.read)
+            except DatabaseError:
+                log.exception("the signal cannot be read")
+                self._tools.stop.wait(AFTER_TROUBLE)
+                continue
             now = time.monotonic()
             if counter != heard or now - rung >= self._tools.settings.poll_interval:
                 changed = now if counter != heard else changed
@@ -87,19 +95,27 @@ class Runner:
 
     def _beat(self) -> None:
         """Say that this worker lives, and free what dead ones held."""
-        buried = 0.0
+        heard = time.monotonic()
+        bury_at = heard
         while not self._tools.stop.is_set():
             try:
                 self._tools.run(self._say)
-                if time.monotonic() - buried >= BURY_EVERY:
-                    buried = time.monotonic()
-                    for dead in self._tools.run(_bury):
-                        log.warning("worker %s has been silent for a minute; its work is free", dead)
+                now = time.monotonic()
+                if now - heard > 2 * HEARTBEAT:  # the database was away, for the others too: let them speak first
+                    bury_at = now + DEAD_AFTER_S
+                heard = now
+                if now >= bury_at:
+                    bury_at = now + BURY_EVERY
+                    self._bury()
             except Stopped:
                 return
             except Exception:
                 log.exception("the heartbeat failed")
             self._tools.stop.wait(HEARTBEAT)
+
+    def _bury(self) -> None:
+        for dead in self._tools.run(_free):
+            log.warning("worker %s has been silent for a minute; its work is free", dead)
 
     def _say(self, db: Connection) -> None:
         if not workers.beat(db, self._tools.worker, str(self._yard.doing)):
@@ -149,7 +165,7 @@ def pace(quiet: float) -> float:
     return next(seconds for until, seconds in PACES if quiet < until)
 
 
-def _bury(db: Connection) -> list[str]:
+def _free(db: Connection) -> list[str]:
     dead = workers.bury(db)
     if dead:
         signals.wake(db)

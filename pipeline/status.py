@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from database import Connection, Database, DatabaseError
-from store import files, tasks, workers
+from store import searches, tasks, workers
 
 ALIVE_S = 60
 
 
 def status(db: Connection) -> Iterator[str]:
     """A line for each worker, and one for each piece of work that it holds."""
-    held, searching = tasks.held(db), files.held(db)
+    held, searching = tasks.held(db), searches.held(db)
     known = workers.all_seen(db)
     if not known:
         yield "No worker has been heard of in the last day."

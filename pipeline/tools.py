@@ -1,5 +1,6 @@
 """What every stage is given: settings, database, wiki, face pool, and the clock and stop sign of the worker."""
 
+import logging
 import os
 import random
 import threading
@@ -16,6 +17,8 @@ from pipeline.outcome import Stopped
 from vision.pool import FacePool
 from vision.settings import SearchSettings, user_cache
 from wiki.client import MAXLAG_SECONDS, Client, Endpoints, user_agent
+
+log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
@@ -44,7 +47,8 @@ class Tools:
         while True:
             try:
                 return self.database.retry(work)
-            except DatabaseUnavailable:
+            except DatabaseUnavailable as error:
+                log.log(logging.WARNING if pause > 1 else logging.INFO, "waiting for the database: %s", error)
                 if self.stop.wait(pause):
                     raise Stopped from None
                 pause = min(LONGEST_PAUSE, pause * 2)

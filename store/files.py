@@ -1,10 +1,5 @@
-"""Commons files, the projects that look at them, and detection leases.
+"""Commons files and the projects that look at them. A file is downloaded, searched and encoded once for all projects."""
 
-A file is downloaded, searched and encoded once for all projects. `project_files.search_due_at` repeats the file's due time
-while it waits, so that a claim reads only what waits, in the order of an index, however many files there are.
-"""
-
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +7,6 @@ from typing import Literal
 
 from database import Connection, marks
 from store import signals
-from store.errors import LeaseLost
 from store.tasks import EXPIRY
 
 Origin = Literal["source", "bootstrap", "portrait"]
@@ -55,15 +49,6 @@ class Seen:
     thumb_url: str | None = None
     description: str | None = None
     taken_on: str | None = None
-
-
-@dataclass(frozen=True)
-class SearchLease:
-    """Files claimed for detection, on behalf of one project's turn."""
-
-    token: bytes
-    project_id: int
-    page_ids: tuple[int, ...]
 
 
 _COLUMNS = """page_id, title, sha1, size_bytes, width, height, thumb_url, description, taken_on, state, error, error_detail,
@@ -152,179 +137,6 @@ def search_again(db: Connection, page_ids: Sequence[int]) -> None:
         want_search(db, page_ids)
 
 
-def claim_search(db: Connection, worker: str, limit: int) -> SearchLease | None:
-    """Claim up to `limit` waiting files of the project whose turn it is, or None.
-
-    Turns go round-robin over owners, then over an owner's projects, so that 50 files are not behind 9,000.
-    """
-    project_id = db.value(
-        """SELECT p.id FROM projects p WHERE p.status = 'active'
-             AND EXISTS (SELECT 1 FROM project_files pf WHERE pf.project_id = p.id AND pf.search_due_at <= NOW())
-           ORDER BY (SELECT MAX(o.served_at) FROM projects o WHERE o.owner_id = p.owner_id), p.served_at LIMIT 1"""
-    )
-    if project_id is None:
-        return None
-    due = db.column(
-        """SELECT page_id FROM project_files WHERE project_id = %s AND search_due_at <= NOW()
-           ORDER BY search_due_at LIMIT %s""",
-        (project_id, limit * 4),
-    )
-    # Few rows locked, in key order: two workers that see the same candidates queue up instead of deadlocking.
-    page_ids = db.column(
-        f"""SELECT page_id FROM files WHERE page_id IN ({marks(due)}) AND state = 'waiting' AND search_due_at <= NOW()
-              AND (lease_token IS NULL OR leased_at < NOW() - {EXPIRY})
-            ORDER BY page_id LIMIT %s {db.for_update}""",
-        (*due, limit),
-    )
-    db.execute("UPDATE projects SET served_at = NOW() WHERE id = %s", (project_id,))
-    if not page_ids:
-        _mend_due(db, project_id, due)
-        return None
-    token = secrets.token_bytes(16)
-    db.execute(
-        f"UPDATE files SET lease_token = %s, lease_worker = %s, leased_at = NOW() WHERE page_id IN ({marks(page_ids)})",
-        (token, worker, *page_ids),
-    )
-    db.execute(
-        f"UPDATE project_files SET search_due_at = NOW() + {EXPIRY} WHERE page_id IN ({marks(page_ids)}) "
-        "AND search_due_at IS NOT NULL",
-        page_ids,
-    )
-    return SearchLease(token, int(project_id), tuple(page_ids))
-
-
-def _mend_due(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
-    """Copy the due times of files again, so that a copy that was wrong can never hold up a project."""
-    db.execute(
-        f"""UPDATE project_files pf JOIN files f ON f.page_id = pf.page_id
-            SET pf.search_due_at = IF(f.state <> 'waiting', NULL,
-              IF(f.lease_token IS NULL OR f.leased_at < NOW() - {EXPIRY}, f.search_due_at, f.leased_at + {EXPIRY}))
-            WHERE pf.project_id = %s AND pf.page_id IN ({marks(page_ids)})""",
-        (project_id, *page_ids),
-    )
-
-
-def search_is_due(db: Connection) -> bool:
-    """Whether any file of an active project waits to be claimed now."""
-    return bool(
-        db.value(
-            """SELECT 1 FROM projects p WHERE p.status = 'active'
-                 AND EXISTS (SELECT 1 FROM project_files pf WHERE pf.project_id = p.id AND pf.search_due_at <= NOW()) LIMIT 1"""
-        )
-    )
-
-
-def search_is_over(db: Connection, project_id: int) -> bool:
-    """Whether no file of the project waits to be searched, now or later."""
-    return not db.value(
-        "SELECT 1 FROM project_files WHERE project_id = %s AND search_due_at IS NOT NULL LIMIT 1", (project_id,)
-    )
-
-
-def held(db: Connection) -> dict[str, int]:
-    """How many files each worker has claimed for detection."""
-    rows = db.rows(
-        "SELECT lease_worker, COUNT(*) AS held FROM files WHERE lease_worker IS NOT NULL GROUP BY lease_worker"
-    )
-    return {row["lease_worker"]: int(row["held"]) for row in rows}
-
-
-def renew_search(db: Connection, lease: SearchLease) -> int:
-    """Renew what is still ours of a lease; returns how many files that is."""
-    return db.execute(
-        f"UPDATE files SET leased_at = NOW() WHERE page_id IN ({marks(lease.page_ids)}) AND lease_token = %s",
-        (*lease.page_ids, lease.token),
-    )
-
-
-def hold_file(db: Connection, lease: SearchLease, page_id: int) -> None:
-    """Lock one file of the lease until the transaction ends. Raises LeaseLost when it is no longer ours."""
-    held = db.value("SELECT 1 FROM files WHERE page_id = %s AND lease_token = %s FOR UPDATE", (page_id, lease.token))
-    if not held:
-        raise LeaseLost(f"file {page_id}")
-
-
-def give_back_search(db: Connection, lease: SearchLease) -> None:
-    """Return what is still ours and not searched: it is due at once."""
-    ours = db.column(
-        f"SELECT page_id FROM files WHERE page_id IN ({marks(lease.page_ids)}) AND lease_token = %s",
-        (*lease.page_ids, lease.token),
-    )
-    if ours:
-        db.execute(
-            f"UPDATE files SET lease_token = NULL, lease_worker = NULL, leased_at = NULL WHERE page_id IN ({marks(ours)})",
-            ours,
-        )
-        db.execute(
-            f"UPDATE project_files SET search_due_at = NOW() WHERE page_id IN ({marks(ours)}) AND search_due_at IS NOT NULL",
-            ours,
-        )
-
-
-def describe(db: Connection, lease: SearchLease, seen: Seen) -> None:
-    """Store what the wiki says of a leased file. Raises LeaseLost."""
-    hold_file(db, lease, seen.page_id)
-    db.execute(
-        """UPDATE files SET title = %s, sha1 = %s, size_bytes = %s, width = %s, height = %s, uploaded_at = %s,
-             thumb_url = %s, description = %s, taken_on = %s WHERE page_id = %s""",
-        (
-            seen.title,
-            seen.sha1,
-            seen.size_bytes,
-            seen.width,
-            seen.height,
-            seen.uploaded_at,
-            seen.thumb_url,
-            seen.description,
-            (seen.taken_on or "")[:64] or None,
-            seen.page_id,
-        ),
-    )
-
-
-def searched(
-    db: Connection, lease: SearchLease, page_id: int, *, width: int, height: int, detector: str, faces: int
-) -> None:
-    """Settle a file whose faces were stored in this transaction. Raises LeaseLost."""
-    hold_file(db, lease, page_id)
-    db.execute(
-        """UPDATE files SET state = 'searched', error = NULL, error_detail = NULL, attempts = 0, search_due_at = NULL,
-             searched_at = NOW(), searched_sha1 = sha1, searched_width = %s, searched_height = %s, detector = %s,
-             face_count = %s, lease_token = NULL, lease_worker = NULL, leased_at = NULL WHERE page_id = %s""",
-        (width, height, detector, faces, page_id),
-    )
-    db.execute("UPDATE project_files SET search_due_at = NULL WHERE page_id = %s", (page_id,))
-
-
-def failed(
-    db: Connection,
-    lease: SearchLease,
-    page_id: int,
-    *,
-    error: str,
-    detail: str,
-    again_in: float | None,
-    gone: bool = False,
-) -> None:
-    """Settle a file that could not be searched; tried again in `again_in` seconds, never where None. Raises LeaseLost."""
-    hold_file(db, lease, page_id)
-    state = "gone" if gone else "error" if again_in is None else "waiting"
-    db.execute(
-        """UPDATE files SET state = %s, error = %s, error_detail = %s, attempts = attempts + 1,
-             search_due_at = NOW() + INTERVAL %s SECOND, lease_token = NULL, lease_worker = NULL, leased_at = NULL
-           WHERE page_id = %s""",
-        (state, error[:64], detail[:255], again_in, page_id),
-    )
-    db.execute(
-        "UPDATE project_files SET search_due_at = NOW() + INTERVAL %s SECOND WHERE page_id = %s", (again_in, page_id)
-    )
-
-
-def attempts(db: Connection, page_id: int) -> int:
-    """How often the file failed since it was last searched."""
-    return int(db.value("SELECT attempts FROM files WHERE page_id = %s", (page_id,)) or 0)
-
-
 def get(db: Connection, page_ids: Sequence[int]) -> dict[int, File]:
     """Files by page id."""
     rows = db.rows(f"SELECT {_COLUMNS} FROM files WHERE page_id IN ({marks(page_ids)})", page_ids)
@@ -340,12 +152,39 @@ def projects_of(db: Connection, page_ids: Sequence[int]) -> list[int]:
     )
 
 
-def of_project(db: Connection, project_id: int, after: int, limit: int) -> list[int]:
-    """The next page ids of a project above `after`, in order."""
+def unread(db: Connection, project_id: int, after: int, limit: int, days: float) -> list[int]:
+    """The next page ids of a project above `after`, in order, whose statements were not read for so many days, or never."""
     return db.column(
-        "SELECT page_id FROM project_files WHERE project_id = %s AND page_id > %s ORDER BY page_id LIMIT %s",
-        (project_id, after, limit),
+        """SELECT page_id FROM project_files WHERE project_id = %s AND page_id > %s
+             AND (stated_at IS NULL OR stated_at < NOW() - INTERVAL %s SECOND) ORDER BY page_id LIMIT %s""",
+        (project_id, after, days * 86400, limit),
     )
+
+
+def outdated(db: Connection, page_ids: Sequence[int], detector: str, encoder: str) -> list[int]:
+    """Those of the files that were searched by other versions."""
+    return db.column(
+        f"""SELECT page_id FROM files WHERE page_id IN ({marks(page_ids)}) AND state = 'searched' AND (detector <> %s
+              OR EXISTS (SELECT 1 FROM faces f WHERE f.page_id = files.page_id AND f.project_id IS NULL
+                         AND f.state = 'encoded' AND f.encoder <> %s))""",
+        (*page_ids, detector, encoder),
+    )
+
+
+def retitle(db: Connection, titles: Sequence[tuple[int, str]]) -> None:
+    """Note that files were moved (page id, title): the page id stays."""
+    db.many("UPDATE files SET title = %s WHERE page_id = %s", [(title, page_id) for page_id, title in titles])
+
+
+def vanished(db: Connection, page_id: int, reason: str) -> None:
+    """Note that a file is gone from the wiki; one that is being searched is left to whoever searches it."""
+    gone = db.execute(
+        """UPDATE files SET state = 'gone', error = %s, error_detail = NULL, search_due_at = NULL
+           WHERE page_id = %s AND lease_token IS NULL""",
+        (reason, page_id),
+    )
+    if gone:
+        db.execute("UPDATE project_files SET search_due_at = NULL WHERE page_id = %s", (page_id,))
 
 
 def count(db: Connection, project_id: int) -> int:

@@ -192,8 +192,19 @@ def set_portrait(db: Connection, project_id: int, page_id: int | None) -> None:
     db.execute("UPDATE projects SET portrait_page_id = %s WHERE id = %s", (page_id, project_id))
 
 
+def source_counts(db: Connection, project_id: int) -> str | None:
+    """What the last look at the source left for the next one (JSON), or None."""
+    found: str | None = db.value("SELECT source_json FROM projects WHERE id = %s", (project_id,))
+    return found
+
+
+def keep_source_counts(db: Connection, project_id: int, counts: str) -> None:
+    """Leave that for the next look."""
+    db.execute("UPDATE projects SET source_json = %s WHERE id = %s", (counts, project_id))
+
+
 def crawled(db: Connection, project_id: int, *, cut: bool, newest: datetime | None) -> None:
-    """Note a complete look at the source; `cut`: it holds more than a project may; `newest`: newest upload seen."""
+    """Note a complete look at the source; `cut`: it holds more than a project may; `newest`: when the look began (UTC)."""
     db.execute(
         """UPDATE projects SET crawled_at = NOW(), crawl_cut = %s, searched_from = COALESCE(%s, searched_from)
            WHERE id = %s""",

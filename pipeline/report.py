@@ -13,7 +13,7 @@ from vision.known import Flags, Label, Source, Suggestion
 from vision.matching import LEAST_CLAIMED, Predictions
 
 BUDGETS = (20, 50, 100, 200, 500, 1000)
-BINS = 24
+BINS = 120
 FARTHEST = 1.2  # distances beyond this fall into the last bin
 
 

@@ -4,6 +4,7 @@ Real MariaDB, the real sandbox, the real publishing stage. Only waiting is faste
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,19 +34,21 @@ SHA1_OF_NOTHING = "0" * 40
 
 
 class HurriedStop(threading.Event):
-    """A stop sign whose waits pass `speed` times as fast; the waits asked for are summed in `waited`."""
+    """A stop sign whose waits pass `speed` times as fast, and the clock that goes with it."""
 
     def __init__(self, speed: float = 20.0) -> None:
         super().__init__()
-        self._speed = speed
-        self.waited = 0.0
+        self.speed = speed
 
     def wait(self, timeout: float | None = None) -> bool:
         """As of threading.Event."""
         if timeout is None:
             return super().wait()
-        self.waited += timeout
-        return super().wait(timeout / self._speed)
+        return super().wait(timeout / self.speed)
+
+    def clock(self) -> float:
+        """Seconds as they seem to pass."""
+        return time.monotonic() * self.speed
 
 
 def paint(folder: Path, count: int) -> None:
@@ -182,7 +185,10 @@ class Sender:
     def __init__(self, settings: Settings, database: Database, name: str) -> None:
         self.stop_sign = HurriedStop()
         wiki = open_wiki(settings, self.stop_sign)
-        self._tools = Tools(settings, database, wiki, open_pool(settings), name, self.stop_sign)
+        wiki.clock = self.stop_sign.clock
+        self._tools = Tools(
+            settings, database, wiki, open_pool(settings), name, self.stop_sign, clock=self.stop_sign.clock
+        )
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self._thread.start()
 
@@ -193,6 +199,17 @@ class Sender:
                 threading.Event.wait(self.stop_sign, 0.05)
             else:
                 settle(task, run_stage(task, publish.run, self._tools), self._tools)
+                self._tools.run(self._hurry)
+
+    def _hurry(self, db: Connection) -> None:
+        """Due times stand in the database: what was put off comes sooner, too."""
+        speed = self.stop_sign.speed
+        for table in ("tasks", "edits"):
+            db.execute(
+                f"""UPDATE {table} SET due_at = NOW(3) + INTERVAL TIMESTAMPDIFF(MICROSECOND, NOW(3), due_at) / %s MICROSECOND
+                    WHERE due_at > NOW(3)""",
+                (speed,),
+            )
 
     def stop(self) -> None:
         """End the thread."""

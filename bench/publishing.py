@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 from PIL import Image
@@ -23,7 +23,7 @@ from pipeline import publish
 from pipeline.lane import run_stage, settle
 from pipeline.tools import Tools, open_pool, open_wiki
 from sandbox.server import Sandbox
-from store import answers, batches, edits, faces, files, labels, projects, tasks, users
+from store import answers, batches, faces, files, labels, plans, projects, tasks, users
 from tests import servers
 from token_crypto import TokenBox
 from wiki.oauth import OAuth
@@ -123,7 +123,7 @@ class Wiki:
         url = f"{self.sandbox.base}/wiki/Special:OAuth/approve"
         answer = browser.post(url, data=form, allow_redirects=False, timeout=30)
         answer = browser.get(f"{self.sandbox.base}{answer.headers['Location']}", allow_redirects=False, timeout=30)
-        code = requests.utils.unquote(answer.headers["Location"].partition("code=")[2].partition("&")[0])
+        code = unquote(answer.headers["Location"].partition("code=")[2].partition("&")[0])
         tokens = oauth.exchange(code, begun.verifier)
         profile = oauth.profile(tokens.access)
         with database.transaction() as db:
@@ -155,7 +155,7 @@ class Case:
     def send(self) -> int:
         """Queue all that is approved; returns the batch."""
         with self.database.transaction() as db:
-            batch_id = edits.send(db, self.project_id, self.user_id)
+            batch_id = plans.send(db, self.project_id, self.user_id)
         assert batch_id is not None
         return batch_id
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pipeline.outcome import Stopped
 from pipeline.tools import Tools, Value
 from store import users
-from token_crypto import TokenBox, Unreadable
+from store.tokens import TokenBox, Unreadable
 from wiki import depicts
 from wiki.depicts import UserInfo
 from wiki.errors import AuthorizationLost, Reason, RefreshDead, StopBatch, WikiError

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from token_crypto import TokenBox
+from token_crypto import TokenBox, Unreadable
 
-__all__ = ["TokenBox", "box"]
+__all__ = ["TokenBox", "Unreadable", "box"]
 
 
 def box(keys: Sequence[str]) -> TokenBox:

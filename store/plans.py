@@ -1,0 +1,200 @@
+"""What is to be written, before it is: the plan of approved files, the offers to remove, and the batches made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from database import Connection, marks
+from store import batches, edits, tasks
+
+# A file is not planned again while an edit of the same statement is open or stands; after a revert a human has to ask.
+_OPEN_OR_STANDS = "e.state IN ('queued', 'sending', 'done', 'already', 'reverted')"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What would be written, or left alone, for one approved file.
+
+    `verdict` is send, or why not: stated, sent, open, reverted, overwritten, gone.
+    """
+
+    page_id: int
+    title: str
+    face_id: int | None
+    kind: Literal["alone", "bulk"]
+    approved_by: str
+    probability: float | None
+    prominent: bool
+    verdict: str
+
+
+_VERDICT = f"""CASE WHEN a.suspended THEN 'overwritten' WHEN f.state = 'gone' THEN 'gone'
+  WHEN EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item AND e.action = 'add'
+    AND e.project_id = p.id AND e.state = 'reverted') THEN 'reverted'
+  WHEN EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item AND e.action = 'add'
+    AND e.state IN ('queued', 'sending')) THEN 'open'
+  WHEN EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item AND e.action = 'add'
+    AND e.project_id = p.id AND {_OPEN_OR_STANDS}) THEN 'sent'
+  WHEN pf.stated THEN 'stated' ELSE 'send' END"""
+
+
+_PLAN = """FROM approvals a JOIN projects p ON p.id = a.project_id JOIN files f ON f.page_id = a.page_id
+  JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id
+  LEFT JOIN users u ON u.id = a.user_id
+  LEFT JOIN predictions r ON r.project_id = a.project_id AND r.face_id = a.face_id
+  WHERE a.project_id = %s"""
+
+
+def plan_counts(db: Connection, project_id: int) -> dict[str, int]:
+    """How many approved files have each verdict."""
+    rows = db.rows(f"SELECT {_VERDICT} AS verdict, COUNT(*) AS files {_PLAN} GROUP BY verdict", (project_id,))
+    return {row["verdict"]: row["files"] for row in rows}
+
+
+def plan(db: Connection, project_id: int, verdicts: Sequence[str], limit: int, offset: int = 0) -> list[Planned]:
+    """Approved files with one of the verdicts, the least certain first."""
+    rows = db.rows(
+        f"""SELECT * FROM (SELECT a.page_id, f.title, a.face_id, a.kind, COALESCE(u.name, '') AS approved_by,
+              COALESCE(r.probability, a.probability) AS probability, a.prominent, {_VERDICT} AS verdict {_PLAN}) planned
+            WHERE verdict IN ({marks(verdicts)}) ORDER BY kind = 'alone', probability, page_id LIMIT %s OFFSET %s""",
+        (project_id, *verdicts, limit, offset),
+    )
+    return [Planned(**{**row, "prominent": bool(row["prominent"])}) for row in rows]
+
+
+def send(db: Connection, project_id: int, user_id: int) -> int | None:
+    """Queue all approved files that are to be sent, in a new batch under the user's account; None where there are none.
+
+    The project's row is locked: two clicks make one batch.
+    """
+    project = db.row("SELECT item, label, write_position FROM projects WHERE id = %s FOR UPDATE", (project_id,))
+    todo = [row.page_id for row in plan(db, project_id, ["send"], 1_000_000)]
+    if project is None or not todo:
+        return None
+    batch_id = batches.create(db, project_id, user_id, "send", project["item"], project["label"])
+    for start in range(0, len(todo), 500):
+        part = todo[start : start + 500]
+        db.execute(
+            f"""INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action, face_id, probability,
+                  approved_by, approved_sha1, prominent, qualifier)
+                SELECT %s, a.project_id, %s, a.page_id, f.title, %s, 'add', a.face_id, COALESCE(r.probability, a.probability),
+                  a.user_id, a.sha1, a.prominent,
+                  IF(%s AND c.id IS NOT NULL, CONCAT('pct:', ROUND(100 * c.box_left, 2) + 0, ',', ROUND(100 * c.box_top, 2) + 0,
+                    ',', ROUND(100 * c.box_width, 2) + 0, ',', ROUND(100 * c.box_height, 2) + 0), NULL)
+                FROM approvals a JOIN files f ON f.page_id = a.page_id LEFT JOIN faces c ON c.id = a.face_id
+                LEFT JOIN predictions r ON r.project_id = a.project_id AND r.face_id = a.face_id
+                WHERE a.project_id = %s AND a.page_id IN ({marks(part)})""",
+            (batch_id, user_id, project["item"], project["write_position"], project_id, *part),
+        )
+    tasks.want(db, "publish", user_id)
+    return batch_id
+
+
+def send_again(db: Connection, project_id: int, page_ids: Sequence[int]) -> int:
+    """A human asks to send reverted files once more: they are planned again. Returns how many."""
+    return db.execute(
+        f"""UPDATE edits SET state = 'undone' WHERE project_id = %s AND state = 'reverted'
+            AND page_id IN ({marks(page_ids)})""",
+        (project_id, *page_ids),
+    )
+
+
+@dataclass(frozen=True)
+class RemovalOffer:
+    """A file that Commons says depicts the person, and in which a human found them not to be."""
+
+    page_id: int
+    title: str
+    statement_id: str | None
+    refused: str | None  # why an earlier removal did not happen, say that others changed the statement
+
+
+def removal_offers(db: Connection, project_id: int) -> list[RemovalOffer]:
+    """Files stated on Commons with a face rejected by a human, no face confirmed and none left open by humans."""
+    rows = db.rows(
+        """SELECT pf.page_id, f.title, pf.stated_id AS statement_id,
+             (SELECT e.error FROM edits e WHERE e.project_id = pf.project_id AND e.page_id = pf.page_id AND e.action = 'remove'
+                AND e.state = 'skipped' ORDER BY e.id DESC LIMIT 1) AS refused
+           FROM project_files pf JOIN files f ON f.page_id = pf.page_id
+           WHERE pf.project_id = %s AND pf.stated = 1
+             AND (pf.file_answer = 'not_shown' OR EXISTS (SELECT 1 FROM labels l WHERE l.project_id = pf.project_id
+               AND l.page_id = pf.page_id AND l.source = 'human' AND l.label IN ('other', 'not_face') AND NOT l.suspended))
+             AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = pf.project_id AND a.page_id = pf.page_id)
+             AND NOT EXISTS (SELECT 1 FROM faces c WHERE c.page_id = pf.page_id AND c.state <> 'gone'
+               AND (c.project_id IS NULL OR c.project_id = pf.project_id)
+               AND NOT EXISTS (SELECT 1 FROM faces d WHERE d.page_id = c.page_id AND d.project_id = pf.project_id
+                 AND d.replaces = c.id AND d.state <> 'gone')
+               AND NOT EXISTS (SELECT 1 FROM labels l WHERE l.project_id = pf.project_id AND l.face_id = c.id
+                 AND l.source = 'human' AND l.label IN ('other', 'not_face')))
+             AND NOT EXISTS (SELECT 1 FROM edits e WHERE e.page_id = pf.page_id AND e.project_id = pf.project_id
+               AND e.action = 'remove' AND e.state IN ('queued', 'sending'))
+           ORDER BY f.title""",
+        (project_id,),
+    )
+    return [RemovalOffer(**row) for row in rows]
+
+
+def remove_stated(
+    db: Connection, project_id: int, user_id: int, page_ids: Sequence[int], *, forced: bool
+) -> int | None:
+    """Queue the removal of statements that Commons makes although a human rejected the match; returns the batch.
+
+    `forced`: the human said a second yes where others had added to the statement.
+    """
+    offered = {row.page_id: row for row in removal_offers(db, project_id)}
+    rows = [offered[page_id] for page_id in page_ids if page_id in offered]
+    if not rows:
+        return None
+    project = db.row("SELECT item, label FROM projects WHERE id = %s FOR UPDATE", (project_id,))
+    assert project is not None
+    batch_id = batches.create(db, project_id, user_id, "removal", project["item"], project["label"])
+    db.many(
+        """INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action, statement_id, forced, approved_by)
+           VALUES (%s, %s, %s, %s, %s, %s, 'remove', %s, %s, %s)""",
+        [
+            (batch_id, project_id, user_id, row.page_id, row.title, project["item"], row.statement_id, forced, user_id)
+            for row in rows
+        ],
+    )
+    tasks.want(db, "publish", user_id)
+    return batch_id
+
+
+def undo(db: Connection, project_id: int, user_id: int, edit_ids: Sequence[int]) -> int | None:
+    """Queue taking back edits of ours that stand (statement ids of our own); returns the undo batch, None where none do."""
+    rows = [
+        edit
+        for edit in edits.select(
+            db,
+            f"""e.project_id = %s AND e.id IN ({marks(edit_ids)}) AND e.action = 'add' AND e.state = 'done' AND NOT EXISTS
+                  (SELECT 1 FROM edits u WHERE u.undoes = e.id AND u.state IN ('queued', 'sending')) FOR UPDATE""",
+            (project_id, *edit_ids),
+        )
+        if edit.statement_id
+    ]
+    if not rows:
+        return None
+    label = db.value("SELECT label FROM projects WHERE id = %s", (project_id,)) or ""
+    batch_id = batches.create(db, project_id, user_id, "undo", rows[0].item, label)
+    db.many(
+        """INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action, face_id, statement_id, qualifier,
+             prominent, undoes) VALUES (%s, %s, %s, %s, %s, %s, 'remove', %s, %s, %s, %s, %s)""",
+        [
+            (
+                batch_id,
+                project_id,
+                user_id,
+                edit.page_id,
+                edit.title,
+                edit.item,
+                edit.face_id,
+                edit.statement_id,
+                edit.qualifier,
+                edit.prominent,
+                edit.id,
+            )
+            for edit in rows
+        ],
+    )
+    tasks.want(db, "publish", user_id)
+    return batch_id

@@ -202,34 +202,6 @@ def breakdown(db: Connection, project_id: int) -> Breakdown:
 
 
 @dataclass(frozen=True)
-class Distances:
-    """Faces by distance to the centroid, in steps of `WIDTH`: what humans said, and what nobody judged."""
-
-    yes: dict[int, int]
-    no: dict[int, int]
-    open: dict[int, int]
-
-
-WIDTH = 0.01
-
-
-def distances(db: Connection, project_id: int) -> Distances:
-    """The histogram of distances; the key of a bar is its lower edge in units of WIDTH."""
-    rows = db.rows(
-        """SELECT FLOOR(p.distance / %s) AS bar, COUNT(*) AS n,
-             CASE WHEN l.source IN ('human', 'implied') AND l.label = 'target' THEN 'yes'
-                  WHEN l.source IN ('human', 'implied') AND l.label <> 'unsure' THEN 'no' ELSE 'open' END AS said
-           FROM predictions p LEFT JOIN labels l ON l.project_id = p.project_id AND l.face_id = p.face_id
-           WHERE p.project_id = %s AND p.distance IS NOT NULL GROUP BY bar, said""",
-        (WIDTH, project_id),
-    )
-    bars: dict[str, dict[int, int]] = {"yes": {}, "no": {}, "open": {}}
-    for row in rows:
-        bars[row["said"]][int(row["bar"])] = row["n"]
-    return Distances(**bars)
-
-
-@dataclass(frozen=True)
 class Curve:
     """Answers given and matches among them, at up to `POINTS` moments: (answers, matches), rising."""
 

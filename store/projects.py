@@ -6,7 +6,7 @@ from typing import Literal
 
 from database import Connection
 from store import tasks
-from store.errors import NotFound
+from store.errors import Gone, NotFound
 
 Status = Literal["active", "paused", "completed", "deleted"]
 Role = Literal["owner", "labeller"]
@@ -124,14 +124,16 @@ def get(db: Connection, project_id: int) -> Project | None:
 
 
 def for_member(db: Connection, project_id: int, user_id: int) -> tuple[Project, Role]:
-    """The project and the user's role in it. Raises NotFound for strangers, and for deleted projects."""
+    """The project and the user's role in it. Raises NotFound for strangers, Gone for a deleted project."""
     row = db.row(
         f"""SELECT {_COLUMNS}, m.role FROM projects p JOIN project_members m ON m.project_id = p.id AND m.user_id = %s
-            WHERE p.id = %s AND p.status <> 'deleted'""",
+            WHERE p.id = %s""",
         (user_id, project_id),
     )
     if row is None:
         raise NotFound(f"project {project_id}")
+    if row["status"] == "deleted":
+        raise Gone(f"project {project_id}")
     role: Role = row.pop("role")
     return _project(row), role
 

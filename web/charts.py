@@ -1,13 +1,14 @@
 """The geometry of the plots: numbers in, coordinates for SVG out. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from store.progress import WIDTH, Breakdown, Curve, Distances
+from store.progress import Breakdown, Curve
+from web.report import Distances
 
 NEAREST, FARTHEST = 0.1, 1.0  # the thresholds one may choose, and so the axis of the histogram
 PLOT_WIDTH, PLOT_HEIGHT = 900, 180
-STEPS_A_BAR = 2
+BARS = 45
+BAR = (FARTHEST - NEAREST) / BARS
 
 
 @dataclass(frozen=True)
@@ -25,35 +26,31 @@ class Part:
 class Histogram:
     """Bars from NEAREST to FARTHEST; what lies outside is in the first and last one.
 
-    `open`: faces nobody judged, by steps of WIDTH from 0 to FARTHEST, for counting how many lie within a threshold.
+    `open`: faces nobody judged, by steps of `width` from 0, for counting how many lie within a threshold.
     """
 
     parts: tuple[Part, ...]
     open: tuple[int, ...]
+    width: float
     total: int
 
 
-def histogram(found: Distances) -> Histogram:
+def histogram(found: Distances | None) -> Histogram:
     """Stacked: yes at the foot, then no, then what nobody judged."""
-    bars = [dict.fromkeys(("yes", "no", "open"), 0) for _ in range(_bar(FARTHEST - WIDTH / 2) + 1)]
+    if found is None:
+        return Histogram((), (), 1.0, 0)
+    bars = [dict.fromkeys(("yes", "no", "open"), 0) for _ in range(BARS)]
     for said, counts in (("yes", found.yes), ("no", found.no), ("open", found.open)):
-        for step, number in counts.items():
-            bars[min(max(_bar(step * WIDTH), 0), len(bars) - 1)][said] += number
-    highest = max((sum(bar.values()) for bar in bars), default=0)
-    steps = range(round(FARTHEST / WIDTH))
-    return Histogram(
-        tuple(part for number, bar in enumerate(bars) for part in _stack(number, bar, highest)),
-        tuple(found.open.get(step, 0) for step in steps),
-        sum(sum(bar.values()) for bar in bars),
-    )
-
-
-def _bar(distance: float) -> int:
-    return int(round((distance - NEAREST) / WIDTH, 6) // STEPS_A_BAR)
+        for step, number in enumerate(counts):
+            middle = (step + 0.5) * found.width
+            bars[min(max(int((middle - NEAREST) / BAR), 0), BARS - 1)][said] += number
+    highest = max(sum(bar.values()) for bar in bars)
+    parts = tuple(part for number, bar in enumerate(bars) for part in _stack(number, bar, highest))
+    return Histogram(parts, found.open, found.width, sum(sum(bar.values()) for bar in bars))
 
 
 def _stack(number: int, bar: dict[str, int], highest: int) -> list[Part]:
-    width = PLOT_WIDTH * WIDTH * STEPS_A_BAR / (FARTHEST - NEAREST)
+    width = PLOT_WIDTH / BARS
     y = float(PLOT_HEIGHT)
     parts = []
     for said, count in bar.items():
@@ -69,9 +66,9 @@ def place(distance: float) -> float:
     return round(PLOT_WIDTH * (min(max(distance, NEAREST), FARTHEST) - NEAREST) / (FARTHEST - NEAREST), 2)
 
 
-def within(open_: Sequence[int], threshold: float) -> int:
+def within(found: Histogram, threshold: float) -> int:
     """How many faces nobody judged lie within a threshold."""
-    return sum(open_[: round(threshold / WIDTH)])
+    return sum(found.open[: round(threshold / found.width)])
 
 
 CURVE_WIDTH, CURVE_HEIGHT = 600, 180

@@ -48,5 +48,5 @@ def init_app(app: Flask) -> None:
     """Let templates use them as filters, and the addresses of urls.py as functions."""
     for filter_ in (number, decimal, percent, moment, ago, span, size):
         app.add_template_filter(filter_)
-    for function in (urls.file_page, urls.category_page, urls.user_page, urls.item_page):
+    for function in (urls.file_page, urls.category_page, urls.user_page, urls.item_page, urls.page_url):
         app.add_template_global(function)

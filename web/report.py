@@ -15,6 +15,19 @@ class Outlook:
 
 
 @dataclass(frozen=True)
+class Distances:
+    """How many faces lie how far from the confirmed ones, in steps of `width` from 0; the last step holds what is beyond.
+
+    `yes`, `no`: as a human said; `open`: nobody judged.
+    """
+
+    width: float
+    yes: tuple[int, ...]
+    no: tuple[int, ...]
+    open: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """`low`..`high`: matches probably still unfound. `new`, `withdrawn`: proposals that changed by the last `answers`."""
 
@@ -26,6 +39,7 @@ class Report:
     withdrawn: int
     answers: int
     outlooks: tuple[Outlook, ...]
+    distances: Distances | None
 
 
 def read(text: str | None) -> Report | None:
@@ -45,4 +59,17 @@ def read(text: str | None) -> Report | None:
         outlooks=tuple(
             Outlook(row["budget"], row["matches"], row["expected_wrong"]) for row in content.get("curve", [])
         ),
+        distances=_distances(content.get("histogram")),
+    )
+
+
+def _distances(found: dict[str, Any] | None) -> Distances | None:
+    if not found or not found.get("bins"):
+        return None
+    open_ = zip(found["match"], found["unsure"], found["no_match"], strict=True)
+    return Distances(
+        width=found["to"] / found["bins"],
+        yes=tuple(found["target"]),
+        no=tuple(found["other"]),
+        open=tuple(sum(counts) for counts in open_),
     )

@@ -1,6 +1,10 @@
 """Addresses: back into the site, and out to the wikis."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
+
+from flask import request, url_for
 
 from web.services import settings
 
@@ -36,3 +40,9 @@ def user_page(name: str) -> str:
 def item_page(item: str) -> str:
     """An item's page on Wikidata."""
     return _page(settings().wikidata_pages, item)
+
+
+def page_url(page: int, query: Mapping[str, str]) -> str:
+    """The address of another page of the list that is shown, with the same filters."""
+    values: dict[str, Any] = {**(request.view_args or {}), **query, "page": page}
+    return url_for(request.endpoint or "", **values)

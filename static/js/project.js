@@ -40,11 +40,12 @@ function dragging(form) {
   const save = form.querySelector("[data-save]");
   const effect = form.querySelector("#effect");
   const open = JSON.parse(form.dataset.open);
+  const width = Number(form.dataset.width);
   const now = Number(form.dataset.now);
   const [low, high] = [Number(input.min), Number(input.max)];
   const two = new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
-  const within = (threshold) => open.slice(0, Math.round(threshold * 100)).reduce((sum, count) => sum + count, 0);
+  const within = (threshold) => open.slice(0, Math.round(threshold / width)).reduce((sum, count) => sum + count, 0);
 
   function show() {
     const threshold = Number(input.value);

@@ -30,3 +30,5 @@ for (const form of document.querySelectorAll("form[data-once]")) {
   });
   addEventListener("pageshow", () => delete form.dataset.sent);
 }
+
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

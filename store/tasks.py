@@ -164,3 +164,10 @@ def held(db: Connection) -> list[Held]:
 def drop(db: Connection, subject_id: int) -> None:
     """Forget all work for a project but its purge."""
     db.execute("DELETE FROM tasks WHERE subject_id = %s AND kind IN ('crawl', 'bootstrap', 'model')", (subject_id,))
+
+
+def is_wanted(db: Connection, kind: Kind, subject_id: int) -> bool:
+    """Whether work of this kind is due, will be, or is being done."""
+    return bool(
+        db.value("SELECT 1 FROM tasks WHERE kind = %s AND subject_id = %s AND due_at IS NOT NULL", (kind, subject_id))
+    )

@@ -94,6 +94,23 @@ def live(project_id: int) -> Response:
     return jsonify({"html": html, "mark": mark, "busy": state.busy, "said": state.step.text})
 
 
+@bp.get("/projects/<int:project_id>/progress.json")
+def numbers(project_id: int) -> Response:
+    """Files, those still to be searched, whether the source was read to its end, and whether the model is up to date."""
+    with transaction() as db:
+        project, _ = access.member(db, project_id)
+        found = progress.counts(db, [project_id])[project_id]
+        current = not tasks.is_wanted(db, "model", project_id)
+    return jsonify(
+        {
+            "files": found.files,
+            "waiting": found.waiting,
+            "crawled": project.crawled_at is not None,
+            "model_current": current,
+        }
+    )
+
+
 @bp.post("/projects/<int:project_id>/retry")
 def retry(project_id: int) -> Redirect:
     """Search the files again that failed, and look at the source again."""

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -127,7 +127,7 @@ def settings() -> Response | tuple[Response, int]:
 
 @bp.post("/reset")
 def reset() -> Response:
-    """Back to the beginning: pages, items, users, edits, faults, counts. {"keep_tokens": true} leaves sign-ins alive."""
+    """Back to the beginning: pages, items, users, edits, faults, counts, settings. {"keep_tokens": true} leaves sign-ins alive."""
     begin: Callable[[], State] = current_app.extensions["begin"]
     given: Any = request.get_json(silent=True) or {}
     here = world()
@@ -139,4 +139,5 @@ def reset() -> Response:
         here.faults.clear()
         here.faults.struck.clear()
         here.counts = Counts()
+        here.settings = replace(here.first_settings)
     return jsonify({})

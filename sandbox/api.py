@@ -34,6 +34,8 @@ class Call:
     messages: dict[str, list[Message]] = field(default_factory=dict)
     extra: Json = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    lost_race: bool = False
+    """Whether somebody else was writing the same page when this request came."""
     later: dict[str, str | int] = field(default_factory=dict)
     """Where a generator goes on, once the properties of this batch are complete."""
 
@@ -100,10 +102,12 @@ class Action:
     writes: bool = False
 
 
-def answer(world: World, request: Request, base: str, site: str, actions: dict[str, Action]) -> Response:
+def answer(
+    world: World, request: Request, base: str, site: str, actions: dict[str, Action], *, lost_race: bool = False
+) -> Response:
     """The answer to a request to api.php."""
     params = {name: values[0] for name, values in _both(request).items()}
-    call = Call(world, request, params, base, site)
+    call = Call(world, request, params, base, site, lost_race=lost_race)
     headers: dict[str, str] = {}
     try:
         body = _run(call, actions)
@@ -202,7 +206,8 @@ def _check_token(call: Call, module: str) -> None:
 
 
 def _check_readonly(call: Call) -> None:
-    for fault in call.world.faults.take("readonly", call.facts()):
+    fault = call.world.faults.take("readonly", call.facts())
+    if fault:
         reason = fault.reason or "Database maintenance, back in a few minutes"
         info = "The wiki is currently in read-only mode."
         raise ApiError("readonly", info, extra={"readonlyreason": reason}, module="main")
@@ -216,12 +221,12 @@ def _check_lag(call: Call) -> None:
         allowed = float(text)
     except ValueError:
         raise ApiError("badinteger", f'Invalid value "{text}" for integer parameter "maxlag".') from None
-    for fault in call.world.faults.take("maxlag", call.facts()):
-        if fault.lag > allowed:
-            info = f"Waiting for a database server: {fault.lag} seconds lagged."
-            extra = {"host": "db1234", "lag": fault.lag, "type": fault.lag_type}
-            headers = {"Retry-After": fault.retry_after or "5", "X-Database-Lag": str(int(fault.lag))}
-            raise ApiError("maxlag", info, extra=extra, headers=headers, module="main")
+    fault = call.world.faults.take("maxlag", call.facts())
+    if fault and fault.lag > allowed:
+        info = f"Waiting for a database server: {fault.lag} seconds lagged."
+        extra = {"host": "db1234", "lag": fault.lag, "type": fault.lag_type}
+        headers = {"Retry-After": fault.retry_after or "5", "X-Database-Lag": str(int(fault.lag))}
+        raise ApiError("maxlag", info, extra=extra, headers=headers, module="main")
 
 
 def error_body(call: Call, error: ApiError) -> Json:

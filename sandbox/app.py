@@ -1,7 +1,8 @@
 """The Flask application: every stand-in on one port, with faults and latency in front of it."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -38,7 +39,7 @@ def create_app(world: World, begin: Callable[[], State], *, wait: Wait = time.sl
 def api_php() -> Response:
     """A request to one of the wikis."""
     base = request.host_url.rstrip("/")
-    return api.answer(media.world(), request, base, SCRIPTS[request.path], ACTIONS)
+    return api.answer(media.world(), request, base, SCRIPTS[request.path], ACTIONS, lost_race=g.lost_race)
 
 
 def sparql_endpoint() -> AnyResponse:
@@ -95,24 +96,36 @@ def _before() -> AnyResponse | None:
         counts.busy[kind] += 1
         counts.most_at_once[kind] = max(counts.most_at_once[kind], counts.busy[kind])
         counts.requests[kind] += 1
+    g.lost_race = _begin_writing(world)
     wait: Wait = current_app.extensions["wait"]
     if world.settings.latency > 0:
         wait(world.settings.latency)
     if not world.faults.waiting:
         return None
-    for fault in world.faults.take("request", _facts()):
-        answer = _strike(fault, wait)
-        if answer is not None:
-            return answer
-    return None
+    delay = world.faults.take("delay", _facts())
+    if delay:
+        wait(delay.seconds)
+    fault = world.faults.take("request", _facts())
+    return _strike(fault) if fault else None
 
 
-def _strike(fault: Fault, wait: Wait) -> AnyResponse | None:
+def _begin_writing(world: World) -> bool:
+    """Note that a page is being written; true when somebody else is at it: then this one will lose."""
+    values = request.form
+    if request.method != "POST" or not values.get("action", "").startswith("wb"):
+        return False
+    found = re.search(r"[Mm](\d+)", " ".join(values.get(name, "") for name in ("id", "entity", "claim")))
+    with world.lock:
+        if found is None or int(found[1]) in world.writing:
+            return found is not None
+        g.writing = int(found[1])
+        world.writing.add(g.writing)
+        return False
+
+
+def _strike(fault: Fault) -> AnyResponse:
     headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
     match fault.kind:
-        case "slow":
-            wait(fault.seconds)
-            return None
         case "too_many_requests":
             text = "Too many requests. Please comply with the User-Agent policy."
             return Response(text, 429, headers, content_type="text/plain; charset=utf-8")
@@ -129,14 +142,18 @@ def _after(response: Response) -> AnyResponse:
     if not getattr(g, "kind", ""):
         return response
     world = media.world()
-    for fault in world.faults.take("answer", _facts()) if world.faults.waiting else ():
-        match fault.kind:
-            case "slow_after":
-                current_app.extensions["wait"](fault.seconds)
-            case "drop_after":
-                return _cut()
-            case "truncate" | "corrupt":
-                _spoil(response, whole=fault.kind == "corrupt")
+    if not world.faults.waiting:
+        return response
+    delay = world.faults.take("delay_answer", _facts())
+    if delay:
+        current_app.extensions["wait"](delay.seconds)
+    fault = world.faults.take("answer", _facts())
+    if fault and fault.kind == "drop_after":
+        return _cut()
+    if fault and fault.kind == "cut_short":
+        _cut_short(response)
+    elif fault:
+        _spoil(response, whole=fault.kind == "corrupt")
     return response
 
 
@@ -147,6 +164,20 @@ def _spoil(response: Response, *, whole: bool) -> None:
     half = data[: len(data) // 2]
     response.set_data(half + bytes(len(data) - len(half)) if whole else half)
     response.headers.pop("ETag", None)
+
+
+def _cut_short(response: Response) -> None:
+    """Half of the body, then the connection breaks: shorter than Content-Length promised."""
+    response.direct_passthrough = False
+    data, connection = response.get_data(), request.environ.get("sandbox.connection")
+
+    def half() -> Iterator[bytes]:
+        yield data[: len(data) // 2]
+        if connection is not None:
+            connection.abort()
+
+    response.response = half()
+    response.headers["Content-Length"] = str(len(data))
 
 
 def _cut() -> AnyResponse:
@@ -163,3 +194,4 @@ def _done(_: BaseException | None) -> None:
         world = media.world()
         with world.lock:
             world.counts.busy[kind] -= 1
+            world.writing.discard(g.get("writing"))

@@ -294,7 +294,7 @@ def _most_photographed(volunteer: Volunteer) -> str:
     for page in volunteer.truth()["files"]:
         for person in page["people"]:
             counts[person] = counts.get(person, 0) + 1
-    return max(counts, key=lambda name: counts[name])
+    return str(max(counts, key=lambda name: counts[name]))
 
 
 def main(given: list[str] | None = None) -> int:

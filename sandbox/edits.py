@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sandbox import errors
 from sandbox.api import Call, fingerprint, request_id
-from sandbox.errors import ApiError, Message, Refusal
+from sandbox.errors import Message, Refusal
+from sandbox.faults import Fault
 from sandbox.model import Block, Edit, Entity, Json, Page, Revision
 from sandbox.statements import drop, put
 
@@ -117,38 +118,40 @@ def _struck(call: Call) -> Refusal | None:
     if "refusal_done" in call.used:
         return None
     call.used.add("refusal_done")
-    for fault in call.world.faults.take("permission", call.facts()):
-        user = call.user.name if call.user else "127.0.0.1"
-        block = Block(99, fault.reason or "Automated edits without consent", call.world.stamp(), "infinity")
-        return {"blocked": errors.blocked(block, user), "protected": errors.protected()}.get(
-            fault.kind, errors.no_right()
-        )
-    return None
+    fault = call.world.faults.take("permission", call.facts())
+    if fault is None:
+        return None
+    user = call.user.name if call.user else "127.0.0.1"
+    block = Block(99, fault.reason or "Automated edits without consent", call.world.stamp(), "infinity")
+    known = {"blocked": errors.blocked(block, user), "protected": errors.protected()}
+    return known.get(fault.kind, errors.no_right())
 
 
 def _refuse_late(call: Call, page: Page, *, early: bool) -> None:
     """What is found out while saving: edit filters, the rate limit, somebody who was faster."""
-    for fault in call.world.faults.take("save", call.facts()):
-        match fault.kind:
-            case "ratelimited":
-                raise errors.refused(errors.rate_limited(), early=early)
-            case "abusefilter_disallowed":
-                raise errors.refused(errors.abuse_filter("disallow", fault.reason or "Test disallow", "1"), early=early)
-            case "abusefilter_warning":
-                _warn_once(call, fault.reason or "Test warn", early=early)
-            case "editconflict":
-                raise errors.edit_conflict()
-            case "lost_race":
-                raise errors.refused(errors.lost_race(), early=early)
-            case "internal_error":
-                raise ApiError(
-                    "internal_api_error_DBQueryError",
-                    f"[{request_id()}] Caught exception of type Wikimedia\\Rdbms\\DBQueryError",
-                    extra={"errorclass": "Wikimedia\\Rdbms\\DBQueryError"},
-                    docref=False,
-                )
+    fault = call.world.faults.take("save", call.facts())
+    if fault:
+        _strike(call, fault, early=early)
+    if call.lost_race:
+        raise errors.refused(errors.lost_race(), early=False)
     if too_fast(call):
         raise errors.refused(errors.rate_limited(), early=early)
+
+
+def _strike(call: Call, fault: Fault, *, early: bool) -> None:
+    match fault.kind:
+        case "ratelimited":
+            raise errors.refused(errors.rate_limited(), early=early)
+        case "abusefilter_disallowed":
+            raise errors.refused(errors.abuse_filter("disallow", fault.reason or "Test disallow", "1"), early=early)
+        case "abusefilter_warning":
+            _warn_once(call, fault.reason or "Test warn", early=early)
+        case "editconflict":
+            raise errors.edit_conflict()
+        case "lost_race":
+            raise errors.refused(errors.lost_race(), early=early)
+        case "internal_error":
+            raise errors.internal_error(request_id())
 
 
 def _warn_once(call: Call, description: str, *, early: bool) -> None:

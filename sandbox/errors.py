@@ -128,6 +128,13 @@ def bad_revision(request_id: str) -> ApiError:
     return ApiError(f"internal_api_error_{name}", info, extra={"errorclass": name}, docref=False)
 
 
+def internal_error(request_id: str) -> ApiError:
+    """A fault of the wiki's own."""
+    name = "Wikimedia\\Rdbms\\DBQueryError"
+    info = f"[{request_id}] Caught exception of type {name}"
+    return ApiError("internal_api_error_DBQueryError", info, extra={"errorclass": name}, docref=False)
+
+
 @dataclass
 class Refusal:
     """Why a save was refused: code, Wikibase's message, and the message of the newer error formats."""

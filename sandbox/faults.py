@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 POINTS = {
-    "slow": "request",
+    "slow": "delay",
     "too_many_requests": "request",
     "unavailable": "request",
     "html": "request",
     "drop_before": "request",
     "drop_after": "answer",
-    "slow_after": "answer",
+    "slow_after": "delay_answer",
     "truncate": "answer",
+    "cut_short": "answer",
     "corrupt": "answer",
     "authorization": "authorization",
     "badtoken": "token",
@@ -91,6 +92,7 @@ class Faults:
             raise BadFault(f"match: {error}") from error
         with self._lock:
             fault = Fault(**{**given, "id": self._next})
+            fault.retry_after = None if fault.retry_after is None else str(fault.retry_after)
             self._next += 1
             self.waiting.append(fault)
         return fault
@@ -102,14 +104,13 @@ class Faults:
             if not kind:
                 self.warned.clear()
 
-    def take(self, point: str, facts: dict[str, str]) -> list[Fault]:
-        """The faults that strike this request at that point."""
+    def take(self, point: str, facts: dict[str, str]) -> Fault | None:
+        """The oldest fault that strikes this request at that point; the others wait for the next."""
         if not self.waiting:
-            return []
+            return None
         with self._lock:
-            return [
-                fault for fault in list(self.waiting) if POINTS[fault.kind] == point and self._strikes(fault, facts)
-            ]
+            here = (fault for fault in list(self.waiting) if POINTS[fault.kind] == point)
+            return next((fault for fault in here if self._strikes(fault, facts)), None)
 
     def _strikes(self, fault: Fault, facts: dict[str, str]) -> bool:
         if not fault.fits(facts):

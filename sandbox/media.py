@@ -69,6 +69,8 @@ def _rendering(file: Page, width: int) -> Response:
     shown = rendering(facts, width)
     step = shown.step or max((step for step in STEPS if step < facts.width), default=STEPS[0])
     world().counts.thumbnails[file.title] += 1
+    if width not in STEPS:
+        world().counts.odd_widths[f"{width}px {file.title}"] += 1
     try:
         path = world().pictures.thumbnail(version, step)
     except (OSError, ValueError, SyntaxError):

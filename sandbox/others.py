@@ -26,6 +26,11 @@ def _page(world: World, given: Given) -> Page:
     return page
 
 
+def _new_title(given: Any) -> str | None:
+    """A file's title, with or without "File:"."""
+    return names.normalise(str(given) if str(given).lower().startswith("file:") else f"File:{given}")
+
+
 def _save(world: World, page: Page, given: Given, entity: Entity, comment: str) -> Json:
     user = str(given.get("user", "Volunteer"))
     text = f"{comment}{', ' + given['summary'] if given.get('summary') else ''}"
@@ -99,7 +104,7 @@ def overwrite(world: World, given: Given) -> Json:
 def move(world: World, given: Given) -> Json:
     """{title|id, to, redirect?: true, user?}: the page keeps its id; a redirect gets a new one."""
     page = _page(world, given)
-    title = names.normalise(str(given["to"]))
+    title = _new_title(given["to"])
     if title is None or world.page(title):
         raise Impossible(f"{given['to']} cannot be the new title.")
     old = page.title
@@ -156,7 +161,7 @@ def categorise(world: World, given: Given) -> Json:
 
 def upload(world: World, given: Given) -> Json:
     """{title, path | with: TITLE, categories?: [CATEGORY], people?: [NAME]}: a new file."""
-    title = names.normalise(str(given["title"]))
+    title = _new_title(given["title"])
     if title is None or world.page(title):
         raise Impossible(f"{given['title']} cannot be the title of a new file.")
     people = list(given.get("people", []))

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sandbox import names
@@ -39,6 +39,8 @@ class Counts:
     requests: Counter[str] = field(default_factory=Counter)
     thumbnails: Counter[str] = field(default_factory=Counter)
     originals: Counter[str] = field(default_factory=Counter)
+    odd_widths: Counter[str] = field(default_factory=Counter)
+    """Renderings asked for at a width that is none of Wikimedia's steps."""
     agents: Counter[str] = field(default_factory=Counter)
     busy: Counter[str] = field(default_factory=Counter)
     most_at_once: Counter[str] = field(default_factory=Counter)
@@ -53,6 +55,7 @@ class World:
         self.lock = threading.RLock()
         self.pictures = pictures
         self.settings = settings or Settings()
+        self.first_settings = replace(self.settings)
         self.clock = clock
         self.faults = Faults()
         self.counts = Counts()

@@ -32,12 +32,19 @@ def picture_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture
-def sandbox(photos: Path, picture_cache: Path) -> Iterator[Sandbox]:
-    """A running sandbox."""
+@pytest.fixture(scope="session")
+def one_sandbox(photos: Path, picture_cache: Path) -> Iterator[Sandbox]:
+    """The running sandbox of all tests."""
     running = Sandbox(photos, cache=picture_cache, consumer=Consumer(CLIENT_ID, CLIENT_SECRET)).start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def sandbox(one_sandbox: Sandbox) -> Sandbox:
+    """A sandbox as it was at the beginning."""
+    Client(one_sandbox).admin("reset", {})
+    return one_sandbox
 
 
 @pytest.fixture

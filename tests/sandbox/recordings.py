@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 from sandbox import names
-
 from sandbox.model import Consumer, Entity, Item, Page, Revision, State, User, Version
 from sandbox.statements import item_snak, new_guid, statement
 

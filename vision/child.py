@@ -17,7 +17,7 @@ from vision.errors import ImageError, SearchCrashed, SearchError
 from vision.faces import Box, Face, SearchResult
 from vision.settings import SearchSettings
 
-READY, ANSWER = "ready", "answer"
+READY, TAKEN = "ready", "taken"
 
 
 class Work(Protocol):
@@ -33,7 +33,7 @@ Reply = tuple[SearchResult | Face | SearchError, bool]
 
 
 def main(pipe: connection.Connection, open_work: Open, settings: SearchSettings, memory: int, timeout_s: float) -> None:
-    """Reply READY once loaded, then to each (box or None, bytes) with (result or error, whether to be replaced)."""
+    """Say READY once loaded; to each (box or None, bytes) say TAKEN, then (result or error, whether to be replaced)."""
     _settle(memory)
     work = open_work(settings)
     pipe.send(READY)
@@ -44,6 +44,7 @@ def main(pipe: connection.Connection, open_work: Open, settings: SearchSettings,
             return
         # The parent ends a child that is late. Should the parent be gone, the kernel does, later, whatever hangs.
         signal.alarm(math.ceil(2 * timeout_s) + 1)
+        pipe.send(TAKEN)
         pipe.send(_reply(work, box, data))
         signal.alarm(0)
 

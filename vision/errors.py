@@ -27,6 +27,10 @@ class SearchCrashed(SearchError):
     """The process that searched this picture ended, or failed in a way nobody foresaw."""
 
 
+class NotTaken(SearchCrashed):
+    """The process had ended before it took the picture, which is not to blame: another process may have it."""
+
+
 class DetectorUnavailable(SearchError):
     """No process can be started that searches pictures. It says nothing about the picture: leave the whole batch."""
 

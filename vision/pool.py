@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from vision.child import Open, Work
-from vision.errors import ImageError, PoolStopped, SearchError, SearchTimedOut
+from vision.errors import ImageError, NotTaken, PoolStopped, SearchError, SearchTimedOut
 from vision.faces import Box, Face, SearchResult
 from vision.prepare import prepared
 from vision.process import SearchProcess
@@ -29,6 +29,8 @@ TIMEOUT_S = 30.0
 STOP_S = 2.0
 # Memory that libraries lose adds up slowly; a start costs a second.
 RECYCLE_AFTER = 2000
+# To how many children a picture is given that they did not take, because they had just been killed.
+HAND_OVERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +127,25 @@ class FacePool:
     def _ask(self, image: bytes, box: Box | None) -> SearchResult | Face:
         if len(image) > MAX_BYTES:
             raise ImageError(f"The file has {len(image) / 1e6:.0f} MB; up to {MAX_BYTES / 1e6:.0f} MB are searched.")
+        self._count("asked")
+        answer = self._ask_one(image, box)
+        for _ in range(HAND_OVERS - 1):
+            if isinstance(answer, NotTaken):
+                self._explained(answer)
+                answer = self._ask_one(image, box)
+        if isinstance(answer, SearchError):
+            raise self._explained(answer) from None
+        return answer
+
+    def _ask_one(self, image: bytes, box: Box | None) -> SearchResult | Face | SearchError:
         taken = self._take()
         worn = True
         try:
             answer, worn = taken.ask(image, box)
         except SearchError as error:
-            answer = error
+            return error
         finally:
             self._give_back(taken, worn)
-        if isinstance(answer, SearchError):
-            raise self._explained(answer) from None
         return answer
 
     def _explained(self, error: SearchError) -> SearchError:
@@ -157,7 +168,6 @@ class FacePool:
             if self._stopping.is_set():
                 raise PoolStopped("The search was stopped before this picture was begun.")
             self._slots -= 1
-            self._counts["asked"] += 1
             idle = self._idle.pop() if self._idle else None
         if idle is not None and idle.alive:
             return idle

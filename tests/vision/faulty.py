@@ -1,0 +1,48 @@
+"""Stand-ins for what a child does, which fail on demand: the picture's bytes say how."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+
+from vision.errors import ImageError
+from vision.faces import Box, Face, SearchResult
+from vision.settings import SearchSettings
+
+
+class Faulty:
+    """`search` answers with its own process id as the width."""
+
+    def search(self, data: bytes) -> SearchResult:
+        word = data[:20].split(b" ")[0].decode(errors="replace")
+        if word == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if word == "abort":
+            os.abort()
+        if word == "hang":
+            time.sleep(600)
+        if word == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if word == "memory":
+            np.ones(10**10, dtype=np.uint8)
+        if word == "bug":
+            raise ZeroDivisionError("a fault of ours")
+        if word == "broken":
+            raise ImageError("The file is broken.")
+        if word == "slow":
+            time.sleep(0.5)
+        return SearchResult(os.getpid(), len(data), (), "none", "none")
+
+    def encode(self, data: bytes, box: Box) -> Face:
+        raise ImageError(f"no face at {box.left}")
+
+
+def open_faulty(settings: SearchSettings) -> Faulty:
+    return Faulty()
+
+
+def cannot_open(settings: SearchSettings) -> Faulty:
+    raise RuntimeError("no networks here")

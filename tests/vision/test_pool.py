@@ -1,0 +1,258 @@
+"""The pool: a crash, a hang or a hungry picture costs that picture, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.vision.faulty import cannot_open, open_faulty
+from vision.errors import (
+    DetectorUnavailable,
+    ImageError,
+    PoolStopped,
+    SearchCrashed,
+    SearchError,
+    SearchTimedOut,
+)
+from vision.faces import Box
+from vision.pool import FacePool
+from vision.settings import MAX_BYTES, SearchSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def unprepared(settings: SearchSettings, stop: threading.Event) -> SearchSettings:
+    return settings
+
+
+def make_pool(children: int = 1, **options: object) -> FacePool:
+    chosen = {"timeout_s": 1.0, "open_work": open_faulty, "prepare": unprepared, **options}
+    return FacePool(children, SearchSettings(), **chosen)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def pool() -> Iterator[FacePool]:
+    pool = make_pool()
+    yield pool
+    pool.stop()
+
+
+def gone(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1]
+    except OSError:
+        return True
+    return state.startswith("Z")
+
+
+def test_nothing_is_started_before_it_is_needed(pool):
+    assert pool.stats().started == 0
+    pool.search(b"fine")
+    assert pool.stats().started == 1
+
+
+def test_one_child_serves_many_pictures(pool):
+    assert pool.search(b"fine").width == pool.search(b"fine").width != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (b"kill", SearchCrashed),
+        (b"abort", SearchCrashed),
+        (b"hang", SearchTimedOut),
+        (b"stop", SearchTimedOut),
+        (b"memory", ImageError),
+        (b"bug", SearchCrashed),
+    ],
+)
+def test_a_fault_costs_one_picture(pool, fault, error):
+    before = pool.search(b"fine").width
+    with pytest.raises(error):
+        pool.search(fault)
+    assert gone(before)
+    assert pool.search(b"fine").width != before
+    assert pool.stats().alive == 1
+
+
+def test_a_broken_picture_does_not_cost_the_child(pool):
+    before = pool.search(b"fine").width
+    with pytest.raises(ImageError, match="broken"):
+        pool.search(b"broken")
+    assert pool.search(b"fine").width == before
+
+
+def test_a_child_killed_between_pictures_costs_none(pool):
+    before = pool.search(b"fine").width
+    os.kill(before, signal.SIGKILL)
+    assert pool.search(b"fine").width != before
+
+
+def test_a_child_that_does_not_read_is_replaced(pool):
+    before = pool.search(b"fine").width
+    os.kill(before, signal.SIGSTOP)
+    assert pool.search(b"x" * 30_000_000).width != before
+    assert gone(before)
+
+
+def test_large_pictures_travel_whole(pool):
+    assert pool.search(b"x" * 30_000_000).height == 30_000_000
+
+
+def test_too_large_a_file_is_refused_without_a_child(pool):
+    with pytest.raises(ImageError, match="51 MB"):
+        pool.search(b"x" * (MAX_BYTES + 1_000_000))
+    assert pool.stats().started == 0
+
+
+def test_drawn_boxes_reach_the_child(pool):
+    with pytest.raises(ImageError, match=r"no face at 0\.25"):
+        pool.encode(b"fine", Box(0.25, 0, 0.5, 0.5))
+
+
+def test_children_are_recycled():
+    pool = make_pool(recycle_after=3)
+    try:
+        pids = [pool.search(b"fine").width for _ in range(7)]
+        assert len(set(pids)) == 3
+        assert pool.stats().recycled == 2
+    finally:
+        pool.stop()
+
+
+def test_several_threads_share_the_children():
+    pool = make_pool(2)
+    try:
+        with ThreadPoolExecutor(6) as threads:
+            faults = [b"fine", b"kill", b"fine", b"bug", b"broken", b"slow"] * 4
+            answers = list(threads.map(lambda data: _outcome(pool, data), faults))
+        assert [type(answer).__name__ for answer in answers[:6]] == [
+            "int",
+            "SearchCrashed",
+            "int",
+            "SearchCrashed",
+            "ImageError",
+            "int",
+        ]
+        assert pool.stats().alive <= 2
+        assert pool.stats().crashed == 8
+    finally:
+        pool.stop()
+
+
+def _outcome(pool: FacePool, data: bytes) -> int | SearchError:
+    try:
+        return pool.search(data).width
+    except SearchError as error:
+        return error
+
+
+def test_stopping_ends_searches_under_way_and_refuses_more():
+    pool = make_pool(2, timeout_s=60.0)
+    pool.search(b"fine")
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(pool.search, b"hang") for _ in range(4)]
+        time.sleep(0.5)
+        pids = pool.pids()
+        begun = time.monotonic()
+        pool.stop()
+        assert time.monotonic() - begun < 4
+        for each in waiting:
+            with pytest.raises(PoolStopped):
+                each.result(timeout=5)
+    assert all(gone(pid) for pid in pids)
+    with pytest.raises(PoolStopped):
+        pool.search(b"fine")
+    pool.stop()
+
+
+def test_a_child_that_cannot_start_says_nothing_about_the_picture():
+    pool = make_pool(open_work=cannot_open)
+    try:
+        with pytest.raises(DetectorUnavailable):
+            pool.search(b"fine")
+        with pytest.raises(DetectorUnavailable):
+            pool.search(b"fine")
+        assert pool.stats().alive == 0
+    finally:
+        pool.stop()
+
+
+def test_preparing_is_done_once_and_may_change_the_settings():
+    calls = []
+
+    def degrade(settings: SearchSettings, stop: threading.Event) -> SearchSettings:
+        calls.append(settings.detector)
+        return SearchSettings("hog")
+
+    pool = make_pool(2, prepare=degrade)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(pool.search, [b"slow", b"slow"]))
+        assert calls == ["hog+centerface"]
+        assert pool.settings.detector == "hog"
+    finally:
+        pool.stop()
+
+
+PARENT = """
+    import sys, time, threading
+    from vision.pool import FacePool
+    from vision.settings import SearchSettings
+    from tests.vision.faulty import open_faulty
+
+    if __name__ == "__main__":
+        pool = FacePool(2, SearchSettings(), timeout_s=20, open_work=open_faulty, prepare=lambda settings, stop: settings)
+        print(pool.search(b"fine").width, flush=True)
+        threading.Thread(target=lambda: pool.search(b"hang"), daemon=True).start()
+        time.sleep(0.3)
+        print(pool.search(b"fine").width, flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    script = tmp_path / "parent.py"
+    script.write_text(textwrap.dedent(PARENT))
+    process = subprocess.Popen(
+        [sys.executable, script],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": os.defpath},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        yield process
+        process.kill()
+
+
+def _line(process: subprocess.Popen[str]) -> int:
+    assert process.stdout is not None
+    return int(process.stdout.readline())
+
+
+def test_children_end_with_their_parent_idle_or_hanging(parent):
+    children = {_line(parent), _line(parent)}
+    assert len(children) == 2
+    parent.kill()
+    until = time.monotonic() + 5
+    while not all(gone(pid) for pid in children) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert all(gone(pid) for pid in children)
+
+
+def test_signals_to_the_workers_group_do_not_reach_children(parent):
+    children = {_line(parent), _line(parent)}
+    assert {os.getpgid(pid) for pid in children}.isdisjoint({os.getpgid(parent.pid)})

@@ -1,0 +1,136 @@
+"""Whole pictures, from bytes to faces."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vision.errors import ImageError, SearchError
+from vision.faces import Array, Box
+from vision.pool import FacePool
+from vision.search import Searcher, chip_jpeg
+from vision.settings import CENTERFACE, HOG, SearchSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+TWO = "awkward/made_from_face/cmyk.tif"
+
+
+def distance(one: Array, other: Array) -> float:
+    return float(np.linalg.norm(one - other))
+
+
+def test_a_face_and_all_that_is_said_of_it(search):
+    result = search(TWO)
+    assert (result.detector, result.encoder) == ("hog-2+centerface-2", "dlib-resnet-v1+mirror")
+    assert max(result.width, result.height) == 960
+    assert len(result.faces) == 2
+    for face in result.faces:
+        assert face.encoding.shape == (128,)
+        assert face.encoding.dtype == np.float32
+        assert face.landmarks.shape == (5, 2)
+        assert face.box == face.box.clipped()
+        assert face.box.left < face.landmarks[:, 0].min() < face.landmarks[:, 0].max() < face.box.right
+        assert not face.poor
+        assert face.size_px > 80
+        assert Image.open(io.BytesIO(face.chip_jpeg)).size == (150, 150)
+        assert len(face.chip_jpeg) < 12_000
+    assert distance(result.faces[0].encoding, result.faces[1].encoding) > 0.6
+
+
+def test_turned_by_exif_the_same_faces(search):
+    upright = search("awkward/made_from_face/cmyk.tif").faces
+    for name in ("exif_orientation_6.jpg", "exif_orientation_8.jpg"):
+        faces = search(f"awkward/made_from_face/{name}").faces
+        overlaps = np.array([[face.box.overlap(one.box) for one in upright] for face in faces])
+        assert overlaps.shape == (2, 2)
+        assert (overlaps.max(axis=0) > 0.6).all(), name
+
+
+@pytest.mark.parametrize("detector", [HOG, CENTERFACE])
+def test_each_detector_alone(settings, photos, detector):
+    result = Searcher(SearchSettings(detector, cache=settings.cache)).search((photos / TWO).read_bytes())
+    assert [face.detector for face in result.faces] == [detector] * 2
+
+
+def test_the_second_look_finds_what_hog_does_not(settings, photos):
+    data = (photos / "groups" / "yolov5face__bus.jpg").read_bytes()
+    hog = Searcher(SearchSettings(HOG, cache=settings.cache)).search(data)
+    both = Searcher(settings).search(data)
+    assert len(both.faces) >= 2 > len(hog.faces) == 0
+    assert "centerface" in {face.detector for face in both.faces}
+
+
+def test_a_drawn_box_is_looked_into(search, searcher, photos):
+    detected = search(TWO).faces[0]
+    box = detected.box
+    loose = Box(box.left - 0.2 * box.width, box.top - 0.3 * box.height, 1.3 * box.width, 1.4 * box.height)
+    drawn = searcher.encode((photos / TWO).read_bytes(), loose)
+    assert drawn.detector == "drawn"
+    assert drawn.box == loose
+    assert distance(drawn.encoding, detected.encoding) < 0.25
+
+
+def test_a_drawn_box_without_a_visible_face_is_encoded_too(searcher, photos):
+    drawn = searcher.encode((photos / TWO).read_bytes(), Box(0.0, 0.8, 0.02, 0.05))
+    assert np.isfinite(drawn.encoding).all()
+    assert drawn.native_px < 40
+    assert drawn.poor
+
+
+def test_a_box_outside_the_picture_is_an_error(searcher, photos):
+    with pytest.raises(ImageError, match="outside"):
+        searcher.encode((photos / TWO).read_bytes(), Box(1.1, 0.2, 0.3, 0.3))
+
+
+def test_small_faces_are_poor_however_much_they_are_enlarged(searcher, photos):
+    image = Image.open(photos / TWO).convert("RGB")
+    sharp = searcher.search((photos / TWO).read_bytes()).faces[0]
+    width = round(22 / sharp.box.width)
+    small = image.resize((width, round(image.height * width / image.width)))
+    for picture in (small, small.resize(image.size)):
+        out = io.BytesIO()
+        picture.save(out, "PNG")
+        faces = searcher.search(out.getvalue()).faces
+        assert faces
+        assert all(face.poor for face in faces)
+
+
+def test_a_chip_at_the_edge_is_square_and_in_place():
+    picture = np.zeros((100, 200, 3), np.uint8)
+    picture[:, :, 0] = 255
+    for box in (Box(0, 0, 0.2, 0.4), Box(0.9, 0.8, 0.1, 0.2), Box(0, 0, 1, 1), Box(0.5, 0.5, 0.0, 0.0)):
+        chip = np.asarray(Image.open(io.BytesIO(chip_jpeg(picture, box))))
+        assert chip.shape == (150, 150, 3)
+        assert chip[75, 75, 0] > 200
+
+
+def test_every_awkward_file_ends_searched_or_with_a_reason(settings, photos):
+    """In one child: none of these files may cost it, and none may need more than its memory or time."""
+    pool = FacePool(1, settings)
+    errors = {}
+    try:
+        for path in sorted([*photos.glob("awkward/*/*"), *photos.glob("noface/*")]):
+            try:
+                pool.search(path.read_bytes())
+            except SearchError as error:
+                errors[path.name] = error
+        stats = pool.stats()
+    finally:
+        pool.stop()
+    assert all(isinstance(error, ImageError) and error.reason.endswith(".") for error in errors.values()), errors
+    assert (stats.started, stats.crashed, stats.timed_out) == (1, 0, 0)
+    assert stats.asked > 140
+    assert {"zero_bytes.jpg", "truncated_10pct.jpg", "circle.svg", "giant-image.jpg"} <= errors.keys()
+    assert not {"cmyk.tif", "rgb16.png", "jpeg_named.png", "hopper_bad_exif.jpg", "lossy.webp"} & errors.keys()
+
+
+def test_whoever_asks_a_pool_loads_no_networks():
+    code = "import sys, vision.pool; print(sorted({'dlib', 'onnxruntime', 'PIL', 'onnx'} & sys.modules.keys()))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

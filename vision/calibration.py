@@ -16,7 +16,7 @@ FAR = 0.75
 
 # Fitted by bench/constants.py on the development half of its people: logistic regression on the faces that were left open
 # after 8 to 40 answers, with the log odds of the share added. The other half was used for reports alone.
-INTERCEPT, CENTROID, NEAREST, REFUSED = 20.6, -31.2, -19.7, 12.3
+INTERCEPT, CENTROID, NEAREST, REFUSED = 23.3, -42.2, -16.4, 15.1
 ODD = 0.004
 """The share of a person's faces that no distance can tell: turned away, or wrongly labelled by their source."""
 MOST_ODD = 0.05
@@ -25,9 +25,8 @@ ALWAYS_WRONG = 2e-4
 WRONG_ANSWER = 0.03
 """What a volunteer is believed to err; a slip of one key in 33."""
 
-SHIFT_DEVIATION = 1.5
-SCALE_DEVIATION = 0.25
-SHIFTS = np.linspace(-4.5, 4.5, 31)
+SHIFT_DEVIATION, SCALE_DEVIATION = 1.0, 0.15
+SHIFTS = np.linspace(-3, 3, 25)
 SCALES = np.exp(np.linspace(-0.6, 0.6, 9))
 LOGITS = np.linspace(-40, 40, 801)
 
@@ -73,7 +72,13 @@ def share_of(logits: Doubles, rounds: int = 8) -> float:
     return share
 
 
-def corrected(logits: Doubles, answers: Flags, certain: Flags) -> Doubles:
+def corrected(
+    logits: Doubles,
+    answers: Flags,
+    certain: Flags,
+    shift_deviation: float = SHIFT_DEVIATION,
+    scale_deviation: float = SCALE_DEVIATION,
+) -> Doubles:
     """What the answers of one project make of the logits: the probability at each of LOGITS.
 
     It is averaged over all shifts and scales by how well each explains the answers.
@@ -83,7 +88,7 @@ def corrected(logits: Doubles, answers: Flags, certain: Flags) -> Doubles:
     values = SCALES[:, None, None] * logits + SHIFTS[None, :, None]
     yes = (1 - noise) * sigmoid(values) + noise * sigmoid(-values)
     fit = np.log(np.where(answers, yes, 1 - yes)).sum(axis=2)
-    fit -= 0.5 * (SHIFTS / SHIFT_DEVIATION) ** 2 + 0.5 * (np.log(SCALES)[:, None] / SCALE_DEVIATION) ** 2
+    fit -= 0.5 * (SHIFTS / shift_deviation) ** 2 + 0.5 * (np.log(SCALES)[:, None] / scale_deviation) ** 2
     weight = np.exp(fit - fit.max())
     weight /= weight.sum()
     return np.asarray(np.tensordot(weight, TABLE, 2))
@@ -96,12 +101,12 @@ def probability(logits: Doubles, curve: Doubles, share: float) -> Doubles:
     return np.asarray((1 - ALWAYS_WRONG) * p + odd * (1 - p))
 
 
-def cut(probabilities: Doubles, budget: int, least: float) -> float:
-    """The smallest probability that may be claimed so that at most 1 in `budget` is expected to be wrong.
+def cut(probabilities: Doubles, budget: int) -> float:
+    """The smallest probability that may be claimed so that of all claimed at most 1 in `budget` is expected to be wrong.
 
-    No face below `least` is claimed, however sure the others are: the many sure ones must not pay for a guess.
+    More than 1 where nothing may be.
     """
     ranked = np.sort(probabilities)[::-1]
     wrong = np.cumsum(1 - ranked)
-    allowed = (wrong <= np.arange(1, len(ranked) + 1) / budget) & (ranked >= least)
-    return float(ranked[np.flatnonzero(allowed)[-1]]) if allowed.any() else 1.1
+    allowed = np.flatnonzero(wrong <= np.arange(1, len(ranked) + 1) / budget)
+    return float(ranked[allowed[-1]]) if len(allowed) else 1.1

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision.calibration import Doubles
-from vision.known import Flags, Known, Label
+from vision.known import REFERENCE_ONLY, Flags, Known, Label
 from vision.matching import Predictions
 
 LEVEL = 0.9
 CERTAINTY = 2.0
 """Weight of the model's own probabilities, in expected finds."""
+ODD_SHARE, ODD_SHAPE = 0.01, 0.5
+"""Odd faces as a share of the matches found, and how much that differs between projects (the shape of a Gamma distribution)."""
+CLEARLY_NO = 0.02
+"""A person's face with less is called odd."""
 WORTH_MISSING = 0.05
 
 
@@ -30,32 +34,38 @@ class Unfound:
     high: int
 
 
-def unfound(left: Doubles, checked: Doubles, hits: Flags, *, level: float = LEVEL) -> Unfound:
+def unfound(left: Doubles, checked: Doubles, hits: Flags, found: int, *, level: float = LEVEL) -> Unfound:
     """How many of the faces neither answered nor claimed are the person's; `left` are their probabilities.
 
     `checked`: probabilities, without their own answer, of the faces that were drawn by chance among such and answered;
-    `hits`: which of these were the person's.
+    `hits`: which of these were the person's. `found`: matches found so far.
     """
-    if len(left) == 0:
-        return Unfound(0.0, 0, 0)
-    remaining, seen = float(left.sum()), float(checked.sum())
-    shape, rate = CERTAINTY + float(hits.sum()), CERTAINTY + seen
-    low, high = _interval(shape, rate / (rate + remaining), level, len(left))
-    return Unfound(min(shape / rate * remaining, len(left)), low, high)
-
-
-def _interval(shape: float, success: float, level: float, most: int) -> tuple[int, int]:
-    """The shortest interval of a negative binomial count that holds `level` of it."""
-    counts = np.arange(1, most + 1)
-    steps = np.log((counts - 1 + shape) / counts * (1 - success))
-    logs = np.concatenate(([0.0], np.cumsum(steps))) + shape * np.log(success)
-    mass = np.exp(logs - logs.max())
+    doubted = checked >= CLEARLY_NO
+    rate = CERTAINTY + float(checked[doubted].sum())
+    likely = _counts(CERTAINTY + float(hits[doubted].sum()), rate, float(left.sum()), len(left))
+    done = len(checked) / max(1, len(left) + len(checked))
+    rate = ODD_SHAPE / max(ODD_SHARE * found, 1e-9) + done
+    odd = _counts(ODD_SHAPE + float(hits[~doubted].sum()), rate, 1 - done, len(left))
+    mass = np.convolve(likely, odd)[: len(left) + 1]
     mass /= mass.sum()
+    return Unfound(float((mass * np.arange(len(mass))).sum()), *_shortest(mass, level))
+
+
+def _counts(shape: float, rate: float, exposure: float, most: int) -> Doubles:
+    """Chances of 0..most finds, at a rate that is Gamma(shape, rate) distributed: a negative binomial distribution."""
+    success = rate / (rate + exposure)
+    counts = np.arange(1, most + 1)
+    steps = np.log((counts - 1 + shape) / counts * (1 - success) + 1e-300)
+    return np.asarray(np.exp(np.concatenate(([0.0], np.cumsum(steps))) + shape * np.log(success)))
+
+
+def _shortest(mass: Doubles, level: float) -> tuple[int, int]:
+    """The shortest run of counts that holds `level`."""
     low = high = int(np.argmax(mass))
     held = mass[low]
-    while held < level:
+    while held < level and high - low + 1 < len(mass):
         below = mass[low - 1] if low > 0 else -1.0
-        above = mass[high + 1] if high < most else -1.0
+        above = mass[high + 1] if high + 1 < len(mass) else -1.0
         if above >= below:
             high, held = high + 1, held + above
         else:
@@ -73,8 +83,8 @@ class Stop:
 
 
 def stop(missing: Unfound, found: int, unsure: int) -> Stop:
-    """One may stop when at most WORTH_MISSING of the matches found (or none) are probably still unfound, at the upper end."""
-    return Stop(found > 0 and missing.high <= WORTH_MISSING * found, unsure, missing)
+    """One may stop when at most one match, or WORTH_MISSING of those found, is probably unfound, at the upper end."""
+    return Stop(found > 0 and missing.high <= max(1.0, WORTH_MISSING * found), unsure, missing)
 
 
 def expected_wrong(claimed: Doubles) -> float:
@@ -88,4 +98,5 @@ def from_predictions(known: Known, predictions: Predictions, checked: Flags) -> 
     left = known.open & known.encoded & ~predictions.matches
     drawn = checked & known.human & known.encoded & (p < predictions.cut)
     mine = known.labels == Label.TARGET
-    return unfound(p[left], p[drawn], mine[drawn])
+    found = int((predictions.matches | (known.confirmed & (known.files != REFERENCE_ONLY))).sum())
+    return unfound(p[left], p[drawn], mine[drawn], found)

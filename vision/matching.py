@@ -20,7 +20,11 @@ MIN_CONFIRMED = 5
 THRESHOLD = 0.6
 ERROR_BUDGET = 100
 LEAST_CLAIMED = 0.9
+"""However sure the others are: the many sure ones must not pay for a guess."""
+LEAST_CLAIMED_POOR = 0.99
 LEAST_UNSURE = 0.02
+NOTHING = 1.1
+"""The cut of a model that claims nothing."""
 NEAREST = 3
 MOST_REFERENCES = 512
 RELIABILITY = {
@@ -38,7 +42,6 @@ class Model:
 
     centroid: Floats | None
     references: Indices
-    weights: Doubles
     refusals: Indices
     confirmed: int
     on: bool
@@ -115,8 +118,8 @@ def predict(
     curve = calibration.corrected(logits[said], known.labels[said] == Label.TARGET, known.answers[said] >= 2)
     probability = calibration.probability(logits, curve, share)
     probability[~known.encoded] = 0.0
-    probability = one_per_file(probability, known)
-    suggestion, reason, cut = decide(known, model, measures, probability, threshold, error_budget)
+    alone, probability = probability, one_per_file(probability, known)
+    suggestion, reason, cut = decide(known, model, measures, alone, probability, threshold, error_budget)
     wrong = float((1 - probability[suggestion == Suggestion.MATCH]).sum())
     return Predictions(
         measures.centroid,
@@ -139,51 +142,76 @@ def infer(
     return predict(known, fit(known, min_confirmed=min_confirmed), threshold=threshold, error_budget=error_budget)
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How the matches of one run differ from those of the run before."""
+
+    new: int
+    withdrawn: int
+
+
+def changes(before: Codes, after: Codes) -> Changes:
+    """`before` and `after` are suggestions of the same faces, row by row; a face new since then was NONE before."""
+    was, now = before == Suggestion.MATCH, after == Suggestion.MATCH
+    return Changes(int((now & ~was).sum()), int((was & ~now).sum()))
+
+
 def one_per_file(probability: Doubles, known: Known) -> Doubles:
-    """Probabilities given that at most one face of a file is the person's (Bayes' rule over the faces of the file)."""
-    single = np.flatnonzero((known.files != REFERENCE_ONLY) & ~known.twice)
-    _, place, count = np.unique(known.files[single], return_inverse=True, return_counts=True)
-    crowded = single[count[place] > 1]
-    if len(crowded) == 0:
+    """Probabilities given that at most one face of a file is the person's: Bayes' rule over the faces of the file.
+
+    Two faces that are equally likely end below a half each. Answered faces keep theirs. Files marked `twice` are left alone.
+    """
+    rows = np.flatnonzero((known.files != REFERENCE_ONLY) & ~known.twice)
+    _, place, count = np.unique(known.files[rows], return_inverse=True, return_counts=True)
+    rows, place = rows[count[place] > 1], place[count[place] > 1]
+    if len(rows) == 0:
         return probability
+    p = np.clip(probability[rows], 1e-9, 1 - 1e-9)
+    odds = np.where(known.human[rows], 0.0, p / (1 - p))
+    taken = np.bincount(place, known.confirmed[rows], minlength=len(count)) > 0
+    shared = np.where(taken[place], 0.0, odds / (1 + np.bincount(place, odds, minlength=len(count))[place]))
     result = probability.copy()
-    _, place = np.unique(known.files[crowded], return_inverse=True)
-    given = np.clip(probability[crowded], 1e-9, 1 - 1e-9)
-    odds = given / (1 - given)
-    target = np.bincount(place, known.confirmed[crowded]) > 0
-    total = 1 + np.bincount(place, odds)
-    shared = np.where(target[place], np.where(known.confirmed[crowded], given, 0.0), odds / total[place])
-    answered = known.human[crowded]
-    result[crowded] = np.where(answered, given, shared)
+    result[rows] = np.where(known.human[rows], probability[rows], shared)
     return result
 
 
 def decide(
-    known: Known, model: Model, measures: Measures, probability: Doubles, threshold: float, error_budget: int
+    known: Known,
+    model: Model,
+    measures: Measures,
+    alone: Doubles,
+    probability: Doubles,
+    threshold: float = THRESHOLD,
+    error_budget: int = ERROR_BUDGET,
 ) -> tuple[Codes, Codes, float]:
-    """Suggestion and reason of each face, and the cut."""
-    n = len(known)
-    suggestion, reason = np.zeros(n, np.int8), np.zeros(n, np.int8)
+    """Suggestion and reason of each face, and the cut. `alone` is the probability but for the other faces of the file."""
+    suggestion, reason = np.zeros(len(known), np.int8), np.full(len(known), Reason.HUMAN, np.int8)
     open_ = known.open
-    reason[~open_] = Reason.HUMAN
     if not model.on:
         reason[open_] = Reason.OFF
-        return suggestion, reason, 1.1
+        return suggestion, reason, NOTHING
     near = measures.centroid <= threshold
-    may = open_ & near & known.encoded
-    cut = calibration.cut(probability[may], error_budget, LEAST_CLAIMED)
+    may = open_ & near & known.encoded & (probability >= np.where(known.poor, LEAST_CLAIMED_POOR, LEAST_CLAIMED))
+    cut = calibration.cut(probability[may], error_budget)
     match = may & (probability >= cut)
     unsure = open_ & ~match & known.encoded & (probability >= LEAST_UNSURE)
-    suggestion[open_] = Suggestion.NO_MATCH
-    suggestion[unsure] = Suggestion.UNSURE
-    suggestion[match] = Suggestion.MATCH
-    reason[open_] = Reason.DIFFERENT
-    reason[open_ & (measures.refused < measures.nearest)] = Reason.LIKE_A_NO
-    reason[unsure] = Reason.OVER_BUDGET
-    reason[unsure & known.poor] = Reason.POOR
-    reason[open_ & ~near & (probability >= LEAST_UNSURE)] = Reason.BEYOND_THRESHOLD
-    reason[match] = Reason.ALIKE
-    reason[open_ & ~known.encoded] = Reason.NO_ENCODING
+    crowded = alone - probability > LEAST_UNSURE
+    like_a_no = measures.refused < measures.nearest
+    ranked = (
+        (open_, Suggestion.NO_MATCH, Reason.DIFFERENT),
+        (open_ & like_a_no, Suggestion.NO_MATCH, Reason.LIKE_A_NO),
+        (open_ & crowded, Suggestion.NO_MATCH, Reason.SECOND_IN_FILE),
+        (unsure, Suggestion.UNSURE, Reason.OVER_BUDGET),
+        (unsure & like_a_no, Suggestion.UNSURE, Reason.LIKE_A_NO),
+        (unsure & ~near, Suggestion.UNSURE, Reason.BEYOND_THRESHOLD),
+        (unsure & known.poor, Suggestion.UNSURE, Reason.POOR),
+        (unsure & crowded, Suggestion.UNSURE, Reason.TWO_IN_FILE),
+        (match, Suggestion.MATCH, Reason.ALIKE),
+        (open_ & ~known.encoded, Suggestion.NO_MATCH, Reason.NO_ENCODING),
+    )
+    for where, what, why in ranked:
+        suggestion[where], reason[where] = what, why
+    suggestion[open_ & ~known.encoded] = Suggestion.NONE
     return suggestion, reason, cut
 
 
@@ -207,17 +235,17 @@ def _with_trust(known: Known, trust: Doubles, confirmed: int, on: bool) -> Model
     target = known.labels == Label.TARGET
     references = np.flatnonzero(target & (trust >= 0.5))
     refusals = np.flatnonzero(~target & (trust >= 0.5))
-    weights = trust[references]
     if len(references) == 0:
-        return Model(None, references, weights, refusals, confirmed, False, trust)
-    centroid = np.average(known.encodings[references], axis=0, weights=weights).astype(np.float32)
+        return Model(None, references, refusals, confirmed, False, trust)
+    centroid = known.encodings[references].mean(axis=0)
     near = np.argsort(distances_to(known.encodings[refusals], centroid), kind="stable")[:MOST_REFERENCES]
-    return Model(centroid, references, weights, refusals[near], confirmed, on, trust)
+    return Model(centroid, references, refusals[near], confirmed, on, trust)
 
 
 def _trust(known: Known, model: Model) -> Doubles:
     """How probably each label is right, by the other labels: Bayes' rule with the reliability of its source."""
-    rows = np.flatnonzero(known.encoded & (known.sources != Source.NONE) & (known.labels != Label.NONE))
+    said = (known.labels != Label.NONE) & (known.labels != Label.UNSURE)
+    rows = np.flatnonzero(known.encoded & said)
     logits = calibration.logit_of(measure(known, model, rows=rows))
     target = known.labels[rows] == Label.TARGET
     agrees = np.where(target, sigmoid(logits), sigmoid(-logits))
@@ -240,16 +268,10 @@ def _thinned(rows: Indices, most: int) -> Indices:
 
 
 def _without_self(centroid: Floats, rows: Indices, model: Model) -> Floats:
-    """Distances to the centroid of the other references, for faces that are references themselves."""
-    total = model.weights.sum()
-    rest = np.full(len(rows), total)
-    place = np.searchsorted(model.references, rows)
-    place[place == len(model.references)] = 0
-    own = model.references[place] == rows
-    rest[own] -= model.weights[place[own]]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        left_out = centroid * (total / rest)
-    return np.where(own, np.where(rest > 1e-6, left_out, 0.0), centroid).astype(np.float32)
+    """Distances to the centroid of the other references, for faces that are references themselves; 0 for the only one."""
+    count = len(model.references)
+    others = count / (count - 1) if count > 1 else 0.0
+    return np.where(np.isin(rows, model.references), centroid * others, centroid).astype(np.float32)
 
 
 def _nearest(known: Known, rows: Indices, references: Indices, k: int, missing: Floats) -> Floats:
@@ -265,5 +287,14 @@ def _silent(known: Known, model: Model) -> Predictions:
     reason = np.where(known.open, Reason.OFF, Reason.HUMAN).astype(np.int8)
     nothing = np.full(n, np.nan, np.float32)
     return Predictions(
-        nothing, nothing, np.zeros(n, np.int8), reason, np.ones(n, np.float32), 1.1, False, model.confirmed, 0.0, 0.0
+        nothing,
+        nothing,
+        np.zeros(n, np.int8),
+        reason,
+        np.ones(n, np.float32),
+        NOTHING,
+        False,
+        model.confirmed,
+        0.0,
+        0.0,
     )

@@ -9,15 +9,21 @@ import numpy as np
 
 from vision.calibration import Doubles
 from vision.geometry import distances, distances_to
-from vision.known import Indices, Known, Label, Source, Suggestion
+from vision.known import Indices, Known, Label, Source
 from vision.matching import Predictions
 
 SAME_PHOTO = 0.15
 """Faces nearer than this to one another are asked about one at a time: the second answer would say nothing new."""
-SAME_PERSON = 0.45
+SAME_PERSON = 0.55
 SAMPLE = 1500
 LIKELY = 400
 SIMILAR = 3
+MOST_SEEN = 256
+PLAUSIBLE = 0.005
+"""The least probability with which a face is worth being asked about for being unlike the others."""
+DOUBTFUL = 0.08
+"""In bits: a probability between 0.01 and 0.99."""
+CHECK_EVERY = UNSEEN_EVERY = 10
 
 
 class Why(StrEnum):
@@ -59,7 +65,7 @@ def crowd(known: Known, candidates: Indices, rng: np.random.Generator) -> Double
     near = np.exp(-((table / 0.3) ** 2)).mean(axis=1)
     refused = known.encoded & ((known.labels == Label.OTHER) | (known.labels == Label.NOT_FACE))
     if refused.any():
-        apart = distances(known.encodings[candidates], known.encodings[refused][-256:]).min(axis=1)
+        apart = distances(known.encodings[candidates], known.encodings[refused][-MOST_SEEN:]).min(axis=1)
         near = np.where(apart < SAME_PERSON, 0.0, near)
     return np.asarray(near, np.float64)
 
@@ -110,16 +116,27 @@ def _start(
 def _train(
     known: Known, predictions: Predictions, pool: Indices, rng: np.random.Generator, k: int
 ) -> list[tuple[int, Why]]:
-    """Once it is on: of ten, six where it is unsure, two unseen, two spot checks."""
-    unsure = _spread_out(known, pool, doubt(predictions)[pool], -(-k * 6 // 10))
-    left = np.setdiff1d(pool, unsure)
-    unseen = _farthest(known, predictions, left, k // 5)
-    left = np.setdiff1d(left, unseen)
-    decided = left[predictions.suggestion[left] != Suggestion.UNSURE]
-    checks = rng.choice(decided, min(k // 5, len(decided)), replace=False) if len(decided) else decided
-    chosen = [(int(r), Why.UNSURE) for r in unsure] + [(int(r), Why.UNSEEN) for r in unseen]
-    chosen += [(int(r), Why.SPOT_CHECK) for r in checks]
-    return chosen[:k]
+    """Once it is on: of ten, one spot check and one unseen; the rest where it is unsure, or more spot checks if it is not."""
+    likely = pool[predictions.probability[pool] >= PLAUSIBLE]
+    unseen = _farthest(known, likely, _some(k, UNSEEN_EVERY, rng))
+    left = np.setdiff1d(pool, unseen)
+    decided = left[doubt(predictions)[left] < DOUBTFUL]
+    checks = rng.permutation(decided)[: _some(k, CHECK_EVERY, rng)]
+    left = np.setdiff1d(left, checks)
+    unsure = left[doubt(predictions)[left] >= DOUBTFUL]
+    asked = _spread_out(known, unsure, doubt(predictions)[unsure], k - len(unseen) - len(checks))
+    chosen = [(row, Why.UNSURE) for row in asked] + [(int(row), Why.UNSEEN) for row in unseen]
+    chosen += [(int(row), Why.SPOT_CHECK) for row in checks]
+    rest = np.setdiff1d(left, asked)
+    weights = check_weights(predictions)[rest]
+    more = rest[np.argsort(rng.exponential(size=len(rest)) / weights, kind="stable")[: k - len(chosen)]]
+    return chosen + [(int(row), Why.SPOT_CHECK) for row in more]
+
+
+def _some(k: int, every: int, rng: np.random.Generator) -> int:
+    """k / every questions on average, as a whole number: a choice of three holds one in ten sometimes, not never."""
+    whole, rest = divmod(k, every)
+    return whole + int(rng.random() < rest / every)
 
 
 def _spread_out(known: Known, pool: Indices, score: Doubles, k: int) -> list[int]:
@@ -135,18 +152,17 @@ def _spread_out(known: Known, pool: Indices, score: Doubles, k: int) -> list[int
     return (chosen + put_off)[:k]
 
 
-def _farthest(known: Known, predictions: Predictions, pool: Indices, k: int) -> Indices:
-    """Faces unlike any answered so far, among the likelier ones: farthest first."""
+def _farthest(known: Known, pool: Indices, k: int) -> Indices:
+    """Of `pool` the faces least like any that was answered: farthest first."""
     if k == 0 or len(pool) == 0:
         return np.zeros(0, np.int64)
-    likely = pool[np.argsort(predictions.distance[pool], kind="stable")[:LIKELY]]
-    seen = known.encodings[known.human & known.encoded][-256:]
-    apart = distances(known.encodings[likely], seen).min(axis=1) if len(seen) else np.ones(len(likely), np.float32)
+    seen = known.encodings[known.human & known.encoded][-MOST_SEEN:]
+    apart = distances(known.encodings[pool], seen).min(axis=1) if len(seen) else np.ones(len(pool), np.float32)
     chosen: list[int] = []
-    for _ in range(min(k, len(likely))):
+    for _ in range(min(k, len(pool))):
         best = int(np.argmax(apart))
-        chosen.append(int(likely[best]))
-        apart = np.minimum(apart, distances_to(known.encodings[likely], known.encodings[likely[best]]))
+        chosen.append(int(pool[best]))
+        apart = np.minimum(apart, distances_to(known.encodings[pool], known.encodings[pool[best]]))
         apart[best] = -1
     return np.array(chosen, np.int64)
 

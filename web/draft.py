@@ -135,12 +135,13 @@ def check_person(client: Client, checked: Checked, language: str, today: date) -
             item=person.item,
         )
         return found.refused("item", text)
-    if _may_be_minor(person, today):
+    if may_be_minor(person, today):
         return found.refused("item", gettext("WikiVisage does not look for people under %(age)d.", age=ADULT))
     return found
 
 
-def _may_be_minor(person: Person, today: date) -> bool:
+def may_be_minor(person: Person, today: date) -> bool:
+    """Whether a living person may be under ADULT years, by the latest day of birth that Wikidata leaves open."""
     if person.born is None or person.died is not None:
         return False
     return person.born.latest > date(today.year - ADULT, today.month, min(today.day, 28))

@@ -63,6 +63,9 @@ _SENTENCES: dict[str, Lazy] = {
 }
 
 
+KEYS = frozenset(_SENTENCES)
+
+
 def reason(key: str | None) -> str:
     """The sentence for a reason key; an unknown key is shown as it is, so that it can be reported."""
     if not key:

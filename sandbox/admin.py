@@ -11,6 +11,7 @@ from sandbox import names, others
 from sandbox.faults import POINTS, BadFault
 from sandbox.media import world
 from sandbox.model import Json, Page, State
+from sandbox.people import known
 from sandbox.statements import depicted
 from sandbox.world import Counts
 
@@ -85,8 +86,6 @@ def _state(title: str, *, files: bool) -> Json:
 
 
 def _people() -> dict[str, str]:
-    from sandbox.people import known
-
     folders = {folder for page in world().state.pages.values() for folder in page.people}
     return {folder: known(folder).item for folder in sorted(folders)}
 

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from sandbox import names
 from sandbox.model import Page, Version
 from sandbox.pictures import STEPS, rendering
+from sandbox.props import archive_name
 from sandbox.world import World
 
 bp = Blueprint("media", __name__)
@@ -43,8 +44,6 @@ def original(a: str, b: str, name: str) -> Response:
 @bp.get("/w/images/archive/<a>/<b>/<name>")
 def archived(a: str, b: str, name: str) -> Response:
     """An older version of a file."""
-    from sandbox.props import archive_name
-
     file = _file(unquote(name).partition("!")[2])
     for version in file.versions[:-1] if file else []:
         if file and archive_name(file, version) == name:

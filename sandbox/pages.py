@@ -4,6 +4,7 @@ from flask import Blueprint, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox import names
+from sandbox.entities import terms
 from sandbox.media import page_of_error, to_media, world
 from sandbox.model import Entity, Item, Json, Page
 from sandbox.pictures import rendering
@@ -55,8 +56,6 @@ def entity_page(entity: str) -> AnyResponse:
 @bp.get("/wiki/Special:EntityData/<name>")
 def entity_data(name: str) -> AnyResponse:
     """A MediaInfo or an item as JSON."""
-    from sandbox.entities import terms
-
     entity_id = name.removesuffix(".json")
     page = world().page_of_id(int(entity_id[1:])) if entity_id[:1] == "M" and entity_id[1:].isdigit() else None
     item = world().item(entity_id)

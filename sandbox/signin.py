@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode, urlsplit
 
-from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
+from flask import Blueprint, Response, current_app, jsonify, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox import oauth
@@ -12,14 +12,10 @@ from sandbox.oauth import BadRequest, Codes, OAuthError
 
 bp = Blueprint("signin", __name__)
 COOKIE = "sandbox_user"
-codes = "oauth_codes"
-REST = ("/w/rest.php/oauth2", "/meta/w/rest.php/oauth2")
 
 
 def _codes() -> Codes:
-    from flask import current_app
-
-    found = current_app.extensions.setdefault(codes, Codes())
+    found = current_app.extensions.setdefault("oauth_codes", Codes())
     assert isinstance(found, Codes)
     return found
 

@@ -4,7 +4,7 @@ import copy
 import json
 from typing import Any
 
-from sandbox import errors
+from sandbox import errors, names
 from sandbox.api import Action, Call
 from sandbox.edits import link, page_of, save
 from sandbox.entities import entity_json
@@ -239,8 +239,6 @@ def set_label(call: Call) -> Json:
 
 def edit_page(call: Call) -> Json:
     """action=edit: an undo of a MediaInfo edit claims success and does nothing; a text becomes a new revision."""
-    from sandbox import names
-
     page = call.world.page(names.normalise(call.get("title")) or "")
     if page is None and call.get("pageid").isdigit():
         page = call.world.page_of_id(int(call.get("pageid")))

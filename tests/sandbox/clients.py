@@ -58,8 +58,10 @@ class Client:
     def ask(self, method: str, site: str = "", **params: Any) -> requests.Response:
         """A request to api.php, whatever comes."""
         whole = {"action": "query", "format": "json", "formatversion": 2, **params}
-        inside = {"params": whole} if method == "GET" else {"data": whole}
-        return self.http.request(method, f"{self.base}{site}/w/api.php", timeout=10, **inside)
+        url = f"{self.base}{site}/w/api.php"
+        if method == "GET":
+            return self.http.get(url, params=whole, timeout=10)
+        return self.http.post(url, data=whole, timeout=10)
 
     def post(self, **params: Any) -> requests.Response:
         """A change, with the CSRF token."""

@@ -11,7 +11,7 @@ from PIL import Image
 from sandbox import photos as demo
 from sandbox.__main__ import main
 from sandbox.build import RECIPES, NoPhotographs, build, read_variants
-from sandbox.model import State
+from sandbox.model import State, Version
 from sandbox.photos import CannotFetch, Package, fetch
 from sandbox.pictures import Pictures
 
@@ -68,8 +68,6 @@ def test_variants_fill_up_and_say_what_they_are(photos: Path, tmp_path: Path) ->
 def test_each_recipe_makes_another_picture(recipe: str, photos: Path, tmp_path: Path) -> None:
     source = tmp_path / "gradient.jpg"
     Image.linear_gradient("L").resize((300, 200)).rotate(20).convert("RGB").save(source)
-    from sandbox.model import Version
-
     pictures = Pictures(tmp_path / "cache")
     plain, made = (pictures.facts(Version(str(source), "", recipe=one)) for one in ("", recipe))
     assert made.sha1 != plain.sha1

@@ -34,7 +34,9 @@ def test_members_come_in_pages_of_500_that_join_without_gap(sandbox: Sandbox, cl
         for index in range(1203):
             page = sandbox.world.add_page(f"File:Many {index:04}.jpg", categories=["Category:Many"])
             page.versions = source.versions
-    rows, sizes, more = [], [], {}
+    rows: list[dict[str, Any]] = []
+    sizes: list[int] = []
+    more: dict[str, str] = {}
     while True:
         asked = {"list": "categorymembers", "cmtitle": "Category:Many", "cmlimit": "max", "cmtype": "file", **more}
         body = client.get(**asked)

@@ -44,6 +44,8 @@ class Load:
     lease: SearchLease
     left: int
     renewed: float
+    began: float
+    searched: int = 0
     dropped: bool = False
     touched: set[int] = field(default_factory=set)
 
@@ -131,7 +133,8 @@ class Conveyor:
         return None
 
     def _begin(self, lease: SearchLease) -> None:
-        load = Load(lease, len(lease.page_ids), time.monotonic())
+        now = time.monotonic()
+        load = Load(lease, len(lease.page_ids), renewed=now, began=now)
         with self._changed:
             self._loads.append(load)
         with self._yard.doing.at(f"detect {lease.project_id}"):
@@ -197,6 +200,7 @@ class Conveyor:
             with self._yard.doing.at(f"search for {job.lease.project_id}"):
                 result = self._tools.pool.search(data)
             load.touched.update(detect.keep(job, result, self._tools))
+            load.searched += 1
         except PoolStopped:
             raise Stopped from None
         except DetectorUnavailable as error:
@@ -234,6 +238,13 @@ class Conveyor:
         if over:
             self._tools.run(lambda db: searches.give_back(db, load.lease))
             self._want_models(load.touched | {load.lease.project_id})
+            log.info(
+                "searched %d of %d files in %.1f s",
+                load.searched,
+                len(load.lease.page_ids),
+                time.monotonic() - load.began,
+                extra={"stage": "detect", "project": load.lease.project_id},
+            )
 
     def _want_models(self, project_ids: set[int]) -> None:
         """The model runs for a first lease, every few leases, and when a project's files are all searched."""

@@ -47,8 +47,6 @@ def _look(task: Task, project: Project, tools: Tools) -> Outcome:
             return found
         cursor = found
     _review(task, project, cursor, tools)
-    began = datetime.fromisoformat(cursor["began"])
-    tools.run(lambda db: projects.crawled(db, project.id, cut=cursor["cut"], newest=began.replace(tzinfo=None)))
     log.info("looked at the source", extra={"stage": "crawl", "project": project.id})
     return Done(again_in=tools.settings.recrawl_hours * HOUR or None)
 
@@ -76,23 +74,27 @@ def _read_through(task: Task, project: Project, began: datetime, tools: Tools) -
     step = Step((), {})
     for step in steps(project, task.cursor, tools.wiki, tools.settings):
         tools.check()
-        cut = _take(task, project, step, tools) > 0 or step.cut or cut
         seen.update(page_id for page_id, _ in step.found)
+        cut = _take(task, project, step, tools) > 0 or step.cut or cut
+        if cut:
+            break
     if not seen and not resumed:
         return _nothing(project, tools)
     if not (cut or resumed):
         tools.run(lambda db: _left(db, task, project, seen))
-    return _taken(task, project, began, cut, watch.count(tools.wiki, project, step, began), tools)
+    counts = None if cut else watch.count(tools.wiki, project, step, began)
+    return _taken(task, project, began, cut, counts, tools)
 
 
 def _taken(
     task: Task, project: Project, began: datetime, cut: bool, counts: watch.Counts | None, tools: Tools
 ) -> dict[str, Any]:
     """Keep that the source was looked at; returns the cursor of what remains to be done."""
-    cursor = {"after": 0, "cut": cut, "began": began.isoformat()}
+    cursor = {"after": 0}
 
     def work(db: Connection) -> None:
         tasks.keep_cursor(db, task, cursor)
+        projects.crawled(db, project.id, cut=cut, newest=began.replace(tzinfo=None))
         if counts is not None:
             projects.keep_source_counts(db, project.id, counts.to_json())
 

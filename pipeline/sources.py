@@ -37,6 +37,8 @@ NO_PICTURES = frozenset(
     )
 )
 
+SPARE = 3
+
 Found = tuple[int, str]  # page id, title without namespace
 
 
@@ -95,7 +97,10 @@ def _category(project: Project, cursor: dict[str, Any] | None, client: Client, s
     # A category that counts as met is not entered.
     state = commons.WalkState.from_json(cursor["walk"]) if cursor else replace(begin, met=begin.met + out)
     most = settings.max_categories + len(out)
-    for batch in commons.walk(client, state, project.depth, max_files=settings.max_files, max_categories=most):
+    reading = (
+        SPARE * settings.max_files
+    )  # not all that is read is a picture; what a project may take is counted elsewhere
+    for batch in commons.walk(client, state, project.depth, max_files=reading, max_categories=most):
         found = tuple(
             (member.page_id, bare_title(member.title)) for member in batch.members if is_picture(member.title)
         )

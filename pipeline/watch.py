@@ -35,8 +35,8 @@ class Counts:
 
 
 def count(client: Client, project: Project, last: Step, now: datetime) -> Counts | None:
-    """What to keep after a category was read through; None for other sources, and where a limit cut it. Raises WikiError."""
-    if "walk" not in last.cursor or last.cut:
+    """What to keep after a category was read through to its end; None for other sources. Raises WikiError."""
+    if "walk" not in last.cursor:
         return None
     met = commons.WalkState.from_json(last.cursor["walk"]).met
     out = set(excluded(project))

@@ -7,13 +7,13 @@ from config import Settings
 from database import Database
 from sandbox.server import Sandbox
 from tests import servers
-from tests.pipeline.support import hog, new_project, rows, searched, until, value
+from tests.pipeline.support import hog, new_project, person, rows, searched, until, value
 
 
 def test_a_project_is_crawled_searched_and_modelled(
     local_settings: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
 ):
-    project = new_project(database)
+    project = new_project(database, person(sandbox))
     worker = servers.worker(hog(local_settings), "one", tmp_path)
     try:
         until(lambda: searched(database, project), 100)

@@ -1,12 +1,15 @@
 """What the tests of the worker share: a project, its worker's settings, and ways to wait and to look."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from config import Settings
 from database import Database
+from sandbox import others
+from sandbox.people import known, label_of
 from sandbox.server import Sandbox
 from store import projects, users
 from store.projects import NewProject
@@ -14,7 +17,31 @@ from token_crypto import TokenBox
 
 Value = TypeVar("Value")
 
-FEDERER = NewProject(item="Q1426", label="Roger Federer", source="Photographs with Roger Federer")
+
+def people(sandbox: Sandbox) -> list[str]:
+    """The people of the sandbox (folders of photographs), those with the most photographs first."""
+    counts = Counter(name for page in sandbox.world.state.pages.values() for name in page.people)
+    return [name for name, _ in counts.most_common()]
+
+
+def person(sandbox: Sandbox, place: int = 0) -> NewProject:
+    """A project for one of them, whose category holds their photographs and some of other people."""
+    name = people(sandbox)[place]
+    label = label_of(name)
+    return NewProject(item=known(name).item, label=label, source=f"Photographs with {label}")
+
+
+def other(sandbox: Sandbox, kind: str, **given: Any) -> Any:
+    """Somebody else does something to the wiki: see sandbox/others.py."""
+    with sandbox.world.lock:
+        return others.KINDS[kind](sandbox.world, given)
+
+
+def pictures_in(sandbox: Sandbox, category: str) -> list[str]:
+    """The titles of the pictures directly in a category, without namespace."""
+    pages = [sandbox.world.state.pages[number] for number in sandbox.world.members[f"Category:{category}"]]
+    titles = [page.title.partition(":")[2] for page in pages if page.namespace == 6 and page.versions]
+    return sorted(title for title in titles if not title.endswith((".ogg", ".pdf")))
 
 
 def hog(settings: Settings, **more: Any) -> Settings:
@@ -24,8 +51,7 @@ def hog(settings: Settings, **more: Any) -> Settings:
 
 def downloads(sandbox: Sandbox) -> dict[str, int]:
     """How often each picture was fetched."""
-    counts = sandbox.world.counts
-    return {**counts.thumbnails, **counts.originals}
+    return dict(sandbox.world.counts.thumbnails + sandbox.world.counts.originals)
 
 
 def new_user(database: Database, name: str = "Ada") -> int:
@@ -36,7 +62,7 @@ def new_user(database: Database, name: str = "Ada") -> int:
     return user.id
 
 
-def new_project(database: Database, new: NewProject = FEDERER, owner: str = "Ada") -> int:
+def new_project(database: Database, new: NewProject, owner: str = "Ada") -> int:
     owner_id = new_user(database, owner)
     with database.transaction() as db:
         return projects.create(db, owner_id, new)

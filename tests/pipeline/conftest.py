@@ -1,0 +1,71 @@
+"""The tools of a worker, for tests that run a stage by itself."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from config import Settings
+from database import Connection, Database
+from pipeline.lane import Stage, run_stage, settle
+from pipeline.outcome import Outcome
+from pipeline.tools import Tools, open_pool, open_wiki
+from store import tasks, workers
+from store.tasks import Kind, Task
+from tests.pipeline.support import hog
+from vision.pool import FacePool
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[FacePool]:
+    """Detector children for the whole run: they take a second to start."""
+    found = open_pool(hog(Settings()))
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def tools(local_settings: Settings, database: Database, pool: FacePool) -> Iterator[Tools]:
+    """The tools of a worker called "test" that works on the sandbox."""
+    stop = threading.Event()
+    settings = hog(local_settings)
+    wiki = open_wiki(settings, stop)
+    database.retry(lambda db: workers.start(db, "test", "localhost", 1))
+    yield Tools(settings, database, wiki, pool, "test", stop, rng=random.Random(1))
+    stop.set()
+    wiki.close()
+
+
+Run = Callable[[Kind, Stage], Outcome | None]
+
+
+@pytest.fixture
+def run(tools: Tools) -> Run:
+    """Claim the due work of a kind, run its stage, settle it; returns the outcome."""
+
+    def once(kind: Kind, stage: Stage) -> Outcome | None:
+        task = claimed(tools.database, kind)
+        outcome = run_stage(task, stage, tools)
+        settle(task, outcome, tools)
+        return outcome
+
+    return once
+
+
+def claimed(database: Database, kind: Kind, worker: str = "test") -> Task:
+    """The due work of a kind, claimed."""
+
+    def work(db: Connection) -> Task | None:
+        return tasks.claim(db, kind, worker)
+
+    found = database.retry(work)
+    assert found is not None, f"no {kind} is due"
+    return found
+
+
+def changed(tools: Tools, **more: Any) -> Tools:
+    """The same tools with other settings."""
+    return replace(tools, settings=replace(tools.settings, **more))

@@ -1,0 +1,199 @@
+"""Several workers, and workers that end in the middle: no file twice, nothing lost, nothing left claimed."""
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from config import Settings
+from database import Database
+from sandbox.server import Sandbox
+from store import projects
+from tests import servers
+from tests.pipeline.support import downloads, hog, new_project, person, rows, searched, until, value
+
+
+@pytest.fixture
+def busy(local_settings: Settings, sandbox: Sandbox) -> Iterator[Settings]:
+    """Workers that take few files at a time, from a wiki that takes its time."""
+    sandbox.world.settings.latency = 0.02
+    yield hog(local_settings, batch_size=5, detector_children=1, max_files=40)
+    sandbox.world.settings.latency = 0.0
+
+
+def nothing_is_claimed(database: Database) -> bool:
+    held = value(
+        database,
+        """SELECT (SELECT COUNT(*) FROM files WHERE lease_token IS NOT NULL)
+             + (SELECT COUNT(*) FROM tasks WHERE lease_token IS NOT NULL)
+             + (SELECT COUNT(*) FROM faces WHERE lease_token IS NOT NULL)""",
+    )
+    return bool(held == 0)
+
+
+def how_many_searched(database: Database) -> int:
+    return int(value(database, "SELECT COUNT(*) FROM files WHERE state = 'searched'"))
+
+
+@pytest.mark.parametrize("skip_locked", ["auto", "0"])
+def test_two_workers_search_each_file_once(
+    busy: Settings, database: Database, sandbox: Sandbox, tmp_path: Path, skip_locked: str
+):
+    project = new_project(database, person(sandbox))
+    settings = replace(busy, db_skip_locked=skip_locked)
+    workers = [servers.worker(settings, name, tmp_path) for name in ("one", "two")]
+    with ExitStack() as end:
+        for worker in workers:
+            end.callback(worker.stop)
+        until(lambda: searched(database, project), 100)
+        assert nothing_is_claimed(database)
+    twice = {title: count for title, count in downloads(sandbox).items() if count > 1}
+    assert twice == {}
+    titles = {f"File:{row['title']}" for row in rows(database, "SELECT title FROM files WHERE state = 'searched'")}
+    assert titles == set(downloads(sandbox))
+    assert len(titles) > 20
+    for worker in workers:  # both had a share, or the test shows nothing
+        assert worker.output().count("searched ") > 0, worker.output()
+
+
+def test_a_second_project_over_the_same_files_downloads_nothing(
+    busy: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
+):
+    first = new_project(database, person(sandbox))
+    worker = servers.worker(busy, "one", tmp_path)
+    with ExitStack() as end:
+        end.callback(worker.stop)
+        until(lambda: searched(database, first), 100)
+        before = downloads(sandbox)
+        second = new_project(database, replace(person(sandbox, 1), source=person(sandbox).source), owner="Bob")
+        until(lambda: value(database, "SELECT model_at FROM projects WHERE id = %s", second), 60)
+        until(lambda: searched(database, second), 60)
+    files = "SELECT page_id FROM project_files WHERE project_id = %s ORDER BY page_id"
+    shared = {row["page_id"] for row in rows(database, files, first)} & {
+        row["page_id"] for row in rows(database, files, second)
+    }
+    assert len(shared) > 20
+    more = downloads(sandbox)
+    assert {title for title in more if more[title] > before.get(title, 0)} <= _own(sandbox, database, second, shared)
+
+
+def _own(sandbox: Sandbox, database: Database, project: int, shared: set[int]) -> set[str]:
+    """The keys under which the sandbox counts files that only this project looks at (its person's bootstrap)."""
+    found = rows(database, "SELECT page_id FROM project_files WHERE project_id = %s", project)
+    titles = {sandbox.world.state.pages[row["page_id"]].title for row in found if row["page_id"] not in shared}
+    return {key for key in downloads(sandbox) if any(title.partition(":")[2] in key for title in titles)}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_worker_told_to_stop_ends_within_seconds_and_loses_nothing(
+    busy: Settings, database: Database, sandbox: Sandbox, tmp_path: Path, seed: int
+):
+    project = new_project(database, person(sandbox))
+    worker = servers.worker(busy, "one", tmp_path)
+    time.sleep(random.Random(seed).uniform(0.3, 8.0))
+    began = time.monotonic()
+    assert worker.stop(10) == 0
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in worker.output()
+    assert nothing_is_claimed(database)
+    assert value(database, "SELECT COUNT(*) FROM workers") == 0
+    done = how_many_searched(database)
+    after = servers.worker(replace(busy, batch_size=50), "two", tmp_path)
+    try:
+        until(lambda: searched(database, project), 100)
+    finally:
+        after.stop()
+    assert how_many_searched(database) >= done
+    _all_there(database, project)
+
+
+def _all_there(database: Database, project: int) -> None:
+    """Every file ended as searched or gone, and every searched one has as many faces as were found."""
+    states = rows(database, "SELECT state, COUNT(*) AS n FROM files GROUP BY state")
+    assert {row["state"] for row in states} <= {"searched", "gone"}
+    wrong = rows(
+        database,
+        """SELECT f.page_id FROM files f WHERE f.face_count <>
+             (SELECT COUNT(*) FROM faces x WHERE x.page_id = f.page_id AND x.project_id IS NULL)""",
+    )
+    assert wrong == []
+
+
+def test_a_killed_worker_loses_the_work_in_hand_at_most(
+    busy: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
+):
+    project = new_project(database, person(sandbox))
+    killed = servers.worker(busy, "one", tmp_path)
+    until(lambda: how_many_searched(database) > 10, 60)
+    killed.kill()
+    assert not nothing_is_claimed(database)
+    done = {row["page_id"] for row in rows(database, "SELECT page_id FROM files WHERE state = 'searched'")}
+    began = {row["page_id"]: row["searched_at"] for row in rows(database, "SELECT page_id, searched_at FROM files")}
+    with database.transaction() as db:  # as if it had been silent for a minute
+        db.execute("UPDATE workers SET heartbeat_at = NOW() - INTERVAL 61 SECOND WHERE id = 'one'")
+    other = servers.worker(busy, "two", tmp_path)
+    try:
+        until(lambda: searched(database, project), 100)
+    finally:
+        other.stop()
+    now = {row["page_id"]: row["searched_at"] for row in rows(database, "SELECT page_id, searched_at FROM files")}
+    assert {page: now[page] for page in done} == {page: began[page] for page in done}
+    assert nothing_is_claimed(database)
+    _all_there(database, project)
+
+
+def test_a_worker_of_the_same_name_takes_over_at_once(
+    busy: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
+):
+    project = new_project(database, person(sandbox))
+    killed = servers.worker(busy, "one", tmp_path)
+    until(lambda: how_many_searched(database) > 5, 60)
+    killed.kill()
+    again = servers.worker(busy, "one", tmp_path)
+    try:
+        until(lambda: searched(database, project), 60)
+    finally:
+        again.stop()
+    _all_there(database, project)
+
+
+def test_an_idle_worker_begins_a_new_project_within_two_seconds(
+    local_settings: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
+):
+    worker = servers.worker(hog(local_settings), "one", tmp_path)
+    try:
+        until(lambda: value(database, "SELECT COUNT(*) FROM workers") == 1, 20)
+        time.sleep(1.0)
+        began = time.monotonic()
+        project = new_project(database, person(sandbox))
+        until(lambda: value(database, "SELECT COUNT(*) FROM project_files WHERE project_id = %s", project), 10, 0.02)
+        assert time.monotonic() - began < 2.0
+    finally:
+        worker.stop()
+
+
+def test_a_paused_project_is_left_alone_within_one_batch(
+    busy: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
+):
+    project = new_project(database, person(sandbox))
+    worker = servers.worker(replace(busy, download_throttle=0.1), "one", tmp_path)
+    try:
+        until(lambda: how_many_searched(database) >= 3, 60)
+        with database.transaction() as db:
+            projects.set_status(db, project, "paused")
+        done = how_many_searched(database)
+        time.sleep(4)
+        settled = how_many_searched(database)
+        assert settled - done <= 2 * busy.batch_size
+        time.sleep(1.5)
+        assert how_many_searched(database) == settled
+        assert nothing_is_claimed(database)
+        with database.transaction() as db:
+            projects.set_status(db, project, "active")
+        until(lambda: how_many_searched(database) > settled, 20)
+    finally:
+        worker.stop()

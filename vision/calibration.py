@@ -101,12 +101,12 @@ def probability(logits: Doubles, curve: Doubles, share: float) -> Doubles:
     return np.asarray((1 - ALWAYS_WRONG) * p + odd * (1 - p))
 
 
-def cut(probabilities: Doubles, budget: int) -> float:
+def cut(probabilities: Doubles, budget: int, least: float = 0.0) -> float:
     """The smallest probability that may be claimed so that of all claimed at most 1 in `budget` is expected to be wrong.
 
-    More than 1 where nothing may be.
+    Nothing below `least` is claimed. More than 1 where nothing may be.
     """
     ranked = np.sort(probabilities)[::-1]
     wrong = np.cumsum(1 - ranked)
-    allowed = np.flatnonzero(wrong <= np.arange(1, len(ranked) + 1) / budget)
+    allowed = np.flatnonzero((wrong <= np.arange(1, len(ranked) + 1) / budget) & (ranked >= least))
     return float(ranked[allowed[-1]]) if len(allowed) else 1.1

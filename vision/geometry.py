@@ -20,10 +20,13 @@ def distances_to(a: Floats, point: Floats) -> Floats:
 
 def apart_from_self(table: Floats, rows: Indices, columns: Indices) -> Floats:
     """`table` with infinity wherever a row and a column stand for the same face."""
-    places = {int(face): place for place, face in enumerate(columns)}
-    same = [(i, places[int(face)]) for i, face in enumerate(rows) if int(face) in places]
-    for i, j in same:
-        table[i, j] = np.inf
+    if len(columns) == 0:
+        return table
+    order = np.argsort(columns)
+    place = np.searchsorted(columns[order], rows)
+    place[place == len(columns)] = 0
+    same = np.flatnonzero(columns[order[place]] == rows)
+    table[same, order[place[same]]] = np.inf
     return table
 
 

@@ -81,11 +81,13 @@ class Known:
     answers: Codes = field(default_factory=lambda: np.zeros(0, np.int8))
     asked: Flags = field(default_factory=lambda: np.zeros(0, bool))
     twice: Flags = field(default_factory=lambda: np.zeros(0, bool))
+    encoded: Flags = field(init=False)
 
     def __post_init__(self) -> None:
         n = len(self.encodings)
         if self.encodings.shape != (n, 128):
             raise ValueError(f"encodings have the shape {self.encodings.shape}, not (n, 128)")
+        object.__setattr__(self, "encoded", np.isfinite(self.encodings[:, 0]))
         for name, dtype in (("poor", bool), ("answers", np.int8), ("asked", bool), ("twice", bool)):
             if len(getattr(self, name)) == 0:
                 object.__setattr__(self, name, np.zeros(n, dtype))
@@ -105,10 +107,6 @@ class Known:
     def confirmed(self) -> Flags:
         """Faces that a human, looking at them singly, said are the person."""
         return np.asarray(self.human & (self.labels == Label.TARGET))
-
-    @property
-    def encoded(self) -> Flags:
-        return np.asarray(np.isfinite(self.encodings[:, 0]))
 
     @property
     def open(self) -> Flags:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,13 +10,13 @@ import numpy as np
 
 from vision.calibration import Doubles
 from vision.geometry import distances, distances_to
-from vision.known import Indices, Known, Label, Source
+from vision.known import Floats, Indices, Known, Label, Source
 from vision.matching import Predictions
 
 SAME_PHOTO = 0.15
 """Faces nearer than this to one another are asked about one at a time: the second answer would say nothing new."""
 SAME_PERSON = 0.55
-SAMPLE = 1500
+SAMPLE, NEIGHBOURS = 1500, 500
 LIKELY = 400
 SIMILAR = 3
 MOST_SEEN = 256
@@ -24,6 +25,7 @@ PLAUSIBLE = 0.005
 DOUBTFUL = 0.08
 """In bits: a probability between 0.01 and 0.99."""
 CHECK_EVERY = UNSEEN_EVERY = 10
+AGAIN_EVERY = 5
 
 
 class Why(StrEnum):
@@ -60,7 +62,7 @@ def mistaken(known: Known, predictions: Predictions) -> Indices:
 
 def crowd(known: Known, candidates: Indices, rng: np.random.Generator) -> Doubles:
     """How many faces look like each candidate, as a share; 0 next to a "No". The category is about the person."""
-    sample = candidates if len(candidates) <= SAMPLE else rng.choice(candidates, SAMPLE, replace=False)
+    sample = candidates if len(candidates) <= NEIGHBOURS else rng.choice(candidates, NEIGHBOURS, replace=False)
     table = distances(known.encodings[candidates], known.encodings[sample])
     near = np.exp(-((table / 0.3) ** 2)).mean(axis=1)
     refused = known.encoded & ((known.labels == Label.OTHER) | (known.labels == Label.NOT_FACE))
@@ -74,63 +76,81 @@ def choose(known: Known, predictions: Predictions, rng: np.random.Generator, k: 
     """The next `k` questions, best first; fewer if fewer faces are left. Poor faces come last."""
     candidates = np.flatnonzero(known.open & known.encoded & ~known.asked)
     good, poor = candidates[~known.poor[candidates]], candidates[known.poor[candidates]]
-    chosen: list[tuple[int, Why]] = []
-    for pool in (good, poor):
-        if len(chosen) < k and len(pool):
-            pick = _train if predictions.on else _start
-            chosen += pick(known, predictions, pool, rng, k - len(chosen))
-    if predictions.on:
-        again = [(int(row), Why.MISTAKEN) for row in mistaken(known, predictions)[: max(1, k // 5)]]
-        chosen = (again + chosen)[:k]
-    return _with_similar(known, chosen)
+    if not predictions.on:
+        chosen = _start(known, predictions, good, rng, k)
+        return _with_similar(known, chosen + _start(known, predictions, poor, rng, k - len(chosen)))
+    again = [(int(row), Why.MISTAKEN) for row in mistaken(known, predictions)[: _some(k, AGAIN_EVERY, rng)]]
+    chosen = _mixed(again + _train(known, predictions, good, rng, k - len(again)), rng)
+    return _with_similar(known, chosen + _mixed(_train(known, predictions, poor, rng, k - len(chosen)), rng))
+
+
+def _mixed(chosen: list[tuple[int, Why]], rng: np.random.Generator) -> list[tuple[int, Why]]:
+    """The kinds interleaved by chance, each in its own order: questions are ranked anew long before the last one is asked."""
+    kinds = [why for _, why in chosen]
+    queues = {why: iter([row for row, kind in chosen if kind == why]) for why in kinds}
+    return [(next(queues[kinds[i]]), kinds[i]) for i in rng.permutation(len(kinds))]
 
 
 def spot_checks(known: Known, predictions: Predictions, rng: np.random.Generator, k: int) -> Indices:
     """`k` faces drawn at random among those not answered, more often where it would matter: see `check_weights`."""
     rows = np.flatnonzero(known.open & known.encoded & ~known.asked)
-    weights = check_weights(predictions)[rows]
-    order = np.argsort(rng.exponential(size=len(rows)) / weights, kind="stable")
-    return np.asarray(rows[order[:k]], np.int64)
+    return np.asarray(rows[_drawn(check_weights(predictions.probability[rows]), k, rng)], np.int64)
 
 
-def check_weights(predictions: Predictions) -> Doubles:
-    """Each face's weight in the draw of spot checks (Efraimidis and Spirakis 2006).
+def check_weights(probability: Floats) -> Doubles:
+    """Each face's weight in the draw of spot checks: the deviation that it adds to the estimate, sqrt(p(1-p)).
 
-    Proportional to the deviation that it adds to the estimate, sqrt(p(1-p)), with a floor: every face may be drawn.
+    With a floor: every face may be drawn.
     """
-    p = predictions.probability.astype(np.float64)
+    p = probability.astype(np.float64)
     return np.sqrt(np.clip(p * (1 - p), 0, 1)) + 1e-3
+
+
+def _drawn(weights: Doubles, k: int, rng: np.random.Generator) -> Indices:
+    """`k` places drawn without replacement, in proportion to `weights` (Efraimidis and Spirakis 2006)."""
+    if k <= 0 or len(weights) == 0:
+        return np.zeros(0, np.int64)
+    keys = rng.exponential(size=len(weights)) / weights
+    first = np.argpartition(keys, min(k, len(keys)) - 1)[:k]
+    return np.asarray(first[np.argsort(keys[first], kind="stable")], np.int64)
 
 
 def _start(
     known: Known, predictions: Predictions, pool: Indices, rng: np.random.Generator, k: int
 ) -> list[tuple[int, Why]]:
     """Before the model is on: most alike to what is known, or else the middle of the thickest crowd."""
+    if k <= 0 or len(pool) == 0:
+        return []
     if np.isfinite(predictions.distance[pool]).any():
         score = predictions.probability[pool].astype(np.float64) - predictions.distance[pool] * 1e-3
         return [(row, Why.ALIKE) for row in _spread_out(known, pool, score, k)]
-    score = crowd(known, pool, rng)
-    return [(row, Why.FIRST) for row in _spread_out(known, pool, score, k)]
+    some = pool if len(pool) <= SAMPLE else np.sort(rng.choice(pool, SAMPLE, replace=False))
+    return [(row, Why.FIRST) for row in _spread_out(known, some, crowd(known, some, rng), k)]
 
 
 def _train(
     known: Known, predictions: Predictions, pool: Indices, rng: np.random.Generator, k: int
 ) -> list[tuple[int, Why]]:
     """Once it is on: of ten, one spot check and one unseen; the rest where it is unsure, or more spot checks if it is not."""
+    if k <= 0 or len(pool) == 0:
+        return []
     likely = pool[predictions.probability[pool] >= PLAUSIBLE]
     unseen = _farthest(known, likely, _some(k, UNSEEN_EVERY, rng))
-    left = np.setdiff1d(pool, unseen)
+    left = _without(pool, unseen)
     decided = left[doubt(predictions)[left] < DOUBTFUL]
-    checks = rng.permutation(decided)[: _some(k, CHECK_EVERY, rng)]
-    left = np.setdiff1d(left, checks)
+    checks = decided[rng.permutation(len(decided))[: _some(k, CHECK_EVERY, rng)]]
+    left = _without(left, checks)
     unsure = left[doubt(predictions)[left] >= DOUBTFUL]
     asked = _spread_out(known, unsure, doubt(predictions)[unsure], k - len(unseen) - len(checks))
     chosen = [(row, Why.UNSURE) for row in asked] + [(int(row), Why.UNSEEN) for row in unseen]
     chosen += [(int(row), Why.SPOT_CHECK) for row in checks]
-    rest = np.setdiff1d(left, asked)
-    weights = check_weights(predictions)[rest]
-    more = rest[np.argsort(rng.exponential(size=len(rest)) / weights, kind="stable")[: k - len(chosen)]]
+    rest = _without(left, asked)
+    more = rest[_drawn(check_weights(predictions.probability[rest]), k - len(chosen), rng)]
     return chosen + [(int(row), Why.SPOT_CHECK) for row in more]
+
+
+def _without(pool: Indices, taken: Sequence[int] | Indices) -> Indices:
+    return np.asarray(pool[~np.isin(pool, taken)])
 
 
 def _some(k: int, every: int, rng: np.random.Generator) -> int:

@@ -78,7 +78,7 @@ def page(project_id: int) -> str:
         role=role,
         question=questions[0] if questions else None,
         questions=questions,
-        none=coming.none,
+        nothing=coming.none,
         review=link("review.page", project_id),
         counts=coming.counts,
         portrait=asked.chip_url(project_id, chip) if chip else portrait,
@@ -111,7 +111,7 @@ def questions(project_id: int) -> dict[str, Any]:
     none = coming.none and render_template(
         "classify/_none.html",
         project=project,
-        none=coming.none,
+        nothing=coming.none,
         counts=coming.counts,
         review=link("review.page", project_id),
     )

@@ -50,7 +50,7 @@ export class View {
   words() {
     const { question } = this;
     byId("question").textContent = t(this.group ? "group" : "single");
-    byId("why").textContent = question.why;
+    byId("why").textContent = [this.askedText(), question.why].filter(Boolean).join(" ");
     byId("description").textContent = byId("description").title = question.description;
     byId("taken").textContent = question.taken;
     byId("age").textContent = question.age;
@@ -159,6 +159,12 @@ export class View {
         ? t("yes_n", { n: asked.n })
         : t("yes");
     byId("yes-text").textContent = text;
+  }
+
+  /** Which of several faces is asked about, in words. */
+  askedText() {
+    const asked = this.question.faces.find((face) => face.id === this.question.face);
+    return this.group && asked ? t("asked_n", { n: asked.n }) : "";
   }
 
   /** Light up a face while its number is pointed at. */

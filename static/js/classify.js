@@ -2,7 +2,6 @@
 
 import { call } from "./lib/api.js";
 import { t } from "./lib/strings.js";
-import { toast } from "./lib/toast.js";
 import { drawBox } from "./classify-box.js";
 import { listen, swipes } from "./classify-keys.js";
 import { Outbox } from "./classify-outbox.js";
@@ -162,6 +161,7 @@ function present() {
   const question = current;
   const pictures = supply.preload(question);
   view.show(question, pictures.picture);
+  byId("spoken").textContent = [byId("question").textContent, view.askedText(), question.why, question.description, question.age].join(" ");
   if (pictures.picture) return;
   pictures.photo.then(
     (picture) => current === question && view.picture(picture),
@@ -174,10 +174,10 @@ async function undo() {
   if (!last) return say(t("nothing_undo"));
   outbox.undo(last.step);
   supply.unsettle(last.faces);
-  if (!last.question) return say(t("undone", { title: "" }));
+  say(t("undone"));
+  if (!last.question) return;
   if (current) supply.back(current);
   supply.back(last.question);
-  say(t("undone", { title: last.question.title }));
   next();
 }
 
@@ -260,8 +260,13 @@ function state({ pending, problem, keeps }) {
   if (status.textContent !== shown) status.textContent = shown;
 }
 
+/** One line at a time, over the photograph's edge, read out by screen readers. */
 function say(text) {
-  if (text) toast(text, 4);
+  if (!text) return;
+  const message = byId("message");
+  message.textContent = text;
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => (message.textContent = ""), 2500 + 50 * text.length);
 }
 
 function uuid() {

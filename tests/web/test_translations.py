@@ -37,7 +37,9 @@ def wanted() -> set[str]:
     found = set()
     for place in places:
         relative = [(pattern.split("/", 1)[-1], method) for pattern, method in methods]
-        for _name, _line, text, _comments, _context in extract_from_dir(str(place), relative, keywords=KEYWORDS):
+        for _name, _line, text, _comments, _context in extract_from_dir(
+            str(place), relative, keywords=KEYWORDS, directory_filter=lambda _: True
+        ):
             found.add(forms(text)[0])
     return found
 

@@ -51,15 +51,29 @@ _SENTENCES: dict[str, Lazy] = {
     "login_wanted": lazy_gettext("The query service wants a sign-in of its own. A search is used instead."),
     "bad_tags": lazy_gettext("The wiki refuses the change tag of this tool. Its operator has to see to it."),
     # a picture
-    "not_an_image": lazy_gettext("The file is not a picture that can be read."),
-    "truncated": lazy_gettext("The picture is incomplete."),
-    "empty": lazy_gettext("The file is empty."),
-    "too_many_pixels": lazy_gettext("The picture has too many pixels to be searched."),
-    "crashed": lazy_gettext("The face detector failed on this picture."),
-    "hung": lazy_gettext("The face detector took too long on this picture."),
+    "deleted": lazy_gettext("The file is not on Commons any more."),
+    "redirect": lazy_gettext("The page leads to another file now."),
+    "no_file": lazy_gettext("There is a page, but no file behind it."),
+    "not_an_image": lazy_gettext("The file is sound, film or a document, not a picture."),
+    "no_rendering": lazy_gettext("Commons has no rendering of this file that could be searched."),
+    "image": lazy_gettext("The picture is damaged, too large, or in a format that cannot be searched."),
+    "search_timeout": lazy_gettext("The face detector took too long on this picture."),
+    "search_crashed": lazy_gettext("The face detector failed on this picture."),
+    "internal": lazy_gettext("Something unforeseen happened. It is tried again."),
+    # an edit
+    "overwritten": lazy_gettext("The file has a new version since it was approved: please look again."),
+    "changed_by_others": lazy_gettext("Somebody else has changed this statement since. It was left alone."),
+    "not_approved": lazy_gettext("The approval was taken back before it was sent."),
+    "asked_again": lazy_gettext("It was taken back on Commons, and you were asked again."),
     # a project
     "project_deleted": lazy_gettext("The project was deleted."),
-    "no_such_category": lazy_gettext("There is no such category on Commons any more."),
+    "source_empty": lazy_gettext("The source holds no files at the moment. It is looked at again in an hour."),
+    "category_empty": lazy_gettext("The category is empty at the moment. It is looked at again in an hour."),
+    "category_missing": lazy_gettext(
+        "There is no such category on Commons any more. It is looked for again in an hour."
+    ),
+    "invalid_pile": lazy_gettext("The number of the PagePile is not one."),
+    "pile_of_another_wiki": lazy_gettext("The PagePile is not of Wikimedia Commons."),
 }
 
 

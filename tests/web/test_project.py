@@ -60,13 +60,13 @@ def test_search_tells_what_went_wrong_and_tries_again(database: Database, alice:
     with database.transaction() as db:
         add_files(db, cast.project_id, 4)
         db.execute("UPDATE files SET face_count = 0 WHERE page_id = 1")
-        db.execute("UPDATE files SET state = 'error', error = 'truncated' WHERE page_id IN (2, 3)")
+        db.execute("UPDATE files SET state = 'error', error = 'image' WHERE page_id IN (2, 3)")
         found = progress.search(db, cast.project_id)
     assert (found.files, found.searched, found.no_face, found.faces) == (4, 2, 1, 1)
-    assert found.troubles == (progress.Trouble("truncated", False, 2),)
+    assert found.troubles == (progress.Trouble("image", False, 2),)
     page = alice.get(f"/projects/{cast.project_id}").text
     assert "2 files could not be searched" in page
-    assert "The picture is incomplete." in page
+    assert "The picture is damaged" in page
     alice.post(f"/projects/{cast.project_id}/retry")
     with database.transaction() as db:
         assert progress.search(db, cast.project_id).waiting == 2

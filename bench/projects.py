@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.encodings import Faces, Photo
+from vision.geometry import distances_to
 from vision.known import REFERENCE_ONLY, Flags, Floats, Indices, Known, Label, Source
 from vision.questions import Question
 
@@ -21,6 +22,7 @@ CENTRE = 0.05
 ERRS = 0.03
 BOOTSTRAPPED = 1 / 3
 BAD_BOOTSTRAP = 0.15
+UNLIKE = 0.65
 TRUE, ERRING, NO_PORTRAIT, BOOTSTRAP = VOLUNTEERS = ("true", "errs", "no_portrait", "bad_bootstrap")
 
 
@@ -71,6 +73,18 @@ def _subject(photo: Photo, faces: Faces) -> int | None:
         return None
     away = ((boxes[:, :2] + boxes[:, 2:] / 2 - 0.5) ** 2).sum(axis=1)
     return int(photo.rows[np.argmin(np.where(central, away, np.inf))])
+
+
+def unlike(pool: People) -> list[str]:
+    """ "set/person: how many" of the faces that look nothing like the rest of their person's, probably labelled wrongly."""
+    found = []
+    for kind, name in pool.subjects():
+        rows = [row for row in pool.rows(name) if pool.sets[row] == kind]
+        middle = np.median(pool.encodings[rows], axis=0)
+        count = int((distances_to(pool.encodings[rows], middle) > UNLIKE).sum())
+        if count:
+            found.append(f"{kind}/{name}: {count}")
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

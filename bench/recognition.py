@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench import encodings, targets
-from bench.projects import VOLUNTEERS, People, in_development, make_project, people
+from bench.projects import VOLUNTEERS, People, in_development, make_project, people, unlike
 from bench.runs import BASELINE, BUDGETS, SPOT_CHECKS, Result, play, play_baseline
 from bench.times import measured
 from vision.settings import SearchSettings
@@ -138,6 +138,7 @@ def make_report(
     return {
         "photos": len(faces.photos),
         "photos_without_a_usable_face": len(faces.photos) - len(pool.names),
+        "labelled_but_unlike": unlike(pool),
         "detector": SearchSettings(mirror=not options.no_mirror).detector_version,
         "encoder": SearchSettings(mirror=not options.no_mirror).encoder_version,
         "quick": options.quick,
@@ -233,6 +234,10 @@ def show(report: dict[str, Any]) -> None:
             line = f"{row['set'][:9]:10}{row['share']:>6}{row['answers']:>8} {row['volunteer']:14}{row['method']:9}"
             cells = [_cell(row[key], digits, 10) for key, _, digits in COLUMNS]
             print(line + "".join(cells) + "".join(_cell(row["budgets"][str(b)], 4, 9) for b in BUDGETS))
+    if report["labelled_but_unlike"]:
+        print(
+            "\nCounted as the person's though they look like somebody else:", ", ".join(report["labelled_but_unlike"])
+        )
     print("\nSeconds, by number of faces:")
     for size, seconds in report["times"].items():
         print(f"{size:>8}  inference {seconds['inference']:.3f}  ten questions {seconds['questions']:.4f}")

@@ -24,7 +24,7 @@ def missed(rows: Sequence[Row], who: str) -> list[str]:
         *_each(ours, who, TRUE, "answers_to_model", lambda v: v <= 6, "at most 6"),
         *_each(ours, who, ERRING, "precision_mean", lambda v: v >= 0.985, "at least 0.985"),
         *_each(ours, who, BOOTSTRAP, "precision_mean", lambda v: v >= 0.985, "at least 0.985"),
-        *_each(ours, who, TRUE, "coverage", lambda v: v >= 0.9, "at least 0.9"),
+        *_uncovered(ours, who),
         *_each(ours, who, TRUE, "upper_bound_share", lambda v: v <= 0.05, "at most 0.05"),
         *_over_budget(ours, who),
         *_less_sure(rows, who),
@@ -40,6 +40,18 @@ def _each(
         for row in chosen
         if row[key] is None or not holds(row[key])
     ]
+
+
+def _uncovered(rows: Sequence[Row], who: str) -> list[str]:
+    """Nine of ten runs, over all sets: where a source labels bystanders as the person, no interval can know of them."""
+    said = []
+    for share in sorted({row["share"] for row in rows}):
+        chosen = [row for row in rows if (row["volunteer"], row["answers"], row["share"]) == (TRUE, ANSWERS, share)]
+        runs = sum(row["people"] * row["seeds"] for row in chosen if row["coverage"] is not None)
+        held = sum(row["people"] * row["seeds"] * row["coverage"] for row in chosen if row["coverage"] is not None)
+        if chosen and held < 0.9 * runs:
+            said.append(f"{who}, share {share}: the interval held the truth in {held:.0f} of {runs} runs, not in 90 %")
+    return said
 
 
 def _over_budget(rows: Iterable[Row], who: str) -> list[str]:

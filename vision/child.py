@@ -17,6 +17,8 @@ from vision.errors import ImageError, SearchCrashed, SearchError
 from vision.faces import Box, Face, SearchResult
 from vision.settings import SearchSettings
 
+LIBC = ctypes.CDLL(None)
+M_ARENA_MAX = -8  # malloc.h
 READY, TAKEN = "ready", "taken"
 
 
@@ -36,6 +38,7 @@ def main(pipe: connection.Connection, open_work: Open, settings: SearchSettings,
     """Say READY once loaded; to each (box or None, bytes) say TAKEN, then (result or error, whether to be replaced)."""
     _settle(memory)
     work = open_work(settings)
+    LIBC.malloc_trim(0)  # reading the networks leaves half of what it took unused
     pipe.send(READY)
     while True:
         try:
@@ -56,7 +59,7 @@ def _settle(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.putenv(name, "1")
-    ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX: one heap, which gives memory back better than several
+    LIBC.mallopt(M_ARENA_MAX, 1)  # one heap wastes less than one a thread
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

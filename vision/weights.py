@@ -53,7 +53,8 @@ def cached(cache: Path, name: str) -> Path | None:
     """The cached file, if it is there and its checksum is the one noted when it was written."""
     path, noted = cache / name, cache / f"{name}.sha256"
     try:
-        return path if noted.read_text().strip() == _sha256(path.read_bytes()) else None
+        with path.open("rb") as file:
+            return path if noted.read_text().strip() == hashlib.file_digest(file, "sha256").hexdigest() else None
     except OSError:
         return None
 

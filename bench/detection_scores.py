@@ -1,0 +1,142 @@
+"""What the answers of a part of bench/detection.py are worth."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.photographs import OURS_WIDTH, Photograph
+from vision.faces import Array, Box, Image
+
+HIT_OVERLAP = 0.4  # intersection over union with a box drawn by hand
+PERSON_DISTANCE = 0.5  # from the person's centroid
+OUTLIER_DISTANCE = 0.6
+TIMED_FACES = 60
+AGREEMENT = 1e-5
+
+
+class Answer(NamedTuple):
+    """Faces of a photograph; no encodings where the part makes none."""
+
+    name: str
+    boxes: list[Box]
+    encodings: Array | None
+
+
+def of(photographs: list[Photograph], answers: Mapping[str, Answer]) -> dict[str, Any]:
+    """Faces, recall and precision against the boxes drawn by hand, faces seen in things, persons found."""
+    drawn = [(photograph.boxes, answers[photograph.name].boxes) for photograph in photographs if photograph.boxes]
+    hits = sum(_hits(boxes, found) for boxes, found in drawn)
+    truth, found = sum(len(boxes) for boxes, _ in drawn), sum(len(found) for _, found in drawn)
+    return {
+        "faces": sum(len(answer.boxes) for answer in answers.values()),
+        "hand_drawn": truth,
+        "recall": hits / truth if truth else None,
+        "precision": hits / found if truth and found else None,
+        "faces_in_noface": sum(len(answers[each.name].boxes) for each in photographs if each.empty),
+        **_persons(photographs, answers),
+    }
+
+
+def _hits(truth: tuple[Box, ...], found: list[Box]) -> int:
+    """Each drawn box is hit by one face at most, and the other way round; the best overlaps first."""
+    pairs = sorted(
+        ((one.overlap(other), i, j) for i, one in enumerate(truth) for j, other in enumerate(found)), reverse=True
+    )
+    used_truth, used_found = set[int](), set[int]()
+    for overlap, i, j in pairs:
+        if overlap >= HIT_OVERLAP and i not in used_truth and j not in used_found:
+            used_truth.add(i)
+            used_found.add(j)
+    return len(used_truth)
+
+
+def _persons(photographs: list[Photograph], answers: Mapping[str, Answer]) -> dict[str, int | None]:
+    """In how many labelled photographs a face is within PERSON_DISTANCE of the centroid of the person it shows.
+
+    The centroid is that of the part's own encodings of the person's photographs with one face, without outliers. A face
+    near the centroid of somebody the photograph is not said to show counts as a stranger taken for them.
+    """
+    by_person = defaultdict[str, list[Array]](list)
+    for photograph in photographs:
+        encodings = answers[photograph.name].encodings
+        if photograph.person is not None and encodings is not None:
+            by_person[photograph.person].append(encodings)
+    centroids = {person: centroid for person, faces in by_person.items() if (centroid := _centroid(faces)) is not None}
+    if not centroids:
+        return {"labelled": None, "person_found": None, "strangers": None}
+    found = {
+        (person, other): sum(_near(faces, centroids[other]) for faces in photos)
+        for person, photos in by_person.items()
+        for other in centroids
+    }
+    return {
+        "labelled": sum(map(len, by_person.values())),
+        "person_found": sum(found[person, person] for person in centroids),
+        "strangers": sum(count for (person, other), count in found.items() if person != other),
+    }
+
+
+def _near(faces: Array, centroid: Array) -> bool:
+    return bool(len(faces)) and bool(np.linalg.norm(faces - centroid, axis=1).min() < PERSON_DISTANCE)
+
+
+def _centroid(photos: list[Array]) -> Array | None:
+    single = [faces[0] for faces in photos if len(faces) == 1] or [faces[0] for faces in photos if len(faces)]
+    if not single:
+        return None
+    encodings = np.array(single)
+    centre: Array = np.median(encodings, axis=0)
+    for _ in range(5):
+        near = np.linalg.norm(encodings - centre, axis=1) < OUTLIER_DISTANCE
+        centre = encodings[near].mean(axis=0) if near.any() else centre
+    return centre
+
+
+def encode_ms(photographs: list[Photograph], folder: Path, cache: Path) -> dict[str, dict[str, float]]:
+    """Milliseconds of one core a face, on the same faces in turns; checks that both networks say the same.
+
+    `encode_ms_per_face` is one run of the network, `encode_ms_mirrored` what a face costs with its mirror image.
+    """
+    from vision import weights
+    from vision.encode import DlibNetwork, Encoder, OnnxNetwork
+
+    graph = weights.resnet(cache)
+    assert graph is not None
+    theirs, ours = DlibNetwork(), OnnxNetwork(graph)
+    mirrored = Encoder(ours, mirror=True)
+    spent = dict.fromkeys(("theirs", "ours", "mirrored"), 0.0)
+    chips = _chips(photographs, folder)
+    for i in range(len(chips)):
+        one = chips[i : i + 1]
+        outputs = {}
+        for name, network in (("theirs", theirs), ("ours", ours), ("mirrored", mirrored.encode)):
+            begun = time.process_time()
+            outputs[name] = network(one)
+            spent[name] += time.process_time() - begun
+        if np.abs(outputs["theirs"] - outputs["ours"]).max() > AGREEMENT:
+            raise RuntimeError("the two networks disagree about a face")
+    ms = {name: seconds * 1000 / len(chips) for name, seconds in spent.items()}
+    both = {"encode_ms_per_face": ms["ours"], "encode_ms_mirrored": ms["mirrored"]}
+    return {"baseline": {"encode_ms_per_face": ms["theirs"]}, "ours": both, "second_look": both}
+
+
+def _chips(photographs: list[Photograph], folder: Path) -> Image:
+    from vision.align import Aligner
+    from vision.decode import decode
+    from vision.hog import HogDetector
+
+    detector, aligner, chips = HogDetector(), Aligner(), list[Image]()
+    for photograph in photographs:
+        picture = decode((folder / str(OURS_WIDTH) / f"{photograph.name}.jpg").read_bytes())
+        chips += [aligner.align(picture, found).chip for found in detector.detect(picture)]
+        if len(chips) >= TIMED_FACES:
+            break
+    if not chips:
+        raise RuntimeError("no photograph shows a face")
+    return np.stack(chips[:TIMED_FACES])

@@ -207,7 +207,7 @@ class Sender:
     def _send(self, edit: Edit, verdict: Write) -> Written:
         self._pace()
         hex_, label = self._hexes[edit.batch_id]
-        words = depicts.summary(_summary_words(edit, label), hex_)
+        words = depicts.summary(depicts.summary_words(edit.action, edit.item, label), hex_)
         bearer, csrf = self._authorization.bearer(), self._authorization.csrf()
         wiki = self._tools.wiki
         self._sent.append(self._tools.clock())
@@ -361,8 +361,3 @@ def _about_to_send(edit: Edit, verdict: Write) -> Edit:
     """The row as it stands while its request is out. An addition that has no statement id yet gets a new random one."""
     statement_id = verdict.statement_id or edit.statement_id or depicts.new_statement_id(edit.page_id, uuid.uuid4())
     return replace(edit, state="sending", statement_id=statement_id, base_revision=verdict.base_revision)
-
-
-def _summary_words(edit: Edit, label: str) -> str:
-    verb = {"add": "depicts", "remove": "does not depict", "qualify": "position of"}[edit.action]
-    return f"{verb} [[d:{edit.item}|{label}]], seen with WikiVisage"

@@ -46,6 +46,11 @@ class Batch:
         """Edits that are not settled yet."""
         return self.counts.get("queued", 0) + self.counts.get("sending", 0)
 
+    @property
+    def settled(self) -> int:
+        """Edits that are settled."""
+        return self.total - self.open
+
 
 def create(db: Connection, project_id: int, user_id: int, kind: Kind, item: str, label: str) -> int:
     """An empty running batch with a random hex of its own (< 2^48, as edit groups want it)."""
@@ -63,9 +68,9 @@ def get(db: Connection, batch_id: int, project_id: int) -> Batch:
     return found[0]
 
 
-def of_project(db: Connection, project_id: int, limit: int = 50) -> list[Batch]:
-    """The project's batches, newest first."""
-    return _select(db, "b.project_id = %s ORDER BY b.id DESC LIMIT %s", (project_id, limit))
+def of_project(db: Connection, project_id: int, limit: int = 50, before: int = 2**63) -> list[Batch]:
+    """The project's batches, newest first; `before`: those older than this one."""
+    return _select(db, "b.project_id = %s AND b.id < %s ORDER BY b.id DESC LIMIT %s", (project_id, before, limit))
 
 
 def running(db: Connection, user_id: int) -> list[Batch]:

@@ -242,3 +242,10 @@ def standing(db: Connection, project_id: int, limit: int, after_id: int = 0) -> 
 def reverted(db: Connection, edit_ids: Sequence[int]) -> None:
     """Note that somebody took our statements back on the wiki: not sent again unless a human asks."""
     db.execute(f"UPDATE edits SET state = 'reverted' WHERE id IN ({marks(edit_ids)}) AND state = 'done'", edit_ids)
+
+
+def standing_of_batch(db: Connection, batch_id: int) -> list[int]:
+    """The ids of a batch's additions that were written and stand as far as we know: those that can be undone."""
+    return db.column(
+        "SELECT id FROM edits WHERE batch_id = %s AND action = 'add' AND state = 'done' ORDER BY id", (batch_id,)
+    )

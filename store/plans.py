@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from database import Connection, marks
 from store import batches, edits, tasks
+from store.asking import Chip
 
-# A file is not planned again while an edit of the same statement is open or stands; after a revert a human has to ask.
+# Of an edit that was undone or reverted: a human asked to send its file once more.
+_ASKED_AGAIN = "asked_again"
+# A file is not planned again while an edit of the same statement is open or stands; after a revert or an undo a human has to ask.
 _OPEN_OR_STANDS = "e.state IN ('queued', 'sending', 'done', 'already', 'reverted')"
 
 
@@ -15,7 +18,8 @@ _OPEN_OR_STANDS = "e.state IN ('queued', 'sending', 'done', 'already', 'reverted
 class Planned:
     """What would be written, or left alone, for one approved file.
 
-    `verdict` is send, or why not: stated, sent, open, reverted, overwritten, gone.
+    `verdict` is send, or why not: stated, sent, open, undone, reverted, overwritten, gone. `earlier`: why it was not written
+    when it was sent before (a reason key), where that is so.
     """
 
     page_id: int
@@ -26,6 +30,22 @@ class Planned:
     probability: float | None
     prominent: bool
     verdict: str
+    earlier: str | None
+    chip: Chip | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Approved files by verdict; of those to send, how many were approved in bulk, and how many are expected to be wrong."""
+
+    counts: dict[str, int]
+    bulk: int
+    expected_wrong: float
+
+    @property
+    def ready(self) -> int:
+        """How many would be written."""
+        return self.counts.get("send", 0)
 
 
 _VERDICT = f"""CASE WHEN a.suspended THEN 'overwritten' WHEN f.state = 'gone' THEN 'gone'
@@ -35,7 +55,10 @@ _VERDICT = f"""CASE WHEN a.suspended THEN 'overwritten' WHEN f.state = 'gone' TH
     AND e.state IN ('queued', 'sending')) THEN 'open'
   WHEN EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item AND e.action = 'add'
     AND e.project_id = p.id AND {_OPEN_OR_STANDS}) THEN 'sent'
-  WHEN pf.stated THEN 'stated' ELSE 'send' END"""
+  WHEN pf.stated THEN 'stated'
+  WHEN EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item AND e.action = 'add'
+    AND e.project_id = p.id AND e.state = 'undone' AND COALESCE(e.error, '') <> '{_ASKED_AGAIN}') THEN 'undone'
+  ELSE 'send' END"""
 
 
 _PLAN = """FROM approvals a JOIN projects p ON p.id = a.project_id JOIN files f ON f.page_id = a.page_id
@@ -45,21 +68,43 @@ _PLAN = """FROM approvals a JOIN projects p ON p.id = a.project_id JOIN files f 
   WHERE a.project_id = %s"""
 
 
+def summary(db: Connection, project_id: int) -> Summary:
+    """The plan in figures. What a human approved alone counts as right; a bulk approval is wrong 1 - probability of the time."""
+    rows = db.rows(
+        f"""SELECT {_VERDICT} AS verdict, COUNT(*) AS files, SUM(a.kind = 'bulk') AS bulk,
+              SUM(IF(a.kind = 'bulk', 1 - COALESCE(r.probability, a.probability, 1), 0)) AS wrong {_PLAN} GROUP BY verdict""",
+        (project_id,),
+    )
+    ready = next((row for row in rows if row["verdict"] == "send"), {"bulk": 0, "wrong": 0})
+    return Summary({row["verdict"]: row["files"] for row in rows}, int(ready["bulk"]), float(ready["wrong"]))
+
+
 def plan_counts(db: Connection, project_id: int) -> dict[str, int]:
     """How many approved files have each verdict."""
-    rows = db.rows(f"SELECT {_VERDICT} AS verdict, COUNT(*) AS files {_PLAN} GROUP BY verdict", (project_id,))
-    return {row["verdict"]: row["files"] for row in rows}
+    return summary(db, project_id).counts
 
 
 def plan(db: Connection, project_id: int, verdicts: Sequence[str], limit: int, offset: int = 0) -> list[Planned]:
     """Approved files with one of the verdicts, the least certain first."""
     rows = db.rows(
-        f"""SELECT * FROM (SELECT a.page_id, f.title, a.face_id, a.kind, COALESCE(u.name, '') AS approved_by,
-              COALESCE(r.probability, a.probability) AS probability, a.prominent, {_VERDICT} AS verdict {_PLAN}) planned
-            WHERE verdict IN ({marks(verdicts)}) ORDER BY kind = 'alone', probability, page_id LIMIT %s OFFSET %s""",
-        (project_id, *verdicts, limit, offset),
+        f"""SELECT planned.*, c.face_id IS NOT NULL AS has_chip, LEFT(COALESCE(h.sha1, ''), 8) AS version,
+              (SELECT e.error FROM edits e WHERE e.page_id = planned.page_id AND e.project_id = %s AND e.action = 'add'
+                 AND e.state IN ('failed', 'skipped') ORDER BY e.id DESC LIMIT 1) AS earlier
+            FROM (SELECT * FROM (SELECT a.page_id, f.title, a.face_id, a.kind, COALESCE(u.name, '') AS approved_by,
+                COALESCE(r.probability, a.probability) AS probability, a.prominent, {_VERDICT} AS verdict {_PLAN}) every
+              WHERE verdict IN ({marks(verdicts)}) ORDER BY kind = 'alone', probability, page_id LIMIT %s OFFSET %s) planned
+            LEFT JOIN faces h ON h.id = planned.face_id LEFT JOIN face_chips c ON c.face_id = planned.face_id
+            ORDER BY kind = 'alone', probability, page_id""",
+        (project_id, project_id, *verdicts, limit, offset),
     )
-    return [Planned(**{**row, "prominent": bool(row["prominent"])}) for row in rows]
+    return [_planned(row) for row in rows]
+
+
+def _planned(row: dict[str, Any]) -> Planned:
+    version, has_chip = row.pop("version"), row.pop("has_chip")
+    return Planned(
+        **{**row, "prominent": bool(row["prominent"]), "chip": Chip(row["face_id"], version) if has_chip else None}
+    )
 
 
 def send(db: Connection, project_id: int, user_id: int) -> int | None:
@@ -68,7 +113,10 @@ def send(db: Connection, project_id: int, user_id: int) -> int | None:
     The project's row is locked: two clicks make one batch.
     """
     project = db.row("SELECT item, label, write_position FROM projects WHERE id = %s FOR UPDATE", (project_id,))
-    todo = [row.page_id for row in plan(db, project_id, ["send"], 1_000_000)]
+    todo = db.column(
+        f"SELECT page_id FROM (SELECT a.page_id, {_VERDICT} AS verdict {_PLAN}) every WHERE verdict = 'send' ORDER BY page_id",
+        (project_id,),
+    )
     if project is None or not todo:
         return None
     batch_id = batches.create(db, project_id, user_id, "send", project["item"], project["label"])
@@ -91,10 +139,11 @@ def send(db: Connection, project_id: int, user_id: int) -> int | None:
 
 
 def send_again(db: Connection, project_id: int, page_ids: Sequence[int]) -> int:
-    """A human asks to send reverted files once more: they are planned again. Returns how many."""
+    """A human asks to send reverted or undone files once more: they are planned again. Returns how many edits they had."""
     return db.execute(
-        f"""UPDATE edits SET state = 'undone' WHERE project_id = %s AND state = 'reverted'
-            AND page_id IN ({marks(page_ids)})""",
+        f"""UPDATE edits SET state = 'undone', error = '{_ASKED_AGAIN}' WHERE project_id = %s AND action = 'add'
+            AND page_id IN ({marks(page_ids)})
+            AND (state = 'reverted' OR (state = 'undone' AND COALESCE(error, '') <> '{_ASKED_AGAIN}'))""",
         (project_id, *page_ids),
     )
 

@@ -17,6 +17,8 @@ BLUEPRINTS = (
     "web.pages",
     "web.pictures",
     "web.project",
+    "web.publishing",
+    "web.review",
     "web.settings",
 )
 

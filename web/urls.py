@@ -42,6 +42,16 @@ def item_page(item: str) -> str:
     return _page(settings().wikidata_pages, item)
 
 
+def diff_page(revision: int) -> str:
+    """What a revision changed, on Commons."""
+    return _page(settings().commons_pages, f"Special:Diff/{revision}")
+
+
+def batch_page(hex_: str) -> str:
+    """A batch of edits at EditGroups, by the number in its summaries."""
+    return f"https://editgroups-commons.toolforge.org/b/CB/{hex_}/"
+
+
 def page_url(page: int, query: Mapping[str, str]) -> str:
     """The address of another page of the list that is shown, with the same filters."""
     values: dict[str, Any] = {**(request.view_args or {}), **query, "page": page}

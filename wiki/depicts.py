@@ -7,6 +7,7 @@ so that a repeated request cannot write twice. None is repeated here.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from wiki import names
@@ -110,6 +111,12 @@ def read_statements(client: Client, page_ids: Sequence[int], *, bearer: str = ""
 def new_statement_id(page_id: int, uuid: UUID) -> str:
     """`M123$UUID`, to be stored before it is sent."""
     return names.statement_id(page_id, uuid)
+
+
+def summary_words(action: Literal["add", "remove", "qualify"], item: str, label: str) -> str:
+    """What an edit's summary says of it, in English as everybody on Commons reads it."""
+    verb = {"add": "depicts", "remove": "does not depict", "qualify": "position of"}[action]
+    return f"{verb} [[d:{item}|{label}]], seen with WikiVisage"
 
 
 def summary(words: str, batch: str) -> str:

@@ -1,0 +1,251 @@
+"""Read models for the review: faces by what is known of them, who said it, and what may be done with them.
+
+Predictions and labels follow the faces: every visible face that no human settled has a prediction a second or two after it was
+found, every settled one has a label. The lists start from these, so that a page of 20,000 faces costs as little as one of 200.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from database import Connection, marks
+from store.asking import Chip
+from store.faces import VISIBLE
+
+Show = Literal[
+    "matches", "approved", "confirmed", "unsure", "non_matches", "rejected", "bootstrap", "drawn", "stated", "waiting"
+]
+SHOWS: tuple[Show, ...] = (
+    "matches", "approved", "confirmed", "unsure", "non_matches", "rejected", "bootstrap", "drawn", "stated", "waiting"
+)  # fmt: skip
+Sort = Literal["certainty", "doubt", "similarity", "newest"]
+SORTS: tuple[Sort, ...] = ("certainty", "doubt", "similarity", "newest")
+
+_ORDERS: dict[Sort, str] = {
+    "certainty": "probability DESC, face_id DESC",
+    "doubt": "probability IS NULL, probability, face_id",
+    "similarity": "distance IS NULL, distance, face_id",
+    "newest": "newest DESC, face_id DESC",
+}
+
+_UNSETTLED = """NOT EXISTS (SELECT 1 FROM labels h WHERE h.project_id = p.project_id AND h.face_id = p.face_id
+  AND h.source IN ('human', 'implied'))"""
+_UNAPPROVED = """NOT EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = p.project_id AND a.page_id = p.page_id
+    AND NOT a.suspended)
+  AND NOT EXISTS (SELECT 1 FROM project_files n WHERE n.project_id = p.project_id AND n.page_id = p.page_id
+    AND n.file_answer = 'not_shown')"""
+
+
+def _predicted(suggestion: str, more: str) -> str:
+    return f"""SELECT p.face_id, p.probability, p.distance, p.face_id AS newest FROM predictions p
+      WHERE p.project_id = %s AND p.suggestion = '{suggestion}' AND {more}"""
+
+
+def _labelled(condition: str) -> str:
+    return f"""SELECT l.face_id, p.probability, p.distance, COALESCE(l.answer_id, 0) AS newest FROM labels l
+      LEFT JOIN predictions p ON p.project_id = l.project_id AND p.face_id = l.face_id
+      WHERE l.project_id = %s AND {condition}"""
+
+
+def _approved(condition: str) -> str:
+    return f"""SELECT a.face_id, COALESCE(p.probability, a.probability) AS probability, p.distance,
+        UNIX_TIMESTAMP(a.created_at) AS newest
+      FROM approvals a LEFT JOIN predictions p ON p.project_id = a.project_id AND p.face_id = a.face_id
+      WHERE a.project_id = %s AND a.face_id IS NOT NULL AND NOT a.suspended AND {condition}"""
+
+
+# What each filter holds, a SELECT with the project as its only argument (twice for a union).
+_MEMBERS: dict[Show, tuple[str, ...]] = {
+    "matches": (_predicted("match", f"{_UNSETTLED} AND {_UNAPPROVED}"),),
+    "approved": (_approved("a.kind = 'bulk'"),),
+    "confirmed": (_labelled("l.source = 'human' AND l.label = 'target' AND NOT l.suspended"),),
+    "unsure": (
+        _predicted("unsure", f"{_UNSETTLED} AND {_UNAPPROVED}"),
+        _labelled("l.source IN ('human', 'implied') AND (l.label = 'unsure' OR l.suspended)"),
+    ),
+    "non_matches": (_predicted("no_match", _UNSETTLED),),
+    "rejected": (
+        _labelled("l.source IN ('human', 'implied') AND l.label IN ('other', 'not_face') AND NOT l.suspended"),
+    ),
+    "bootstrap": (_labelled("l.source IN ('bootstrap', 'portrait')"),),
+    "drawn": (
+        """SELECT f.id AS face_id, p.probability, p.distance, f.id AS newest FROM faces f
+           LEFT JOIN predictions p ON p.project_id = f.project_id AND p.face_id = f.id
+           WHERE f.project_id = %s AND f.state <> 'gone' AND NOT EXISTS (SELECT 1 FROM faces d
+             WHERE d.page_id = f.page_id AND d.project_id = f.project_id AND d.replaces = f.id AND d.state <> 'gone')""",
+    ),
+    "stated": (
+        """SELECT f.id AS face_id, p.probability, p.distance, f.id AS newest FROM project_files pf
+           JOIN faces f ON f.page_id = pf.page_id AND f.state <> 'gone'
+             AND (f.project_id IS NULL OR f.project_id = pf.project_id)
+           LEFT JOIN predictions p ON p.project_id = pf.project_id AND p.face_id = f.id
+           WHERE pf.project_id = %s AND pf.stated AND NOT EXISTS (SELECT 1 FROM faces d WHERE d.page_id = f.page_id
+             AND d.project_id = pf.project_id AND d.replaces = f.id AND d.state <> 'gone')""",
+    ),
+    "waiting": (
+        _approved(
+            """EXISTS (SELECT 1 FROM project_files w WHERE w.project_id = a.project_id AND w.page_id = a.page_id
+                 AND NOT w.stated)
+               AND NOT EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.project_id = a.project_id
+                 AND e.action = 'add' AND e.state IN ('done', 'already', 'reverted', 'undone'))"""
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The model's suggestions that nobody approved yet, and how many of them are to be expected wrong."""
+
+    faces: int
+    expected_wrong: float
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in the review. `said` is who speaks last: a human's label before bootstrap before the model.
+
+    `label`, `source`: as in labels, None where nothing stands; `suggestion`: the model's; `approved`: how its file is to be
+    written because of this face; `said_by`, `approved_by`: names.
+    """
+
+    face_id: int
+    page_id: int
+    title: str
+    chip: Chip | None
+    label: str | None
+    source: str | None
+    said_by: str | None
+    suspended: bool
+    suggestion: str | None
+    probability: float | None
+    distance: float | None
+    approved: Literal["alone", "bulk"] | None
+    approved_by: str | None
+    prominent: bool
+    drawn: bool
+    poor: bool
+    stated: bool
+
+    @property
+    def human(self) -> bool:
+        """Whether a human's word stands for it, about itself or about another face of the file."""
+        return self.source in {"human", "implied"} and not self.suspended
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A face in the list of all faces; the fields mean what they mean in `Face`."""
+
+    face: int
+    page: int
+    title: str
+    label: str | None
+    source: str | None
+    suggestion: str | None
+    probability: float | None
+    distance: float | None
+    approved: Literal["alone", "bulk"] | None
+
+
+def counts(db: Connection, project_id: int) -> dict[Show, int]:
+    """How many faces each filter holds."""
+    parts: dict[Show, list[str]] = {show: list(_MEMBERS[show]) for show in SHOWS}
+    selects = [
+        f"SELECT '{show}' AS name, COUNT(*) AS n FROM ({part}) x" for show, found in parts.items() for part in found
+    ]
+    found: dict[Show, int] = dict.fromkeys(SHOWS, 0)
+    for row in db.rows(" UNION ALL ".join(selects), [project_id] * len(selects)):
+        found[row["name"]] += int(row["n"])
+    return found
+
+
+def matches(db: Connection, project_id: int) -> Matches:
+    """What approving all suggestions would approve. A probability p that is calibrated is wrong 1 - p of the time."""
+    row = db.row(
+        f"SELECT COUNT(*) AS faces, COALESCE(SUM(1 - probability), 0) AS wrong FROM ({_MEMBERS['matches'][0]}) x",
+        (project_id,),
+    )
+    assert row is not None
+    return Matches(int(row["faces"]), float(row["wrong"]))
+
+
+def ids(db: Connection, project_id: int, show: Show, sort: Sort, limit: int, offset: int = 0) -> list[int]:
+    """The faces of a filter in order, some of them."""
+    parts = _MEMBERS[show]
+    return db.column(
+        f"SELECT face_id FROM ({' UNION ALL '.join(parts)}) x ORDER BY {_ORDERS[sort]} LIMIT %s OFFSET %s",
+        [*[project_id] * len(parts), limit, offset],
+    )
+
+
+def faces(db: Connection, project_id: int, face_ids: Sequence[int]) -> list[Face]:
+    """These faces in this order; those that the project does not see are left out."""
+    rows = db.rows(
+        f"""SELECT f.id AS face_id, f.page_id, x.title, LEFT(COALESCE(f.sha1, ''), 8) AS version,
+              c.face_id IS NOT NULL AS has_chip, l.label, l.source, COALESCE(l.suspended, 0) AS suspended, u.name AS said_by,
+              p.suggestion, COALESCE(p.probability, a.probability) AS probability, p.distance, a.kind AS approved,
+              v.name AS approved_by, COALESCE(a.prominent, 0) AS prominent, f.project_id IS NOT NULL AS drawn, f.poor, pf.stated
+            FROM faces f JOIN files x ON x.page_id = f.page_id
+            JOIN project_files pf ON pf.page_id = f.page_id AND pf.project_id = %s
+            LEFT JOIN labels l ON l.project_id = pf.project_id AND l.face_id = f.id
+            LEFT JOIN answers w ON w.id = l.answer_id LEFT JOIN users u ON u.id = w.user_id
+            LEFT JOIN predictions p ON p.project_id = pf.project_id AND p.face_id = f.id
+            LEFT JOIN approvals a ON a.project_id = pf.project_id AND a.page_id = f.page_id AND a.face_id = f.id
+              AND NOT a.suspended
+            LEFT JOIN users v ON v.id = a.user_id LEFT JOIN face_chips c ON c.face_id = f.id
+            WHERE f.id IN ({marks(face_ids)}) AND {VISIBLE}""",
+        (project_id, *face_ids, project_id, project_id),
+    )
+    found = {row["face_id"]: _face(row) for row in rows}
+    return [found[face_id] for face_id in face_ids if face_id in found]
+
+
+def _face(row: dict[str, Any]) -> Face:
+    version, has_chip = row.pop("version"), row.pop("has_chip")
+    switches = {name: bool(row[name]) for name in ("suspended", "prominent", "drawn", "poor", "stated")}
+    return Face(**{**row, **switches, "chip": Chip(row["face_id"], version) if has_chip else None})
+
+
+def everything(db: Connection, project_id: int, after: int, limit: int) -> tuple[list[Listed], int | None]:
+    """All visible faces by id, from the one after `after`; and where to go on, None at the end."""
+    part = db.column(
+        """SELECT f.id FROM project_files pf JOIN faces f ON f.page_id = pf.page_id
+           WHERE pf.project_id = %s AND f.id > %s ORDER BY f.id LIMIT %s""",
+        (project_id, after, limit),
+    )
+    rows = db.rows(
+        f"""SELECT f.id AS face, f.page_id AS page, x.title, IF(l.suspended, NULL, l.label) AS label,
+              IF(l.suspended, NULL, l.source) AS source, p.suggestion, p.probability, p.distance, a.kind AS approved
+            FROM faces f JOIN files x ON x.page_id = f.page_id
+            LEFT JOIN labels l ON l.project_id = %s AND l.face_id = f.id
+            LEFT JOIN predictions p ON p.project_id = %s AND p.face_id = f.id
+            LEFT JOIN approvals a ON a.project_id = %s AND a.page_id = f.page_id AND a.face_id = f.id AND NOT a.suspended
+            WHERE f.id IN ({marks(part)}) AND {VISIBLE} ORDER BY f.id""",
+        (*[project_id] * 3, *part, project_id, project_id),
+    )
+    return [Listed(**row) for row in rows], part[-1] if len(part) == limit else None
+
+
+def pages_of(db: Connection, project_id: int, face_ids: Sequence[int], seen: datetime | None = None) -> dict[int, int]:
+    """Face id -> page id, of the faces that the project sees; `seen` leaves out files searched again since then."""
+    rows = db.rows(
+        f"""SELECT f.id, f.page_id FROM faces f JOIN project_files pf ON pf.page_id = f.page_id AND pf.project_id = %s
+            JOIN files x ON x.page_id = f.page_id
+            WHERE f.id IN ({marks(face_ids)}) AND {VISIBLE} AND COALESCE(x.searched_at <= %s, 1)""",
+        (project_id, *face_ids, project_id, project_id, seen),
+    )
+    return {row["id"]: row["page_id"] for row in rows}
+
+
+def in_parts(face_ids: Sequence[int], size: int = 1000) -> Iterator[Sequence[int]]:
+    """Portions that one statement can name."""
+    for start in range(0, len(face_ids), size):
+        yield face_ids[start : start + size]
+
+
+def now(db: Connection) -> datetime:
+    """The database's time, by which a page says when it was made."""
+    found: datetime = db.value("SELECT NOW()")
+    return found

@@ -1,0 +1,108 @@
+"""A batch in words: how it stands, what holds it up, what became of its edits, and what can be done about it."""
+
+from dataclasses import dataclass
+
+from store.batches import Batch
+from store.edits import Edit
+from web import words
+from web.text import gettext, ngettext
+
+# In the order in which a page lists them.
+STATES = ("failed", "skipped", "reverted", "sending", "queued", "done", "already", "undone", "cancelled")
+
+
+def state(name: str) -> str:
+    """The state of an edit."""
+    known = {
+        "queued": gettext("waiting"),
+        "sending": gettext("being sent"),
+        "done": gettext("written"),
+        "already": gettext("was so already"),
+        "failed": gettext("failed"),
+        "skipped": gettext("left alone"),
+        "cancelled": gettext("cancelled"),
+        "undone": gettext("undone"),
+        "reverted": gettext("taken back on Commons"),
+    }
+    return known.get(name, name)
+
+
+def kind(batch: Batch) -> str:
+    """What a batch does."""
+    known = {
+        "send": gettext("Statements added"),
+        "undo": gettext("Statements undone"),
+        "removal": gettext("Statements removed"),
+    }
+    return known[batch.kind]
+
+
+def standing(batch: Batch) -> str:
+    """How it stands, in one word or two."""
+    if batch.state == "running":
+        return gettext("waiting for Commons") if batch.waiting_seconds else gettext("running")
+    known = {"paused": gettext("paused"), "stopped": gettext("stopped"), "done": gettext("done")}
+    return known[batch.state]
+
+
+def why(batch: Batch) -> str:
+    """Why it is paused, and what to do; empty where it is not."""
+    if batch.state != "paused":
+        return ""
+    name = batch.user_name
+    known = {
+        "human": gettext("You or another owner paused it. Resume it when you like."),
+        "reverted": gettext(
+            "Several of these edits were taken back by others on Commons. Look at them, and at your talk page there, before you "
+            "go on."
+        ),
+        "sign_in": gettext(
+            "The sign-in of %(name)s has expired. After signing in again it goes on by itself.", name=name
+        ),
+        "blocked": gettext(
+            "The account %(name)s is blocked on Commons. Resume it once the block has ended.", name=name
+        ),
+    }
+    return known.get(batch.pause_reason or "", words.reason(batch.pause_reason))
+
+
+def waiting(batch: Batch) -> str:
+    """What Commons makes it wait for, and how long; empty where it does not."""
+    if batch.state != "running" or not batch.waiting_seconds:
+        return ""
+    parts = [words.reason(batch.waiting_why)] if batch.waiting_why else []
+    if batch.waiting_lag:
+        lag = f"{batch.waiting_lag:.1f}".rstrip("0").rstrip(".")
+        parts.append(gettext("They lag by %(seconds)s seconds.", seconds=lag))
+    parts.append(ngettext("Goes on in %(num)d second.", "Goes on in %(num)d seconds.", batch.waiting_seconds))
+    return " ".join(parts)
+
+
+def became(edit: Edit) -> str:
+    """Why an edit failed, was left alone or still waits, in a sentence; empty where there is nothing to say."""
+    if edit.state in {"done", "already", "undone"} or not edit.error:
+        return gettext("Somebody took it back on Commons.") if edit.state == "reverted" else ""
+    return words.reason(edit.error)
+
+
+@dataclass(frozen=True)
+class Can:
+    """What can be done about a batch by the asker."""
+
+    pause: bool
+    resume: bool
+    stop: bool
+    retry: bool
+    undo: bool
+
+
+def can(batch: Batch, user_id: int, *, owner: bool) -> Can:
+    """Every owner may hold it up and undo; only the one under whose account it is sent makes it go on."""
+    mine = owner and batch.user_id == user_id
+    return Can(
+        pause=owner and batch.state == "running" and batch.open > 0,
+        resume=mine and batch.state == "paused",
+        stop=owner and batch.state in {"running", "paused"} and batch.open > 0,
+        retry=mine and batch.counts.get("failed", 0) > 0,
+        undo=owner and batch.kind == "send" and batch.counts.get("done", 0) > 0,
+    )

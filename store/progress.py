@@ -41,7 +41,6 @@ class Search:
     faces: int
     no_face: int  # searched, no face found, and nobody said anything about the file
     rate: float
-    workers: tuple[str, ...]
     troubles: tuple[Trouble, ...] = field(default_factory=tuple)
 
     @property
@@ -56,7 +55,8 @@ def counts(db: Connection, project_ids: Sequence[int]) -> dict[int, Counts]:
     if project_ids:
         sql = " UNION ALL ".join(_COUNTS).format(marks(project_ids))
         for row in db.rows(sql, [*project_ids] * len(_COUNTS)):
-            found[row["project_id"]][row["name"]] = int(row["n"])
+            numbers = found[row["project_id"]]
+            numbers[row["name"]] = numbers.get(row["name"], 0) + int(row["n"])
     return {project_id: Counts(**numbers) for project_id, numbers in found.items()}
 
 
@@ -64,11 +64,15 @@ _COUNTS = (
     "SELECT project_id, 'files' AS name, COUNT(*) AS n FROM project_files WHERE project_id IN ({0}) GROUP BY project_id",
     """SELECT project_id, 'waiting', COUNT(*) FROM project_files
        WHERE project_id IN ({0}) AND search_due_at IS NOT NULL GROUP BY project_id""",
-    """SELECT p.project_id, 'suggested', COUNT(*) FROM predictions p
-       LEFT JOIN labels l ON l.project_id = p.project_id AND l.face_id = p.face_id AND l.source IN ('human', 'implied')
-       LEFT JOIN approvals a ON a.project_id = p.project_id AND a.page_id = p.page_id
-       WHERE p.project_id IN ({0}) AND p.suggestion = 'match' AND l.face_id IS NULL AND a.page_id IS NULL
-       GROUP BY p.project_id""",
+    # From an index, less what was judged since the model's last run: the other way round reads every prediction.
+    """SELECT project_id, 'suggested', COUNT(*) FROM predictions
+       WHERE project_id IN ({0}) AND suggestion = 'match' GROUP BY project_id""",
+    """SELECT l.project_id, 'suggested', -COUNT(*) FROM labels l
+       JOIN predictions p ON p.project_id = l.project_id AND p.face_id = l.face_id AND p.suggestion = 'match'
+       WHERE l.project_id IN ({0}) AND l.source IN ('human', 'implied') GROUP BY l.project_id""",
+    """SELECT a.project_id, 'suggested', -COUNT(*) FROM approvals a
+       JOIN predictions p ON p.project_id = a.project_id AND p.face_id = a.face_id AND p.suggestion = 'match'
+       WHERE a.project_id IN ({0}) AND a.kind = 'bulk' GROUP BY a.project_id""",
     "SELECT project_id, 'questions', COUNT(*) FROM questions WHERE project_id IN ({0}) GROUP BY project_id",
     """SELECT project_id, 'confirmed', COUNT(*) FROM approvals
        WHERE project_id IN ({0}) AND NOT suspended AND kind = 'alone' GROUP BY project_id""",
@@ -85,13 +89,12 @@ _COUNTS = (
 
 
 def search(db: Connection, project_id: int) -> Search:
-    """How far the search for faces is."""
+    """How far the search for faces is. Reads every file of the project: about 20 ms for 9,000."""
     rows = db.rows(
         """SELECT f.state, IF(f.state = 'searched', NULL, f.error) AS error, COUNT(*) AS files,
              SUM(pf.search_due_at IS NOT NULL) AS waiting, SUM(COALESCE(f.face_count, 0)) AS faces,
              SUM(f.face_count = 0 AND pf.file_answer IS NULL) AS no_face,
-             SUM(f.searched_at > NOW() - INTERVAL %s SECOND) AS recent,
-             GROUP_CONCAT(DISTINCT f.lease_worker) AS workers
+             SUM(f.searched_at > NOW() - INTERVAL %s SECOND) AS recent
            FROM project_files pf JOIN files f ON f.page_id = pf.page_id WHERE pf.project_id = %s
            GROUP BY f.state, IF(f.state = 'searched', NULL, f.error)""",
         (RATE_SECONDS, project_id),
@@ -101,7 +104,6 @@ def search(db: Connection, project_id: int) -> Search:
         return sum(int(row[name] or 0) for row in rows if not states or row["state"] in states)
 
     troubles = (Trouble(row["error"], row["state"] == "waiting", row["files"]) for row in rows if row["error"])
-    workers = {name for row in rows for name in (row["workers"] or "").split(",") if name}
     return Search(
         files=total("files"),
         searched=total("files", "searched"),
@@ -109,7 +111,6 @@ def search(db: Connection, project_id: int) -> Search:
         faces=total("faces", "searched"),
         no_face=total("no_face", "searched"),
         rate=total("recent") / RATE_SECONDS,
-        workers=tuple(sorted(workers)),
         troubles=tuple(sorted(troubles, key=lambda trouble: -trouble.files)),
     )
 
@@ -125,7 +126,7 @@ def try_again(db: Connection, project_id: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Work:
-    """What is done for a project as a whole: crawl, bootstrap or model."""
+    """What is done for a project: crawl, bootstrap, model; or search, by each worker that has claimed some of its files."""
 
     kind: str
     running: bool
@@ -148,8 +149,11 @@ def hands(db: Connection, project_id: int) -> Hands:
         """SELECT kind, lease_token IS NOT NULL AS running, lease_worker AS worker, error, error_detail, NULL AS silence
            FROM tasks WHERE subject_id = %s AND kind IN ('crawl', 'bootstrap', 'model')
              AND (lease_token IS NOT NULL OR error IS NOT NULL OR due_at <= NOW(3))
+           UNION ALL SELECT DISTINCT 'search', 1, lease_worker, NULL, NULL, NULL FROM files
+           WHERE lease_worker > '' AND EXISTS
+             (SELECT 1 FROM project_files pf WHERE pf.project_id = %s AND pf.page_id = files.page_id)
            UNION ALL SELECT 'worker', 0, NULL, NULL, NULL, MIN(TIMESTAMPDIFF(SECOND, heartbeat_at, NOW())) FROM workers""",
-        (project_id,),
+        (project_id, project_id),
     )
     silence = next(row["silence"] for row in rows if row["kind"] == "worker")
     work = (
@@ -182,10 +186,11 @@ def breakdown(db: Connection, project_id: int) -> Breakdown:
     rows = db.rows(
         """SELECT IF(source IN ('human', 'implied'), label, 'bootstrap') AS said, COUNT(*) AS n
            FROM labels WHERE project_id = %s AND NOT suspended GROUP BY said
-           UNION ALL SELECT p.suggestion, COUNT(*) FROM predictions p
-           LEFT JOIN labels l ON l.project_id = p.project_id AND l.face_id = p.face_id AND NOT l.suspended
-           WHERE p.project_id = %s AND l.face_id IS NULL GROUP BY p.suggestion""",
-        (project_id, project_id),
+           UNION ALL SELECT suggestion, COUNT(*) FROM predictions WHERE project_id = %s GROUP BY suggestion
+           UNION ALL SELECT p.suggestion, -COUNT(*) FROM labels l
+             JOIN predictions p ON p.project_id = l.project_id AND p.face_id = l.face_id
+             WHERE l.project_id = %s AND NOT l.suspended GROUP BY p.suggestion""",
+        (project_id, project_id, project_id),
     )
 
     def total(*said: str) -> int:

@@ -1,5 +1,8 @@
 """Languages: which one a person reads, its direction, and the plurals that scripts need."""
 
+from functools import cache
+
+from babel import Locale
 from flask import Flask, g, request
 from flask_babel import Babel, get_locale, get_translations
 
@@ -39,12 +42,16 @@ def theme() -> str:
 
 def plurals(singular: str, plural: str) -> dict[str, str]:
     """The translation of a plural message by the categories of Intl.PluralRules, for scripts: {"one": ..., "other": ...}."""
-    forms: dict[str, str] = {}
-    rule = get_locale().plural_form
-    for number in reversed(_SAMPLES):
-        forms[rule(number)] = get_translations().ungettext(singular, plural, number)
-    forms.setdefault("other", get_translations().ungettext(singular, plural, 2))
-    return forms
+    translate = get_translations().ungettext
+    return {category: translate(singular, plural, number) for category, number in _examples(str(get_locale()))}
+
+
+@cache
+def _examples(language: str) -> tuple[tuple[str, int], ...]:
+    """A number of each plural category of a language; `other` also where only fractions are."""
+    rule = Locale.parse(language).plural_form
+    found = {"other": 2} | {rule(number): number for number in reversed(_SAMPLES)}
+    return tuple(found.items())
 
 
 def init_app(app: Flask) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, url_for
+from flask import Blueprint, Response, current_app, flash, jsonify, redirect, render_template, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from database import Connection
@@ -12,6 +12,7 @@ from store.progress import Breakdown, Counts, Hands, Search
 from store.projects import Project, Role
 from web import access, charts, words
 from web.next_step import NextStep, next_step
+from web.recent import Recent
 from web.report import Report, read
 from web.services import transaction
 from web.text import gettext
@@ -41,7 +42,13 @@ class State:
     @property
     def busy(self) -> bool:
         """Whether somebody works on it at this moment."""
-        return bool(self.search.workers) or any(work.running for work in self.hands.work)
+        return any(work.running for work in self.hands.work)
+
+
+def searches() -> Recent:
+    """Kept as long as as many files wait, but a few seconds at most: every watcher asks, and it reads every file."""
+    kept: Recent = current_app.extensions.setdefault("searches", Recent(seconds=5))
+    return kept
 
 
 def state_of(db: Connection, project_id: int) -> State:
@@ -53,7 +60,7 @@ def state_of(db: Connection, project_id: int) -> State:
         project,
         role,
         counts,
-        progress.search(db, project_id),
+        searches().get((project_id, counts.files, counts.waiting), lambda: progress.search(db, project_id)),
         progress.hands(db, project_id),
         progress.breakdown(db, project_id),
         step,

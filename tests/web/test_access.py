@@ -1,5 +1,7 @@
 """Who may what: the table of expected answers for every route of these blueprints."""
 
+from typing import Any
+
 import pytest
 from flask import Flask
 
@@ -60,9 +62,9 @@ FILLED = {
     "POST settings.invite": ({"name": "Charlie"}, (SIGN_IN, 404, 403, 302)),
     "POST settings.delete": ({"confirm": "q42"}, (SIGN_IN, 404, 403, 302)),
 }
-CASES = [(route, {}, expected) for route, expected in EXPECTED.items()] + [
-    (route, form, expected) for route, (form, expected) in FILLED.items()
-]
+CASES: list[tuple[str, dict[str, str], tuple[int, ...]]] = [
+    (route, {}, expected) for route, expected in EXPECTED.items()
+] + [(route, form, expected) for route, (form, expected) in FILLED.items()]
 
 
 def routes(app: Flask) -> dict[str, str]:
@@ -76,7 +78,13 @@ def routes(app: Flask) -> dict[str, str]:
 
 
 def address(app: Flask, route: str, project_id: int) -> str:
-    values = {"project_id": project_id, "user_id": 999, "face_id": 999, "version": "0", "name": "nothing.css"}
+    values: dict[str, Any] = {
+        "project_id": project_id,
+        "user_id": 999,
+        "face_id": 999,
+        "version": "0",
+        "name": "nothing.css",
+    }
     endpoint = route.split()[1]
     with app.test_request_context():
         rule = next(rule for rule in app.url_map.iter_rules() if rule.endpoint == endpoint)
@@ -112,12 +120,12 @@ def test_nothing_changes_without_a_csrf_token(app: Flask, cast: Cast, route: str
     assert page.status_code == 400
     assert "form has expired" in page.text
     script = browser.client.post(url, json={}, headers=JSON)
-    assert (script.status_code, script.json["error"]) == (400, "csrf")
+    assert (script.status_code, script.get_json()["error"]) == (400, "csrf")
 
 
 def test_a_script_hears_that_it_is_signed_out(anybody: Browser):
     answer = anybody.client.get("/projects/1/progress", headers=JSON)
-    assert (answer.status_code, answer.json["error"]) == (401, "signed_out")
+    assert (answer.status_code, answer.get_json()["error"]) == (401, "signed_out")
 
 
 def test_a_deleted_project_is_gone_for_its_members_alone(

@@ -4,6 +4,7 @@ import pytest
 
 from store.progress import Breakdown, Curve
 from web import charts, report, urls, words
+from web.recent import Recent
 from web.report import Distances
 from wiki.errors import Reason
 
@@ -68,3 +69,20 @@ def test_addresses_that_lead_away(target: str | None):
 @pytest.mark.parametrize("key", list(Reason))
 def test_every_reason_of_the_wiki_has_its_sentence(key: Reason):
     assert key.value in words.KEYS
+
+
+def test_what_was_asked_recently_is_not_asked_again():
+    now = [0.0]
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(1)
+        return len(made)
+
+    recent = Recent(seconds=5, most=2, clock=lambda: now[0])
+    assert [recent.get("a", make), recent.get("a", make)] == [1, 1]
+    now[0] = 5
+    assert recent.get("a", make) == 2
+    recent.get("b", make)
+    recent.get("c", make)
+    assert recent.get("a", make) == 5

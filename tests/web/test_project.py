@@ -87,11 +87,11 @@ def test_a_missing_worker_is_said(database: Database, alice: Browser, cast: Cast
 
 def test_live_progress_changes_its_mark_only_with_what_it_shows(database: Database, alice: Browser, cast: Cast):
     url = f"/projects/{cast.project_id}/progress"
-    first = alice.client.get(url, headers=JSON).json
-    assert alice.client.get(url, headers=JSON).json == first
+    first = alice.client.get(url, headers=JSON).get_json()
+    assert alice.client.get(url, headers=JSON).get_json() == first
     with database.transaction() as db:
         add_files(db, cast.project_id, 3)
-    second = alice.client.get(url, headers=JSON).json
+    second = alice.client.get(url, headers=JSON).get_json()
     assert second["mark"] != first["mark"]
 
 

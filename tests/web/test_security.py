@@ -45,12 +45,12 @@ def test_sessions_need_a_key(web_settings: Settings):
 def test_a_page_that_is_not_there(anybody: Browser):
     assert "nothing here" in anybody.get("/nothing").text
     answer = anybody.client.get("/nothing", headers=JSON)
-    assert (answer.status_code, answer.json["error"]) == (404, "not_found")
+    assert (answer.status_code, answer.get_json()["error"]) == (404, "not_found")
 
 
 def test_a_method_that_is_not_there(anybody: Browser):
     answer = anybody.client.get("/preferences", headers=JSON)
-    assert (answer.status_code, answer.json["error"]) == (405, "method")
+    assert (answer.status_code, answer.get_json()["error"]) == (405, "method")
     assert "POST" in answer.headers["Allow"]
 
 
@@ -67,7 +67,7 @@ def test_without_a_database_pages_say_so(web_settings: Settings):
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert "database cannot be reached" in answer.text
     health = browser.client.get("/health", headers=JSON)
-    assert (health.status_code, health.json["database"]) == (503, "failed")
+    assert (health.status_code, health.get_json()["database"]) == (503, "failed")
 
 
 def test_a_fault_of_ours_shows_no_trace(web_settings: Settings, caplog: pytest.LogCaptureFixture):
@@ -93,7 +93,7 @@ def test_static_files_carry_their_hash(app: Flask, anybody: Browser):
 
 
 def test_health(anybody: Browser):
-    assert anybody.client.get("/health.json").json == {
+    assert anybody.client.get("/health.json").get_json() == {
         "web": "ok", "database": "ok", "workers": "absent", "version": "0.1.0", "seen": []
     }  # fmt: skip
     assert "none seen" in anybody.get("/health").text

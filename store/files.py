@@ -116,7 +116,12 @@ def want_search(db: Connection, page_ids: Sequence[int]) -> None:
 
 
 def want_dropped(db: Connection, page_ids: Sequence[int]) -> None:
-    """Queue those of the files whose encodings were dropped: a project looks at them again."""
+    """Have the encodings that were dropped in these files computed again: a project looks at them."""
+    db.execute(
+        f"""UPDATE faces SET state = 'waiting' WHERE page_id IN ({marks(page_ids)}) AND state = 'dropped'
+            AND project_id IS NOT NULL""",
+        page_ids,
+    )
     want_search(
         db,
         db.column(

@@ -1,30 +1,90 @@
 """Workers as processes: a project from its creation to its questions."""
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from config import Settings
 from database import Database
 from sandbox.server import Sandbox
+from store import tasks, workers
+from store.projects import NewProject
 from tests import servers
-from tests.pipeline.support import hog, new_project, person, rows, searched, until, value
+from tests.pipeline.support import Gate, downloads, hog, new_project, person, rows, searched, until, value
 
 
 def test_a_project_is_crawled_searched_and_modelled(
     local_settings: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
 ):
-    project = new_project(database, person(sandbox))
+    project = new_project(database, person(sandbox, 2))
     worker = servers.worker(hog(local_settings), "one", tmp_path)
     try:
         until(lambda: searched(database, project), 100)
         until(lambda: value(database, "SELECT model_json FROM projects WHERE id = %s", project), 10)
     finally:
         assert worker.stop() == 0, worker.output()
-    assert value(database, "SELECT COUNT(*) FROM files WHERE state = 'searched'") > 50
+    assert value(database, "SELECT COUNT(*) FROM files WHERE state = 'searched'") > 5
     gone = rows(database, "SELECT error, COUNT(*) AS n FROM files WHERE state <> 'searched' GROUP BY error")
     assert {row["error"]: row["n"] for row in gone} == {"redirect": 1, "no_file": 1}
     said = json.loads(value(database, "SELECT model_json FROM projects WHERE id = %s", project))
     assert said["on"] is False
     assert said["matches"]["bootstrap"] > 0
-    assert value(database, "SELECT COUNT(*) FROM questions WHERE project_id = %s", project) > 10
+    assert value(database, "SELECT COUNT(*) FROM questions WHERE project_id = %s", project) > 2
     assert rows(database, "SELECT * FROM workers") == []
+
+
+def test_who_does_what(local_settings: Settings, database: Database, tmp_path: Path):
+    def run(*arguments: str) -> tuple[int, str]:
+        process = servers.worker(hog(local_settings), "one", tmp_path, *arguments)
+        code = process.popen.wait(30)
+        output = process.output()
+        process.log.unlink()
+        return code, output
+
+    assert run("--status") == (0, "No worker has been heard of in the last day.\n")
+    assert run("--check") == (1, "worker one has not been heard of in the last day\n")
+    project = new_project(database, NewProject("Q42", "Somebody", "Nothing"))
+    with database.transaction() as db:
+        workers.start(db, "one", "here", 7)
+        assert tasks.claim(db, "crawl", "one")
+    code, output = run("--status")
+    assert code == 0
+    assert "one  alive" in output
+    assert f"crawl      {project}" in output
+    assert run("--check")[0] == 0
+    with database.transaction() as db:
+        db.execute("UPDATE workers SET heartbeat_at = NOW() - INTERVAL 2 MINUTE")
+    code, output = run("--check")
+    assert code == 1
+    assert "12" in output
+
+
+def test_a_wrong_database_is_one_sentence(local_settings: Settings, tmp_path: Path):
+    wrong = replace(local_settings, db_password="wrong")
+    process = servers.worker(hog(wrong), "one", tmp_path)
+    assert process.popen.wait(30) == 2
+    assert "refuses user" in process.output()
+    assert "Traceback" not in process.output()
+
+
+def test_a_worker_waits_for_a_database_that_is_away_and_loses_nothing(
+    local_settings: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
+):
+    with Gate(local_settings.db_port) as gate:
+        settings = replace(hog(local_settings), db_host="127.0.0.1", db_port=gate.port, batch_size=5, max_files=40)
+        project = new_project(database, person(sandbox))
+        worker = servers.worker(settings, "one", tmp_path)
+        try:
+            until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE state = 'searched'") > 3, 60)
+            gate.close()
+            time.sleep(10)
+            assert worker.runs()
+            gate.open()
+            until(lambda: searched(database, project), 60)
+        finally:
+            code = worker.stop()
+    assert code == 0
+    assert "Traceback" not in worker.output()
+    assert max(downloads(sandbox).values()) == 1
+    assert value(database, "SELECT COUNT(*) FROM files WHERE state NOT IN ('searched', 'gone')") == 0

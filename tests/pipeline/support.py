@@ -1,8 +1,11 @@
 """What the tests of the worker share: a project, its worker's settings, and ways to wait and to look."""
 
+import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -26,7 +29,8 @@ def people(sandbox: Sandbox) -> list[str]:
 
 def person(sandbox: Sandbox, place: int = 0) -> NewProject:
     """A project for one of them, whose category holds their photographs and some of other people."""
-    name = people(sandbox)[place]
+    known_people = people(sandbox)
+    name = known_people[min(place, len(known_people) - 1)]
     label = label_of(name)
     return NewProject(item=known(name).item, label=label, source=f"Photographs with {label}")
 
@@ -101,3 +105,52 @@ def searched(database: Database, project_id: int) -> bool:
             project_id,
         )
     )
+
+
+class Gate:
+    """A port that leads to the database while it is open, and breaks every connection when it closes."""
+
+    def __init__(self, to_port: int) -> None:
+        self._to_port = to_port
+        self._open = True
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> "Gate":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+        self._listener.close()
+
+    def open(self) -> None:
+        self._open = True
+
+    def close(self) -> None:
+        self._open = False
+        for pair in self._pairs:
+            for end in pair:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+        self._pairs.clear()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                inside, _ = self._listener.accept()
+                if not self._open:
+                    inside.close()
+                    continue
+                outside = socket.create_connection(("127.0.0.1", self._to_port))
+                self._pairs.append((inside, outside))
+                for source, target in ((inside, outside), (outside, inside)):
+                    threading.Thread(target=_pour, args=(source, target), daemon=True).start()
+
+
+def _pour(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError), source, target:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_RDWR)

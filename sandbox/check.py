@@ -13,6 +13,7 @@ import re
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -237,11 +238,11 @@ class Outcome:
 
 
 def _category(state: dict[str, Any], person: str) -> str:
-    """The category in which the person's photographs stand among others, or that of the person alone."""
-    own = {name for page in state["files"] if person in page["people"] for name in page["categories"]}
-    mixed = [name for name in own if "Photographs with" in name]
-    counts = state["categories"]
-    return max(mixed or own, key=lambda name: int(counts.get(name, 0))).removeprefix("Category:")
+    """The category that holds most of the person's photographs, with others among them where there is one."""
+    own = Counter(name for page in state["files"] if person in page["people"] for name in page["categories"])
+    mixed = {name: count for name, count in own.items() if "Photographs with" in name}
+    best: str = max(mixed or own, key=lambda name: own[name])
+    return best.removeprefix("Category:")
 
 
 def judge(
@@ -253,21 +254,27 @@ def judge(
     to_send: set[int],
     approved: int,
 ) -> Outcome:
-    """Hold the wiki against what was approved, and against the truth."""
+    """Hold the wiki against what was approved, and against the truth.
+
+    A folder says who is in its photographs, not who else: a statement about one with several faces in another person's
+    folder is listed to be looked at, not judged.
+    """
     earlier = {page["id"]: page["depicts"].count(item) for page in before["files"]}
     now = {page["id"]: page["depicts"].count(item) for page in after["files"]}
     with_face = {face["page"] for face in faces}
     theirs = {page for page in with_face if job.person in job.people[page]}
     carried = {page for page in theirs if now[page]}
     new = {page for page, count in now.items() if count > earlier.get(page, 0)}
-    wrong = {page for page in new if job.person not in job.people[page]}
+    others = {page for page in new if job.person not in job.people[page]}
+    several = {page for page in others if job.people[page] and sum(face["page"] == page for face in faces) > 1}
+    wrong = others - several
     faults = []
     if any(now[page] != 1 for page in to_send):
         faults.append("an approved file does not state the person exactly once")
     if new - to_send:
         faults.append("a file states the person that was not approved")
+    titles = {page["id"]: page["title"] for page in after["files"]}
     if wrong:
-        titles = {page["id"]: page["title"] for page in after["files"]}
         faults.append(f"wrong statements: {', '.join(sorted(titles[page] for page in wrong))}")
     if not theirs or len(carried) < LEAST_SHARE * len(theirs):
         faults.append(f"only {len(carried)} of {len(theirs)} files with a face carry the statement")
@@ -281,6 +288,7 @@ def judge(
         "matches found by the model": len(matches),
         "approved in bulk": approved,
         "wrong": len(wrong),
+        "in another's folder, several faces": f"{len(several)} {' '.join(sorted(titles[page] for page in several))}".strip(),
         "statements on the wiki before": sum(count for page, count in earlier.items() if page in job.people and count),
         "statements on the wiki now": sum(now.values()),
         "files of the person with a face": len(theirs),
@@ -290,11 +298,8 @@ def judge(
 
 
 def _most_photographed(volunteer: Volunteer) -> str:
-    counts: dict[str, int] = {}
-    for page in volunteer.truth()["files"]:
-        for person in page["people"]:
-            counts[person] = counts.get(person, 0) + 1
-    return str(max(counts, key=lambda name: counts[name]))
+    counts = Counter[str](person for page in volunteer.truth()["files"] for person in page["people"])
+    return counts.most_common(1)[0][0]
 
 
 def main(given: list[str] | None = None) -> int:

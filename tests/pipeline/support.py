@@ -72,7 +72,7 @@ def new_project(database: Database, new: NewProject, owner: str = "Ada") -> int:
         return projects.create(db, owner_id, new)
 
 
-def until(look: Callable[[], Value], seconds: float = 60.0, every: float = 0.05) -> Value:
+def until(look: Callable[[], Value | None], seconds: float = 60.0, every: float = 0.05) -> Value:
     """The first value that counts as true; fails when none came in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -23,8 +23,8 @@ from typing import Any
 import requests
 
 USER = "Alice"
-ENOUGH_ANSWERS = 20  # once the model is on
-MOST_ANSWERS = 120
+LEAST_ANSWERS = 20
+MOST_ANSWERS = 60
 LEAST_SHARE = 0.9
 LONGEST_SECONDS = 900.0
 LOOK_AGAIN_SECONDS = 0.3
@@ -154,7 +154,7 @@ class Job:
         return bool(self.volunteer.call(f"{self.project}/progress.json")["model_current"])
 
     def _answer(self) -> None:
-        """Answer what is asked until the model has had enough, or nothing is asked any more."""
+        """Answer what is asked until the application says that one can stop, or nothing is asked any more."""
         seen: list[int] = []
         while self.answered < MOST_ANSWERS:
             have = ",".join(map(str, seen[-300:]))
@@ -170,7 +170,7 @@ class Job:
             self._say(question)
             if question["face"]:
                 seen.append(question["face"])
-            if self.answered >= ENOUGH_ANSWERS and self._model_is_on():
+            if self.answered >= LEAST_ANSWERS and self.volunteer.call(f"{self.project}/progress.json")["may_stop"]:
                 return
             if self.answered % 3 == 0:  # the next questions follow from these answers
                 self._wait("the model to take in the answers", self._settled)
@@ -191,9 +191,6 @@ class Job:
 
     def _known(self, page: int) -> str:
         return "target" if self.person in self.people[page] else "other"
-
-    def _model_is_on(self) -> bool:
-        return any(face["suggestion"] == "match" for face in self._faces())
 
     def _faces(self) -> list[dict[str, Any]]:
         faces: list[dict[str, Any]] = []

@@ -11,7 +11,7 @@ from store import files, progress, projects, tasks
 from store.progress import Breakdown, Counts, Hands, Search
 from store.projects import Project, Role
 from web import access, charts, words
-from web.next_step import NextStep, next_step
+from web.next_step import NextStep, link, next_step
 from web.recent import Recent
 from web.report import Report, read
 from web.services import transaction
@@ -71,7 +71,7 @@ def state_of(db: Connection, project_id: int) -> State:
 def _progress(state: State) -> str:
     return render_template(
         "project/_progress.html", state=state, project=state.project, role=state.role, reason=words.reason,
-        shares=charts.shares(state.breakdown),
+        shares=charts.shares(state.breakdown), no_face_url=link("files.page", state.project.id),
     )  # fmt: skip
 
 
@@ -103,13 +103,15 @@ def live(project_id: int) -> Response:
 
 @bp.get("/projects/<int:project_id>/progress.json")
 def numbers(project_id: int) -> Response:
-    """Files, those still to be searched, whether the source was read to its end, and whether the model is up to date."""
+    """Files, those still to be searched, whether the source was read, the model is up to date, and says that one can stop."""
     with transaction() as db:
         project, _ = access.member(db, project_id)
         found = progress.counts(db, [project_id])[project_id]
         current = not tasks.is_wanted(db, "model", project_id)
+    said = read(project.model_json)
     return jsonify(
         {
+            "may_stop": said is not None and said.may_stop,
             "files": found.files,
             "waiting": found.waiting,
             "crawled": project.crawled_at is not None,

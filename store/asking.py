@@ -12,6 +12,7 @@ from store.files import File
 from store.predictions import Question
 
 SIMILAR = 3
+MOST_LOOKS = 20  # past questions that were settled since they were ranked
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,14 @@ class NoQuestion:
 
 def ask(db: Connection, project_id: int, user_id: int, limit: int, leave_out: Sequence[int] = ()) -> list[Asked]:
     """The next questions, without those that an answer about another face of the file has settled since they were ranked."""
-    ranked = predictions.questions(db, project_id, user_id, limit, leave_out)
-    found = about(db, project_id, ranked)
-    return [asked for asked in found if not _settled(asked)]
+    passed = list(leave_out)
+    for _ in range(MOST_LOOKS):
+        ranked = predictions.questions(db, project_id, user_id, limit, passed)
+        found = [asked for asked in about(db, project_id, ranked) if not _settled(asked)]
+        if found or not ranked:
+            return found
+        passed += [question.face_id for question in ranked if question.face_id is not None]
+    return []
 
 
 def _settled(asked: Asked) -> bool:

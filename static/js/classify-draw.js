@@ -1,6 +1,7 @@
 // The page that draws one box: the editor fills the form's numbers, the form does the rest.
 
 import { drawBox } from "./classify-box.js";
+import { scale } from "./classify-view.js";
 import { toast } from "./lib/toast.js";
 
 const form = document.getElementById("draw");
@@ -16,4 +17,5 @@ function show(box) {
   names.forEach((name, place) => (form.elements[name].value = (box[place] * 100).toFixed(2)));
 }
 
+new ResizeObserver(scale).observe(document.getElementById("photo"));
 run();

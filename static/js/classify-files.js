@@ -8,7 +8,7 @@ import { Outbox } from "./classify-outbox.js";
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const grid = document.getElementById("grid");
 const cells = grid ? [...grid.children] : [];
-const outbox = new Outbox(`wikivisage:${boot.user}:${boot.project}`, boot.urls, heard);
+const outbox = new Outbox(boot, heard);
 const history = []; // {step, cell, before}
 const KEYS = { y: "shown", n: "not_shown", d: "draw", z: "undo", u: "undo" };
 

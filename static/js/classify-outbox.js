@@ -8,11 +8,12 @@ import { ApiError, call } from "./lib/api.js";
 const MOST = 20; // steps in one request
 const LONGEST_WAIT = 30_000; // ms
 
-/** `name`: per person and project. `urls`: save, undo, box, session. `heard(event)` gets {type, ...}: "saved" (item,
+/** `boot`: {user, project, urls: {save, undo, box, session}}. `heard(event)` gets {type, ...}: "saved" (item,
  *  result), "dropped" (item, text), "gone" (count), "state" (pending, problem), "session" (user). */
 export class Outbox {
-  constructor(name, urls, heard) {
-    this.prefix = `${name}:`;
+  constructor({ user, project, urls }, heard) {
+    this.prefix = `wikivisage:${user}:${project}:`;
+    this.user = user;
     this.urls = urls;
     this.heard = heard;
     this.memory = new Map(); // where the browser keeps nothing
@@ -186,12 +187,14 @@ export class Outbox {
     this.kick();
   }
 
-  /** A new CSRF token after signing in elsewhere; whether there is one. */
+  /** A new CSRF token after signing in elsewhere; false where there is none, or where somebody else has signed in:
+   *  nothing is sent in their name. */
   async renew() {
     try {
       const { csrf, user } = await call(this.urls.session);
-      document.querySelector('meta[name="csrf-token"]').content = csrf;
       this.heard({ type: "session", user });
+      if (user !== this.user) return false;
+      document.querySelector('meta[name="csrf-token"]').content = csrf;
       return true;
     } catch {
       return false;

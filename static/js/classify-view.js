@@ -11,7 +11,7 @@ export class View {
     this.photo = byId("photo-img");
     this.overlay = byId("overlay");
     this.chosen = new Set();
-    new ResizeObserver(() => this.scale()).observe(byId("photo"));
+    new ResizeObserver(scale).observe(byId("photo"));
   }
 
   /** Show a question; `picture`: its decoded photograph, or null while it loads. */
@@ -36,8 +36,11 @@ export class View {
     const crop = byId("crop").querySelector("image");
     if (!picture) {
       if (this.photo.getAttribute("src") === question.photo) return; // the page came with it
-      this.photo.removeAttribute("src");
+      const empty = this.photo.cloneNode(); // the element itself may be wanted again, with its picture
+      empty.removeAttribute("src");
       crop.removeAttribute("href");
+      this.photo.replaceWith(empty);
+      this.photo = empty;
       return;
     }
     picture.id = this.photo.id;
@@ -76,7 +79,7 @@ export class View {
     crop.setAttribute("viewBox", question.crop);
     crop.firstElementChild.setAttribute("width", width);
     crop.firstElementChild.setAttribute("height", height);
-    this.scale();
+    scale();
   }
 
   face(face) {
@@ -95,14 +98,6 @@ export class View {
     shape.classList.toggle("settled", Boolean(face.label));
     shape.lastElementChild.textContent = number(face.n);
     return shape;
-  }
-
-  /** Text in the overlay keeps its size on the screen at every zoom. */
-  scale() {
-    const { width, height } = this.overlay.viewBox.baseVal;
-    const { clientWidth, clientHeight } = this.overlay;
-    const unit = Math.max(width / (clientWidth || 1), height / (clientHeight || 1));
-    this.overlay.style.setProperty("--unit", unit);
   }
 
   numbers() {
@@ -178,6 +173,14 @@ export class View {
     byId("none").hidden = false;
     byId("none").innerHTML = html; // rendered by our own server
   }
+}
+
+/** What is written in the overlay keeps its size on the screen at every zoom. */
+export function scale() {
+  const overlay = byId("overlay");
+  const { width, height } = overlay.viewBox.baseVal;
+  const unit = Math.max(width / (overlay.clientWidth || 1), height / (overlay.clientHeight || 1));
+  overlay.style.setProperty("--unit", unit);
 }
 
 function person({ item, url }) {

@@ -12,10 +12,10 @@ import { askWho } from "./classify-who.js";
 const byId = (id) => document.getElementById(id);
 const boot = JSON.parse(byId("boot").textContent);
 const view = new View();
-const outbox = new Outbox(`wikivisage:${boot.user}:${boot.project}`, boot.urls, heardFromOutbox);
+const outbox = new Outbox(boot, heardFromOutbox);
 const supply = new Supply(boot.urls.questions, heardFromSupply);
 const history = []; // {step, question} that can be undone, the newest last
-let older = { steps: [], before: null, more: true }; // taken before this page was loaded
+const older = { steps: [], before: null, more: true, loading: null }; // taken before this page was loaded
 let current = null;
 let busy = false; // a dialog or the box editor has the keys
 
@@ -186,13 +186,19 @@ async function olderStep() {
   return older.steps.shift() ?? null;
 }
 
-/** What stands from before this page was loaded, here or on another device. */
-async function loadOlder() {
+/** What stands from before this page was loaded, here or on another device; one look at a time. */
+function loadOlder() {
+  older.loading ??= lookBack().finally(() => (older.loading = null));
+  return older.loading;
+}
+
+async function lookBack() {
   try {
     const { steps } = await call(boot.urls.steps + (older.before ? `?before=${older.before}` : ""));
     const known = new Set(history.map((one) => one.step));
-    const fresh = steps.filter((one) => !known.has(one.step));
-    older.steps.push(...fresh.map(({ step, question }) => ({ step, question: question && open(question), faces: faces(question) })));
+    for (const { step, question } of steps.filter((one) => !known.has(one.step))) {
+      older.steps.push({ step, question: question && open(question), faces: faces(question) });
+    }
     older.before = steps.at(-1)?.id ?? older.before;
     older.more = steps.length > 0;
   } catch {
@@ -256,7 +262,8 @@ function state({ pending, problem, keeps }) {
   const text = pending && (problem || pending > 2 || !keeps) ? t("unsaved", { num: pending }) : "";
   const why = { offline: t("offline_kept"), away: t("away"), signed_out: "" }[problem] ?? (keeps ? "" : t("no_storage"));
   const shown = [text, pending ? why : ""].filter(Boolean).join(". ");
-  if (status.textContent && !shown && !pending) say(t("all_saved"));
+  if (!pending && state.late) say(t("all_saved"));
+  state.late = pending > 0 && (state.late || Boolean(shown));
   if (status.textContent !== shown) status.textContent = shown;
 }
 

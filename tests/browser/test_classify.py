@@ -1,0 +1,690 @@
+"""Answering questions in a real browser: keyboard, mouse, touch, no script, no network, two tabs, two people."""
+
+import json
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route
+
+from bench.labelling_project import Labelling, confirm, fill, photographs, sign_up
+from database import Database
+from sandbox.server import Sandbox
+from store import asking, faces, files, projects
+from store.faces import Box
+from tests.browser.classify_page import Classify, eventually
+from tests.browser.conftest import Opener, Site
+
+COUNT = 32
+Start = Callable[..., Classify]
+
+
+@pytest.fixture(scope="session")
+def pictures(running_sandbox: Sandbox) -> list[dict[str, Any]]:
+    return photographs(running_sandbox, 12)
+
+
+@pytest.fixture
+def labelling(site: Site, database: Database, sandbox: Sandbox, pictures: list[dict[str, Any]]) -> Labelling:
+    """Files of Alice's project, every fourth with three faces."""
+    return fill(site.settings, database, pictures, COUNT, group_every=4)
+
+
+@pytest.fixture
+def start(open_page: Opener, labelling: Labelling) -> Start:
+    """Opens the classify page as Alice."""
+
+    def begin(**context: Any) -> Classify:
+        path = f"/projects/{labelling.project_id}/classify"
+        return Classify(open_page(path, labelling.cookie(), **context), labelling)
+
+    return begin
+
+
+def answers_of(labelling: Labelling, face: int) -> list[dict[str, Any]]:
+    with labelling.database.transaction() as db:
+        return db.rows("SELECT * FROM answers WHERE face_id = %s AND withdrawn_at IS NULL", (face,))
+
+
+def test_the_whole_flow_by_keyboard_alone(start: Start, labelling: Labelling):
+    classify = start()
+    one, two, three = classify.press("y", "ArrowLeft", "s")
+    group = classify.face()
+    page_of_group = next(listed for listed in labelling.faces.values() if group in listed)
+    classify.press("3")
+    five, six = classify.press("i", "n")
+    classify.face()
+    classify.page.keyboard.press("z")
+    assert classify.face() == six
+    classify.press("ArrowRight")
+    seven = classify.face()
+    classify.page.keyboard.press("o")
+    classify.page.keyboard.type("Q42")
+    classify.page.keyboard.press("Enter")
+    crowd = classify.face()
+    classify.press("n")
+    classify.settle()
+    standing = labelling.standing()
+    assert [standing[face] for face in (one, two, three)] == ["target", "other", "skip"]
+    assert standing[page_of_group[2]] == "target"
+    assert group not in standing
+    assert [standing[face] for face in (five, six, seven)] == ["not_face", "target", "other"]
+    assert answers_of(labelling, seven)[0]["other_item"] == "Q42"
+    none = next(listed for listed in labelling.faces.values() if crowd in listed)
+    assert {standing[face] for face in none} == {"other"}
+
+
+def test_the_person_twice_in_a_collage(start: Start, labelling: Labelling):
+    classify = start()
+    classify.press("s", "s", "s")
+    group = classify.face()
+    listed = next(listed for listed in labelling.faces.values() if group in listed)
+    classify.page.keyboard.press("t")
+    classify.page.keyboard.press("1")
+    classify.page.keyboard.press("3")
+    assert classify.page.locator("#yes-text").inner_text() == "Yes, these 2 faces"
+    classify.page.keyboard.press("y")
+    classify.settle()
+    rows = [answers_of(labelling, face) for face in listed]
+    assert [[(row["answer"], row["twice"]) for row in found] for found in rows] == [
+        [("target", 1)],
+        [],
+        [("target", 1)],
+    ]
+    with labelling.database.transaction() as db:
+        steps = db.column("SELECT DISTINCT step FROM answers WHERE twice")
+    assert len(steps) == 1
+
+
+def test_every_button_does_what_its_key_does(start: Start, labelling: Labelling):
+    classify = start()
+    given = {}
+    for action in ("yes", "no", "skip"):
+        given[classify.face()] = {"yes": "target", "no": "other", "skip": "skip"}[action]
+        classify.page.click(f"[data-act={action}]")
+    group = classify.face()
+    left = next(listed for listed in labelling.faces.values() if group in listed)[0]
+    classify.page.click("#numbers .number >> nth=0")
+    given[left] = "target"
+    given[classify.face()] = "not_face"
+    classify.page.click("[data-act=not_face]")
+    classify.face()
+    classify.page.click("[data-act=undo]")
+    classify.settle()
+    undone = classify.face()
+    given.pop(undone)
+    assert labelling.standing() == given
+
+
+def test_a_face_is_chosen_by_a_click_on_the_photograph(start: Start, labelling: Labelling):
+    classify = start()
+    classify.press("s", "s", "s")
+    group = classify.face()
+    listed = next(listed for listed in labelling.faces.values() if group in listed)
+    box = classify.page.locator(f"#outlines .face[data-face='{listed[0]}'] .line").bounding_box()
+    assert box is not None
+    classify.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    classify.settle()
+    assert labelling.standing()[listed[0]] == "target"
+
+
+def swipe(page: Page, across: int, down: int) -> None:
+    """A finger on the photograph, as the browser gets it from a touch screen."""
+    session = page.context.new_cdp_session(page)
+    x, y = 180, 150
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for part in (0.3, 0.6, 1.0):
+        point = {"x": x + across * part, "y": y + down * part}
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    session.detach()
+
+
+def test_by_touch_on_a_phone(start: Start, labelling: Labelling):
+    classify = start(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
+    given = {}
+    for (across, down), answer in {(140, 5): "target", (-140, 5): "other", (0, -110): "skip"}.items():
+        given[classify.face()] = answer
+        swipe(classify.page, across, down)
+        eventually(lambda: classify.face() not in given, "the next question")
+    swipe(classify.page, 20, 20)  # no answer
+    group = classify.face()
+    listed = next(listed for listed in labelling.faces.values() if group in listed)
+    box = classify.page.locator(f"#outlines .face[data-face='{listed[2]}'] .line").bounding_box()
+    assert box is not None
+    classify.page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    given[listed[2]] = "target"
+    given[classify.face()] = "target"
+    classify.page.tap("[data-act=yes]")
+    classify.settle()
+    assert labelling.standing() == given
+
+
+SIZES = {
+    "phone": (360, 640), "long phone": (412, 915), "phone on its side": (740, 360), "tablet": (820, 1180),
+    "laptop": (1280, 720), "desktop": (1280, 900), "wide": (1920, 1080), "4K": (3840, 2160),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES.keys())
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_everything_is_on_one_screen(start: Start, labelling: Labelling, size: tuple[int, int], language: str):
+    confirm(labelling, 3)
+    width, height = size
+    classify = start(viewport={"width": width, "height": height}, locale=language)
+    classify.face()  # a group: the fullest screen
+    page = classify.page
+    assert page.locator("#numbers .number").count() == 3
+    assert page.evaluate("document.documentElement.scrollHeight") <= height
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    wanted = ["#question", "#photo-img", "#crop", "#age", "#file", *(f"[data-act={name}]" for name in ACTIONS)]
+    for selector in [*wanted, "#numbers .number"]:
+        for place, box in enumerate(
+            page.locator(selector).evaluate_all("all => all.map((one) => one.getBoundingClientRect().toJSON())")
+        ):
+            assert box["width"] > 10, (selector, place, box)
+            assert box["height"] > 10, (selector, place, box)
+            assert box["left"] >= -0.5, (selector, place, box)
+            assert box["right"] <= width + 0.5, (selector, place, box)
+            assert box["top"] >= -0.5, (selector, place, box)
+            assert box["bottom"] <= height + 0.5, (selector, place, box)
+    photo = page.locator("#photo").bounding_box()
+    assert photo is not None
+    assert photo["height"] >= 0.2 * height
+    assert overlaps(page, ["#photo", ".side"]) == []
+    assert overlaps(page, [".head", ".compare", ".about", ".answers"]) == []
+
+
+RECTANGLES = "all => all.map((one) => one.getBoundingClientRect().toJSON())"
+ACTIONS = ("yes", "no", "skip", "undo", "else", "not_face", "draw", "edit", "twice", "keys")
+
+
+def overlaps(page: Page, selectors: list[str]) -> list[str]:
+    boxes = {selector: page.locator(selector).first.bounding_box() for selector in selectors}
+    found = []
+    for one, two in pairwise(selectors):
+        first, second = boxes[one], boxes[two]
+        assert first is not None
+        assert second is not None
+        beside = first["x"] + first["width"] <= second["x"] + 1
+        if not beside and first["y"] + first["height"] > second["y"] + 1:
+            found.append(f"{one} {first} over {two} {second}")
+    return found
+
+
+# Where the picture itself is inside its element, and where the asked face's outline is: left, top, width, height.
+WHERE = """() => {
+  const image = document.querySelector('#photo-img');
+  const box = image.getBoundingClientRect();
+  const scale = Math.min(box.width / image.naturalWidth, box.height / image.naturalHeight);
+  const [width, height] = [image.naturalWidth * scale, image.naturalHeight * scale];
+  const line = document.querySelector('#outlines .asked .line').getBoundingClientRect();
+  const [left, top] = [box.left + (box.width - width) / 2, box.top + (box.height - height) / 2];
+  return [[left, top, width, height], [line.left, line.top, line.width, line.height]];
+}"""
+
+
+def test_outlines_are_where_the_faces_are(start: Start, labelling: Labelling):
+    confirm(labelling, 3)
+    for width, height in ((360, 640), (1280, 900), (900, 500)):
+        classify = start(viewport={"width": width, "height": height})
+        classify.face()
+        image, line = classify.page.evaluate(WHERE)
+        fractions = [
+            (line[0] - image[0]) / image[2], (line[1] - image[1]) / image[3], line[2] / image[2], line[3] / image[3]
+        ]  # fmt: skip
+        assert fractions == pytest.approx([0.4, 0.12, 0.2, 0.3], abs=0.012)  # half the outline's width on the smallest
+
+
+def test_what_is_answered_without_a_network_is_saved_when_it_is_back(
+    start: Start, open_page: Opener, labelling: Labelling
+):
+    open_page.allow("ERR_INTERNET_DISCONNECTED")
+    classify = start()
+    before = classify.press("y")
+    classify.settle()
+    classify.page.wait_for_timeout(500)  # a few photographs are ahead by then
+    classify.page.context.set_offline(True)
+    during = classify.press("y", "n")
+    classify.page.keyboard.press("z")
+    again = classify.press("y")
+    assert again == during[1:]
+    status = classify.page.locator("#status")
+    status.filter(has_text="2 answers not saved yet").wait_for()
+    assert "No connection" in status.inner_text()
+    assert labelling.standing() == {before[0]: "target"}
+    classify.page.context.set_offline(False)
+    classify.settle()
+    assert labelling.standing() == {before[0]: "target", during[0]: "target", during[1]: "target"}
+    classify.hears("All answers are saved.")
+    with labelling.database.transaction() as db:
+        assert db.value("SELECT COUNT(*) FROM answers") == 3  # what was undone before it was sent was never sent
+
+
+def test_an_answer_that_was_saved_but_not_confirmed_is_stored_once(
+    start: Start, open_page: Opener, labelling: Labelling
+):
+    open_page.allow("ERR_FAILED")
+    classify = start()
+    lost: list[str] = []
+
+    def lose(route: Route) -> None:
+        if len(lost) < 2:
+            lost.append(str(route.fetch().status))
+            route.abort()
+        else:
+            route.continue_()
+
+    classify.page.route("**/answers", lose)
+    given = classify.press("y", "n", "y")
+    classify.settle()
+    assert lost == ["200", "200"]
+    assert labelling.standing() == dict(zip(given, ["target", "other", "target"], strict=True))
+    with labelling.database.transaction() as db:
+        assert db.value("SELECT COUNT(*) FROM answers") == 3
+
+
+def test_a_server_that_is_away_is_tried_again(start: Start, open_page: Opener, labelling: Labelling):
+    open_page.allow("503")
+    classify = start()
+    refused: list[int] = []
+
+    def refuse(route: Route) -> None:
+        refused.append(1)
+        body = json.dumps({"error": "database", "text": "Back in a moment"})
+        if len(refused) < 3:
+            route.fulfill(status=503, headers={"Retry-After": "1"}, content_type="application/json", body=body)
+        else:
+            route.continue_()
+
+    classify.page.route("**/answers", refuse)
+    given = classify.press("y", "y")
+    classify.page.locator("#status", has_text="The server does not answer").wait_for()
+    classify.settle()
+    assert list(labelling.standing()) == given
+
+
+def test_unsaved_answers_outlive_a_reload_and_leaving_is_warned_about(
+    start: Start, open_page: Opener, labelling: Labelling
+):
+    open_page.allow("ERR_FAILED")
+    classify = start()
+    page = classify.page
+    page.route("**/answers", lambda route: route.abort())
+    given = classify.press("y", "n")
+    page.locator("#status", has_text="2 answers not saved yet").wait_for()
+    warned: list[str] = []
+    page.on("dialog", lambda dialog: (warned.append(dialog.type), dialog.accept())[0])
+    page.reload()
+    assert warned == ["beforeunload"]
+    assert classify.face() not in given
+    assert classify.unsaved() == 2
+    page.keyboard.press("z")  # taken back before it was ever sent
+    assert classify.face() == given[1]
+    page.unroute("**/answers")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    classify.settle()
+    assert labelling.standing() == {given[0]: "target"}
+
+
+def test_undo_of_twenty_answers_after_a_reload(start: Start, labelling: Labelling):
+    classify = start()
+    given = []
+    while len(given) < 20:
+        given += classify.press("y")
+    classify.settle()
+    assert len(labelling.standing()) == 20
+    classify.page.reload()
+    classify.face()
+    back = []
+    for _ in given:
+        classify.page.keyboard.press("z")
+        classify.hears("Undone.")
+        back.append(classify.face())
+    classify.settle()
+    assert labelling.standing() == {}
+    assert back == given[::-1]
+    classify.page.keyboard.press("z")
+    classify.hears("There is nothing left to undo.")
+    assert classify.press("y", "y", "y") == given[:3]
+
+
+def test_undo_on_another_device(start: Start, labelling: Labelling):
+    phone, laptop = start(), start()
+    given = phone.press("y", "n")
+    phone.settle()
+    laptop.page.reload()
+    laptop.face()
+    laptop.page.keyboard.press("u")
+    laptop.settle()
+    assert labelling.standing() == {given[0]: "target"}
+    assert laptop.face() == given[1]
+
+
+def test_a_session_that_expires_keeps_the_answers_and_goes_on(start: Start, open_page: Opener, labelling: Labelling):
+    open_page.allow("40[01]")
+    classify = start()
+    first = classify.press("y")
+    classify.settle()
+    with labelling.database.transaction() as db:
+        db.execute("UPDATE users SET session_epoch = 1")
+    more = classify.press("n", "y")
+    classify.page.locator("#signed-out").wait_for()
+    assert classify.page.locator("#signed-out a").get_attribute("target") == "_blank"
+    more += classify.press("y")
+    assert labelling.standing() == {first[0]: "target"}
+    classify.page.context.add_cookies([labelling.cookie(epoch=1)])  # signed in again in another tab
+    classify.settle()
+    assert not classify.page.locator("#signed-out").is_visible()
+    assert labelling.standing() == dict(zip(first + more, ["target", "other", "target", "target"], strict=True))
+
+
+def test_somebody_else_who_signs_in_does_not_inherit_the_answers(start: Start, open_page: Opener, labelling: Labelling):
+    open_page.allow("40[01]")
+    classify = start()
+    classify.face()
+    with labelling.database.transaction() as db:
+        db.execute("UPDATE users SET session_epoch = 1")
+        bob = sign_up(db, "Bob")
+        projects.add_member(db, labelling.project_id, bob, "labeller")
+    given = classify.press("y")
+    classify.page.locator("#signed-out").wait_for()
+    classify.page.once("dialog", lambda dialog: dialog.accept())
+    with classify.page.expect_navigation():
+        classify.page.context.add_cookies([labelling.cookie(bob)])
+    classify.page.locator(".menu", has_text="Bob").wait_for()
+    classify.face()
+    assert labelling.standing() == {}
+    assert classify.unsaved() == 1  # Alice's, for when she is back
+    assert classify.face() in given
+
+
+def test_a_question_that_came_too_late_is_explained_and_the_flow_goes_on(start: Start, labelling: Labelling):
+    classify = start()
+    face = classify.face()
+    page_id = next(page for page, listed in labelling.faces.items() if face in listed)
+    with labelling.database.transaction() as db:
+        faces.draw(db, labelling.project_id, page_id, 1, Box(0.1, 0.1, 0.3, 0.3), replaces=face, sha1=None)
+    given = classify.press("y", "y")
+    classify.hears("drawn anew")
+    classify.settle()
+    assert labelling.standing() == {given[1]: "target"}
+
+
+def test_a_project_deleted_meanwhile_is_explained(start: Start, open_page: Opener, labelling: Labelling):
+    open_page.allow("4(04|10)")
+    classify = start()
+    classify.face()
+    with labelling.database.transaction() as db:
+        projects.delete(db, labelling.project_id)
+    classify.press("y")
+    classify.hears("deleted")
+    assert classify.unsaved() == 0
+    assert labelling.standing() == {}
+
+
+def test_two_tabs_and_two_people_at_once(start: Start, open_page: Opener, labelling: Labelling):
+    first = start()
+    second = Classify(open_page.tab(first.page.context, f"/projects/{labelling.project_id}/classify"), labelling)
+    with labelling.database.transaction() as db:
+        bob_id = sign_up(db, "Bob")
+        projects.add_member(db, labelling.project_id, bob_id, "labeller")
+    bob = Classify(open_page(f"/projects/{labelling.project_id}/classify", labelling.cookie(bob_id)), labelling)
+    given: list[int] = []
+    for _ in range(4):
+        given += first.press("y")
+        given += second.press("y")
+        bob.press("n")
+    for tab in (first, second, bob):
+        tab.settle()
+    first.page.wait_for_timeout(300)
+    with labelling.database.transaction() as db:
+        rows = db.rows("SELECT user_id, face_id, answer FROM answers ORDER BY id")
+    alice = [(row["face_id"], row["answer"]) for row in rows if row["user_id"] == labelling.user_id]
+    assert sorted(alice) == sorted((face, "target") for face in given)
+    assert {row["answer"] for row in rows if row["user_id"] == bob_id} == {"other"}
+
+
+def test_whoever_answers_otherwise_hears_of_it(start: Start, labelling: Labelling):
+    classify = start()
+    face = classify.face()
+    with labelling.database.transaction() as db:
+        bob = sign_up(db, "Bob")
+        projects.add_member(db, labelling.project_id, bob, "labeller")
+    confirm(labelling, 1, bob)
+    assert classify.press("n") == [face]
+    classify.hears("Bob had answered otherwise")
+
+
+def test_a_box_is_drawn_by_mouse_in_fractions_of_the_picture(start: Start, labelling: Labelling):
+    classify = start()
+    classify.face()
+    page = classify.page
+    page.keyboard.press("d")
+    outline = page.locator("#outlines .line").bounding_box()
+    assert outline is not None
+    x, y, width, height = outline["x"], outline["y"], outline["width"], outline["height"]
+    # beside the box that is offered, which would be moved: from the asked face's left top, half as large, to the left
+    page.mouse.move(x - width, y - height * 0.2)
+    page.mouse.down()
+    page.mouse.move(x - width / 2, y + height / 2, steps=5)
+    page.mouse.move(x - width / 4, y + height * 0.8, steps=5)
+    page.mouse.up()
+    page.click("[data-draw=save]")
+    classify.settle()
+    (drawn,) = drawn_faces(labelling)
+    assert drawn == pytest.approx((0.36 - 0.26, 0.1 - 0.34 * 0.2, 0.26 * 0.75, 0.34), abs=0.012)
+
+
+def test_a_box_is_corrected_by_keyboard(start: Start, labelling: Labelling):
+    classify = start()
+    face = classify.face()
+    page = classify.page
+    page.keyboard.press("e")
+    for key in (
+        "ArrowRight",
+        "ArrowRight",
+        "ArrowDown",
+        "Shift+ArrowRight",
+        "Shift+ArrowUp",
+        "Shift+ArrowUp",
+        "Control+ArrowLeft",
+    ):
+        page.keyboard.press(key)
+    assert "Box at" in page.locator("#spoken").inner_text()
+    page.keyboard.press("Enter")
+    assert classify.face() != face
+    classify.settle()
+    (drawn,) = drawn_faces(labelling)
+    assert drawn == pytest.approx((0.36 + 0.018, 0.1 + 0.01, 0.26 + 0.01, 0.34 - 0.02), abs=1e-6)
+    with labelling.database.transaction() as db:
+        assert db.value("SELECT replaces FROM faces WHERE project_id IS NOT NULL") == face
+
+
+def drawn_faces(labelling: Labelling) -> list[tuple[float, ...]]:
+    with labelling.database.transaction() as db:
+        rows = db.rows(
+            "SELECT box_left, box_top, box_width, box_height FROM faces WHERE project_id IS NOT NULL AND state <> 'gone'"
+        )
+    return [tuple(row.values()) for row in rows]
+
+
+def test_leaving_the_box_saves_nothing_and_undo_takes_a_box_back(start: Start, labelling: Labelling):
+    classify = start()
+    face = classify.face()
+    classify.page.keyboard.press("d")
+    classify.page.keyboard.press("Escape")
+    assert classify.face() == face
+    classify.page.keyboard.press("d")
+    classify.page.keyboard.press("y")  # keys mean nothing while a box is drawn
+    classify.page.keyboard.press("Enter")
+    classify.settle()
+    assert len(drawn_faces(labelling)) == 1
+    classify.page.keyboard.press("z")
+    classify.settle()
+    assert classify.face() == face
+    assert drawn_faces(labelling) == []
+
+
+def test_the_page_says_when_a_drawn_face_was_read(start: Start, labelling: Labelling):
+    classify = start()
+    classify.face()
+    classify.page.keyboard.press("d")
+    classify.page.keyboard.press("Enter")
+    classify.hears("A worker is reading the face")
+    with labelling.database.transaction() as db:
+        (claimed,) = faces.claim_drawn(db, "w1", 5)
+        faces.not_encoded(db, claimed, again=False)
+    classify.hears("could not be read")
+
+
+def test_a_photograph_that_cannot_be_loaded_is_explained_and_can_be_skipped(
+    start: Start, open_page: Opener, labelling: Labelling
+):
+    open_page.allow("404", "ERR_FAILED")
+    with labelling.database.transaction() as db:
+        db.execute("UPDATE files SET thumb_url = REPLACE(thumb_url, '/w/images/', '/w/nothing/') WHERE page_id = 5001")
+    classify = start()
+    page = classify.page
+    page.locator("#broken").wait_for()
+    page.keyboard.press("y")  # nobody answers about what they cannot see
+    classify.hears("still loading")
+    page.keyboard.press("s")
+    second = classify.face()
+    assert not page.locator("#broken").is_visible()
+    classify.settle()
+    assert labelling.standing() == {labelling.faces[5001][0]: "skip"}
+    assert second == labelling.faces[5002][0]
+
+
+def test_skipped_ones_come_at_the_end(start: Start, labelling: Labelling):
+    last = [labelling.faces[page][0] for page in (5001, 5002, 5003)]
+    with labelling.database.transaction() as db:
+        db.execute("DELETE FROM faces WHERE page_id > 5003")
+    classify = start()
+    skipped = classify.press("s")
+    classify.press("y", "y")
+    assert classify.face() == skipped[0]
+    classify.press("y")
+    classify.page.locator("#none h1").wait_for()
+    classify.settle()
+    assert labelling.standing() == dict.fromkeys(last, "target")
+
+
+def test_no_question_says_why_and_goes_on_by_itself(start: Start, labelling: Labelling):
+    with labelling.database.transaction() as db:
+        db.execute("DELETE FROM questions")
+        db.execute("UPDATE faces SET state = 'gone'")
+        files.add_to_project(db, labelling.project_id, [(9001, "New.jpg")], "source", 9000)
+    classify = start()
+    heading = classify.page.locator("#none h1")
+    heading.wait_for()
+    assert heading.inner_text() == "Still searching for faces"
+    with labelling.database.transaction() as db:
+        db.execute("UPDATE faces SET state = 'encoded'")
+    classify.face()
+    assert not heading.is_visible()
+
+
+def test_the_keys_are_listed_and_can_be_switched_off(start: Start, labelling: Labelling):
+    classify = start()
+    face = classify.face()
+    page = classify.page
+    page.keyboard.press("?")
+    page.locator("dialog#keys[open]").wait_for()
+    page.keyboard.press("y")  # not in the dialog
+    page.uncheck("#keys-on")
+    page.keyboard.press("Escape")
+    page.keyboard.press("y")
+    assert classify.face() == face
+    page.keyboard.press("?")
+    page.check("#keys-on")
+    page.keyboard.press("Escape")
+    classify.press("y")
+    classify.settle()
+    assert labelling.standing() == {face: "target"}
+
+
+def test_without_a_script(open_page: Opener, labelling: Labelling):
+    page = open_page(f"/projects/{labelling.project_id}/classify", labelling.cookie(), java_script_enabled=False)
+    open_page.allow("preload")
+    asked = []
+    for value in ("target", "other", "skip"):
+        asked.append(int(page.locator("input[name=face]").get_attribute("value") or 0))
+        page.click(
+            f"#ask button[value={value}][data-act={'yes' if value == 'target' else 'no' if value == 'other' else 'skip'}]"
+        )
+    group = [int(face) for face in (page.locator("input[name=faces]").get_attribute("value") or "").split(",")]
+    page.click(f"button[value='face:{group[2]}']")
+    assert labelling.standing() == {asked[0]: "target", asked[1]: "other", asked[2]: "skip", group[2]: "target"}
+    page.click("[data-act=undo]")
+    assert [int(face) for face in (page.locator("input[name=faces]").get_attribute("value") or "").split(",")] == group
+    page.click("#ask button[value=none]")
+    assert {labelling.standing()[face] for face in group} == {"other"}
+    page.click("[data-act=draw]")
+    page.fill("input[name=left]", "10")
+    page.fill("input[name=width]", "33.5")
+    page.click("#draw .main-row .main")
+    assert drawn_faces(labelling)[0] == pytest.approx((0.1, 0.3, 0.335, 0.2))
+
+
+def without_faces(labelling: Labelling, count: int) -> list[int]:
+    """The first files, as the detector left them: no face in them."""
+    page_ids = list(labelling.faces)[:count]
+    with labelling.database.transaction() as db:
+        for page_id in page_ids:
+            db.execute("DELETE FROM faces WHERE page_id = %s", (page_id,))
+    return page_ids
+
+
+def test_files_without_a_face_by_keyboard(open_page: Opener, labelling: Labelling):
+    page_ids = without_faces(labelling, 5)
+    page = open_page(f"/projects/{labelling.project_id}/files", labelling.cookie())
+    page.keyboard.press("ArrowRight")
+    for key in ("y", "n", "ArrowRight", "y", "z", "n"):
+        page.keyboard.press(key)
+    classify = Classify(page, labelling)
+    classify.settle()
+    with labelling.database.transaction() as db:
+        rows = db.rows("SELECT page_id, file_answer FROM project_files WHERE file_answer IS NOT NULL ORDER BY page_id")
+        counts = asking.faceless_counts(db, labelling.project_id)
+    assert [(row["page_id"], row["file_answer"]) for row in rows] == [
+        (page_ids[0], "shown"), (page_ids[1], "not_shown"), (page_ids[3], "not_shown")
+    ]  # fmt: skip
+    assert (counts.open, counts.shown, counts.not_shown) == (2, 1, 2)
+    page.locator(f"[data-page='{page_ids[4]}']").focus()
+    page.keyboard.press("d")
+    page.wait_for_url(re.compile(r"/draw\?"))
+    page.locator("#drawing").wait_for()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"^[^?]*/files\??$"))
+    assert drawn_faces(labelling)[0] == pytest.approx((0.4, 0.3, 0.21, 0.2))
+    assert page.locator(".cell").count() == 1
+
+
+def test_no_text_is_left_untranslated_or_unfilled(start: Start, labelling: Labelling):
+    words = set()
+    for language in ("en", "nb", "es", "fr"):
+        classify = start(locale=language)
+        classify.press("y", "y", "y", "y")
+        text = classify.page.inner_text("body")
+        assert "%(" not in text
+        words.add(classify.page.locator("#question").inner_text())
+        classify.page.keyboard.press("z")
+        classify.settle()
+    assert len(words) == 4
+
+
+def test_the_page_mirrors_for_languages_from_right_to_left(start: Start, labelling: Labelling):
+    for viewport in ({"width": 360, "height": 640}, {"width": 1280, "height": 900}):
+        classify = start(viewport=viewport)
+        classify.face()
+        classify.page.evaluate("document.documentElement.dir = 'rtl'")
+        assert classify.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        yes, no = (classify.page.locator(f"[data-act={name}]").bounding_box() for name in ("yes", "no"))
+        assert yes is not None
+        assert no is not None
+        assert yes["x"] > no["x"]  # as the arrow keys and swipes have it

@@ -30,20 +30,20 @@ def next_step(project_id: int, status: Status, min_confirmed: int, counts: Count
     if counts.confirmed < min_confirmed and (counts.questions or counts.confirmed or counts.files > counts.waiting):
         left = max(1, min_confirmed - counts.confirmed)
         text = ngettext(
-            "Confirm %(num)d more face; then the model begins to answer for you.",
-            "Confirm %(num)d more faces; then the model begins to answer for you.",
+            "Confirm %(num)s more face; then the model begins to answer for you.",
+            "Confirm %(num)s more faces; then the model begins to answer for you.",
             left,
         )
         return NextStep(text, gettext("Answer questions"), link("classify.page", project_id))
     if counts.suggested:
         text = ngettext(
-            "The model found %(num)d match. Look at it and approve it.",
-            "The model found %(num)d matches. Look at them and approve them.",
+            "The model found %(num)s match. Look at it and approve it.",
+            "The model found %(num)s matches. Look at them and approve them.",
             counts.suggested,
         )
         return NextStep(text, gettext("Review"), link("review.page", project_id))
     if counts.questions:
-        text = ngettext("%(num)d question waits.", "%(num)d questions wait.", counts.questions)
+        text = ngettext("%(num)s question waits.", "%(num)s questions wait.", counts.questions)
         return NextStep(text, gettext("Answer questions"), link("classify.page", project_id))
     if counts.unsent:
         return _send(project_id, counts.unsent)
@@ -52,7 +52,7 @@ def next_step(project_id: int, status: Status, min_confirmed: int, counts: Count
 
 def _send(project_id: int, unsent: int) -> NextStep:
     text = ngettext(
-        "%(num)d approved match can be sent to Commons.", "%(num)d approved matches can be sent to Commons.", unsent
+        "%(num)s approved match can be sent to Commons.", "%(num)s approved matches can be sent to Commons.", unsent
     )
     return NextStep(text, gettext("Send"), link("publishing.page", project_id))
 

@@ -9,8 +9,10 @@ def gettext(message: str, /, **values: object) -> str:
 
 
 def ngettext(singular: str, plural: str, number: int, /, **values: object) -> str:
-    """The translation for a number; %(num)d is filled in by itself."""
-    return str(flask_babel.ngettext(singular, plural, number, **values))
+    """The translation for a number; %(num)s is filled in as the language writes it, %(num)d with bare digits."""
+    text = str(flask_babel.get_translations().ungettext(singular, plural, number))
+    values["num"] = number if "%(num)d" in text else flask_babel.format_decimal(number)
+    return text % values
 
 
 class Lazy:

@@ -1,0 +1,234 @@
+"""Server time and SQL statements of every page and JSON call, in a project of 9,000 files and 20,000 faces.
+
+    python -m bench.pages [--files 9000] [--faces 20000] [--rounds 40] [--only TEXT] [--json FILE]
+
+The pages are found in the application's own list of addresses: every GET that the owner of a project sees, and some of them
+again with filters. gunicorn runs as in Procfile, on a private MariaDB. A page's time is from the request's first byte sent to the
+answer's last byte read, over loopback; pages take turns, so that whatever else the machine does meets them alike. Statements are
+counted by the server (SELECT, INSERT, UPDATE, DELETE, REPLACE; not BEGIN and COMMIT). Ends with 1 when a page's p95 is 50 ms or
+more, or when it takes more than 10 statements.
+"""
+
+import argparse
+import json
+import re
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from statistics import quantiles
+
+import requests
+from flask import Flask
+
+import migrate
+from app import create_app
+from bench.filling import Filled, fill
+from config import Settings
+from database import Database
+from sandbox.environment import variables
+from tests import servers
+
+MOST_MS, MOST_STATEMENTS = 50.0, 10
+WARM_UPS = 8  # two processes, and the first request of each compiles the template
+PAUSE = 1 / 18  # requests a second that stay below the limit for one user
+NOWHERE = "http://127.0.0.1:9"
+# Pages whose time is not ours: endpoint -> why they are left out.
+LEFT_OUT = {
+    "account.start": "leads to the wiki",
+    "account.callback": "waits for the wiki",
+    "creation.people": "waits for the wiki",
+}
+# The same pages as they are asked otherwise. `{face}` and so on as in `arguments`.
+FILTERS = {
+    "dashboard.index": ["?q=person", "?page=2"],
+    "review.page": [
+        *(
+            f"?show={show}"
+            for show in ("non_matches", "unsure", "confirmed", "rejected", "bootstrap", "stated", "waiting")
+        ),
+        "?sort=similar",
+        "?show=non_matches&page=100",
+    ],
+    "review.listed": ["?after=15000"],
+    "classify.questions": ["?have=1,2,3,4,5", "?limit=10"],
+    "files.page": ["?show=open", "?show=shown", "?after=1004000"],
+    "publishing.page": [f"?show={show}" for show in ("sent", "stated", "reverted")],
+}
+COUNTED = re.compile("^Com_(select|insert|update|delete|replace)(_multi|_select)?$")
+
+
+@dataclass
+class Page:
+    """One address: its endpoint, the statements of one request and the milliseconds of all."""
+
+    endpoint: str
+    path: str
+    status: int = 0
+    statements: int = 0
+    bytes: int = 0
+    ms: list[float] = field(default_factory=list)
+
+    @property
+    def p50(self) -> float:
+        return quantiles(self.ms, n=20, method="inclusive")[9]
+
+    @property
+    def p95(self) -> float:
+        return quantiles(self.ms, n=20, method="inclusive")[18]
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong with it, if anything."""
+        found = [] if self.status in {200, 302, 303} else [f"answers {self.status}"]
+        if self.p95 >= MOST_MS:
+            found.append(f"p95 {self.p95:.0f} ms")
+        if self.statements > MOST_STATEMENTS:
+            found.append(f"{self.statements} statements")
+        return found
+
+
+def pages(app: Flask, filled: Filled) -> list[Page]:
+    """Every GET of the application with arguments that exist. Raises KeyError for an argument that this does not know."""
+    arguments = {
+        "project_id": filled.project_id,
+        "page_id": filled.faceless_page_id,
+        "face_id": filled.face_id,
+        "batch_id": filled.batch_id,
+        "version": app.extensions["assets"].version,
+        "name": "css/base.css",
+    }
+    found = []
+    with app.test_request_context():
+        for rule in sorted(app.url_map.iter_rules(), key=str):
+            if "GET" not in (rule.methods or ()) or rule.endpoint in LEFT_OUT:
+                continue
+            path = app.url_for(rule.endpoint, **{name: arguments[name] for name in rule.arguments})
+            found += [Page(rule.endpoint, path + query) for query in ("", *FILTERS.get(rule.endpoint, ()))]
+    return found
+
+
+def cookies(app: Flask, user_id: int) -> dict[str, str]:
+    """The session of somebody who is signed in."""
+    serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
+    return {app.config["SESSION_COOKIE_NAME"]: serializer.dumps({"user": user_id, "epoch": 0, "_permanent": True})}
+
+
+def web_command(port: int) -> list[str]:
+    """The Procfile's web process, on this port of loopback alone."""
+    line = next(line for line in (servers.ROOT / "Procfile").read_text().splitlines() if line.startswith("web: "))
+    command = shlex.split(line.removeprefix("web: ").replace("0.0.0.0:${PORT:-8000}", f"127.0.0.1:{port}"))
+    return [sys.executable, "-m", *command]
+
+
+@contextmanager
+def served(settings: Settings, folder: Path) -> Iterator[str]:
+    """gunicorn as in production for the length of a block; yields its address."""
+    port = servers.free_port()
+    with servers.running(web_command(port), servers.environment(settings), folder / "gunicorn.log") as process:
+        servers.wait_for_http(f"http://127.0.0.1:{port}/health", process)
+        yield f"http://127.0.0.1:{port}"
+
+
+class Meter:
+    """Asks for pages, one at a time, and never faster than the limit for one user."""
+
+    def __init__(self, address: str, cookie: dict[str, str], database: Database) -> None:
+        self._address, self._cookie, self._database = address, cookie, database
+        self._browser = requests.Session()
+
+    def ask(self, page: Page) -> float:
+        """Milliseconds of one request; what it answered is noted."""
+        headers = {"Accept": "application/json" if page.path.split("?")[0].endswith(".json") else "text/html"}
+        started = time.perf_counter()
+        answer = self._browser.get(
+            self._address + page.path, cookies=self._cookie, headers=headers, timeout=60, allow_redirects=False
+        )
+        taken = time.perf_counter() - started
+        page.status, page.bytes = answer.status_code, len(answer.content)
+        time.sleep(max(0.0, PAUSE - taken))
+        return 1000 * taken
+
+    def count(self, page: Page) -> int:
+        """The statements of one request; nobody else talks to the server."""
+        before = self._counted()
+        self.ask(page)
+        return self._counted() - before
+
+    def _counted(self) -> int:
+        with self._database.transaction() as db:
+            rows = db.rows("SHOW GLOBAL STATUS LIKE 'Com\\_%%'", ())
+        return sum(int(row["Value"]) for row in rows if COUNTED.match(row["Variable_name"]))
+
+
+def measure(meter: Meter, found: Sequence[Page], rounds: int) -> None:
+    """Warm up, count, then ask for all of them in turns."""
+    for page in found:
+        for _ in range(WARM_UPS):
+            meter.ask(page)
+        page.statements = min(meter.count(page) for _ in range(2))
+    for _ in range(rounds):
+        for page in found:
+            page.ms.append(meter.ask(page))
+
+
+def table(found: Sequence[Page]) -> str:
+    """Slowest first."""
+    lines = [f"{'p50 ms':>7} {'p95 ms':>7} {'SQL':>4} {'kB':>6}  page"]
+    for page in sorted(found, key=lambda page: -page.p95):
+        fault = "".join(f"  <-- {fault}" for fault in page.faults)
+        lines.append(
+            f"{page.p50:7.1f} {page.p95:7.1f} {page.statements:4} {page.bytes / 1000:6.1f}  {page.path}{fault}"
+        )
+    return "\n".join(lines)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=9_000)
+    parser.add_argument("--faces", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--only", default="", help="pages whose address or endpoint holds this text")
+    parser.add_argument("--json", type=Path)
+    chosen = parser.parse_args(given)
+    command = shlex.join(["python", "-m", "bench.pages", *(sys.argv[1:] if given is None else given)])
+    with tempfile.TemporaryDirectory(prefix="wikivisage-pages-") as folder:
+        found = run(Path(folder), chosen.files, chosen.faces, chosen.rounds, chosen.only)
+    wrong = [page for page in found if page.faults]
+    print(f"{command}\n{table(found)}")
+    print("Left out:", ", ".join(f"{endpoint} ({why})" for endpoint, why in LEFT_OUT.items()))
+    print(
+        f"{len(found)} pages, {len(wrong)} of them over {MOST_MS:.0f} ms (p95), {MOST_STATEMENTS} statements, or failing."
+    )
+    if chosen.json:
+        rows = [asdict(replace(page, ms=[])) | {"p50_ms": page.p50, "p95_ms": page.p95} for page in found]
+        for row in rows:
+            del row["ms"]
+        chosen.json.write_text(json.dumps({"command": command, "pages": rows}, indent=1) + "\n")
+    return 1 if wrong else 0
+
+
+def run(folder: Path, files: int, faces: int, rounds: int, only: str = "") -> list[Page]:
+    """Fill a database, serve it, and measure."""
+    with servers.mariadb(folder / "mariadb") as server:
+        name = f"{server['TOOL_TOOLSDB_USER']}__pages"
+        with servers.empty_database(server, name) as empty:
+            settings = Settings.from_env(servers.variables(empty) | variables(NOWHERE, "http://localhost:8000"))
+            database = Database(settings, size=2)
+            migrate.migrate(database)
+            filled = fill(settings, database, files, faces)
+            app = create_app(settings)
+            found = [page for page in pages(app, filled) if only in page.path or only in page.endpoint]
+            with served(settings, folder) as address:
+                measure(Meter(address, cookies(app, filled.user_id), database), found, rounds)
+            database.close()
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -8,7 +8,7 @@ from database import Connection
 from pipeline import review, statements, watch
 from pipeline.outcome import HOUR, Done, Finished, Outcome, Retry, Waiting
 from pipeline.sources import BadSource, Step, steps
-from pipeline.tools import Tools
+from pipeline.tools import Tools, search_settings
 from store import files, projects, tasks
 from store.projects import Project
 from store.tasks import Task
@@ -157,6 +157,6 @@ def _note(
     def work(db: Connection) -> None:
         _go_on(db, task, cursor)
         statements.note(db, project.id, read)
-        review.note(db, page_ids, seen, tools.pool.settings)
+        review.note(db, page_ids, seen, search_settings(tools.settings))
 
     tools.run(work)

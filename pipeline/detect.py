@@ -13,7 +13,7 @@ import numpy as np
 from database import Connection
 from pipeline import review
 from pipeline.outcome import again_in, passes
-from pipeline.tools import Tools
+from pipeline.tools import Tools, search_settings
 from store import faces, files, labels, searches
 from store.errors import LeaseLost
 from store.searches import SearchLease
@@ -107,14 +107,19 @@ def _place(url: str) -> str:
 
 
 def settled_before(job: Job, tools: Tools) -> bool:
-    """Whether these bytes were searched before by the same versions, so that there is nothing to download."""
+    """Whether these bytes were searched before by the same versions, so that there is nothing to download.
+
+    A worker that has to do with a lesser detector leaves what a better one found.
+    """
+    wanted, at_hand = search_settings(tools.settings), tools.pool.settings
 
     def work(db: Connection) -> bool:
         known = files.get(db, [job.page_id]).get(job.page_id)
-        wanted = tools.pool.settings
-        if known is None or known.searched_sha1 != job.info.sha1 or known.detector != wanted.detector_version:
+        if known is None or known.searched_sha1 != job.info.sha1:
             return False
-        if not faces.intact(db, job.page_id, wanted.encoder_version):
+        if known.detector not in (wanted.detector_version, at_hand.detector_version):
+            return False
+        if not faces.intact(db, job.page_id, at_hand.encoder_version):
             return False
         searches.describe(db, job.lease, seen(job.info))
         searches.searched(

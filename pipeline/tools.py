@@ -88,8 +88,13 @@ def open_wiki(settings: Settings, stop: threading.Event) -> Client:
 
 def open_pool(settings: Settings) -> FacePool:
     """Detector children, one a core unless the settings say otherwise."""
+    return FacePool(children(settings), search_settings(settings))
+
+
+def search_settings(settings: Settings) -> SearchSettings:
+    """What pictures are to be searched with; a pool may have to do with less (vision.prepare)."""
     cache = Path(settings.cache_dir) if settings.cache_dir else user_cache()
-    return FacePool(children(settings), SearchSettings(detector=settings.detector, cache=cache))
+    return SearchSettings(detector=settings.detector, cache=cache)
 
 
 def children(settings: Settings) -> int:

@@ -88,7 +88,7 @@ def _own(sandbox: Sandbox, database: Database, project: int, shared: set[int]) -
     return {key for key in downloads(sandbox) if any(title.partition(":")[2] in key for title in titles)}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2, 3, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(4, 21))])
 def test_a_worker_told_to_stop_ends_within_seconds_and_loses_nothing(
     busy: Settings, database: Database, sandbox: Sandbox, tmp_path: Path, seed: int
 ):

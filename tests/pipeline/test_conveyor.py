@@ -1,0 +1,178 @@
+"""The detection lane against a wiki and a detector that fail: what counts against files, and what does not."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from database import Database
+from pipeline.conveyor import Conveyor
+from pipeline.doing import Doing
+from pipeline.lane import Yard
+from pipeline.tools import Tools
+from pipeline.wake import Bell
+from sandbox.server import Sandbox
+from store import files, projects
+from tests.pipeline.support import downloads, new_project, person, pictures_in, rows, until, value
+from tests.pipeline.test_detect import impatient
+from vision.errors import DetectorUnavailable, SearchCrashed, SearchError
+from vision.faces import Box, Face, SearchResult
+from vision.pool import FacePool
+from vision.settings import SearchSettings
+
+
+class Pool(FacePool):
+    """A pool without children: every picture has one face, or ends in `error`."""
+
+    def __init__(self) -> None:
+        super().__init__(1, SearchSettings(detector="hog"))
+        self.error: SearchError | None = None
+        self.seconds = 0.0
+        self.at_once = self.most_at_once = 0
+        self._lock = threading.Lock()
+
+    def search(self, image: bytes) -> SearchResult:
+        with self._lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        time.sleep(self.seconds)
+        with self._lock:
+            self.at_once -= 1
+        if self.error:
+            raise self.error
+        face = Face(
+            box=Box(0.2, 0.2, 0.3, 0.3),
+            score=1.0,
+            detector="hog-1",
+            landmarks=np.zeros((5, 2), np.float32),
+            encoding=np.zeros(128, np.float32),
+            encoder=self.settings.encoder_version,
+            size_px=100.0,
+            native_px=100.0,
+            sharpness=1.0,
+            poor=False,
+            chip_jpeg=b"jpeg",
+        )
+        return SearchResult(100, 100, (face,), self.settings.detector_version, self.settings.encoder_version)
+
+
+@pytest.fixture
+def fake() -> Pool:
+    return Pool()
+
+
+@contextmanager
+def conveyor(tools: Tools) -> Iterator[Bell]:
+    """The lane at work for the length of a block."""
+    bell = Bell()
+    threads = Conveyor(Yard(tools, bell, Doing())).threads()
+    for thread in threads:
+        thread.start()
+    try:
+        yield bell
+    finally:
+        tools.stop.set()
+        bell.ring()
+        for thread in threads:
+            thread.join(10)
+        assert not [thread.name for thread in threads if thread.is_alive()]
+
+
+@pytest.fixture
+def project(sandbox: Sandbox, database: Database) -> int:
+    """A project that looks at twelve files."""
+    new = person(sandbox)
+    found = new_project(database, new)
+    titles = pictures_in(sandbox, new.label)[:12]
+    with database.transaction() as db:
+        pages = [(sandbox.world.titles[f"File:{title}"], title) for title in titles]
+        files.add_to_project(db, found, pages, "source", 100)
+    return found
+
+
+def states(database: Database) -> dict[str, int]:
+    return {row["state"]: row["n"] for row in rows(database, "SELECT state, COUNT(*) AS n FROM files GROUP BY state")}
+
+
+def free(database: Database) -> bool:
+    return not value(database, "SELECT COUNT(*) FROM files WHERE lease_token IS NOT NULL")
+
+
+def small(tools: Tools, fake: Pool, batch_size: int = 4) -> Tools:
+    settings = replace(tools.settings, batch_size=batch_size, detector_children=1, poll_interval=0.3)
+    return replace(tools, pool=fake, settings=settings, rng=random.Random(3))
+
+
+def test_everything_is_searched_and_the_model_is_asked_for(tools: Tools, database: Database, project: int, fake: Pool):
+    with conveyor(small(tools, fake)):
+        until(lambda: states(database) == {"searched": 12} and free(database), 20)
+        until(lambda: value(database, "SELECT due_at <= NOW(3) FROM tasks WHERE kind = 'model'"), 5)
+
+
+def test_a_wiki_that_is_away_is_not_held_against_the_files(
+    tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
+):
+    sandbox.world.faults.add({"kind": "unavailable", "match": {"path": "api.php"}, "count": 1})
+    with conveyor(replace(small(tools, fake), wiki=impatient(tools))):
+        until(lambda: sandbox.world.faults.struck.get("unavailable"), 20)
+        until(lambda: states(database) == {"searched": 12}, 20)
+    assert value(database, "SELECT MAX(attempts) FROM files") == 0
+
+
+def test_a_picture_that_crashes_the_detector_costs_itself_alone(
+    tools: Tools, database: Database, project: int, fake: Pool
+):
+    fake.error = SearchCrashed("The process ended.")
+    with conveyor(small(tools, fake)):
+        until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'search_crashed'") == 12, 20)
+    assert states(database) == {"waiting": 12}
+    assert value(database, "SELECT COUNT(*) FROM project_files WHERE search_due_at > NOW() + INTERVAL 100 SECOND") == 12
+
+
+def test_without_a_detector_files_are_given_back_and_nothing_spins(
+    tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
+):
+    fake.error = DetectorUnavailable("No process can be started.")
+    with conveyor(small(tools, fake)):
+        until(lambda: downloads(sandbox), 20)
+        until(lambda: free(database), 10)
+        fetched = sum(downloads(sandbox).values())
+        time.sleep(1.5)
+        assert sum(downloads(sandbox).values()) == fetched
+    assert states(database) == {"waiting": 12}
+    assert value(database, "SELECT MAX(attempts) FROM files") == 0
+
+
+def test_an_unforeseen_failure_is_held_against_its_file(tools: Tools, database: Database, project: int, fake: Pool):
+    fake.error = ValueError("a bug")  # type: ignore[assignment]
+    with conveyor(small(tools, fake)):
+        until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'internal'") == 12, 20)
+    assert states(database) == {"waiting": 12}
+
+
+def test_a_pause_gives_back_what_is_not_searched(tools: Tools, database: Database, project: int, fake: Pool):
+    fake.seconds = 0.5
+    with conveyor(small(tools, fake)):
+        until(lambda: states(database).get("searched", 0) >= 1, 20)
+        with database.transaction() as db:
+            projects.set_status(db, project, "paused")
+        until(lambda: free(database), 10)
+        done = states(database)["searched"]
+        time.sleep(1.0)
+        assert states(database)["searched"] == done < 12
+
+
+def test_pictures_are_downloaded_while_others_are_searched(
+    tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
+):
+    fake.seconds = 0.3
+    with conveyor(small(tools, fake)):
+        until(lambda: states(database).get("searched", 0) >= 1, 20)
+        until(lambda: sum(downloads(sandbox).values()) >= states(database).get("searched", 0) + 4, 10)
+        until(lambda: states(database) == {"searched": 12}, 30)
+    assert max(downloads(sandbox).values()) == 1

@@ -69,6 +69,11 @@ def owner(db: Connection, project_id: int) -> Project:
     return project
 
 
+def recognise() -> None:
+    """Find out who asks, for the header of a page that is shown to anybody; needs the database."""
+    g.user = _known_user()
+
+
 def _known_user() -> User | None:
     if "user" not in session:
         return None
@@ -84,7 +89,7 @@ def _guard() -> Response | None:
     view = current_app.view_functions.get(request.endpoint or "")
     if view is None or getattr(view, "without_user", False):
         return None
-    g.user = _known_user()
+    recognise()
     if g.user is None and not getattr(view, "public", False):
         raise SignInNeeded
     return None

@@ -9,7 +9,7 @@ from config import VERSION
 from database import Connection, Database, DatabaseError
 from store import workers
 from store.workers import Worker
-from web.access import without_user
+from web.access import recognise, without_user
 from web.services import services
 
 bp = Blueprint("health", __name__)
@@ -54,6 +54,8 @@ def page() -> tuple[str | Response, int]:
     health = look(services().database)
     if not request.accept_mimetypes.accept_html or "text/html" not in request.headers.get("Accept", ""):
         return json_of(health)
+    if health.ok:
+        recognise()
     status = 200 if health.ok else 503
     return render_template("health/page.html", health=health, version=VERSION, silent_after=SILENT_AFTER), status
 

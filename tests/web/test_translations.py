@@ -66,12 +66,8 @@ def test_placeholders_are_the_same(language: str):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_compiled_catalogues_are_up_to_date(language: str):
     with (ROOT / "translations" / language / "LC_MESSAGES" / "messages.mo").open("rb") as file:
-        compiled = {
-            forms(message.id)[0]: forms(message.string)
-            for message in read_mo(file)
-            if message.id and all(forms(message.string))
-        }
+        compiled = {forms(message.id)[0]: forms(message.string) for message in read_mo(file) if message.id}
     written = {
         forms(message.id)[0]: forms(message.string) for message in messages(language) if all(forms(message.string))
     }
-    assert compiled == written, "run script/i18n"
+    assert {text: compiled.get(text) for text in written} == written, "run script/i18n"

@@ -25,6 +25,12 @@ CHANGES: list[tuple[str, list[str]]] = [
             "ALTER TABLE tasks MODIFY cursor_json MEDIUMTEXT NULL",
         ],
     ),
+    (
+        "batches of positions",
+        [
+            "ALTER TABLE batches MODIFY kind ENUM('send', 'undo', 'removal', 'positions') NOT NULL DEFAULT 'send'",
+        ],
+    ),
 ]
 
 _RECORD = """CREATE TABLE IF NOT EXISTS schema_changes (

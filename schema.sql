@@ -249,7 +249,8 @@ CREATE TABLE batches (
   project_id BIGINT UNSIGNED NOT NULL,      -- no foreign key: it outlives the project
   user_id BIGINT UNSIGNED NOT NULL,         -- under whose account it is sent
   hex CHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- of the batch link in every summary
-  kind ENUM('send', 'undo', 'removal') NOT NULL DEFAULT 'send',
+  -- send: approved statements; undo: ours taken back; removal: anybody's, rejected by a human; positions: added to ours
+  kind ENUM('send', 'undo', 'removal', 'positions') NOT NULL DEFAULT 'send',
   item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   label VARCHAR(255) NOT NULL,
   -- running <-> paused (by a human or by pause_reason); running|paused -> stopped | done
@@ -283,8 +284,9 @@ CREATE TABLE edits (
   prominent TINYINT(1) NOT NULL DEFAULT 0,
   forced TINYINT(1) NOT NULL DEFAULT 0,     -- remove: a human said a second yes although others changed the statement
   undoes BIGINT UNSIGNED NULL,              -- the edit that this one takes back
-  -- queued -> sending (request may be out) -> done | already | failed | skipped; sending -> queued (known not to be written);
-  -- queued -> cancelled; done -> undone (by an undo edit) | reverted (seen on the wiki); failed -> queued (retry by a human)
+  -- queued -> sending (request may be out) -> done | already | failed | skipped | reverted; sending -> queued | cancelled (known
+  -- not to be written); queued -> cancelled | skipped; done -> undone (removed by us) | reverted (seen on the wiki);
+  -- failed -> queued (retry by a human); reverted -> undone (asked to send again)
   state ENUM('queued', 'sending', 'done', 'already', 'failed', 'skipped', 'cancelled', 'undone', 'reverted')
     NOT NULL DEFAULT 'queued',
   base_revision BIGINT UNSIGNED NULL,       -- sent with the request

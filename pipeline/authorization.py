@@ -35,15 +35,16 @@ class Authorization:
         )
         self._bearer = ""
         self._csrf = ""
+        self.version: int | None = None  # of the tokens last read
 
     def check_account(self) -> UserInfo:
-        """Whom the wiki takes the bearer for; it must be the user who signed in, by id, for names change.
+        """Whom the wiki takes the bearer for; it must be the user who signed in, by central id, for names change.
 
         Raises SignInNeeded, StopBatch, WikiError.
         """
         info = self.call(lambda bearer: depicts.user_info(self._tools.wiki, bearer))
         user = self._tools.run(lambda db: users.get(db, self._user_id))
-        if user is None or user.subject not in {str(info.central_id), str(info.id)}:
+        if user is None or user.subject != str(info.central_id):
             raise StopBatch(Reason.WRONG_ACCOUNT, "other-account", info.name)
         if info.blocked:
             raise StopBatch(Reason.BLOCKED, "blocked", info.block_reason)
@@ -85,6 +86,7 @@ class Authorization:
         give_up = self._tools.clock() + LONGEST_REFRESH_SECONDS
         while True:
             stored = self._stored()
+            self.version = stored.version
             if stored.access != rejected and stored.expires_in > SPARE_SECONDS:
                 return stored.access
             if stored.refresh is None:

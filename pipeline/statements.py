@@ -1,22 +1,25 @@
 """What Commons states already: read in batches, noted for a project, with what follows for its labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from database import Connection
-from store import files, labels, tasks
+from store import files, labels, reverts, tasks
+from store.reverts import Reading
 from wiki import depicts
 from wiki.client import Client
+from wiki.depicts import Entity
 
 MODEL_DELAY = 2.0  # seconds in which further news join the same run of the model
 
 
 @dataclass(frozen=True)
 class Read:
-    """Files that exist, by whether they state the person: (page id, statement GUID), and page ids."""
+    """Files that exist, by whether they state the person: (page id, statement GUID), and page ids; and all that they state."""
 
     stated: tuple[tuple[int, str | None], ...]
     unstated: tuple[int, ...]
+    readings: tuple[Reading, ...] = ()
 
 
 def read(client: Client, item: str, page_ids: Sequence[int]) -> Read:
@@ -31,11 +34,20 @@ def read(client: Client, item: str, page_ids: Sequence[int]) -> Read:
             stated.append((page_id, found[0].id or None))
         else:
             unstated.append(page_id)
-    return Read(tuple(stated), tuple(unstated))
+    return Read(tuple(stated), tuple(unstated), tuple(readings(entities.values())))
+
+
+def readings(entities: Iterable[Entity]) -> list[Reading]:
+    """What the store compares with the ledger; a deleted file's statements were taken back by nobody."""
+    return [
+        Reading(entity.page_id, entity.last_revision, {found.id.upper(): found.item for found in entity.statements})
+        for entity in entities
+        if entity.exists
+    ]
 
 
 def note(db: Connection, project_id: int, read: Read) -> None:
-    """Store it for the project's files; a label that follows from it changes with it."""
+    """Store it for the project's files; a label that follows from it changes with it, and reverts of ours are noticed."""
     page_ids = [page_id for page_id, _ in read.stated]
     every = [*page_ids, *read.unstated]
     before = files.stated(db, project_id, every)
@@ -45,3 +57,4 @@ def note(db: Connection, project_id: int, read: Read) -> None:
     if changed:
         labels.rebuild(db, project_id, changed)
         tasks.want(db, "model", project_id, delay=MODEL_DELAY)
+    reverts.notice(db, read.readings)

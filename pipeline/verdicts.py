@@ -11,6 +11,15 @@ from wiki.names import Box, box_of
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What the wiki says now. `stored`: the revision that an earlier request of the same edit made, 0 where it made none."""
+
+    entity: Entity
+    file: FileInfo | MissingFile | None = None
+    stored: int = 0
+
+
+@dataclass(frozen=True)
 class Write:
     """Send the request, based on this revision; `statement_id` is the one to remove or amend, None for an addition."""
 
@@ -21,77 +30,95 @@ class Write:
 @dataclass(frozen=True)
 class Leave:
     """Nothing is written: `already` (the wiki is as wanted), `done` (our own request was stored), `skipped` for a reason, or
-    `reverted` (it was stored, and somebody took it back)."""
+    `reverted` (it was stored, and somebody took it back). `states`: the statement that names the item now."""
 
     state: Literal["already", "done", "skipped", "reverted"]
     reason: str | None = None
     statement_id: str | None = None
     revision: int | None = None
+    states: str | None = None
 
 
 Verdict = Write | Leave
 
 
-def decide(edit: Edit, entity: Entity, file: FileInfo | MissingFile | None) -> Verdict:
+def decide(edit: Edit, seen: Seen) -> Verdict:
     """The verdict on an edit: an addition needs the very bytes that were approved, a removal a statement as we know it."""
     if edit.action == "add":
-        return _decide_add(edit, entity, file)
+        return _decide_add(edit, seen)
     if edit.action == "remove":
-        return _decide_remove(edit, entity)
-    return _decide_qualify(edit, entity)
+        return _decide_remove(edit, seen)
+    return _decide_qualify(edit, seen)
 
 
-def _decide_add(edit: Edit, entity: Entity, file: FileInfo | MissingFile | None) -> Verdict:
+def _decide_add(edit: Edit, seen: Seen) -> Verdict:
+    entity = seen.entity
     own = depicts.ours(entity, edit.statement_id) if edit.statement_id else None
     if own is not None and own.item == edit.item:
-        return Leave("done", statement_id=own.id, revision=entity.last_revision)
+        return Leave("done", statement_id=own.id, revision=seen.stored or entity.last_revision, states=own.id)
     if entity.redirect:
         return Leave("skipped", "redirect")
     if not entity.exists:
         return Leave("skipped", "deleted")
     stated = depicts.stating(entity, edit.item)
     if stated:
-        return Leave("already", statement_id=stated[0].id)
-    if isinstance(file, MissingFile):
-        return Leave("skipped", file.why.value)
-    if file is None or (edit.approved_sha1 is not None and file.sha1 != edit.approved_sha1):
+        return Leave("already", statement_id=stated[0].id, states=stated[0].id)
+    if isinstance(seen.file, MissingFile):
+        return Leave("skipped", seen.file.why.value)
+    if _overwritten(edit, seen):
         return Leave("skipped", "overwritten")
+    if seen.stored:
+        return Leave("reverted", revision=seen.stored)
     return Write(entity.last_revision)
 
 
-def _decide_remove(edit: Edit, entity: Entity) -> Verdict:
-    if edit.statement_id:
-        found = depicts.ours(entity, edit.statement_id)
-    else:
-        stated = depicts.stating(entity, edit.item)
-        found = stated[0] if stated else None
+def _decide_remove(edit: Edit, seen: Seen) -> Verdict:
+    entity, stated = seen.entity, depicts.stating(seen.entity, edit.item)
+    found = depicts.ours(entity, edit.statement_id) if edit.statement_id else next(iter(stated), None)
     if found is None or found.item != edit.item:
-        return Leave("already")
-    if edit.undoes is not None and not as_written(edit, found):
-        return Leave("skipped", "changed_by_others")
-    if edit.undoes is None and depicts.foreign(found) and not edit.forced:
-        return Leave("skipped", "changed_by_others")
+        return _gone(edit, seen, stated[0].id if stated else None)
+    touched = not as_written(edit, found) if edit.undoes is not None else depicts.foreign(found) and not edit.forced
+    if touched:
+        return Leave("skipped", "changed_by_others", states=found.id)
     return Write(entity.last_revision, found.id)
 
 
-def _decide_qualify(edit: Edit, entity: Entity) -> Verdict:
-    found = depicts.ours(entity, edit.statement_id) if edit.statement_id else None
+def _gone(edit: Edit, seen: Seen, other: str | None) -> Leave:
+    """The statement that was to be removed is not there. One that somebody else made instead is not the one asked about."""
+    if seen.stored:
+        return Leave("done", revision=seen.stored, states=other)
+    if other is not None and edit.undoes is None:
+        return Leave("skipped", "changed_by_others", states=other)
+    return Leave("already", states=other)
+
+
+def _decide_qualify(edit: Edit, seen: Seen) -> Verdict:
+    found = depicts.ours(seen.entity, edit.statement_id) if edit.statement_id else None
     if found is None or found.item != edit.item:
         return Leave("skipped", "statement_gone")
     if depicts.positions(found):
-        return Leave("already", statement_id=found.id)
-    return Write(entity.last_revision, found.id)
+        if seen.stored:
+            return Leave("done", statement_id=found.id, revision=seen.stored, states=found.id)
+        return Leave("already", statement_id=found.id, states=found.id)
+    if _overwritten(edit, seen):
+        return Leave("skipped", "overwritten", states=found.id)
+    return Write(seen.entity.last_revision, found.id)
+
+
+def _overwritten(edit: Edit, seen: Seen) -> bool:
+    if not isinstance(seen.file, FileInfo):
+        return True
+    return edit.approved_sha1 is not None and seen.file.sha1 != edit.approved_sha1
 
 
 def as_written(edit: Edit, statement: Statement) -> bool:
-    """Whether a statement is still as the edit wrote it; the position may have been added by a later edit of ours."""
+    """Whether a statement is still as we wrote it."""
     rank = "preferred" if edit.prominent else "normal"
-    box = position(edit)
-    return depicts.untouched(statement, edit.item, rank=rank, box=box)
+    return depicts.untouched(statement, edit.item, rank=rank, box=position(edit))
 
 
 def surplus(edit: Edit, entity: Entity) -> Statement | None:
-    """Our statement, where a merged conflict left the same value twice and ours is untouched: it is to be removed."""
+    """Our statement, where the same value stands twice and ours is untouched: it is to be removed."""
     if edit.action != "add" or not edit.statement_id or not depicts.twice(entity, edit.item):
         return None
     own = depicts.ours(entity, edit.statement_id)

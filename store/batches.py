@@ -10,7 +10,7 @@ from database import Connection, marks
 from store import tasks
 from store.errors import NotFound
 
-Kind = Literal["send", "undo", "removal"]
+Kind = Literal["send", "undo", "removal", "positions"]
 State = Literal["running", "paused", "stopped", "done"]
 
 
@@ -113,15 +113,33 @@ def pause_all(db: Connection, user_id: int, reason: str) -> None:
     )
 
 
-def pause_reverted(db: Connection, batch_id: int) -> None:
-    """Pause a batch of which three edits, and one in twenty, were taken back on the wiki: somebody objects."""
+def pause_for_sign_in(db: Connection, user_id: int, version: int | None) -> bool:
+    """Pause until the user signs in; False where they did since tokens of this version were found dead."""
+    if version is not None:
+        now = db.value("SELECT token_version FROM users WHERE id = %s FOR UPDATE", (user_id,))
+        if now is not None and now != version:
+            return False
+    pause_all(db, user_id, "sign_in")
+    return True
+
+
+def pause_reverted(db: Connection, project_id: int) -> None:
+    """Pause the running batches of a project of whose statements three, and one in twenty, were taken back: somebody objects.
+
+    Asked whenever one more is noticed, so that a human who knows of them can go on.
+    """
     taken_back = "SUM(state = 'reverted')"
     many = db.value(
-        f"SELECT {taken_back} >= 3 AND {taken_back} * 20 >= SUM(state IN ('done', 'reverted')) FROM edits WHERE batch_id = %s",
-        (batch_id,),
+        f"""SELECT {taken_back} >= 3 AND {taken_back} * 20 >= SUM(state IN ('done', 'reverted')) FROM edits
+            WHERE project_id = %s AND action = 'add'""",
+        (project_id,),
     )
     if many:
-        pause(db, batch_id, "reverted")
+        db.execute(
+            """UPDATE batches SET state = 'paused', pause_reason = 'reverted', waiting_until = NULL
+               WHERE project_id = %s AND state = 'running' AND kind IN ('send', 'positions')""",
+            (project_id,),
+        )
 
 
 def resume(db: Connection, batch_id: int) -> None:
@@ -134,13 +152,13 @@ def resume(db: Connection, batch_id: int) -> None:
 
 
 def resume_after_sign_in(db: Connection, user_id: int) -> None:
-    """Go on with what waited for the user to sign in again."""
+    """Go on with what waited for the user to sign in again, and look at what may have been out when the sign-in ended."""
     resumed = db.execute(
         """UPDATE batches SET state = 'running', pause_reason = NULL
            WHERE user_id = %s AND state = 'paused' AND pause_reason = 'sign_in'""",
         (user_id,),
     )
-    if resumed:
+    if resumed or db.value("SELECT 1 FROM edits WHERE user_id = %s AND state = 'sending' LIMIT 1", (user_id,)):
         tasks.want(db, "publish", user_id)
 
 

@@ -11,7 +11,6 @@ from typing import Literal
 
 from database import Connection, Duplicate, marks
 from store import tasks
-from store.errors import LeaseLost
 from store.tasks import EXPIRY, Task
 
 Action = Literal["add", "remove", "qualify"]
@@ -63,71 +62,101 @@ def select(db: Connection, where: str, args: Sequence[object]) -> list[Edit]:
 
 
 def next_open(db: Connection, user_id: int, limit: int) -> list[Edit]:
-    """The user's edits to work on now: those that may be out first, then what is queued in running batches."""
-    unclear = select(db, "e.user_id = %s AND e.state = 'sending' ORDER BY e.id LIMIT %s", (user_id, limit))
+    """The user's edits to work on now: those that may be out first, then what is queued, from each running batch in turn."""
+    unclear = select(
+        db, "e.user_id = %s AND e.state = 'sending' AND e.due_at <= NOW() ORDER BY e.id LIMIT %s", (user_id, limit)
+    )
     queued = select(
         db,
         """e.user_id = %s AND e.state = 'queued' AND e.due_at <= NOW()
            AND EXISTS (SELECT 1 FROM batches b WHERE b.id = e.batch_id AND b.state = 'running')
-           ORDER BY e.batch_id, e.id LIMIT %s""",
+           ORDER BY ROW_NUMBER() OVER (PARTITION BY e.batch_id ORDER BY e.id), e.batch_id LIMIT %s""",
         (user_id, limit - len(unclear)),
     )
     return unclear + queued
 
 
 def due_in(db: Connection, user_id: int) -> float | None:
-    """Seconds until the user's next queued edit is due; None where none waits in a running batch."""
+    """Seconds until the user's next edit is due, one that may be out or is queued in a running batch; None: there is none."""
     seconds = db.value(
         """SELECT MIN(TIMESTAMPDIFF(MICROSECOND, NOW(3), e.due_at)) / 1e6 AS seconds FROM edits e
-           WHERE e.user_id = %s AND e.state = 'queued'
-             AND EXISTS (SELECT 1 FROM batches b WHERE b.id = e.batch_id AND b.state = 'running')""",
+           WHERE e.user_id = %s AND (e.state = 'sending' OR (e.state = 'queued'
+             AND EXISTS (SELECT 1 FROM batches b WHERE b.id = e.batch_id AND b.state = 'running')))""",
         (user_id,),
     )
     return None if seconds is None else max(0.0, float(seconds))
 
 
-def still_wanted(db: Connection, edit: Edit) -> str:
-    """'yes', or why an edit must not be sent now: stopped, paused, cancelled, not_approved, overwritten."""
-    row = db.row(
-        """SELECT e.state, b.state AS batch_state, a.suspended, a.sha1 FROM edits e JOIN batches b ON b.id = e.batch_id
-           LEFT JOIN approvals a ON a.project_id = e.project_id AND a.page_id = e.page_id WHERE e.id = %s""",
-        (edit.id,),
+def sent_lately(db: Connection, user_id: int, seconds: float) -> list[float]:
+    """How many seconds ago the user's requests of the last `seconds` went out, the oldest first."""
+    ages = db.column(
+        """SELECT TIMESTAMPDIFF(SECOND, sent_at, NOW()) FROM edits WHERE user_id = %s
+             AND sent_at > NOW() - INTERVAL %s SECOND ORDER BY sent_at""",
+        (user_id, seconds),
     )
-    if row is None or row["state"] in {"cancelled"}:
-        return "cancelled"
-    if row["batch_state"] != "running":
-        return str(row["batch_state"])
-    if edit.action == "add":
-        if row["suspended"] is None:
-            return "not_approved"
-        if row["suspended"] or row["sha1"] != edit.approved_sha1:
-            return "overwritten"
+    return [float(age) for age in ages]
+
+
+def begin(db: Connection, task: Task, edit: Edit, worker: str) -> str:
+    """Take the file's lock and write down what is about to be sent (statement id and base revision of `edit`): 'yes'.
+
+    Or why it must not be sent now: busy (another edit of the file is out), cancelled, paused, stopped, done (the batch),
+    not_approved, overwritten. Committed before the request goes out. Raises LeaseLost when the claim is somebody else's.
+    """
+    tasks.hold(db, task)
+    wanted = _still_wanted(db, edit)
+    if wanted != "yes":
+        return wanted
+    if not _lock_file(db, task, edit, worker):
+        return "busy"
+    db.execute(
+        """UPDATE edits SET state = 'sending', statement_id = %s, base_revision = %s, attempts = attempts + 1, sent_at = NOW(),
+             error = NULL, error_detail = NULL WHERE id = %s""",
+        (edit.statement_id, edit.base_revision, edit.id),
+    )
     return "yes"
 
 
-def begin(db: Connection, task: Task, edit: Edit, worker: str) -> bool:
-    """Take the file's lock and write down what is about to be sent (statement id and base revision of `edit`).
-
-    False where another edit of the file is out. Committed before the request goes out. Raises LeaseLost when the claim,
-    or the row, is somebody else's.
-    """
+def lock(db: Connection, task: Task, edit: Edit, worker: str) -> bool:
+    """Take the file's lock for an edit that is on the wiki already; False where another edit is out. Raises LeaseLost."""
     tasks.hold(db, task)
-    if not _lock_file(db, task, edit, worker):
-        return False
-    begun = db.execute(
-        """UPDATE edits SET state = 'sending', statement_id = %s, base_revision = %s, attempts = attempts + 1, sent_at = NOW(),
-             error = NULL, error_detail = NULL WHERE id = %s AND state IN ('queued', 'sending')""",
-        (edit.statement_id, edit.base_revision, edit.id),
+    return _lock_file(db, task, edit, worker)
+
+
+def later(db: Connection, task: Task, edit: Edit, seconds: float) -> None:
+    """Look again in `seconds` what became of an edit that may be on the wiki. Raises LeaseLost."""
+    tasks.hold(db, task)
+    db.execute("UPDATE edits SET due_at = NOW() + INTERVAL %s SECOND WHERE id = %s", (seconds, edit.id))
+    _unlock(db, edit)
+
+
+def _still_wanted(db: Connection, edit: Edit) -> str:
+    state = db.value("SELECT state FROM edits WHERE id = %s FOR UPDATE", (edit.id,))
+    if state not in {"queued", "sending"}:
+        return "cancelled"
+    batch = str(db.value("SELECT state FROM batches WHERE id = %s", (edit.batch_id,)))
+    return _approved(db, edit) if batch == "running" else batch
+
+
+def _approved(db: Connection, edit: Edit) -> str:
+    """An addition needs the approval it was made of, for the same bytes; a removal that nobody has approved the file since."""
+    if edit.action == "qualify" or edit.undoes is not None:
+        return "yes"
+    approval = db.row(
+        "SELECT suspended, sha1 FROM approvals WHERE project_id = %s AND page_id = %s", (edit.project_id, edit.page_id)
     )
-    if not begun:
-        raise LeaseLost(f"edit {edit.id}")
-    return True
+    if edit.action == "remove":
+        return "yes" if approval is None or approval["suspended"] else "not_approved"
+    if approval is None:
+        return "not_approved"
+    return "overwritten" if approval["suspended"] or approval["sha1"] != edit.approved_sha1 else "yes"
 
 
 def _lock_file(db: Connection, task: Task, edit: Edit, worker: str) -> bool:
+    """A lock left by an earlier try of the same edit is ours: whoever holds the user's claim is the only one at it."""
     db.execute(
-        f"DELETE FROM file_locks WHERE page_id = %s AND (lease_token = %s OR leased_at < NOW() - {EXPIRY})",
-        (edit.page_id, task.token),
+        f"DELETE FROM file_locks WHERE page_id = %s AND (edit_id = %s OR leased_at < NOW() - {EXPIRY})",
+        (edit.page_id, edit.id),
     )
     try:
         db.insert(
@@ -147,30 +176,46 @@ def settle(
     *,
     revision: int | None = None,
     statement_id: str | None = None,
+    states: str | None = None,
     error: str | None = None,
     detail: str = "",
 ) -> None:
-    """Write down what became of an edit and let go of its file. Raises LeaseLost."""
+    """Write down what became of an edit and let go of its file. Raises LeaseLost.
+
+    `statement_id`: the statement that the edit is about; `states`: the one that names the item afterwards, None: none does.
+    """
     tasks.hold(db, task)
     db.execute(
         """UPDATE edits SET state = %s, revision_id = %s, statement_id = COALESCE(%s, statement_id), error = %s,
              error_detail = %s, finished_at = NOW() WHERE id = %s AND state IN ('queued', 'sending')""",
         (state, revision, statement_id, error, detail[:255] or None, edit.id),
     )
-    db.execute("DELETE FROM file_locks WHERE page_id = %s AND lease_token = %s", (edit.page_id, task.token))
+    _unlock(db, edit)
     if state in {"done", "already"}:
-        _after_success(db, edit, statement_id or edit.statement_id, counted=state == "done")
+        _after_success(db, edit, statement_id or edit.statement_id, states, counted=state == "done")
 
 
-def _after_success(db: Connection, edit: Edit, statement_id: str | None, *, counted: bool) -> None:
-    stated = edit.action != "remove"
+def _unlock(db: Connection, edit: Edit) -> None:
+    db.execute("DELETE FROM file_locks WHERE page_id = %s AND edit_id = %s", (edit.page_id, edit.id))
+
+
+def _after_success(db: Connection, edit: Edit, statement_id: str | None, states: str | None, *, counted: bool) -> None:
     db.execute(
         """UPDATE project_files SET stated = %s, stated_id = %s, stated_at = NOW() WHERE page_id = %s
            AND EXISTS (SELECT 1 FROM projects p WHERE p.id = project_files.project_id AND p.item = %s)""",
-        (stated, statement_id if stated else None, edit.page_id, edit.item),
+        (states is not None, states, edit.page_id, edit.item),
     )
-    if edit.undoes is not None:
-        db.execute("UPDATE edits SET state = 'undone' WHERE id = %s AND state = 'done'", (edit.undoes,))
+    if edit.action == "remove":
+        db.execute(
+            """UPDATE edits SET state = 'undone' WHERE page_id = %s AND item = %s AND statement_id = %s AND action = 'add'
+                 AND state = 'done'""",
+            (edit.page_id, edit.item, statement_id),
+        )
+    if edit.action == "qualify":  # an undo compares with what we wrote, and this is part of it now
+        db.execute(
+            "UPDATE edits SET qualifier = %s WHERE page_id = %s AND item = %s AND statement_id = %s AND action = 'add'",
+            (edit.qualifier, edit.page_id, edit.item, statement_id),
+        )
     if counted and edit.action == "add":
         db.execute(
             """INSERT INTO user_stats (user_id, statements) VALUES (%s, 1)
@@ -189,7 +234,7 @@ def put_back(
            WHERE id = %s AND state IN ('queued', 'sending')""",
         (seconds, error, detail[:255] or None, edit.id),
     )
-    db.execute("DELETE FROM file_locks WHERE page_id = %s AND lease_token = %s", (edit.page_id, task.token))
+    _unlock(db, edit)
 
 
 def cancel(db: Connection, task: Task, edit: Edit, reason: str) -> None:
@@ -200,14 +245,15 @@ def cancel(db: Connection, task: Task, edit: Edit, reason: str) -> None:
            WHERE id = %s AND state IN ('queued', 'sending')""",
         (reason, edit.id),
     )
-    db.execute("DELETE FROM file_locks WHERE page_id = %s AND lease_token = %s", (edit.page_id, task.token))
+    _unlock(db, edit)
 
 
 def retry_failed(db: Connection, batch_id: int) -> int:
-    """Queue a batch's failed edits again, each with a new statement id; returns how many."""
+    """Queue a batch's failed edits again, each as a new attempt with a new statement id; returns how many."""
     count = db.execute(
-        """UPDATE edits SET state = 'queued', statement_id = IF(action = 'add', NULL, statement_id), due_at = NOW(),
-             attempts = 0, error = NULL, error_detail = NULL, finished_at = NULL WHERE batch_id = %s AND state = 'failed'""",
+        """UPDATE edits SET state = 'queued', statement_id = IF(action = 'add', NULL, statement_id), base_revision = NULL,
+             due_at = NOW(), attempts = 0, error = NULL, error_detail = NULL, finished_at = NULL
+           WHERE batch_id = %s AND state = 'failed'""",
         (batch_id,),
     )
     if count:
@@ -228,20 +274,6 @@ def of_batch(db: Connection, batch_id: int, states: Sequence[str], limit: int, o
         f"e.batch_id = %s AND e.state IN ({marks(states)}) ORDER BY e.finished_at DESC, e.id DESC LIMIT %s OFFSET %s",
         (batch_id, *states, limit, offset),
     )
-
-
-def standing(db: Connection, project_id: int, limit: int, after_id: int = 0) -> list[Edit]:
-    """Statements of ours that stand as far as we know, by id; for looking whether somebody reverted them."""
-    return select(
-        db,
-        "e.project_id = %s AND e.action = 'add' AND e.state = 'done' AND e.id > %s ORDER BY e.id LIMIT %s",
-        (project_id, after_id, limit),
-    )
-
-
-def reverted(db: Connection, edit_ids: Sequence[int]) -> None:
-    """Note that somebody took our statements back on the wiki: not sent again unless a human asks."""
-    db.execute(f"UPDATE edits SET state = 'reverted' WHERE id IN ({marks(edit_ids)}) AND state = 'done'", edit_ids)
 
 
 def standing_of_batch(db: Connection, batch_id: int) -> list[int]:

@@ -158,10 +158,16 @@ def projects_of(db: Connection, page_ids: Sequence[int]) -> list[int]:
 
 
 def unread(db: Connection, project_id: int, after: int, limit: int, days: float) -> list[int]:
-    """The next page ids of a project above `after`, in order, whose statements were not read for so many days, or never."""
+    """The next page ids of a project above `after`, in order, whose statements were not read for so many days, or never.
+
+    Where we wrote in the last 30 days, half a day is enough: a revert is to be noticed soon.
+    """
     return db.column(
-        """SELECT page_id FROM project_files WHERE project_id = %s AND page_id > %s
-             AND (stated_at IS NULL OR stated_at < NOW() - INTERVAL %s SECOND) ORDER BY page_id LIMIT %s""",
+        """SELECT page_id FROM project_files pf WHERE project_id = %s AND page_id > %s
+             AND (stated_at IS NULL OR stated_at < NOW() - INTERVAL %s SECOND
+               OR (stated_at < NOW() - INTERVAL 12 HOUR AND EXISTS (SELECT 1 FROM edits e WHERE e.page_id = pf.page_id
+                 AND e.project_id = pf.project_id AND e.action = 'add' AND e.state = 'done'
+                 AND e.finished_at > NOW() - INTERVAL 30 DAY))) ORDER BY page_id LIMIT %s""",
         (project_id, after, days * 86400, limit),
     )
 

@@ -10,8 +10,6 @@ from store.asking import Chip
 
 # Of an edit that was undone or reverted: a human asked to send its file once more.
 _ASKED_AGAIN = "asked_again"
-# A file is not planned again while an edit of the same statement is open or stands; after a revert or an undo a human has to ask.
-_OPEN_OR_STANDS = "e.state IN ('queued', 'sending', 'done', 'already', 'reverted')"
 
 
 @dataclass(frozen=True)
@@ -48,24 +46,25 @@ class Summary:
         return self.counts.get("send", 0)
 
 
-_VERDICT = f"""CASE WHEN a.suspended THEN 'overwritten' WHEN f.state = 'gone' THEN 'gone'
-  WHEN EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item AND e.action = 'add'
-    AND e.project_id = p.id AND e.state = 'reverted') THEN 'reverted'
-  WHEN EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item AND e.action = 'add'
-    AND e.state IN ('queued', 'sending')) THEN 'open'
-  WHEN EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item AND e.action = 'add'
-    AND e.project_id = p.id AND {_OPEN_OR_STANDS}) THEN 'sent'
-  WHEN pf.stated THEN 'stated'
-  WHEN EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item AND e.action = 'add'
-    AND e.project_id = p.id AND e.state = 'undone' AND COALESCE(e.error, '') <> '{_ASKED_AGAIN}') THEN 'undone'
-  ELSE 'send' END"""
+# A file is not planned again while an edit of the same statement is open (of any project) or stands (of this one); after a
+# revert or an undo a human has to ask.
+_EDITS = f"""SELECT x.page_id, MAX(e.state IN ('queued', 'sending')) AS open,
+    MAX(e.project_id = x.project_id AND e.state IN ('done', 'already')) AS sent,
+    MAX(e.project_id = x.project_id AND e.state = 'reverted') AS reverted,
+    MAX(e.project_id = x.project_id AND e.state = 'undone' AND COALESCE(e.error, '') <> '{_ASKED_AGAIN}') AS undone
+  FROM approvals x JOIN projects q ON q.id = x.project_id
+  JOIN edits e FORCE INDEX (by_file) ON e.page_id = x.page_id AND e.item = q.item AND e.action = 'add'
+  WHERE x.project_id = %s GROUP BY x.page_id"""
 
+_VERDICT = """CASE WHEN a.suspended THEN 'overwritten' WHEN f.state = 'gone' THEN 'gone' WHEN w.reverted THEN 'reverted'
+  WHEN w.open THEN 'open' WHEN w.sent THEN 'sent' WHEN pf.stated THEN 'stated' WHEN w.undone THEN 'undone' ELSE 'send' END"""
 
-_PLAN = """FROM approvals a JOIN projects p ON p.id = a.project_id JOIN files f ON f.page_id = a.page_id
+# Takes the project twice.
+_PLAN = f"""FROM approvals a JOIN files f ON f.page_id = a.page_id
   JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id
   LEFT JOIN users u ON u.id = a.user_id
   LEFT JOIN predictions r ON r.project_id = a.project_id AND r.face_id = a.face_id
-  WHERE a.project_id = %s"""
+  LEFT JOIN ({_EDITS}) w ON w.page_id = a.page_id WHERE a.project_id = %s"""
 
 
 def summary(db: Connection, project_id: int) -> Summary:
@@ -73,7 +72,7 @@ def summary(db: Connection, project_id: int) -> Summary:
     rows = db.rows(
         f"""SELECT {_VERDICT} AS verdict, COUNT(*) AS files, SUM(a.kind = 'bulk') AS bulk,
               SUM(IF(a.kind = 'bulk', 1 - COALESCE(r.probability, a.probability, 1), 0)) AS wrong {_PLAN} GROUP BY verdict""",
-        (project_id,),
+        (project_id, project_id),
     )
     ready = next((row for row in rows if row["verdict"] == "send"), {"bulk": 0, "wrong": 0})
     return Summary({row["verdict"]: row["files"] for row in rows}, int(ready["bulk"]), float(ready["wrong"]))
@@ -95,7 +94,7 @@ def plan(db: Connection, project_id: int, verdicts: Sequence[str], limit: int, o
               WHERE verdict IN ({marks(verdicts)}) ORDER BY kind = 'alone', probability, page_id LIMIT %s OFFSET %s) planned
             LEFT JOIN faces h ON h.id = planned.face_id LEFT JOIN face_chips c ON c.face_id = planned.face_id
             ORDER BY kind = 'alone', probability, page_id""",
-        (project_id, project_id, *verdicts, limit, offset),
+        (project_id, project_id, project_id, *verdicts, limit, offset),
     )
     return [_planned(row) for row in rows]
 
@@ -115,7 +114,7 @@ def send(db: Connection, project_id: int, user_id: int) -> int | None:
     project = db.row("SELECT item, label, write_position FROM projects WHERE id = %s FOR UPDATE", (project_id,))
     todo = db.column(
         f"SELECT page_id FROM (SELECT a.page_id, {_VERDICT} AS verdict {_PLAN}) every WHERE verdict = 'send' ORDER BY page_id",
-        (project_id,),
+        (project_id, project_id),
     )
     if project is None or not todo:
         return None
@@ -127,8 +126,7 @@ def send(db: Connection, project_id: int, user_id: int) -> int | None:
                   approved_by, approved_sha1, prominent, qualifier)
                 SELECT %s, a.project_id, %s, a.page_id, f.title, %s, 'add', a.face_id, COALESCE(r.probability, a.probability),
                   a.user_id, a.sha1, a.prominent,
-                  IF(%s AND c.id IS NOT NULL, CONCAT('pct:', ROUND(100 * c.box_left, 2) + 0, ',', ROUND(100 * c.box_top, 2) + 0,
-                    ',', ROUND(100 * c.box_width, 2) + 0, ',', ROUND(100 * c.box_height, 2) + 0), NULL)
+                  IF(%s AND c.id IS NOT NULL, {_REGION}, NULL)
                 FROM approvals a JOIN files f ON f.page_id = a.page_id LEFT JOIN faces c ON c.id = a.face_id
                 LEFT JOIN predictions r ON r.project_id = a.project_id AND r.face_id = a.face_id
                 WHERE a.project_id = %s AND a.page_id IN ({marks(part)})""",
@@ -244,6 +242,38 @@ def undo(db: Connection, project_id: int, user_id: int, edit_ids: Sequence[int])
             )
             for edit in rows
         ],
+    )
+    tasks.want(db, "publish", user_id)
+    return batch_id
+
+
+# Statements of ours that stand without a position, whose face was found in the bytes that the file still has.
+_BARE = """FROM edits e JOIN projects p ON p.id = e.project_id JOIN faces c ON c.id = e.face_id
+  JOIN files f ON f.page_id = e.page_id
+  WHERE e.project_id = %s AND p.write_position AND e.action = 'add' AND e.state = 'done' AND e.statement_id IS NOT NULL
+    AND e.qualifier IS NULL AND c.state <> 'gone' AND c.sha1 = f.sha1 AND COALESCE(e.approved_sha1 = f.sha1, 1)
+    AND NOT EXISTS (SELECT 1 FROM edits q WHERE q.page_id = e.page_id AND q.item = e.item AND q.action IN ('qualify', 'remove')
+      AND q.state IN ('queued', 'sending'))"""
+
+
+def bare(db: Connection, project_id: int) -> list[int]:
+    """Edits of ours whose statements stand without the face's position and could get it; none where the project writes none."""
+    return db.column(f"SELECT e.id {_BARE} ORDER BY e.id", (project_id,))
+
+
+def qualify(db: Connection, project_id: int, user_id: int, edit_ids: Sequence[int]) -> int | None:
+    """Queue adding the position (P2677) to bare statements of ours; returns the batch, None where there are none."""
+    project = db.row("SELECT item, label FROM projects WHERE id = %s FOR UPDATE", (project_id,))
+    todo = db.column(f"SELECT e.id {_BARE} AND e.id IN ({marks(edit_ids)})", (project_id, *edit_ids))
+    if project is None or not todo:
+        return None
+    batch_id = batches.create(db, project_id, user_id, "positions", project["item"], project["label"])
+    db.execute(
+        f"""INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action, face_id, approved_by,
+              approved_sha1, statement_id, qualifier)
+            SELECT %s, e.project_id, %s, e.page_id, f.title, e.item, 'qualify', e.face_id, %s, f.sha1, e.statement_id, {_REGION}
+            {_BARE} AND e.id IN ({marks(todo)})""",
+        (batch_id, user_id, user_id, project_id, *todo),
     )
     tasks.want(db, "publish", user_id)
     return batch_id

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from database import Connection
+from store import batches
 from token_crypto import TokenBox
 
 REFRESH_SECONDS = 60  # how long one process may take to refresh before another may try
@@ -53,6 +54,7 @@ def sign_in(
     )
     row = db.row(f"SELECT {_COLUMNS} FROM users WHERE subject = %s", (subject,))
     assert row is not None
+    batches.resume_after_sign_in(db, row["id"])
     return _user(row)
 
 

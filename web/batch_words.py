@@ -33,6 +33,7 @@ def kind(batch: Batch) -> str:
         "send": gettext("Statements added"),
         "undo": gettext("Statements undone"),
         "removal": gettext("Statements removed"),
+        "positions": gettext("Positions added"),
     }
     return known[batch.kind]
 

@@ -113,10 +113,10 @@ def new_statement_id(page_id: int, uuid: UUID) -> str:
     return names.statement_id(page_id, uuid)
 
 
-def summary_words(action: Literal["add", "remove", "qualify"], item: str, label: str) -> str:
+def summary_words(action: Literal["add", "remove", "qualify", "duplicate"], item: str, label: str) -> str:
     """What an edit's summary says of it, in English as everybody on Commons reads it."""
-    verb = {"add": "depicts", "remove": "does not depict", "qualify": "position of"}[action]
-    return f"{verb} [[d:{item}|{label}]], seen with WikiVisage"
+    verbs = {"add": "depicts", "remove": "does not depict", "qualify": "position of", "duplicate": "second statement of"}
+    return f"{verbs[action]} [[d:{item}|{label}]], seen with WikiVisage"
 
 
 def summary(words: str, batch: str) -> str:

@@ -1,0 +1,41 @@
+"""The main job from end to end, as the README's first command does it: real server, workers, browser calls, photographs."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests import servers
+
+SECONDS = 600
+SCENES = servers.SHARED / "photos" / "scenes"
+
+
+def check(*arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {**servers.environment(), **{name: os.environ[name] for name in servers.OWN_DATABASE if name in os.environ}}
+    return subprocess.run(
+        ["bash", "script/demo", "--check", *arguments],
+        cwd=servers.ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(SECONDS)
+def test_the_demo_puts_right_statements_on_the_wiki_and_no_others():
+    done = check()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Every approved file states the person exactly once, and nothing else does." in done.stdout
+
+
+@pytest.mark.integration
+@pytest.mark.full
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.skipif(not SCENES.is_dir(), reason=f"no photographs in {SCENES}")
+def test_so_does_it_with_other_photographs():
+    done = check("--photos", str(SCENES), "--person", "roger_federer")
+    assert done.returncode == 0, done.stdout + done.stderr

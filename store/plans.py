@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from database import Connection, marks
-from store import batches, edits, tasks
+from store import batches, edits, positions, tasks
 from store.asking import Chip
 
 # Of an edit that was undone or reverted: a human asked to send its file once more.
 _ASKED_AGAIN = "asked_again"
+# The qualifier's value for a face called `c`: percent of the picture, with two decimals at most.
+_REGION = """CONCAT('pct:', ROUND(100 * c.box_left, 2) + 0, ',', ROUND(100 * c.box_top, 2) + 0, ',',
+  ROUND(100 * c.box_width, 2) + 0, ',', ROUND(100 * c.box_height, 2) + 0)"""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def send(db: Connection, project_id: int, user_id: int) -> int | None:
                   approved_by, approved_sha1, prominent, qualifier)
                 SELECT %s, a.project_id, %s, a.page_id, f.title, %s, 'add', a.face_id, COALESCE(r.probability, a.probability),
                   a.user_id, a.sha1, a.prominent,
-                  IF(%s AND c.id IS NOT NULL, {_REGION}, NULL)
+                  IF(%s AND c.id IS NOT NULL, {positions.REGION}, NULL)
                 FROM approvals a JOIN files f ON f.page_id = a.page_id LEFT JOIN faces c ON c.id = a.face_id
                 LEFT JOIN predictions r ON r.project_id = a.project_id AND r.face_id = a.face_id
                 WHERE a.project_id = %s AND a.page_id IN ({marks(part)})""",
@@ -242,38 +245,6 @@ def undo(db: Connection, project_id: int, user_id: int, edit_ids: Sequence[int])
             )
             for edit in rows
         ],
-    )
-    tasks.want(db, "publish", user_id)
-    return batch_id
-
-
-# Statements of ours that stand without a position, whose face was found in the bytes that the file still has.
-_BARE = """FROM edits e JOIN projects p ON p.id = e.project_id JOIN faces c ON c.id = e.face_id
-  JOIN files f ON f.page_id = e.page_id
-  WHERE e.project_id = %s AND p.write_position AND e.action = 'add' AND e.state = 'done' AND e.statement_id IS NOT NULL
-    AND e.qualifier IS NULL AND c.state <> 'gone' AND c.sha1 = f.sha1 AND COALESCE(e.approved_sha1 = f.sha1, 1)
-    AND NOT EXISTS (SELECT 1 FROM edits q WHERE q.page_id = e.page_id AND q.item = e.item AND q.action IN ('qualify', 'remove')
-      AND q.state IN ('queued', 'sending'))"""
-
-
-def bare(db: Connection, project_id: int) -> list[int]:
-    """Edits of ours whose statements stand without the face's position and could get it; none where the project writes none."""
-    return db.column(f"SELECT e.id {_BARE} ORDER BY e.id", (project_id,))
-
-
-def qualify(db: Connection, project_id: int, user_id: int, edit_ids: Sequence[int]) -> int | None:
-    """Queue adding the position (P2677) to bare statements of ours; returns the batch, None where there are none."""
-    project = db.row("SELECT item, label FROM projects WHERE id = %s FOR UPDATE", (project_id,))
-    todo = db.column(f"SELECT e.id {_BARE} AND e.id IN ({marks(edit_ids)})", (project_id, *edit_ids))
-    if project is None or not todo:
-        return None
-    batch_id = batches.create(db, project_id, user_id, "positions", project["item"], project["label"])
-    db.execute(
-        f"""INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action, face_id, approved_by,
-              approved_sha1, statement_id, qualifier)
-            SELECT %s, e.project_id, %s, e.page_id, f.title, e.item, 'qualify', e.face_id, %s, f.sha1, e.statement_id, {_REGION}
-            {_BARE} AND e.id IN ({marks(todo)})""",
-        (batch_id, user_id, user_id, project_id, *todo),
     )
     tasks.want(db, "publish", user_id)
     return batch_id

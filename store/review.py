@@ -7,7 +7,7 @@ found, every settled one has a label. The lists start from these, so that a page
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, cast
 
 from database import Connection, marks
 from store.asking import Chip
@@ -29,17 +29,16 @@ _ORDERS: dict[Sort, str] = {
     "newest": "newest DESC, face_id DESC",
 }
 
-_UNSETTLED = """NOT EXISTS (SELECT 1 FROM labels h WHERE h.project_id = p.project_id AND h.face_id = p.face_id
-  AND h.source IN ('human', 'implied'))"""
-_UNAPPROVED = """NOT EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = p.project_id AND a.page_id = p.page_id
-    AND NOT a.suspended)
-  AND NOT EXISTS (SELECT 1 FROM project_files n WHERE n.project_id = p.project_id AND n.page_id = p.page_id
-    AND n.file_answer = 'not_shown')"""
+# Anti-joins are outer joins here: the server looks a key up three times as fast for those as for NOT EXISTS.
+_UNSETTLED = """LEFT JOIN labels h ON h.project_id = p.project_id AND h.face_id = p.face_id AND h.source IN ('human', 'implied')"""
+_UNAPPROVED = """LEFT JOIN approvals o ON o.project_id = p.project_id AND o.page_id = p.page_id AND NOT o.suspended
+  LEFT JOIN project_files n ON n.project_id = p.project_id AND n.page_id = p.page_id AND n.file_answer = 'not_shown'"""
+_ABSENT = "h.face_id IS NULL AND o.page_id IS NULL AND n.page_id IS NULL"
 
 
-def _predicted(suggestion: str, more: str) -> str:
-    return f"""SELECT p.face_id, p.probability, p.distance, p.face_id AS newest FROM predictions p
-      WHERE p.project_id = %s AND p.suggestion = '{suggestion}' AND {more}"""
+def _predicted(suggestion: str, joins: str, condition: str) -> str:
+    return f"""SELECT p.face_id, p.probability, p.distance, p.face_id AS newest FROM predictions p {joins}
+      WHERE p.project_id = %s AND p.suggestion = '{suggestion}' AND {condition}"""
 
 
 def _labelled(condition: str) -> str:
@@ -48,47 +47,50 @@ def _labelled(condition: str) -> str:
       WHERE l.project_id = %s AND {condition}"""
 
 
-def _approved(condition: str) -> str:
+def _approved(joins: str, condition: str) -> str:
     return f"""SELECT a.face_id, COALESCE(p.probability, a.probability) AS probability, p.distance,
         UNIX_TIMESTAMP(a.created_at) AS newest
-      FROM approvals a LEFT JOIN predictions p ON p.project_id = a.project_id AND p.face_id = a.face_id
+      FROM approvals a LEFT JOIN predictions p ON p.project_id = a.project_id AND p.face_id = a.face_id {joins}
       WHERE a.project_id = %s AND a.face_id IS NOT NULL AND NOT a.suspended AND {condition}"""
 
 
-# What each filter holds, a SELECT with the project as its only argument (twice for a union).
+_NOT_REDRAWN = """LEFT JOIN faces d ON d.page_id = f.page_id AND d.project_id = {project} AND d.replaces = f.id
+  AND d.state <> 'gone'"""
+
+# What each filter holds: SELECTs with the project as their only argument.
 _MEMBERS: dict[Show, tuple[str, ...]] = {
-    "matches": (_predicted("match", f"{_UNSETTLED} AND {_UNAPPROVED}"),),
-    "approved": (_approved("a.kind = 'bulk'"),),
+    "matches": (_predicted("match", f"{_UNSETTLED} {_UNAPPROVED}", _ABSENT),),
+    "approved": (_approved("", "a.kind = 'bulk'"),),
     "confirmed": (_labelled("l.source = 'human' AND l.label = 'target' AND NOT l.suspended"),),
     "unsure": (
-        _predicted("unsure", f"{_UNSETTLED} AND {_UNAPPROVED}"),
+        _predicted("unsure", f"{_UNSETTLED} {_UNAPPROVED}", _ABSENT),
         _labelled("l.source IN ('human', 'implied') AND (l.label = 'unsure' OR l.suspended)"),
     ),
-    "non_matches": (_predicted("no_match", _UNSETTLED),),
+    "non_matches": (_predicted("no_match", _UNSETTLED, "h.face_id IS NULL"),),
     "rejected": (
         _labelled("l.source IN ('human', 'implied') AND l.label IN ('other', 'not_face') AND NOT l.suspended"),
     ),
     "bootstrap": (_labelled("l.source IN ('bootstrap', 'portrait')"),),
     "drawn": (
-        """SELECT f.id AS face_id, p.probability, p.distance, f.id AS newest FROM faces f
+        f"""SELECT f.id AS face_id, p.probability, p.distance, f.id AS newest FROM faces f
            LEFT JOIN predictions p ON p.project_id = f.project_id AND p.face_id = f.id
-           WHERE f.project_id = %s AND f.state <> 'gone' AND NOT EXISTS (SELECT 1 FROM faces d
-             WHERE d.page_id = f.page_id AND d.project_id = f.project_id AND d.replaces = f.id AND d.state <> 'gone')""",
+           {_NOT_REDRAWN.format(project="f.project_id")}
+           WHERE f.project_id = %s AND f.state <> 'gone' AND d.id IS NULL""",
     ),
     "stated": (
-        """SELECT f.id AS face_id, p.probability, p.distance, f.id AS newest FROM project_files pf
+        f"""SELECT f.id AS face_id, p.probability, p.distance, f.id AS newest FROM project_files pf
            JOIN faces f ON f.page_id = pf.page_id AND f.state <> 'gone'
              AND (f.project_id IS NULL OR f.project_id = pf.project_id)
            LEFT JOIN predictions p ON p.project_id = pf.project_id AND p.face_id = f.id
-           WHERE pf.project_id = %s AND pf.stated AND NOT EXISTS (SELECT 1 FROM faces d WHERE d.page_id = f.page_id
-             AND d.project_id = pf.project_id AND d.replaces = f.id AND d.state <> 'gone')""",
+           {_NOT_REDRAWN.format(project="pf.project_id")}
+           WHERE pf.project_id = %s AND pf.stated AND d.id IS NULL""",
     ),
     "waiting": (
         _approved(
-            """EXISTS (SELECT 1 FROM project_files w WHERE w.project_id = a.project_id AND w.page_id = a.page_id
-                 AND NOT w.stated)
-               AND NOT EXISTS (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.project_id = a.project_id
-                 AND e.action = 'add' AND e.state IN ('done', 'already', 'reverted', 'undone'))"""
+            """JOIN project_files w ON w.project_id = a.project_id AND w.page_id = a.page_id AND NOT w.stated
+               LEFT JOIN edits e FORCE INDEX (by_file) ON e.page_id = a.page_id AND e.project_id = a.project_id
+                 AND e.action = 'add' AND e.state IN ('done', 'already', 'reverted', 'undone')""",
+            "e.id IS NULL",
         ),
     ),
 }
@@ -134,8 +136,7 @@ class Face:
         return self.source in {"human", "implied"} and not self.suspended
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(TypedDict):
     """A face in the list of all faces; the fields mean what they mean in `Face`."""
 
     face: int
@@ -150,10 +151,9 @@ class Listed:
 
 
 def counts(db: Connection, project_id: int) -> dict[Show, int]:
-    """How many faces each filter holds."""
-    parts: dict[Show, list[str]] = {show: list(_MEMBERS[show]) for show in SHOWS}
+    """How many faces each filter holds, but "matches", which `matches` counts."""
     selects = [
-        f"SELECT '{show}' AS name, COUNT(*) AS n FROM ({part}) x" for show, found in parts.items() for part in found
+        f"SELECT '{show}' AS name, COUNT(*) AS n FROM ({part}) x" for show in SHOWS[1:] for part in _MEMBERS[show]
     ]
     found: dict[Show, int] = dict.fromkeys(SHOWS, 0)
     for row in db.rows(" UNION ALL ".join(selects), [project_id] * len(selects)):
@@ -225,7 +225,7 @@ def everything(db: Connection, project_id: int, after: int, limit: int) -> tuple
             WHERE f.id IN ({marks(part)}) AND {VISIBLE} ORDER BY f.id""",
         (*[project_id] * 3, *part, project_id, project_id),
     )
-    return [Listed(**row) for row in rows], part[-1] if len(part) == limit else None
+    return cast(list[Listed], rows), part[-1] if len(part) == limit else None
 
 
 def pages_of(db: Connection, project_id: int, face_ids: Sequence[int], seen: datetime | None = None) -> dict[int, int]:

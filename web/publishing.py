@@ -142,7 +142,7 @@ def _list(project: Project, found: Batch, can: Can, listed: list[edits.Edit]) ->
     total = found.counts.get(show, 0) if show else sum(found.counts.values())
     return render_template(
         "publishing/_edits.html", project=project, batch=found, can=can, edits=listed, words=batch_words, show=show,
-        states=batch_words.STATES, certainty=standing.certainty, page=_page(), pages=max(1, -(-total // PAGE)),
+        states=batch_words.STATES, certainty=standing.certainty, page=_page(), count=max(1, -(-total // PAGE)),
         diff_page=urls.diff_page,
     )  # fmt: skip
 

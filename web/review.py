@@ -1,7 +1,7 @@
 """The review: a grid of faces by what is known of them, where suggestions are approved and answers put right."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid4, uuid5
 
@@ -49,7 +49,8 @@ def _shown(db: Connection, project_id: int) -> Shown:
     """What the address asks for; a page beyond the last is the last."""
     view = chosen.view()
     project, role = member(db, project_id)
-    counts = review.counts(db, project_id)
+    matches = review.matches(db, project_id)
+    counts = review.counts(db, project_id) | {"matches": matches.faces}
     pages = max(1, -(-counts[view.show] // PAGE))
     view = View(view.show, view.sort, min(view.page, pages))
     listed = review.ids(db, project_id, view.show, view.sort, PAGE, (view.page - 1) * PAGE)
@@ -59,7 +60,7 @@ def _shown(db: Connection, project_id: int) -> Shown:
         view,
         pages,
         counts,
-        review.matches(db, project_id),
+        matches,
         review.faces(db, project_id, listed),
         review.now(db).isoformat(),
     )
@@ -113,7 +114,7 @@ def listed(project_id: int) -> dict[str, Any]:
     with transaction() as db:
         member(db, project_id)
         found, following = review.everything(db, project_id, after, LISTED)
-    return {"faces": [asdict(face) for face in found], "next": following}
+    return {"faces": found, "next": following}
 
 
 @bp.get("/review/faces/<int:face_id>")

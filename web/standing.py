@@ -51,7 +51,7 @@ def _human(face: Face) -> Standing:
 
 def _model(face: Face) -> Standing:
     if face.suggestion == "match":
-        return Standing("match", "≈", gettext("suggested by the model"))
+        return Standing("match", "≈", gettext("suggested"))
     if face.suggestion == "no_match":
         return Standing("no-match", "≠", gettext("no match, says the model"))
     if face.suggestion == "unsure":
@@ -60,10 +60,10 @@ def _model(face: Face) -> Standing:
 
 
 def certainty(probability: float | None) -> str:
-    """A probability in tenths of a percent, rounded down: 99.96 % is not 100 %. Empty where there is none."""
+    """A probability in tenths of a percent, rounded down: the model is never certain. Empty where there is none."""
     if probability is None:
         return ""
-    return str(format_percent(math.floor(probability * 1000) / 1000, format="0.0%"))
+    return str(format_percent(min(math.floor(probability * 1000) / 1000, 0.999), format="#,##0.0%"))
 
 
 def wrong(expected: float) -> str:

@@ -1,0 +1,60 @@
+// One face in its whole picture, in a dialog: what the server renders for the page without a script, fetched as a part of it.
+
+export class Whole {
+  /** `act(name, face)` says something about the face shown; `step(by)` returns the address of the face `by` places on, or null. */
+  constructor(dialog, act, step) {
+    this.dialog = dialog;
+    this.act = act;
+    this.step = step;
+    this.face = null;
+    dialog.addEventListener("click", (event) => this.#clicked(event));
+    dialog.addEventListener("keydown", (event) => this.#pressed(event));
+  }
+
+  get open() {
+    return this.dialog.open;
+  }
+
+  /** Show the face behind `url`; where it cannot be fetched, go there. */
+  async show(url, face) {
+    this.face = face;
+    const address = new URL(url, location.href);
+    address.searchParams.set("part", "1");
+    const response = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (!response?.ok) return location.assign(url);
+    this.dialog.innerHTML = await response.text();
+    if (!this.dialog.open) this.dialog.showModal();
+    this.dialog.querySelector("[data-act]")?.focus();
+  }
+
+  #clicked(event) {
+    const button = event.target.closest("[data-act]");
+    if (event.target === this.dialog || event.target.closest("[data-close]")) this.dialog.close();
+    if (!button) return;
+    event.preventDefault();
+    this.#say(button.dataset.act);
+  }
+
+  #pressed(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const button = this.dialog.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (button) this.#say(button.dataset.act);
+    else if (by) this.#go(by);
+    else return;
+    event.preventDefault();
+  }
+
+  #go(by) {
+    const next = this.step(this.face, by);
+    if (next) this.show(next.url, next.face);
+  }
+
+  #say(name) {
+    const face = this.face;
+    const next = this.step(face, 1);
+    this.act(name, face);
+    if (next) this.show(next.url, next.face);
+    else this.dialog.close();
+  }
+}

@@ -34,7 +34,7 @@ export class Outbox {
     this.last = Math.max(Date.now(), this.last + 1);
     this.keep({ ...item, key: `${this.prefix}${String(this.last).padStart(15, "0")}-${item.step}-${item.kind}` });
     this.tell();
-    queueMicrotask(() => this.kick());
+    if (!this.problem) queueMicrotask(() => this.kick()); // else the next try is on the clock
   }
 
   undo(step) {
@@ -51,6 +51,7 @@ export class Outbox {
   }
 
   drop(items) {
+    if (!items.length) return;
     for (const item of items) {
       this.memory.delete(item.key);
       if (this.keeps || localStorage.length) localStorage.removeItem(item.key);
@@ -68,8 +69,10 @@ export class Outbox {
     return [...kept, ...this.memory.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
+  /** How many are not saved, but for those that were taken back before they were ever sent. */
   get pending() {
-    return this.items().length;
+    const items = this.items();
+    return items.length - this.never(items).length;
   }
 
   tell() {
@@ -105,20 +108,20 @@ export class Outbox {
   }
 
   async sendSome() {
-    this.cancel();
+    this.drop(this.never(this.items()));
     const items = this.items();
     if (!items.length) return false;
+    if (!navigator.onLine) throw new ApiError(0, "offline", "");
     if (items[0].kind === "answers") await this.sendAnswers(items);
     else await this.sendOne(items[0]);
     return true;
   }
 
-  /** An answer never sent and its undo take each other out. */
-  cancel() {
-    const items = this.items();
+  /** Answers never sent, with the undo of each: they take each other out. */
+  never(items) {
     const undone = new Map(items.filter((item) => item.kind === "undo").map((item) => [item.step, item]));
-    const never = items.filter((item) => item.kind !== "undo" && !item.sent && undone.has(item.step));
-    if (never.length) this.drop(never.flatMap((item) => [item, undone.get(item.step)]));
+    const answers = items.filter((item) => item.kind !== "undo" && !item.sent && undone.has(item.step));
+    return answers.flatMap((item) => [item, undone.get(item.step)]);
   }
 
   async sendAnswers(items) {

@@ -148,7 +148,7 @@ def show(result: Figures) -> None:
             print(f"{key:34}{_shown(value):>10}")
 
 
-def _shown(value: float | None) -> str:
+def _shown(value: Any) -> str:
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

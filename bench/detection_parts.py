@@ -157,12 +157,18 @@ class Watch:
 
     def __init__(self) -> None:
         self.peak_mb = 0.0
+        self.core_s = 0.0  # its own, which is no part of what it watches
         threading.Thread(target=self._sample, daemon=True).start()
 
     def _sample(self) -> None:
         while True:
             self.peak_mb = max(self.peak_mb, sum(map(_resident_mb, tree(os.getpid()))))
+            self.core_s = time.thread_time()
             time.sleep(SAMPLE_S)
+
+    def core_seconds(self) -> float:
+        """Spent by this process and its living descendants, without this watch."""
+        return sum(map(_core_seconds, tree(os.getpid()))) - self.core_s
 
 
 def tree(pid: int) -> list[int]:
@@ -184,16 +190,12 @@ def _resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def core_seconds() -> float:
-    """Spent by this process and its living descendants."""
-    total = 0.0
-    for pid in tree(os.getpid()):
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        except OSError:
-            continue
-        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
+def _core_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -206,12 +208,12 @@ def main() -> None:
     part = PARTS[chosen.part](chosen.cache)
     for line in sys.stdin:
         paths = [chosen.renderings / str(part.width) / f"{name}.jpg" for name in json.loads(line)]
-        wall, cpu = time.perf_counter(), core_seconds()
+        wall, cpu = time.perf_counter(), watch.core_seconds()
         found, own_wall, own_cpu = part.run(paths)
         answers += found
         figures = {
             "wall_s": time.perf_counter() - wall if own_wall is None else own_wall,
-            "core_s": core_seconds() - cpu if own_cpu is None else own_cpu,
+            "core_s": watch.core_seconds() - cpu if own_cpu is None else own_cpu,
             "peak_mb": watch.peak_mb,
             "since_start_s": time.perf_counter() - begun,
         }

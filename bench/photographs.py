@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from vision.faces import Box
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif"}
+SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif"}
 BASELINE_WIDTH, OURS_WIDTH = 500, 960
 JPEG_QUALITY = 87
 

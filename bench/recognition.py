@@ -190,8 +190,7 @@ def _row(key: tuple[str, float, int, str, str], group: list[tuple[Job, Result]])
         "log_loss": _mean(losses),
         "coverage": _mean(covered),
         "upper_bound_share": _mean(bounds),
-        "claimed": sum(result.right[100] + result.wrong[100] for result in results),
-        "wrong": sum(result.wrong[100] for result in results),
+        "claimed_at": {str(b): sum(result.right[b] + result.wrong[b] for result in results) for b in BUDGETS},
     }
 
 

@@ -54,13 +54,17 @@ def _uncovered(rows: Sequence[Row], who: str) -> list[str]:
     return said
 
 
-def _over_budget(rows: Iterable[Row], who: str) -> list[str]:
-    return [
-        f"{_name(row, who)}: {row['budgets'][str(budget)]:.4f} wrong at a budget of 1 in {budget}"
-        for row in rows
-        for budget in BUDGETS
-        if (row["budgets"][str(budget)] or 0.0) > 1 / budget
-    ]
+def _over_budget(rows: Sequence[Row], who: str) -> list[str]:
+    """What is promised is promised on average: each volunteer's wrong ones are pooled over sets, shares and answers."""
+    said = []
+    for volunteer in sorted({row["volunteer"] for row in rows}):
+        for budget in BUDGETS:
+            counted = [row for row in rows if row["volunteer"] == volunteer and row["budgets"][str(budget)] is not None]
+            claimed = sum(row["claimed_at"][str(budget)] for row in counted)
+            wrong = sum(row["claimed_at"][str(budget)] * row["budgets"][str(budget)] for row in counted)
+            if wrong > claimed / budget:
+                said.append(f"{who}, {volunteer}: {wrong:.0f} of {claimed} wrong at a budget of 1 in {budget}")
+    return said
 
 
 def _less_sure(rows: Sequence[Row], who: str) -> list[str]:

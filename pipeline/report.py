@@ -10,7 +10,7 @@ from store.predictions import Prediction
 from store.projects import Project
 from vision import calibration, estimate
 from vision.known import Flags, Label, Source, Suggestion
-from vision.matching import LEAST_CLAIMED, Predictions
+from vision.matching import Predictions, least_claimed
 
 BUDGETS = (20, 50, 100, 200, 500, 1000)
 BINS = 120
@@ -100,7 +100,7 @@ def _curve(gathered: Gathered, found: Predictions, project: Project) -> list[dic
     chances = found.probability[may].astype(np.float64)
     curve = []
     for budget in BUDGETS:
-        claimed = chances[chances >= calibration.cut(chances, budget, LEAST_CLAIMED)]
+        claimed = chances[chances >= calibration.cut(chances, budget, least_claimed(budget))]
         wrong = estimate.expected_wrong(claimed)
         curve.append({"budget": budget, "matches": len(claimed), "expected_wrong": round(wrong, 3)})
     return curve

@@ -156,6 +156,11 @@ def changes(before: Codes, after: Codes) -> Changes:
     return Changes(int((now & ~was).sum()), int((was & ~now).sum()))
 
 
+def least_claimed(error_budget: int) -> float:
+    """The least probability that a face may be claimed with: no single one may be ten times as doubtful as the budget's average."""
+    return max(LEAST_CLAIMED, 1 - 10 / error_budget)
+
+
 def one_per_file(probability: Doubles, known: Known) -> Doubles:
     """Probabilities given that at most one face of a file is the person's: Bayes' rule over the faces of the file.
 
@@ -191,8 +196,8 @@ def decide(
         reason[open_] = Reason.OFF
         return suggestion, reason, NOTHING
     near = measures.centroid <= threshold
-    may = open_ & near & known.encoded & (probability >= np.where(known.poor, LEAST_CLAIMED_POOR, LEAST_CLAIMED))
-    cut = calibration.cut(probability[may], error_budget)
+    may = open_ & near & known.encoded & (probability >= np.where(known.poor, LEAST_CLAIMED_POOR, 0.0))
+    cut = calibration.cut(probability[may], error_budget, least_claimed(error_budget))
     match = may & (probability >= cut)
     unsure = open_ & ~match & known.encoded & (probability >= LEAST_UNSURE)
     crowded = alone - probability > LEAST_UNSURE

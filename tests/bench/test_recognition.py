@@ -106,7 +106,8 @@ def row(**changed: object) -> dict[str, object]:
     good: dict[str, object] = {
         "set": "s", "share": 0.3, "answers": 20, "volunteer": TRUE, "method": "ours", "people": 2, "seeds": 1,
         "precision_mean": 1.0, "precision_worst": 1.0, "recall_mean": 0.99, "answers_to_model": 5.0,
-        "budgets": {"50": 0.0, "100": 0.0, "500": 0.0}, "log_loss": 0.01, "coverage": 0.95, "upper_bound_share": 0.03,
+        "budgets": {"50": 0.0, "100": 0.0, "500": 0.0}, "claimed_at": {"50": 900, "100": 800, "500": 700},
+        "log_loss": 0.01, "coverage": 0.95, "upper_bound_share": 0.03,
     }  # fmt: skip
     return good | changed
 

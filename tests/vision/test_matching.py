@@ -102,6 +102,14 @@ def test_a_stricter_budget_claims_no_more_and_expects_less_wrong():
         assert found.expected_wrong <= found.matches.sum() / budget + 1e-6
 
 
+def test_under_a_strict_budget_no_single_guess_is_claimed():
+    assert [matching.least_claimed(budget) for budget in (20, 100, 500, 1000)] == pytest.approx([0.9, 0.9, 0.98, 0.99])
+    known, _ = trained((60, 60, *[1] * 60), yes=5)
+    found = infer(known, error_budget=1000)
+    assert found.matches.any()
+    assert found.probability[found.matches].min() >= 0.99
+
+
 def double_of(known: Known, face: int, distance: float, seed: int = 3) -> np.ndarray:
     step = np.random.default_rng(seed).normal(size=128)
     return np.asarray(known.encodings[face] + distance * step / np.linalg.norm(step), np.float32)

@@ -156,6 +156,7 @@ class RemovalOffer:
     page_id: int
     title: str
     statement_id: str | None
+    face_id: int | None  # one that was rejected; None: the file as a whole was
     refused: str | None  # why an earlier removal did not happen, say that others changed the statement
 
 
@@ -163,6 +164,8 @@ def removal_offers(db: Connection, project_id: int) -> list[RemovalOffer]:
     """Files stated on Commons with a face rejected by a human, no face confirmed and none left open by humans."""
     rows = db.rows(
         """SELECT pf.page_id, f.title, pf.stated_id AS statement_id,
+             (SELECT MIN(l.face_id) FROM labels l WHERE l.project_id = pf.project_id AND l.page_id = pf.page_id
+                AND l.source = 'human') AS face_id,
              (SELECT e.error FROM edits e WHERE e.project_id = pf.project_id AND e.page_id = pf.page_id AND e.action = 'remove'
                 AND e.state = 'skipped' ORDER BY e.id DESC LIMIT 1) AS refused
            FROM project_files pf JOIN files f ON f.page_id = pf.page_id

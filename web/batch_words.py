@@ -57,6 +57,10 @@ def why(batch: Batch) -> str:
             "Several of these edits were taken back by others on Commons. Look at them, and at your talk page there, before you "
             "go on."
         ),
+        "wiki_says_no": gettext(
+            "Commons refused one edit after the other. Look at the reasons below; once the cause is gone, try the failed ones "
+            "again or resume."
+        ),
         "sign_in": gettext(
             "The sign-in of %(name)s has expired. After signing in again it goes on by itself.", name=name
         ),

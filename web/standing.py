@@ -84,6 +84,7 @@ class Act:
     text: str
     hint: str = ""
     on: int = 1
+    main: bool = False
 
 
 # What makes sense where; the first is the usual one.
@@ -105,10 +106,18 @@ def acts(show: Show) -> list[Act]:
     """What can be done with faces of a filter."""
     known = {
         "approve": Act(
-            "approve", "a", gettext("Approve"), gettext("The files may be written; the model does not learn from it.")
+            "approve",
+            "a",
+            gettext("Approve"),
+            gettext("The files may be written; the model does not learn from it."),
+            main=True,
         ),
         "confirm": Act(
-            "confirm", "y", gettext("Confirm"), gettext("You looked at each: they are the person. The model learns.")
+            "confirm",
+            "y",
+            gettext("Confirm"),
+            gettext("You looked at each: they are the person. The model learns."),
+            main=True,
         ),
         "reject": Act("reject", "n", gettext("Reject"), gettext("Somebody else. The model learns.")),
         "not_face": Act("not_face", "i", gettext("Not a face")),

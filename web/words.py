@@ -63,6 +63,8 @@ _SENTENCES: dict[str, Lazy] = {
     # an edit
     "overwritten": lazy_gettext("The file has a new version since it was approved: please look again."),
     "changed_by_others": lazy_gettext("Somebody else has changed this statement since. It was left alone."),
+    "tried_often": lazy_gettext("It was tried several times without success. It comes again in a few minutes."),
+    "file_busy": lazy_gettext("Another edit of this file is on its way. This one follows."),
     "not_approved": lazy_gettext("The approval was taken back before it was sent."),
     "asked_again": lazy_gettext("It was taken back on Commons, and you were asked again."),
     # a project

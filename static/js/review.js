@@ -30,6 +30,7 @@ function clicked(event) {
   const button = event.target.closest("button[data-act]");
   const link = event.target.closest("a");
   if (button) act(button.dataset.act, selection.chosen, Number(button.value));
+  else if (event.target.closest("[data-undo]")) undo();
   else if (link?.classList.contains("look")) whole.show(link.href, Number(link.closest(".face").dataset.face));
   else if (link && new URL(link.href).pathname === location.pathname) load(link.href, { push: true });
   else return;

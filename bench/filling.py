@@ -31,6 +31,7 @@ BATCHES = 6
 IN_A_BATCH = 150
 DRAWN = 25
 SMALL_PROJECTS = 40
+NEIGHBOURS = 2  # as large as Alice's; other people's
 RANKED = 300  # people on the leaderboard
 ERRORS = ("too_large", "image", "no_rendering", "search_timeout")
 
@@ -66,13 +67,15 @@ def fill(settings: Settings, database: Database, files: int = 9_000, faces: int 
     _send(database, project_id, user_id, random.Random(seed))
     run_model(settings, database, project_id)
     with database.transaction() as db:
+        for number in range(1, NEIGHBOURS + 1):
+            _copy(db, project_id, user_id + number, number)
         for table in ("files", "project_files", "faces", "labels", "predictions", "answers", "approvals", "edits"):
             db.execute(f"ANALYZE TABLE {table}")
         row = db.row(
             "SELECT face_id, page_id FROM predictions WHERE project_id = %s AND suggestion = 'unsure'", [project_id]
         )
-        faceless = db.value("SELECT page_id FROM files WHERE face_count = 0 AND state = 'searched'")
-        batch_id = db.value("SELECT MAX(id) FROM batches")
+        faceless = db.value("SELECT MIN(page_id) FROM files WHERE face_count = 0 AND state = 'searched'")
+        batch_id = db.value("SELECT MAX(id) FROM batches WHERE project_id = %s", [project_id])
     assert row is not None, "the model is sure of every face: the made-up people are too easy"
     return Filled(user_id, project_id, row["page_id"], faceless, row["face_id"], batch_id)
 
@@ -86,6 +89,35 @@ def run_model(settings: Settings, database: Database, project_id: int) -> None:
     tools = open_tools(settings, "bench", threading.Event())
     settle(task, run_stage(task, Model().run, tools), tools)
     tools.database.close()
+
+
+def _copy(db: Connection, project_id: int, user_id: int, number: int) -> None:
+    """A neighbour: the same project of somebody else, with files, faces and edits of its own."""
+    other = projects.create(db, user_id, NewProject("Q43", f"Neighbour {number}", f"Neighbour {number}"))
+    far = number * 10 * FIRST_PAGE
+    renamed = {"project_id": f"IF(project_id IS NULL, NULL, {other})", "user_id": str(user_id)}
+    moved = {name: f"{name} + {far}" for name in ("page_id", "face_id", "answer_id", "replaces", "batch_id")}
+    for table in (
+        "files",
+        "faces",
+        "project_files",
+        "answers",
+        "labels",
+        "predictions",
+        "approvals",
+        "batches",
+        "edits",
+    ):
+        columns = db.column(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
+            (table,),
+        )
+        values = {name: name for name in columns} | renamed | moved | {"id": f"id + {far}"}
+        chosen = ", ".join(values[name] for name in columns)
+        whose = "page_id < %s" if table in {"files", "faces"} else "project_id = %s"
+        limit = 10 * FIRST_PAGE if table in {"files", "faces"} else project_id
+        db.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {chosen} FROM {table} WHERE {whose}", (limit,))
+    db.execute("UPDATE tasks SET due_at = NULL")
 
 
 def _people(db: Connection) -> int:

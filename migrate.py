@@ -7,7 +7,7 @@ python migrate.py --reset    drop everything and begin anew (asks first, unless 
 import argparse
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import config
@@ -15,9 +15,11 @@ from database import Connection, Database, DatabaseError, create_database
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 
+Change = tuple[str, list[str]]
+
 # Changes to a landed schema, in order; schema.sql always holds their result. A change is (name, statements) and runs once.
 # DDL commits by itself in MariaDB: each statement must be harmless when run again (IF EXISTS / IF NOT EXISTS).
-CHANGES: list[tuple[str, list[str]]] = [
+CHANGES: list[Change] = [
     (
         "categories are watched by their counts",
         [
@@ -44,7 +46,7 @@ def statements(text: str) -> list[str]:
     return [statement.strip() for statement in without_comments.split(";") if statement.strip()]
 
 
-def migrate(database: Database) -> list[str]:
+def migrate(database: Database, changes: Sequence[Change] = CHANGES) -> list[str]:
     """Apply what is missing and return its names, oldest first. Raises DatabaseError.
 
     One migration runs at a time: a second one waits for a named lock.
@@ -53,24 +55,24 @@ def migrate(database: Database) -> list[str]:
         if not db.value("SELECT GET_LOCK(CONCAT(DATABASE(), '.migrate'), 60) AS locked"):
             raise DatabaseError("Another migration has been running for a minute. Wait for it, then run this again.")
         try:
-            return _apply(db)
+            return _apply(db, changes)
         finally:
             db.execute("DO RELEASE_LOCK(CONCAT(DATABASE(), '.migrate'))")
 
 
-def _apply(db: Connection) -> list[str]:
+def _apply(db: Connection, changes: Sequence[Change]) -> list[str]:
     db.execute(_RECORD)
     applied = set(db.column("SELECT name FROM schema_changes"))
     if "schema" not in applied:
         for statement in statements(SCHEMA.read_text(encoding="utf-8")):
             again = statement.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1)
             db.execute(again.replace("INSERT INTO", "INSERT IGNORE INTO", 1))
-        names = ["schema", *(name for name, _ in CHANGES)]
+        names = ["schema", *(name for name, _ in changes)]
     else:
         names = []
-        for name, changes in CHANGES:
+        for name, parts in changes:
             if name not in applied:
-                for statement in changes:
+                for statement in parts:
                     db.execute(statement)
                 names.append(name)
     db.many("INSERT INTO schema_changes (name) VALUES (%s)", [(name,) for name in names])

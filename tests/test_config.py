@@ -1,0 +1,86 @@
+"""Settings: read once from variables, each bad value one sentence that names its variable."""
+
+import subprocess
+import sys
+
+import pytest
+
+import config
+from config import ConfigError, Settings
+from tests import servers
+
+
+def test_the_defaults_are_those_of_wikimedia():
+    settings = Settings.from_env({})
+    assert settings == Settings()
+    assert settings.commons_api == "https://commons.wikimedia.org/w/api.php"
+    assert (settings.poll_interval, settings.max_projects, settings.image_threads, settings.batch_size) == (
+        60,
+        3,
+        4,
+        50,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "field", "meant"),
+    [
+        ("WIKIVISAGE_WORKER_MAX_PROJECTS", "5", "max_projects", 5),
+        ("WIKIVISAGE_PRODUCTION", "yes", "production", True),
+        ("WIKIVISAGE_COMMONS_API", "http://localhost:1/w/api.php/", "commons_api", "http://localhost:1/w/api.php"),
+        ("WIKIVISAGE_TOKEN_KEY", "new, old", "token_keys", ("new", "old")),
+        ("COMMONS_DOWNLOAD_THROTTLE_SECONDS", "0.5", "download_throttle", 0.5),
+        ("PORT", " ", "port", 8000),
+    ],
+)
+def test_a_variable_sets_its_field(variable: str, value: str, field: str, meant: object):
+    assert getattr(Settings.from_env({variable: value}), field) == meant
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("PORT", "eighty", "PORT must be a whole number, not 'eighty'"),
+        ("PORT", "70000", "PORT must be from 1 to 65535"),
+        ("WIKIVISAGE_WORKER_BATCH_SIZE", "51", "WIKIVISAGE_WORKER_BATCH_SIZE must be from 1 to 50"),
+        ("WIKIVISAGE_WORKER_POLL_INTERVAL", "-1", "WIKIVISAGE_WORKER_POLL_INTERVAL must be from 0"),
+        ("WIKIVISAGE_COMMONS_API", "commons", "WIKIVISAGE_COMMONS_API must be a full http(s) address"),
+        ("WIKIVISAGE_DETECTOR", "eyes", "WIKIVISAGE_DETECTOR must be one of hog"),
+        ("WIKIVISAGE_PRODUCTION", "perhaps", "WIKIVISAGE_PRODUCTION must be 1 or 0"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_sentence(variable: str, value: str, words: str):
+    with pytest.raises(ConfigError) as refused:
+        Settings.from_env({variable: value})
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_process_with_a_bad_variable_ends_with_the_sentence_and_no_trace():
+    command = [sys.executable, "migrate.py"]
+    env = servers.environment(WIKIVISAGE_DB_POOL_SIZE="many")
+    done = subprocess.run(command, cwd=servers.ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "wikivisage: WIKIVISAGE_DB_POOL_SIZE must be a whole number, not 'many'.\n"
+
+
+def test_secrets_are_not_shown():
+    shown = repr(Settings(db_password="pa55", secret_key="k3y", oauth_client_secret="s3cret", token_keys=("t0ken",)))
+    assert not any(secret in shown for secret in ("pa55", "k3y", "s3cret", "t0ken"))
+
+
+def test_connections_of_two_workers_two_web_processes_and_a_migration_fit_into_toolsdb():
+    settings = Settings()
+    assert 2 * settings.pool_size + 2 * settings.web_pool_size + 1 <= 20 - 1
+    assert settings.pool_size <= 6
+
+
+def test_every_variable_is_listed_once():
+    names = [name for name, _, _ in config.variables()]
+    assert len(names) == len(set(names))
+    assert {"OAUTH_CLIENT_ID", "TOOL_TOOLSDB_HOST", "WIKIVISAGE_TOKEN_KEY"} <= set(names)
+
+
+def test_the_database_has_the_name_that_toolsdb_wants():
+    assert Settings(db_user="s55").database == "s55__wikivisage"
+    assert Settings(db_user="s55", db_name="other").database == "other"

@@ -1,0 +1,117 @@
+"""The pool, transactions, and what is tried again, on a real server."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from config import Settings
+from database import Connection, Database, DatabaseError, DatabaseUnavailable, Duplicate, has_skip_locked, marks
+from tests import servers
+
+
+def users(database: Database) -> int:
+    with database.transaction() as db:
+        return int(db.value("SELECT COUNT(*) FROM users"))
+
+
+def add(db: Connection, subject: str) -> int:
+    return db.insert("INSERT INTO users (subject, name) VALUES (%s, %s)", (subject, subject))
+
+
+def test_a_block_that_ends_is_committed_and_one_that_raises_is_not(database: Database):
+    with database.transaction() as db:
+        add(db, "1")
+    with pytest.raises(ZeroDivisionError), database.transaction() as db:
+        assert add(db, "2") / 0
+    assert users(database) == 1
+
+
+def test_a_second_row_with_a_unique_key_is_a_duplicate(database: Database):
+    with database.transaction() as db:
+        add(db, "1")
+    with pytest.raises(Duplicate), database.transaction() as db:
+        add(db, "1")
+
+
+def test_a_deadlock_is_run_again(database: Database):
+    with database.transaction() as db:
+        first, second = add(db, "1"), add(db, "2")
+    met, attempts = threading.Barrier(2), []
+
+    def touch(order: tuple[int, int]) -> None:
+        def work(db: Connection) -> None:
+            attempts.append(order)
+            db.execute("UPDATE users SET blocked = 1 WHERE id = %s", (order[0],))
+            if len(attempts) <= 2:
+                met.wait(10)
+            db.execute("UPDATE users SET blocked = 1 WHERE id = %s", (order[1],))
+
+        database.retry(work)
+
+    threads = [threading.Thread(target=touch, args=(order,)) for order in ((first, second), (second, first))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(attempts) == 3
+
+
+def test_a_killed_connection_is_replaced(database: Database, settings: Settings):
+    def work(db: Connection) -> int:
+        mine = int(db.value("SELECT CONNECTION_ID()"))
+        if not killed:
+            killed.append(mine)
+            servers.administer(settings, f"KILL {mine}")
+        return int(db.value("SELECT COUNT(*) FROM users"))
+
+    killed: list[int] = []
+    assert database.retry(work) == 0
+    assert killed
+
+
+def test_when_all_connections_are_taken_it_says_so_after_its_patience(settings: Settings):
+    small = Database(settings, size=1, patience=0.1)
+    with small.transaction(), pytest.raises(DatabaseUnavailable, match="in use"), small.transaction():
+        pass
+    small.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"db_port": 1}, "check TOOL_TOOLSDB_HOST and TOOL_TOOLSDB_PORT"),
+        ({"db_password": "wrong"}, "check TOOL_TOOLSDB_USER, TOOL_TOOLSDB_PASSWORD"),
+        ({"db_name": "wikivisage__not_there"}, "run python migrate.py|check TOOL_TOOLSDB_USER"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_variable_to_look_at(settings: Settings, change: dict[str, object], words: str):
+    broken = Database(replace(settings, **change), size=1)  # type: ignore[arg-type]
+    with pytest.raises(DatabaseError, match=words), broken.transaction():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("version", "known"),
+    [
+        ("10.4.29-MariaDB-log", False),
+        ("10.5.1", False),
+        ("10.6.0-MariaDB", True),
+        ("11.4.2-MariaDB", True),
+        ("?", False),
+    ],
+)
+def test_skip_locked_is_known_by_the_version(version: str, known: bool):
+    assert has_skip_locked(version) is known
+
+
+def test_skip_locked_can_be_switched_off(settings: Settings):
+    plain = Database(replace(settings, db_skip_locked="0"), size=1)
+    with plain.transaction() as db:
+        assert db.for_update == "FOR UPDATE"
+    plain.close()
+
+
+def test_an_empty_list_matches_nothing():
+    assert marks([]) == "NULL"
+    assert marks([1, 2]) == "%s,%s"

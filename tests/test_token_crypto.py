@@ -1,0 +1,51 @@
+"""Tokens at rest."""
+
+import pytest
+from cryptography.fernet import Fernet
+
+from token_crypto import BadKey, TokenBox, Unreadable
+
+TOKEN = "eyJ0eXAi" * 110  # as long as the wiki's
+
+
+def key() -> str:
+    return Fernet.generate_key().decode()
+
+
+def test_a_sealed_token_is_not_readable_and_comes_back():
+    box = TokenBox([key()])
+    stored = box.seal(TOKEN)
+    assert box.seals
+    assert TOKEN.encode() not in stored
+    assert box.unseal(stored) == TOKEN
+    assert len(stored) < 4096
+
+
+def test_without_a_key_it_is_stored_as_it_is_and_can_be_sealed_later():
+    plain = TokenBox([])
+    stored = plain.seal(TOKEN)
+    assert not plain.seals
+    assert TokenBox([key()]).unseal(stored) == TOKEN
+
+
+def test_after_a_rotation_old_tokens_are_read_and_resealed_with_the_new_key():
+    old, new = key(), key()
+    stored = TokenBox([old]).seal(TOKEN)
+    resealed = TokenBox([new, old]).reseal(stored)
+    assert TokenBox([new]).unseal(resealed) == TOKEN
+    with pytest.raises(Unreadable):
+        TokenBox([new]).unseal(stored)
+
+
+def test_a_lost_key_is_said_to_be_lost():
+    stored = TokenBox([key()]).seal(TOKEN)
+    for box in (TokenBox([]), TokenBox([key()])):
+        with pytest.raises(Unreadable):
+            box.unseal(stored)
+
+
+def test_a_key_that_is_none_is_refused_without_being_shown():
+    with pytest.raises(BadKey) as refused:
+        TokenBox(["hunter2"])
+    assert "hunter2" not in str(refused.value)
+    assert "WIKIVISAGE_TOKEN_KEY" in str(refused.value)

@@ -15,6 +15,7 @@ from pipeline.outcome import Outcome
 from pipeline.tools import Tools, open_pool, open_wiki
 from store import tasks, workers
 from store.tasks import Kind, Task
+from tests.pipeline.publishing import Job, Wiki, new_job, painted
 from tests.pipeline.support import hog
 from vision.pool import FacePool
 
@@ -69,3 +70,16 @@ def claimed(database: Database, kind: Kind, worker: str = "test") -> Task:
 def changed(tools: Tools, **more: Any) -> Tools:
     """The same tools with other settings."""
     return replace(tools, settings=replace(tools.settings, **more))
+
+
+@pytest.fixture(scope="session")
+def painted_wiki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wiki]:
+    """A sandbox for publishing, where nobody looks at the pictures."""
+    with painted(tmp_path_factory.mktemp("painted"), 40) as wiki:
+        yield wiki
+
+
+@pytest.fixture
+def job(settings: Settings, database: Database, painted_wiki: Wiki) -> Job:
+    """Three approved files of a volunteer who is signed in."""
+    return new_job(settings, database, painted_wiki)

@@ -82,7 +82,8 @@ _COUNTS = (
        JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id
        WHERE a.project_id IN ({0}) AND NOT a.suspended AND NOT pf.stated AND NOT EXISTS
          (SELECT 1 FROM edits e WHERE e.page_id = a.page_id AND e.item = p.item AND e.action = 'add'
-            AND e.state IN ('queued', 'sending', 'done', 'already')) GROUP BY a.project_id""",
+            AND (e.state IN ('queued', 'sending', 'done', 'already', 'reverted')
+              OR (e.state = 'undone' AND COALESCE(e.error, '') <> 'asked_again'))) GROUP BY a.project_id""",
     """SELECT project_id, 'sent', COUNT(*) FROM edits
        WHERE project_id IN ({0}) AND state = 'done' AND action = 'add' GROUP BY project_id""",
 )

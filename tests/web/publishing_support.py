@@ -1,30 +1,17 @@
-"""Projects for the tests of the review and of publishing, as rows of a real database, and people signed in as Flask clients."""
+"""Projects for the tests of the review and of publishing, as rows of a real database."""
 
 import hashlib
 import io
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask
-from flask.testing import FlaskClient
 from PIL import Image
 
-from app import create_app
-from config import Settings
-from database import Connection, Database
-from store import answers, faces, files, labels, predictions, projects, users
+from database import Database
+from store import answers, faces, files, labels, predictions, projects
 from store.answers import NewAnswer
 from store.faces import Box, FoundFace
 from store.predictions import Prediction, Suggestion
-from store.projects import NewProject
-from token_crypto import TokenBox
-
-
-def sign_up(db: Connection, name: str) -> int:
-    """A user as after signing in."""
-    return users.sign_in(
-        db, TokenBox([]), subject=name.lower(), name=name, blocked=False, access="a", refresh="r", expires_in=9_000
-    ).id
 
 
 def chip(number: int) -> bytes:
@@ -42,21 +29,12 @@ def found_face(number: int, box: Box) -> FoundFace:
 
 @dataclass
 class Case:
-    """A project of Ada's with Bob as a labeller and Eve as a stranger; `faces` are the face ids of each file."""
+    """Alice's project with Bob as a labeller; `faces` are the face ids of each file."""
 
-    app: Flask
     database: Database
     project_id: int
     users: dict[str, int]
     faces: dict[int, list[int]] = field(default_factory=dict)
-
-    def client(self, name: str | None = "Ada") -> FlaskClient:
-        """A browser in which somebody is signed in, or nobody."""
-        client = self.app.test_client()
-        if name:
-            with client.session_transaction() as session:
-                session["user"], session["epoch"] = self.users[name], 0
-        return client
 
     def url(self, path: str = "") -> str:
         return f"/projects/{self.project_id}{path}"
@@ -68,7 +46,7 @@ class Case:
     def page(self, place: int) -> int:
         return list(self.faces)[place]
 
-    def say(self, place: int, answer: Any, name: str = "Ada") -> None:
+    def say(self, place: int, answer: Any, name: str = "Alice") -> None:
         """An answer about the first face of a file."""
         page_id, face_id = self.page(place), self.face(place)
         with self.database.transaction() as db:
@@ -110,25 +88,27 @@ BOXES = (Box(0.36, 0.1, 0.26, 0.34), Box(0.7, 0.2, 0.2, 0.3), Box(0.05, 0.2, 0.2
 
 
 def make_case(
-    settings: Settings, database: Database, count: int, *, faces_each: int = 1, thumb: str | None = None
+    database: Database,
+    project_id: int,
+    users: dict[str, int],
+    count: int,
+    *,
+    each: int = 1,
+    thumb: str | None = None,
+    first: int = 7000,
 ) -> Case:
-    """A project with `count` searched files."""
-    application = create_app(settings)
-    application.config["WTF_CSRF_ENABLED"] = False
+    """Fills a project with `count` searched files of `each` faces, with page ids from `first` on."""
+    case = Case(database, project_id, users)
     with database.transaction() as db:
-        people = {name: sign_up(db, name) for name in ("Ada", "Bob", "Eve")}
-        project_id = projects.create(db, people["Ada"], NewProject("Q1426", "Roger Federer", "Roger Federer"))
-        projects.add_member(db, project_id, people["Bob"], "labeller")
-        pages = [(7000 + number, f"Picture {number:05d}.jpg") for number in range(count)]
+        pages = [(first + number, f"Picture {number:05d}.jpg") for number in range(count)]
         files.add_to_project(db, project_id, pages, "source", count)
-        case = Case(application, database, project_id, people)
         for number, (page_id, _) in enumerate(pages):
             sha1 = hashlib.sha1(str(page_id).encode()).hexdigest()
-            faces.replace_found(db, page_id, sha1, [found_face(number, box) for box in BOXES[:faces_each]])
+            faces.replace_found(db, page_id, sha1, [found_face(number, box) for box in BOXES[:each]])
             db.execute(
                 """UPDATE files SET state = 'searched', sha1 = %s, searched_at = NOW() - INTERVAL 1 HOUR, thumb_url = %s,
                      searched_width = 960, searched_height = 640, face_count = %s WHERE page_id = %s""",
-                (sha1, thumb, faces_each, page_id),
+                (sha1, thumb, each, page_id),
             )
             case.faces[page_id] = [face.id for face in faces.of_file(db, project_id, page_id)]
         db.execute("UPDATE project_files SET search_due_at = NULL")

@@ -192,8 +192,9 @@ def _resized(image: Pillow.Image, scale: float) -> Pillow.Image:
     if scale == 1.0:
         return image
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    # reducing_gap: first by whole factors, which is quick, down to twice the size that is wanted.
-    return image.resize(size, Pillow.Resampling.BILINEAR, reducing_gap=2.0)
+    # First by whole factors, which is quick, down to twice the size that is wanted; 16 bits cannot be reduced that way.
+    gap = None if image.mode.startswith("I;") else 2.0
+    return image.resize(size, Pillow.Resampling.BILINEAR, reducing_gap=gap)
 
 
 def _short(error: Exception) -> str:

@@ -63,6 +63,21 @@ def test_pictures_without_colour(mode):
     assert picture.rgb[:100].mean() > picture.rgb[-100:].mean() + 20
 
 
+@pytest.mark.parametrize(
+    ("mode", "format_"), [("I;16", "PNG"), ("I", "TIFF"), ("F", "TIFF"), ("1", "PNG"), ("P", "PNG")]
+)
+def test_large_pictures_of_every_depth_are_shrunk(mode, format_):
+    values = np.linspace(0, 255, 3000 * 1000).reshape(1000, 3000)
+    image = (
+        Image.fromarray((values * 256).astype(np.uint16))
+        if mode == "I;16"
+        else Image.fromarray(values.astype(np.uint8)).convert(mode)
+    )
+    picture = decode(saved(image, format_))
+    assert picture.rgb.shape == (640, 1920, 3)
+    assert picture.rgb[600:].mean() > picture.rgb[:40].mean() + 150
+
+
 def test_twelve_bits_in_sixteen_are_not_black():
     dark = Image.fromarray(np.linspace(0, 4095, 400 * 300).reshape(300, 400).astype(np.uint16))
     assert decode(saved(dark, "PNG")).rgb.max() == 255
@@ -112,8 +127,8 @@ def test_metadata_that_cannot_be_read_is_no_reason():
         ((960, 640), (960, 640), 960),
         ((640, 960), (640, 960), 960),
         ((1024, 768), (1024, 768), 1024),
-        ((300, 200), (960, 640), 300),
-        ((60, 40), (240, 160), 60),
+        ((400, 300), (960, 720), 400),
+        ((60, 40), (150, 100), 60),
         ((3000, 2000), (960, 640), SHARP_SIDE),
     ],
 )

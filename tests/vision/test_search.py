@@ -58,6 +58,15 @@ def test_each_detector_alone(settings, photos, detector):
     assert [face.detector for face in result.faces] == [detector] * 2
 
 
+def test_without_the_graph_dlibs_own_network_gives_the_same_encodings(settings, photos, tmp_path):
+    data = (photos / TWO).read_bytes()
+    quick = Searcher(SearchSettings(HOG, cache=settings.cache)).search(data).faces
+    slow = Searcher(SearchSettings(HOG, cache=tmp_path)).search(data).faces
+    assert len(quick) == len(slow) == 2
+    for one, other in zip(quick, slow, strict=True):
+        assert np.abs(one.encoding - other.encoding).max() < 1e-5
+
+
 def test_the_second_look_finds_what_hog_does_not(settings, photos):
     data = (photos / "groups" / "yolov5face__bus.jpg").read_bytes()
     hog = Searcher(SearchSettings(HOG, cache=settings.cache)).search(data)

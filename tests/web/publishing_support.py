@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
+from werkzeug.test import TestResponse
 
 from database import Database
 from store import answers, faces, files, labels, predictions, projects
 from store.answers import NewAnswer
 from store.faces import Box, FoundFace
 from store.predictions import Prediction, Suggestion
+from tests.web.browser import Browser
 
 
 def chip(number: int) -> bytes:
@@ -25,6 +27,18 @@ def chip(number: int) -> bytes:
 
 def found_face(number: int, box: Box) -> FoundFace:
     return FoundFace(box, 120, 1.0, "fixed", 100.0, False, bytes(512), "fixed", chip(number))
+
+
+def content(answer: TestResponse) -> Any:
+    """The JSON of an answer, whatever its status."""
+    return answer.json
+
+
+def ask(browser: Browser, url: str, sent: Any) -> Any:
+    """What a script's call is answered."""
+    answer = browser.send(url, sent)
+    assert answer.status_code == 200, answer.text
+    return answer.json
 
 
 @dataclass

@@ -9,7 +9,7 @@ from database import Database
 from store import audit, batches, plans, projects
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
-from tests.web.publishing_support import Case, make_case
+from tests.web.publishing_support import Case, ask, content, make_case
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_what_failed_before_is_planned_with_its_reason(case: Case, alice: Browse
 
 
 def test_pressed_twice_it_is_one_batch(case: Case, alice: Browser):
-    first, second = (alice.send(case.url("/send"), {}).json["batch"] for _ in range(2))
+    first, second = (ask(alice, case.url("/send"), {})["batch"] for _ in range(2))
     assert first is not None
     assert second is None
     assert case.value("SELECT COUNT(*) FROM batches") == 1
@@ -102,7 +102,7 @@ def test_without_a_script_twice_leads_to_the_same_batch(case: Case, alice: Brows
 
 def test_nothing_to_send_is_said(database: Database, cast: Cast, alice: Browser):
     case = make_case(database, cast.project_id, {}, 1)
-    assert alice.send(case.url("/send"), {}).json == {"batch": None}
+    assert ask(alice, case.url("/send"), {}) == {"batch": None}
     alice.post(case.url("/send"))
     assert "There is nothing to send." in alice.get(case.url("/send")).text
 
@@ -136,7 +136,7 @@ def test_nobody_sends_with_a_dead_sign_in(case: Case, alice: Browser):
     page = alice.get(case.url("/send")).text
     assert "Your sign-in with Wikimedia has expired" in page
     answer = alice.send(case.url("/send"), {})
-    assert (answer.status_code, answer.json["error"]) == (409, "sign_in")
+    assert (answer.status_code, content(answer)["error"]) == (409, "sign_in")
     assert case.value("SELECT COUNT(*) FROM edits") == 0
 
 
@@ -150,7 +150,7 @@ def test_a_batch_of_another_project_is_not_found(
 
 
 def state(browser: Browser, case: Case, batch: int) -> dict[str, Any]:
-    found: dict[str, Any] = browser.get(case.url(f"/batches/{batch}.json")).json
+    found: dict[str, Any] = content(browser.get(case.url(f"/batches/{batch}.json")))
     return found
 
 
@@ -201,14 +201,14 @@ def test_a_pause_has_a_reason_and_a_way_on(case: Case, alice: Browser, batch: in
 def test_pause_resume_and_stop(case: Case, alice: Browser, batch: int):
     for act, expected in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
         answer = alice.send(case.url(f"/batches/{batch}/{act}"), {})
-        assert answer.json["state"] == expected
+        assert content(answer)["state"] == expected
     assert state(alice, case, batch)["counts"] == {"cancelled": 4}
     assert verdicts(case) == {"send": 4}
 
 
 def test_only_whose_account_it_is_makes_it_go_on(case: Case, alice: Browser, bob: Browser, batch: int):
     case.execute("UPDATE project_members SET role = 'owner'")
-    assert bob.send(case.url(f"/batches/{batch}/pause"), {}).json["state"] == "paused"
+    assert ask(bob, case.url(f"/batches/{batch}/pause"), {})["state"] == "paused"
     for act in ("resume", "retry"):
         assert bob.send(case.url(f"/batches/{batch}/{act}"), {}).status_code == 403
     assert state(bob, case, batch)["can"] == {
@@ -218,22 +218,22 @@ def test_only_whose_account_it_is_makes_it_go_on(case: Case, alice: Browser, bob
         "retry": False,
         "undo": False,
     }
-    assert alice.send(case.url(f"/batches/{batch}/resume"), {}).json["state"] == "running"
+    assert ask(alice, case.url(f"/batches/{batch}/resume"), {})["state"] == "running"
 
 
 def test_a_dead_sign_in_does_not_resume(case: Case, alice: Browser, batch: int):
     case.execute("UPDATE batches SET state = 'paused', pause_reason = 'sign_in'")
     case.execute("UPDATE users SET refresh_token = NULL")
     answer = alice.send(case.url(f"/batches/{batch}/resume"), {})
-    assert answer.json["state"] == "paused"
-    assert "Sign in again" in answer.json["text"]
+    assert content(answer)["state"] == "paused"
+    assert "Sign in again" in content(answer)["text"]
 
 
 def test_trying_the_failed_ones_again(case: Case, alice: Browser, batch: int):
     settle(case, 0, "failed", error="protected")
     settle(case, 1, "skipped", error="deleted")
     answer = alice.send(case.url(f"/batches/{batch}/retry"), {})
-    assert answer.json["text"] == "1 edit is tried again."
+    assert content(answer)["text"] == "1 edit is tried again."
     assert state(alice, case, batch)["counts"] == {"queued": 3, "skipped": 1}
 
 
@@ -243,21 +243,21 @@ def test_undoing_one_and_all(case: Case, alice: Browser, batch: int):
     settle(case, 3, "already")
     first = case.value("SELECT id FROM edits WHERE page_id = %s", case.page(0))
     foreign = case.value("SELECT id FROM edits WHERE page_id = %s", case.page(3))
-    one = alice.send(case.url(f"/batches/{batch}/undo"), {"edits": [first, foreign]}).json["batch"]
+    one = ask(alice, case.url(f"/batches/{batch}/undo"), {"edits": [first, foreign]})["batch"]
     assert state(alice, case, one)["counts"] == {"queued": 1}
     page = alice.get(case.url(f"/batches/{batch}/undo")).text
     assert "Undo this whole batch?" in page
     every = alice.post(case.url(f"/batches/{batch}/undo"), all="1")
     assert every.location == case.url(f"/batches/{one + 1}")
     assert state(alice, case, one + 1)["counts"] == {"queued": 2}
-    assert alice.send(case.url(f"/batches/{batch}/undo"), {"all": 1}).json == {"batch": None}
+    assert ask(alice, case.url(f"/batches/{batch}/undo"), {"all": 1}) == {"batch": None}
 
 
 def test_what_was_undone_is_not_planned_until_a_human_asks(case: Case, alice: Browser, batch: int):
     settle(case, 0, "undone")
     assert verdicts(case) == {"undone": 1, "open": 3}
-    assert alice.send(case.url("/send"), {}).json["batch"] is None
-    assert alice.send(case.url("/send/again"), {"pages": [case.page(0)]}).json == {"planned": 1}
+    assert ask(alice, case.url("/send"), {})["batch"] is None
+    assert ask(alice, case.url("/send/again"), {"pages": [case.page(0)]}) == {"planned": 1}
     assert verdicts(case) == {"send": 1, "open": 3}
 
 
@@ -305,14 +305,14 @@ def test_a_rejected_match_that_commons_states_is_offered_for_removal(offered: Ca
 
 def test_nothing_is_removed_unless_chosen(offered: Case, alice: Browser):
     assert alice.send(offered.url("/removals"), {"pages": []}).status_code == 400
-    batch = alice.send(offered.url("/removals"), {"pages": [offered.page(4), offered.page(0)]}).json["batch"]
+    batch = ask(alice, offered.url("/removals"), {"pages": [offered.page(4), offered.page(0)]})["batch"]
     assert state(alice, offered, batch)["counts"] == {"queued": 1}
     row = "SELECT CONCAT(action, ' ', forced, ' ', page_id) FROM edits"
     assert offered.value(row) == f"remove 0 {offered.page(4)}"
 
 
 def test_what_others_touched_needs_a_second_yes(offered: Case, alice: Browser):
-    batch = alice.send(offered.url("/removals"), {"pages": [offered.page(4)]}).json["batch"]
+    batch = ask(alice, offered.url("/removals"), {"pages": [offered.page(4)]})["batch"]
     assert "forced" not in alice.get(offered.url("/removals")).text
     settle(offered, 4, "skipped", error="changed_by_others")
     page = alice.get(offered.url("/removals")).text
@@ -351,8 +351,8 @@ def test_positions_are_offered_where_the_project_writes_them(case: Case, alice: 
     assert "Add the positions" not in alice.get(case.url("/send")).text
     case.execute("UPDATE projects SET write_position = 1")
     assert "Add the positions" in alice.get(case.url("/send")).text
-    batch = alice.send(case.url("/send/positions"), {}).json["batch"]
-    assert case.value("SELECT qualifier FROM edits WHERE batch_id = %s", batch) .startswith("pct:36")
+    batch = ask(alice, case.url("/send/positions"), {})["batch"]
+    assert case.value("SELECT qualifier FROM edits WHERE batch_id = %s", batch).startswith("pct:36")
 
 
 @pytest.mark.parametrize("path", ["/send/again", "/removals"])
@@ -360,4 +360,4 @@ def test_positions_are_offered_where_the_project_writes_them(case: Case, alice: 
 def test_bad_input_is_refused(case: Case, alice: Browser, path: str, sent: Any):
     answer = alice.send(case.url(path), sent)
     assert answer.status_code == 400
-    assert answer.json["text"]
+    assert content(answer)["text"]

@@ -10,7 +10,7 @@ from store import approvals, faces, plans, review
 from store.faces import Box
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
-from tests.web.publishing_support import Case, make_case
+from tests.web.publishing_support import Case, ask, content, make_case
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_redrawn_face_is_seen_once(case: Case, alice: Browser, database: Datab
 
 
 def everything(browser: Browser, case: Case) -> list[dict[str, Any]]:
-    found: dict[str, Any] = browser.get(case.url("/review.json")).json
+    found: dict[str, Any] = content(browser.get(case.url("/review.json")))
     return list(found["faces"])
 
 
@@ -118,13 +118,14 @@ def test_the_list_of_all_faces(case: Case, alice: Browser):
 
 def test_the_list_goes_on_after_a_face(case: Case, alice: Browser):
     after = case.face(6)
-    rest = alice.get(case.url(f"/review.json?after={after}")).json
+    rest = content(alice.get(case.url(f"/review.json?after={after}")))
     assert [face["face"] for face in rest["faces"]] == [case.face(place) for place in (7, 8, 9)]
     assert rest["next"] is None
 
 
 def test_a_long_list_comes_in_parts(case: Case, database: Database):
-    seen, after = [], 0
+    seen: list[int] = []
+    after: int | None = 0
     with database.transaction() as db:
         while after is not None:
             part, after = review.everything(db, case.project_id, after, 4)
@@ -134,7 +135,7 @@ def test_a_long_list_comes_in_parts(case: Case, database: Database):
 
 def test_approving_some_publishes_and_does_not_train(case: Case, alice: Browser):
     answer = alice.send(case.url("/review/approve"), {"faces": [case.face(5), case.face(6)]})
-    assert answer.json["approved"] == 2
+    assert content(answer)["approved"] == 2
     assert case.approved() == {case.page(0): "alone", case.page(5): "bulk", case.page(6): "bulk"}
     assert case.value("SELECT COUNT(*) FROM labels WHERE face_id = %s", case.face(5)) == 0
 
@@ -142,11 +143,11 @@ def test_approving_some_publishes_and_does_not_train(case: Case, alice: Browser)
 def test_approving_twice_is_harmless(case: Case, alice: Browser):
     for expected in (1, 0):
         answer = alice.send(case.url("/review/approve"), {"faces": [case.face(5)]})
-        assert answer.json["approved"] == expected
+        assert content(answer)["approved"] == expected
 
 
 def test_approving_all_matches(case: Case, alice: Browser):
-    assert alice.send(case.url("/review/approve"), {"all": 1, "show": "matches"}).json["approved"] == 4
+    assert ask(alice, case.url("/review/approve"), {"all": 1, "show": "matches"})["approved"] == 4
     assert {case.approved()[case.page(place)] for place in (3, 5, 6, 7)} == {"bulk"}
     assert places(case, alice.get(case.url("/review")).text) == []
 
@@ -173,7 +174,7 @@ def test_approving_all_needs_those_that_were_counted(case: Case, alice: Browser)
 
 def test_a_human_no_is_never_approved_in_bulk(case: Case, alice: Browser):
     answer = alice.send(case.url("/review/approve"), {"faces": [case.face(1)]})
-    assert answer.json["approved"] == 0
+    assert content(answer)["approved"] == 0
     assert case.page(1) not in case.approved()
 
 
@@ -182,8 +183,8 @@ def test_a_file_searched_since_the_page_was_made_is_left_out(case: Case, alice: 
     assert seen is not None
     case.execute("UPDATE files SET searched_at = NOW() + INTERVAL 1 MINUTE WHERE page_id = %s", case.page(5))
     faces = [case.face(5), case.face(6)]
-    assert alice.send(case.url("/review/approve"), {"faces": faces, "seen": seen[1]}).json["approved"] == 1
-    assert alice.send(case.url("/review/reject"), {"faces": faces, "seen": seen[1]}).json["rejected"] == 1
+    assert ask(alice, case.url("/review/approve"), {"faces": faces, "seen": seen[1]})["approved"] == 1
+    assert ask(alice, case.url("/review/reject"), {"faces": faces, "seen": seen[1]})["rejected"] == 1
 
 
 def test_taking_approvals_back_cancels_what_waits(case: Case, alice: Browser, database: Database):
@@ -191,7 +192,7 @@ def test_taking_approvals_back_cancels_what_waits(case: Case, alice: Browser, da
     with database.transaction() as db:
         plans.send(db, case.project_id, case.users["Alice"])
     answer = alice.send(case.url("/review/withdraw"), {"faces": [case.face(5), case.face(0)]})
-    assert answer.json["withdrawn"] == 1
+    assert content(answer)["withdrawn"] == 1
     assert case.approved() == {case.page(0): "alone", case.page(6): "bulk"}
     states = "SELECT GROUP_CONCAT(state ORDER BY page_id) FROM edits"
     assert case.value(states) == "queued,cancelled,queued"
@@ -199,11 +200,11 @@ def test_taking_approvals_back_cancels_what_waits(case: Case, alice: Browser, da
 
 def test_rejecting_is_one_step_that_undo_takes_back(case: Case, alice: Browser):
     answer = alice.send(case.url("/review/reject"), {"faces": [case.face(5), case.face(6)]})
-    assert answer.json["rejected"] == 2
+    assert content(answer)["rejected"] == 2
     said = "SELECT COUNT(*) FROM labels WHERE source = 'human' AND label = 'other'"
     assert case.value(said) == 3
-    undone = alice.send(case.url("/undo"), {"step": answer.json["step"]})
-    assert undone.json["withdrawn"] == 2
+    undone = alice.send(case.url("/undo"), {"step": content(answer)["step"]})
+    assert content(undone)["withdrawn"] == 2
     assert case.value(said) == 1
 
 
@@ -215,7 +216,7 @@ def test_rejecting_with_the_same_step_counts_once(case: Case, alice: Browser):
 
 
 def test_confirming_what_was_rejected(case: Case, alice: Browser):
-    assert alice.send(case.url("/review/confirm"), {"faces": [case.face(1)]}).json["confirmed"] == 1
+    assert ask(alice, case.url("/review/confirm"), {"faces": [case.face(1)]})["confirmed"] == 1
     assert case.approved()[case.page(1)] == "alone"
 
 
@@ -228,7 +229,7 @@ def test_prominent_and_back(case: Case, alice: Browser):
     prominent = "SELECT prominent FROM approvals WHERE page_id = %s"
     for on in (1, 0):
         answer = alice.send(case.url("/review/prominent"), {"faces": [case.face(0)], "on": on})
-        assert answer.json["changed"] == 1
+        assert content(answer)["changed"] == 1
         assert case.value(prominent, case.page(0)) == on
 
 
@@ -246,13 +247,13 @@ def test_what_names_no_faces_is_refused_and_changes_nothing(case: Case, alice: B
     before = case.value("SELECT COUNT(*) FROM answers"), case.approved()
     answer = alice.send(case.url(f"/review/{name}"), sent)
     assert answer.status_code == 400
-    assert answer.json["text"]
+    assert content(answer)["text"]
     assert (case.value("SELECT COUNT(*) FROM answers"), case.approved()) == before
 
 
 def test_faces_of_others_are_ignored(case: Case, alice: Browser):
-    assert alice.send(case.url("/review/approve"), {"faces": [999_999]}).json["approved"] == 0
-    assert alice.send(case.url("/review/reject"), {"faces": [999_999]}).json["rejected"] == 0
+    assert ask(alice, case.url("/review/approve"), {"faces": [999_999]})["approved"] == 0
+    assert ask(alice, case.url("/review/reject"), {"faces": [999_999]})["rejected"] == 0
 
 
 def test_too_many_at_once_are_refused(case: Case, alice: Browser):
@@ -261,7 +262,7 @@ def test_too_many_at_once_are_refused(case: Case, alice: Browser):
 
 
 def test_a_labeller_may_approve(case: Case, bob: Browser):
-    assert bob.send(case.url("/review/approve"), {"faces": [case.face(5)]}).json["approved"] == 1
+    assert ask(bob, case.url("/review/approve"), {"faces": [case.face(5)]})["approved"] == 1
 
 
 def test_a_stranger_may_not_even_look(case: Case, charlie: Browser):
@@ -300,7 +301,7 @@ def test_of_two_faces_in_a_file_the_likelier_is_approved(database: Database, cas
             case.page(0),
             chance,
         )
-    assert alice.send(case.url("/review/approve"), {"all": 1, "show": "matches"}).json["approved"] == 1
+    assert ask(alice, case.url("/review/approve"), {"all": 1, "show": "matches"})["approved"] == 1
     assert case.value("SELECT face_id FROM approvals") == second
 
 

@@ -359,6 +359,8 @@ def whole_files(db: Connection, project_id: int, page_ids: Sequence[int]) -> lis
 def face_state(db: Connection, project_id: int, face_id: int) -> str:
     """The state of a face that the project sees: waiting, encoded, failed, dropped; gone for any other."""
     found: str | None = db.value(
-        f"SELECT f.state FROM faces f WHERE f.id = %s AND {VISIBLE}", (face_id, project_id, project_id)
+        f"""SELECT f.state FROM faces f JOIN project_files pf ON pf.page_id = f.page_id AND pf.project_id = %s
+            WHERE f.id = %s AND {VISIBLE}""",
+        (project_id, face_id, project_id, project_id),
     )
     return found or "gone"

@@ -36,6 +36,10 @@ def notice(db: Connection, readings: Sequence[Reading]) -> int:
         return 0
     ids = [row["id"] for row in gone]
     count = db.execute(f"UPDATE edits SET state = 'reverted' WHERE id IN ({marks(ids)}) AND state = 'done'", ids)
+    db.many(
+        "UPDATE project_files SET stated = 0, stated_id = NULL WHERE page_id = %s AND UPPER(stated_id) = %s",
+        [(row["page_id"], row["guid"]) for row in gone],
+    )
     for project_id in sorted({row["project_id"] for row in gone}):
         batches.pause_reverted(db, project_id)
     return count

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bench.publishing import Wiki
 from config import Settings
 from database import Connection, Database
 from pipeline.lane import Stage, run_stage, settle
@@ -15,7 +16,7 @@ from pipeline.outcome import Outcome
 from pipeline.tools import Tools, open_pool, open_wiki
 from store import tasks, workers
 from store.tasks import Kind, Task
-from tests.pipeline.publishing import Job, Wiki, new_job, painted
+from tests.pipeline.publishing import Job, new_job, painted
 from tests.pipeline.support import hog
 from vision.pool import FacePool
 
@@ -77,6 +78,12 @@ def painted_wiki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wiki]:
     """A sandbox for publishing, where nobody looks at the pictures."""
     with painted(tmp_path_factory.mktemp("painted"), 40) as wiki:
         yield wiki
+
+
+@pytest.fixture
+def job_of(settings: Settings, database: Database, painted_wiki: Wiki) -> Callable[[int], Job]:
+    """The same with as many files as wanted."""
+    return lambda files: new_job(settings, database, painted_wiki, files)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from config import Settings
 from database import Connection, Database
 from pipeline import publish
 from pipeline.lane import run_stage, settle
-from pipeline.outcome import Outcome
+from pipeline.outcome import Done, Outcome
 from pipeline.tools import Tools, open_pool, open_wiki
 from sandbox.server import Sandbox
 from store import plans, tasks, workers
@@ -81,28 +81,36 @@ class Job(Case):
 
     def _before(self, params: Mapping[str, Any]) -> None:
         self.writes.append(dict(params))
-        self.before.get(len(self.writes) - 1, lambda params: None)(params)
+        self.before.get(len(self.writes) - 1, _nothing)(params)
 
     def _after(self, params: Mapping[str, Any]) -> None:
-        self.after.get(len(self.writes) - 1, lambda params: None)(params)
+        self.after.get(len(self.writes) - 1, _nothing)(params)
 
-    def run(self, user_id: int | None = None, worker: str = "test") -> Outcome | None:
+    def run(self, worker: str = "test") -> Outcome | None:
         """Make all that waits due, claim the user's sending, run it and settle it."""
         tools = self.tools(worker)
 
         def claim(db: Connection) -> tasks.Task | None:
             db.execute("UPDATE edits SET due_at = NOW() - INTERVAL 1 SECOND WHERE state IN ('queued', 'sending')")
-            tasks.want(db, "publish", user_id or self.user_id)
-            db.execute("UPDATE tasks SET due_at = NOW(3) - INTERVAL subject_id <> %s DAY", (user_id or self.user_id,))
-            db.execute("UPDATE tasks SET due_at = NOW(3) - INTERVAL 1 DAY WHERE subject_id = %s", (user_id or self.user_id,))
+            tasks.want(db, "publish", self.user_id)
+            db.execute(
+                "UPDATE tasks SET due_at = IF(subject_id = %s, NOW(3), NULL) WHERE kind = 'publish'", (self.user_id,)
+            )
             return tasks.claim(db, "publish", worker)
 
         task = self.database.retry(claim)
         assert task is not None, "the user's sending is claimed by somebody else"
-        assert task.subject_id == (user_id or self.user_id)
+        assert task.subject_id == self.user_id
         outcome = run_stage(task, publish.run, tools)
         settle(task, outcome, tools)
         return outcome
+
+    def finish(self) -> None:
+        """Turn after turn, until nothing is open."""
+        for _ in range(20):
+            if self.run() == Done():
+                return
+        raise AssertionError("still not done")
 
     def kill(self) -> None:
         """Run until the write at which `before` or `after` raises Killed; then the worker starts anew."""
@@ -117,7 +125,9 @@ class Job(Case):
 
     def row(self, page_id: int, action: str = "add") -> dict[str, Any]:
         """The newest row of the ledger about a file."""
-        found = self.rows("SELECT * FROM edits WHERE page_id = %s AND action = %s ORDER BY id DESC LIMIT 1", page_id, action)
+        found = self.rows(
+            "SELECT * FROM edits WHERE page_id = %s AND action = %s ORDER BY id DESC LIMIT 1", page_id, action
+        )
         assert found, f"no {action} of {page_id}"
         return found[0]
 
@@ -158,6 +168,10 @@ class Job(Case):
         found = self.database.retry(lambda db: plans.undo(db, self.project_id, self.user_id, wanted))
         assert found is not None
         return found
+
+
+def _nothing(params: Mapping[str, Any]) -> None:
+    pass
 
 
 def raising(error: BaseException) -> Callable[[Mapping[str, Any]], None]:

@@ -43,7 +43,9 @@ def test_the_row_comes_before_the_request(job: Job):
         page_id = int(params["id"][1:])
         row = job.row(page_id)
         lock = job.rows("SELECT edit_id FROM file_locks WHERE page_id = %s", page_id)
-        seen.append((row["state"], row["statement_id"] == claim["id"], row["base_revision"] == params["baserevid"], lock))
+        seen.append(
+            (row["state"], row["statement_id"] == claim["id"], row["base_revision"] == params["baserevid"], lock)
+        )
         assert lock == [{"edit_id": row["id"]}]
 
     job.before[0] = look
@@ -53,7 +55,9 @@ def test_the_row_comes_before_the_request(job: Job):
     assert job.rows("SELECT * FROM file_locks") == []
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "corrupt", "truncate", "cut_short", "internal_error", "html"])
+@pytest.mark.parametrize(
+    "kind", ["drop_before", "drop_after", "corrupt", "truncate", "cut_short", "internal_error", "html"]
+)
 def test_a_lost_answer_is_looked_for_before_anything_is_written_again(job: Job, kind: str):
     job.wiki.faults({"kind": kind, "match": {"action": "wbeditentity"}, "count": 1})
     batch = job.send()
@@ -347,7 +351,11 @@ def test_one_sender_per_user(job: Job):
 def test_a_sender_whose_claim_was_lost_changes_nothing(job: Job):
     """A second worker took over: the first one's answer is not written down, the second one reads the wiki."""
     batch = job.send()
-    job.after[0] = lambda params: job.sql("UPDATE tasks SET lease_token = 'another--worker!'")
+
+    def takes_over(params: Any) -> None:
+        job.sql("UPDATE tasks SET lease_token = 'another--worker!'")
+
+    job.after[0] = takes_over
     assert job.run() is None
     assert job.states(batch) == {"sending": 1, "queued": 2}
     job.sql("UPDATE tasks SET lease_token = NULL")

@@ -11,12 +11,17 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import config
 import web
-from config import Settings
+from config import ConfigError, Settings
 from web import access, assets, errors, formats, i18n, limits, security, services, tabs
+
+GIVE_UP = 4  # with any other status gunicorn would start its process again and again
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application; without `settings` they come from the environment, and a bad one ends the process."""
+    """The application; without `settings` they come from the environment, and a bad one ends the process.
+
+    Raises ConfigError for settings given that cannot be used.
+    """
     settings = settings or config.load()
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(security.configuration(settings))
@@ -31,14 +36,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+def from_environment() -> Flask:
+    """The application of this process; a setting that cannot be used ends it with a sentence."""
+    try:
+        return create_app(config.complete(Settings.from_env()))
+    except ConfigError as error:
+        config.stop(str(error), GIVE_UP)
+
+
 def __getattr__(name: str) -> Any:
     """`app` is made when somebody asks for it, so that importing create_app needs no environment."""
     if name != "app":
         raise AttributeError(name)
-    globals()["app"] = create_app()
+    globals()["app"] = from_environment()
     return globals()["app"]
 
 
 if __name__ == "__main__":
-    settings = config.load()
-    create_app(settings).run(host="127.0.0.1", port=settings.port, threaded=True)
+    from_environment().run(host="127.0.0.1", port=config.load().port, threaded=True)

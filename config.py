@@ -235,15 +235,35 @@ def variables() -> list[tuple[str, str, str]]:
     return rows
 
 
+# What a site for others cannot do without: signing in, sealed tokens, and somebody to write to.
+NEEDED_IN_PRODUCTION = ("oauth_client_id", "oauth_client_secret", "secret_key", "token_keys", "contact")
+
+
+def complete(settings: Settings) -> Settings:
+    """The same settings, when nothing is missing that production needs. Raises ConfigError."""
+    if settings.production:
+        missing = [
+            found
+            for found in fields(Settings)
+            if found.name in NEEDED_IN_PRODUCTION and not getattr(settings, found.name)
+        ]
+        if missing:
+            names = ", ".join(found.metadata["variable"] for found in missing)
+            raise ConfigError(f"WIKIVISAGE_PRODUCTION is set, and these are not: {names}.")
+        if not settings.oauth_redirect_uri.startswith("https://"):
+            raise ConfigError("WIKIVISAGE_PRODUCTION is set, and OAUTH_REDIRECT_URI does not begin with https://.")
+    return settings
+
+
 def load() -> Settings:
-    """The settings of this process; a bad one ends it with a sentence."""
+    """The settings of this process; a bad one, or a missing one in production, ends it with a sentence."""
     try:
-        return Settings.from_env()
+        return complete(Settings.from_env())
     except ConfigError as error:
         stop(str(error))
 
 
-def stop(sentence: str) -> NoReturn:
+def stop(sentence: str, status: int = 2) -> NoReturn:
     """End the process with one clear sentence on standard error."""
     print(f"wikivisage: {sentence}", file=sys.stderr)
-    raise SystemExit(2)
+    raise SystemExit(status)

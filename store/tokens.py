@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from token_crypto import TokenBox, Unreadable
+from token_crypto import BadKey, TokenBox, Unreadable
 
-__all__ = ["TokenBox", "Unreadable", "box"]
+__all__ = ["BadKey", "TokenBox", "Unreadable", "box"]
 
 
 def box(keys: Sequence[str]) -> TokenBox:

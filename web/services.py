@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import current_app
 
-from config import VERSION, Settings
+from config import VERSION, ConfigError, Settings
 from database import Connection, Database
 from store import tokens
 from store.tokens import TokenBox
@@ -27,7 +27,11 @@ class Services:
 
 
 def make(settings: Settings) -> Services:
-    """Nothing is reached yet. Raises token_crypto.BadKey."""
+    """Nothing is reached yet. Raises ConfigError for keys that cannot be used."""
+    try:
+        box = tokens.box(settings.token_keys)
+    except tokens.BadKey as error:
+        raise ConfigError(str(error)) from None
     endpoints = Endpoints(
         commons_api=settings.commons_api,
         commons_page=settings.commons_pages,
@@ -48,7 +52,7 @@ def make(settings: Settings) -> Services:
     return Services(
         settings=settings,
         database=Database(settings, settings.web_pool_size),
-        box=tokens.box(settings.token_keys),
+        box=box,
         wiki=client,
         oauth=OAuth(client, settings.oauth_client_id, settings.oauth_client_secret, settings.oauth_redirect_uri),
     )

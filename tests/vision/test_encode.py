@@ -48,7 +48,7 @@ def test_agrees_with_dlib_on_200_faces(network, photos):
 
 
 @pytest.mark.full
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_agrees_with_dlib_on_1000_faces(network, photos):
     chips = aligned_faces(photos, 1000)
     assert len(chips) == 1000

@@ -8,9 +8,16 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import config
+
+if TYPE_CHECKING:
+    from pipeline.tools import Tools
+
+Opener = Callable[[config.Settings, str, threading.Event], "Tools"]
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -33,8 +40,8 @@ def _worker_id(value: str) -> str:
     return value
 
 
-def main(given: list[str] | None = None) -> int:
-    """Work until SIGTERM or SIGINT; returns the exit status."""
+def main(given: list[str] | None = None, opener: Opener | None = None) -> int:
+    """Work until SIGTERM or SIGINT; returns the exit status. `opener` makes other tools than the real ones, for a bench."""
     options = arguments(given)
     settings = config.load()
     if options.status or options.check:
@@ -46,10 +53,10 @@ def main(given: list[str] | None = None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    return _work(settings, options.worker_id, stop)
+    return _work(settings, options.worker_id, stop, opener)
 
 
-def _work(settings: config.Settings, worker: str, stop: threading.Event) -> int:
+def _work(settings: config.Settings, worker: str, stop: threading.Event, opener: Opener | None) -> int:
     from database import DatabaseError
     from pipeline import logs
     from pipeline.runner import Runner
@@ -57,7 +64,7 @@ def _work(settings: config.Settings, worker: str, stop: threading.Event) -> int:
 
     logs.set_up(settings.log_level, worker)
     try:
-        Runner(open_tools(settings, worker, stop)).run()
+        Runner((opener or open_tools)(settings, worker, stop)).run()
     except DatabaseError as error:
         config.stop(str(error))
     return 0

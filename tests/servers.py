@@ -111,6 +111,12 @@ def worker(settings: Settings, worker_id: str, folder: Path, *arguments: str) ->
     return Process(command, environment(settings), folder / f"worker-{worker_id}.log")
 
 
+def sleeping_worker(settings: Settings, worker_id: str, folder: Path, seconds: float) -> Process:
+    """The same, but its detector children sleep for so long instead of looking at a picture."""
+    command = [sys.executable, "-m", "bench.sleeping_worker", "--worker-id", worker_id, "--sleep", str(seconds)]
+    return Process(command, environment(settings), folder / f"worker-{worker_id}.log")
+
+
 @contextmanager
 def gunicorn(settings: Settings, folder: Path, workers: int = 1) -> Iterator[str]:
     """The web application as in production; yields its address once it answers."""
@@ -138,14 +144,14 @@ def wait_for_http(address: str, process: Process, seconds: float = 30) -> None:
 
 
 @contextmanager
-def mariadb(folder: Path, *options: str) -> Iterator[dict[str, str]]:
+def mariadb(folder: Path, *options: str, port: int = 0) -> Iterator[dict[str, str]]:
     """A private server for the length of a block, with further options such as `--max-connections=20`.
 
-    Yields the TOOL_TOOLSDB_* variables. It ends when this process does, however that happens: script/mariadb holds it
+    It keeps its data in the folder; `port` 0: one that is free. Yields the TOOL_TOOLSDB_* variables. It ends when this process does, however that happens: script/mariadb holds it
     only while the pipe to it is open.
     """
     command = [sys.executable, str(ROOT / "script/mariadb"), "run", "--dir", str(folder)]
-    command += [f"--option={option}" for option in options]
+    command += [f"--port={port}", *(f"--option={option}" for option in options)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

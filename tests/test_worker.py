@@ -79,11 +79,11 @@ def test_a_worker_waits_for_a_database_that_is_away_and_loses_nothing(
     with Gate(local_settings.db_port) as gate:
         settings = replace(hog(local_settings), db_host="127.0.0.1", db_port=gate.port, batch_size=5, max_files=40)
         project = new_project(database, person(sandbox))
-        worker = servers.worker(settings, "one", tmp_path)
+        worker = servers.sleeping_worker(settings, "one", tmp_path, 0.05)
         try:
             until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE state = 'searched'") > 3, 60)
             gate.close()
-            time.sleep(10)
+            time.sleep(4)  # more than all that Database.retry tries by itself
             assert worker.runs()
             gate.open()
             until(lambda: searched(database, project), 60)

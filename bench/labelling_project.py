@@ -41,7 +41,7 @@ class Labelling:
     user_id: int
     faces: dict[int, list[int]]
 
-    def cookie(self, user_id: int | None = None, epoch: int = 0) -> dict[str, str]:
+    def cookie(self, user_id: int | None = None, epoch: int = 0) -> Any:
         """The session cookie of a user who has signed in, for a browser that goes to 127.0.0.1."""
         app = create_app(self.settings)
         serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
@@ -81,12 +81,20 @@ def photographs(sandbox: Sandbox, count: int) -> list[dict[str, Any]]:
         query |= {"iiprop": "url|size|sha1|mime", "iiurlwidth": "960", "iilimit": "1"}
         answer = requests.get(f"{sandbox.base}/w/api.php", params=query, timeout=60).json()
         pages = answer.get("query", {}).get("pages", [])
-        found |= {page["pageid"]: page for page in pages if page.get("imageinfo", [{}])[0].get("thumburl")}
+        found |= {
+            page["pageid"]: _shown(page) for page in pages if page.get("imageinfo", [{}])[0].get("mime") == "image/jpeg"
+        }
         if len(found) >= count:
             break
     if not found:
         raise SystemExit("the sandbox has no photographs")
     return list(found.values())[:count]
+
+
+def _shown(page: dict[str, Any]) -> dict[str, Any]:
+    """The picture as it is shown: one narrower than 960 px is shown itself."""
+    info = page["imageinfo"][0]
+    return {**page, "imageinfo": [{**info, "thumburl": info.get("thumburl", info["url"])}]}
 
 
 def nowhere(count: int) -> list[dict[str, Any]]:

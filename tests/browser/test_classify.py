@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Dialog, Page, Route
 
 from bench.labelling_project import Labelling, confirm, fill, photographs, sign_up
 from database import Database
@@ -320,7 +320,12 @@ def test_unsaved_answers_outlive_a_reload_and_leaving_is_warned_about(
     given = classify.press("y", "n")
     page.locator("#status", has_text="2 answers not saved yet").wait_for()
     warned: list[str] = []
-    page.on("dialog", lambda dialog: (warned.append(dialog.type), dialog.accept())[0])
+
+    def leave(dialog: Dialog) -> None:
+        warned.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", leave)
     page.reload()
     assert warned == ["beforeunload"]
     assert classify.face() not in given
@@ -335,7 +340,7 @@ def test_unsaved_answers_outlive_a_reload_and_leaving_is_warned_about(
 
 def test_undo_of_twenty_answers_after_a_reload(start: Start, labelling: Labelling):
     classify = start()
-    given = []
+    given: list[int] = []
     while len(given) < 20:
         given += classify.press("y")
     classify.settle()

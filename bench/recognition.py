@@ -8,9 +8,9 @@ The constants of vision/calibration.py were fitted on half of the people (bench/
 looked at while the model was built (which distances to use was decided on both halves), and it holds no whole photographs: the two
 people with 20 of those are in the first half. Figures of people that nobody here has seen may be a little worse.
 
-Targets are judged at 20 answers; wrong ones by budget and the interval's coverage are pooled over sets (bench/targets.py), so
-look at the rows too: among whole photographs at a share of 0.1 the interval holds the truth less often than promised, because its source
-labels bystanders as the person.
+Targets are judged at 20 answers; wrong ones by budget and the interval's coverage are pooled over sets
+(bench/targets.py), so look at the rows too: among whole photographs at a share of 0.1 the interval holds the truth
+less often than promised, because its source labels bystanders as the person.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ Doubles = NDArray[np.float64]
 FAR = 0.75
 """Distances beyond this say no more than that two faces differ."""
 
-# Fitted by bench/constants.py on the development half of its people: logistic regression on the faces that were left open
-# after 8 to 40 answers, with the log odds of the share added. The other half gave no number here, but which distances to use was decided by
-# looking at both halves, so its reports are a little flattering. The data tell the sum of CENTROID and NEAREST well (-58 to
-# -59 in every fit), but not how to divide it: the two distances go together.
+# Fitted by bench/constants.py on the development half of its people: logistic regression on the faces that were left
+# open after 8 to 40 answers, with the log odds of the share added. The other half gave no number here, but which
+# distances to use was decided by looking at both halves, so its reports are a little flattering. The data tell the
+# sum of CENTROID and NEAREST well (-58 to -59 in every fit), but not how to divide it: the two distances go together.
 INTERCEPT, CENTROID, NEAREST, REFUSED = 23.3, -42.2, -16.4, 15.1
 ODD = 0.004
 """The share of a person's faces that no distance can tell: turned away, or a bystander's under the person's name. Chosen,

@@ -4,6 +4,7 @@ gunicorn app:app      in production
 python app.py         one process on PORT, for development
 """
 
+import logging
 from typing import Any
 
 from flask import Flask
@@ -14,6 +15,8 @@ import web
 from config import ConfigError, Settings
 from web import access, assets, errors, formats, i18n, limits, security, services, tabs
 
+log = logging.getLogger(__name__)
+
 GIVE_UP = 4  # with any other status gunicorn would start its process again and again
 
 
@@ -23,6 +26,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises ConfigError for settings given that cannot be used.
     """
     settings = settings or config.load()
+    for warning in settings.warnings():
+        log.warning("%s", warning)
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(security.configuration(settings))
     app.extensions["services"] = services.make(settings)

@@ -5,6 +5,7 @@ used raises `ConfigError`, one sentence that names the variable; `load()` turns 
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -14,6 +15,11 @@ from urllib.parse import urlsplit
 from dotenv import load_dotenv
 
 VERSION = "0.1.0"
+
+HOW_TO_MAKE_A_KEY = (
+    'make one with: python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+)
+LIMIT_STORES = ("memory", "redis", "rediss", "redis+sentinel", "memcached")
 
 
 class ConfigError(ValueError):
@@ -76,6 +82,25 @@ def _words(value: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in value.split(",") if word.strip())
 
 
+def _names(value: str) -> tuple[str, ...]:
+    """Wikimedia names as the wiki writes them; #123 is a central id, which outlasts renames."""
+    return tuple(word[:1].upper() + word[1:].replace("_", " ") for word in _words(value))
+
+
+def _items(value: str) -> tuple[str, ...]:
+    items = _words(value)
+    for item in items:
+        if not re.fullmatch(r"Q[1-9][0-9]{0,14}", item):
+            raise ConfigError(f"must be Wikidata items like Q42, separated by commas; {item!r} is none")
+    return items
+
+
+def _store(value: str) -> str:
+    if value.partition("://")[0] not in LIMIT_STORES or "://" not in value:
+        raise ConfigError("must be an address of a store")
+    return value
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in choices:
@@ -126,6 +151,28 @@ class Settings:
         "WIKIVISAGE_PRODUCTION", False, _switch, "1: refuse to start without keys; cookies over https only"
     )
     proxies: int = _setting("WIKIVISAGE_PROXIES", 0, _whole(0, 5), "proxies in front that set X-Forwarded-*")
+    hosts: tuple[str, ...] = _setting(
+        "WIKIVISAGE_HOSTS", (), _words, "names under which the site may be asked for; empty: any"
+    )
+    limits_storage: str = _setting(
+        "WIKIVISAGE_LIMITS_STORAGE",
+        "memory://",
+        _store,
+        "counts of the rate limits; memory://: each web process by itself; redis://HOST:6379: all together",
+        secret=True,
+    )
+    admins: tuple[str, ...] = _setting(
+        "WIKIVISAGE_ADMINS", (), _names, "names (or #central id) that see the workers and block items, by comma"
+    )
+    allowed_users: tuple[str, ...] = _setting(
+        "WIKIVISAGE_ALLOWED_USERS", (), _names, "only these names (or #central id) may sign in; empty: everybody"
+    )
+    blocked_users: tuple[str, ...] = _setting(
+        "WIKIVISAGE_BLOCKED_USERS", (), _names, "names (or #central id) that may not sign in, by comma"
+    )
+    blocked_items: tuple[str, ...] = _setting(
+        "WIKIVISAGE_BLOCKED_ITEMS", (), _items, "items that nobody may look for, beside those of the admin page"
+    )
     contact: str = _setting("WIKIVISAGE_CONTACT", "", _text, "address or page of the operator, for the User-Agent")
 
     commons_api: str = _setting(
@@ -208,6 +255,24 @@ class Settings:
                 shown = "its value cannot be used" if setting.metadata["secret"] else str(error)
                 raise ConfigError(f"{variable} {shown}.") from None
         return cls(**values)
+
+    def is_admin(self, name: str, subject: str) -> bool:
+        """Whether an account, by its name or its central id, is an administrator of this site."""
+        return name in self.admins or f"#{subject}" in self.admins
+
+    def admits(self, name: str, subject: str) -> bool:
+        """Whether an account may use this site."""
+        known = {name, f"#{subject}"}
+        return not known & set(self.blocked_users) and (not self.allowed_users or bool(known & set(self.allowed_users)))
+
+    def warnings(self) -> list[str]:
+        """What whoever starts a process should hear."""
+        if self.token_keys:
+            return []
+        return [
+            "OAuth tokens are stored UNSEALED: whoever reads the database can edit in the name of every volunteer. "
+            f"Set WIKIVISAGE_TOKEN_KEY ({HOW_TO_MAKE_A_KEY}), then run: python migrate.py --rotate-keys"
+        ]
 
     @property
     def database(self) -> str:

@@ -2,16 +2,20 @@
 
 python migrate.py            create or update
 python migrate.py --reset    drop everything and begin anew (asks first, unless --yes)
+python migrate.py --rotate-keys   seal every stored token with the newest key of WIKIVISAGE_TOKEN_KEY; the service goes on
+
+To rotate: put a new key before the old one (NEW,OLD), restart web and workers, run --rotate-keys, then take the old one away.
 """
 
 import argparse
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import config
 from database import Connection, Database, DatabaseError, create_database
+from store import tokens, users
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 
@@ -91,15 +95,58 @@ def reset(database: Database) -> None:
         db.execute("SET FOREIGN_KEY_CHECKS = 1")
 
 
+def rotate_keys(database: Database, keys: Sequence[str]) -> tuple[int, int]:
+    """Seal all stored tokens with the newest key; returns how many users' were, and how many no key can read.
+
+    Safe while the service runs: each row is replaced only if nobody refreshed it meanwhile, and looked at again if so.
+    Raises store.tokens.BadKey.
+    """
+    box, sealed, again = tokens.box(keys), 0, True
+    while again:
+        parts = list(_passes(database, box))
+        sealed += sum(part.sealed for part in parts)
+        again = any(part.changed_meanwhile for part in parts)
+    return sealed, sum(part.unreadable for part in parts)
+
+
+def _passes(database: Database, box: tokens.TokenBox) -> Iterator[users.Resealed]:
+    """Once through all users, in pieces."""
+    after = 0
+    while True:
+        part = database.retry(lambda db, after=after: users.reseal(db, box, after))  # type: ignore[misc]
+        yield part
+        after = part.last
+        if not after:
+            return
+
+
+def _rotate(database: Database, settings: config.Settings) -> int:
+    if not settings.token_keys:
+        print("migrate: WIKIVISAGE_TOKEN_KEY is not set: there is nothing to seal with.", file=sys.stderr)
+        return 1
+    try:
+        sealed, unreadable = rotate_keys(database, settings.token_keys)
+    except tokens.BadKey as error:
+        print(f"migrate: {error}", file=sys.stderr)
+        return 1
+    print(f"Sealed anew: the tokens of {sealed} users. All that can be read are sealed with the newest key.")
+    if unreadable:
+        print(f"{unreadable} users' tokens can be read with none of the keys: they have to sign in again.")
+    return 0
+
+
 def main(arguments: list[str] | None = None, ask: Callable[[str], str] = input) -> int:
     """Run from the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description="Bring the database to today's schema.")
     parser.add_argument("--reset", action="store_true", help="drop every table first: all answers are lost")
     parser.add_argument("--yes", action="store_true", help="do not ask before --reset")
+    parser.add_argument("--rotate-keys", action="store_true", help="seal every stored token with the newest key")
     chosen = parser.parse_args(arguments)
     settings = config.load()
     database = Database(settings, size=1)
     try:
+        if chosen.rotate_keys:
+            return _rotate(database, settings)
         create_database(settings)
         if chosen.reset:
             question = f"Drop every table of {settings.database} on {settings.db_host}, with all answers? Type yes: "

@@ -22,6 +22,7 @@ class TokenBox:
     def __init__(self, keys: Sequence[str]) -> None:
         try:
             self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
+            self._newest = Fernet(keys[0]) if keys else None
         except ValueError:
             raise BadKey(
                 "WIKIVISAGE_TOKEN_KEY holds something that is not a Fernet key: make one with "
@@ -49,6 +50,16 @@ class TokenBox:
             return self._fernet.decrypt(stored[len(_SEALED) :]).decode()
         except InvalidToken:
             raise Unreadable("A stored token was sealed with another key.") from None
+
+    def is_current(self, stored: bytes) -> bool:
+        """Whether a token is stored as seal() would store it now: with the newest key."""
+        if self._newest is None or not stored.startswith(_SEALED):
+            return self._newest is None and stored.startswith(_PLAIN)
+        try:
+            self._newest.decrypt(stored[len(_SEALED) :])
+        except InvalidToken:
+            return False
+        return True
 
     def reseal(self, stored: bytes) -> bytes:
         """The same token sealed with the newest key. Raises Unreadable."""

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+import config
 from config import VERSION, Settings
 from database import Connection, Database, DatabaseUnavailable
 from pipeline.outcome import Stopped
+from store import tokens
 from vision.pool import FacePool
 from vision.settings import SearchSettings, user_cache
 from wiki.client import MAXLAG_SECONDS, Client, Endpoints, user_agent
@@ -60,7 +62,13 @@ class Tools:
 
 
 def open_tools(settings: Settings, worker: str, stop: threading.Event) -> Tools:
-    """The real ones. Nothing is connected or started before it is needed."""
+    """The real ones. Nothing is connected or started before it is needed. A key that is none ends the process."""
+    try:
+        tokens.box(settings.token_keys)
+    except tokens.BadKey as error:
+        config.stop(str(error))
+    for warning in settings.warnings():
+        log.warning("%s", warning)
     database = Database(settings, size=settings.pool_size)
     return Tools(settings, database, open_wiki(settings, stop), open_pool(settings), worker, stop)
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal
 
 from database import Connection
 from store import batches
-from token_crypto import TokenBox
+from token_crypto import TokenBox, Unreadable
 
 REFRESH_SECONDS = 60  # how long one process may take to refresh before another may try
 
@@ -127,20 +128,47 @@ def refresh_failed(db: Connection, user_id: int, version: int, *, dead: bool) ->
     )
 
 
-def reseal(db: Connection, box: TokenBox, after_id: int, limit: int = 100) -> int:
-    """Seal the next users' tokens with the newest key, unless changed meanwhile; returns the last id, 0 at the end."""
+@dataclass(frozen=True)
+class Resealed:
+    """A piece of a rotation: `last` is the last user looked at, 0 at the end; `unreadable` need to sign in again."""
+
+    last: int
+    sealed: int
+    changed_meanwhile: int
+    unreadable: int
+
+
+def reseal(db: Connection, box: TokenBox, after_id: int, limit: int = 100) -> Resealed:
+    """Seal the next users' tokens with the newest key where they are not. One that a refresh replaces meanwhile is left."""
     rows = db.rows(
         """SELECT id, access_token, refresh_token, token_version FROM users
            WHERE id > %s AND access_token IS NOT NULL ORDER BY id LIMIT %s""",
         (after_id, limit),
     )
-    for row in rows:
-        refresh = box.reseal(row["refresh_token"]) if row["refresh_token"] else None
-        db.execute(
-            "UPDATE users SET access_token = %s, refresh_token = %s WHERE id = %s AND token_version = %s",
-            (box.reseal(row["access_token"]), refresh, row["id"], row["token_version"]),
-        )
-    return rows[-1]["id"] if rows else 0
+    found = [_reseal(db, box, row) for row in rows]
+    return Resealed(
+        last=rows[-1]["id"] if len(rows) == limit else 0,
+        sealed=found.count("sealed"),
+        changed_meanwhile=found.count("changed"),
+        unreadable=found.count("unreadable"),
+    )
+
+
+def _reseal(
+    db: Connection, box: TokenBox, row: dict[str, Any]
+) -> Literal["current", "sealed", "changed", "unreadable"]:
+    stored = (row["access_token"], row["refresh_token"])
+    if all(box.is_current(token) for token in stored if token):
+        return "current"
+    try:
+        access, refresh = (box.reseal(token) if token else None for token in stored)
+    except Unreadable:
+        return "unreadable"
+    changed = db.execute(
+        "UPDATE users SET access_token = %s, refresh_token = %s WHERE id = %s AND token_version = %s",
+        (access, refresh, row["id"], row["token_version"]),
+    )
+    return "sealed" if changed else "changed"
 
 
 def last_seen(db: Connection, user_id: int) -> datetime | None:

@@ -16,7 +16,7 @@ ROOT = servers.ROOT
 MAY_IMPORT = {
     "app": {"web", "database", "config"},
     "worker": {"pipeline", "database", "wiki", "vision", "config"},
-    "migrate": {"database", "config"},
+    "migrate": {"store", "database", "config"},
     "pipeline": {"store", "wiki", "vision", "database", "config"},
     "store": {"database", "token_crypto"},
     "database": {"config"},

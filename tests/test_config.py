@@ -84,3 +84,31 @@ def test_every_variable_is_listed_once():
 def test_the_database_has_the_name_that_toolsdb_wants():
     assert Settings(db_user="s55").database == "s55__wikivisage"
     assert Settings(db_user="s55", db_name="other").database == "other"
+
+
+def test_accounts_are_named_as_the_wiki_does_or_by_central_id():
+    settings = Settings.from_env({"WIKIVISAGE_ADMINS": "ada_Lovelace, #77"})
+    assert settings.is_admin("Ada Lovelace", "1")
+    assert settings.is_admin("Somebody", "77")
+    assert not settings.is_admin("Bob", "7")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "blocked", "admitted"),
+    [
+        ("", "", {"Ada", "Bob", "Eve"}),
+        ("Ada,#2", "", {"Ada", "Bob"}),
+        ("", "#3", {"Ada", "Bob"}),
+        ("Ada,Bob", "Bob", {"Ada"}),
+    ],
+)
+def test_who_may_sign_in(allowed: str, blocked: str, admitted: set[str]):
+    settings = Settings.from_env({"WIKIVISAGE_ALLOWED_USERS": allowed, "WIKIVISAGE_BLOCKED_USERS": blocked})
+    assert {
+        name for name, central in (("Ada", "1"), ("Bob", "2"), ("Eve", "3")) if settings.admits(name, central)
+    } == admitted
+
+
+def test_a_start_without_a_key_for_tokens_is_loud():
+    assert "UNSEALED" in Settings().warnings()[0]
+    assert Settings(token_keys=("k",)).warnings() == []

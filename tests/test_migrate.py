@@ -1,13 +1,18 @@
 """The schema: made once, changed in order, asked before it is dropped."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
+from cryptography.fernet import Fernet
 
 import migrate
 from config import Settings
-from database import Database
+from database import Connection, Database
+from store import users
 from tests import servers
+from token_crypto import TokenBox
 
 
 @pytest.fixture
@@ -82,3 +87,68 @@ def test_changes_are_run_in_order_and_once(pool: Database):
 def test_no_statement_has_a_semicolon_or_comment_sign_inside_its_text():
     text = migrate.SCHEMA.read_text(encoding="utf-8")
     assert all(statement.startswith(("CREATE TABLE", "INSERT")) for statement in migrate.statements(text))
+
+
+def _sign_in(db: Connection, name: str, keys: list[str]) -> int:
+    return users.sign_in(
+        db,
+        TokenBox(keys),
+        subject=name,
+        name=name,
+        blocked=False,
+        access=f"a {name}",
+        refresh=f"r {name}",
+        expires_in=60,
+    ).id
+
+
+def test_rotation_seals_every_token_with_the_newest_key(database: Database):
+    oldest, old, new, lost = (Fernet.generate_key().decode() for _ in range(4))
+    keys_of = {"plain": [], "oldest": [oldest], "old": [old, oldest], "new": [new], "lost": [lost]}
+    with database.transaction() as db:
+        ids = {name: _sign_in(db, name, keys) for name, keys in keys_of.items()}
+    assert migrate.rotate_keys(database, [new, old, oldest]) == (3, 1)
+    assert migrate.rotate_keys(database, [new, old, oldest]) == (0, 1)
+    with database.transaction() as db:
+        for name in ("plain", "oldest", "old", "new"):
+            stored = users.tokens(db, TokenBox([new]), ids[name])
+            assert stored is not None
+            assert (stored.access, stored.refresh) == (f"a {name}", f"r {name}")
+
+
+def test_rotation_beside_refreshes_loses_no_token(database: Database):
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    with database.transaction() as db:
+        ids = [_sign_in(db, f"user {number}", [old]) for number in range(30)]
+    stop, refreshed = threading.Event(), dict.fromkeys(ids, 0)
+
+    def refresh() -> None:
+        while not stop.is_set():
+            for user_id in ids[::3]:
+                refreshed[user_id] += 1
+                with database.transaction() as db:
+                    version = db.value("SELECT token_version FROM users WHERE id = %s", (user_id,))
+                    access, fresh = f"a {refreshed[user_id]}", f"r {refreshed[user_id]}"
+                    box = TokenBox([new, old])
+                    users.end_refresh(db, box, user_id, version, access=access, refresh=fresh, expires_in=60)
+
+    thread = threading.Thread(target=refresh)
+    thread.start()
+    try:
+        migrate.rotate_keys(database, [new, old])
+    finally:
+        stop.set()
+        thread.join()
+    with database.transaction() as db:
+        for user_id, times in refreshed.items():
+            stored = users.tokens(db, TokenBox([new]), user_id)
+            assert stored is not None
+            if times:
+                assert (stored.access, stored.refresh) == (f"a {times}", f"r {times}")
+
+
+def test_rotation_without_a_key_says_what_is_missing(settings: Settings):
+    command = [sys.executable, "migrate.py", "--rotate-keys"]
+    env = servers.environment(settings)
+    done = subprocess.run(command, cwd=servers.ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, "WIKIVISAGE_TOKEN_KEY is not set" in done.stderr) == (1, True)

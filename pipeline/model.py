@@ -3,7 +3,6 @@
 import json
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +18,10 @@ from store.projects import Project
 from store.tasks import Task
 from vision import matching, questions
 from vision.known import Suggestion
-from vision.questions import Why
 
 log = logging.getLogger(__name__)
 
 QUESTIONS = 40
-# How often each kind comes first: the list is ranked anew after every answer or two, so that what stands at its end is never
-# asked. Of ten questions six are where the model is unsure, two where it has not looked, two spot checks (vision.questions).
-WEIGHTS = {Why.UNSURE: 6.0, Why.UNSEEN: 2.0, Why.SPOT_CHECK: 2.0, Why.MISTAKEN: 1.0}
 WORDS: dict[int, predictions.Suggestion] = {
     Suggestion.NONE: "unsure",  # the model is off
     Suggestion.MATCH: "match",
@@ -130,21 +125,5 @@ def _questions(gathered: Gathered, found: matching.Predictions, rng: np.random.G
             question.why.value,
             tuple(int(gathered.ids[row]) for row in question.similar),
         )
-        for question in mixed(chosen, rng)
+        for question in chosen
     ]
-
-
-def mixed(chosen: Sequence[questions.Question], rng: np.random.Generator) -> list[questions.Question]:
-    """The questions with their kinds interleaved at random by WEIGHTS; each kind keeps its own order."""
-    queues: dict[Why, list[questions.Question]] = {}
-    for question in chosen:
-        queues.setdefault(question.why, []).append(question)
-    order = []
-    while queues:
-        kinds = list(queues)
-        weights = np.array([WEIGHTS.get(kind, 1.0) for kind in kinds])
-        kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
-        order.append(queues[kind].pop(0))
-        if not queues[kind]:
-            del queues[kind]
-    return order

@@ -12,7 +12,7 @@ import pytest
 
 from database import Connection, Database
 from pipeline.known import Memory
-from pipeline.model import Model, mixed
+from pipeline.model import Model
 from pipeline.outcome import Done, Waiting
 from pipeline.tools import Tools
 from store import answers, approvals, projects, tasks
@@ -22,7 +22,6 @@ from store.projects import NewProject, ProjectSettings
 from tests.pipeline.conftest import claimed
 from tests.pipeline.support import new_project, new_user, rows, value
 from vision.known import Label, Source
-from vision.questions import Question, Why
 
 PERSON = NewProject("Q42", "Somebody", "Faces")
 
@@ -217,17 +216,6 @@ def test_a_lost_claim_stores_nothing(tools: Tools, database: Database, trained: 
         Model().run(task, tools)
     assert value(database, "SELECT COUNT(*) FROM predictions") == 0
     assert value(database, "SELECT model_json FROM projects WHERE id = %s", trained[0]) is None
-
-
-def test_every_kind_of_question_comes_first_now_and_then():
-    chosen = [Question(i, why) for i, why in enumerate([Why.UNSURE] * 6 + [Why.UNSEEN] * 2 + [Why.SPOT_CHECK] * 2)]
-    rng = np.random.default_rng(0)
-    firsts = [mixed(chosen, rng)[0].why for _ in range(400)]
-    assert 40 < firsts.count(Why.SPOT_CHECK) < 120
-    order = mixed(chosen, rng)
-    assert sorted(question.face for question in order) == list(range(10))
-    unsure = [question.face for question in order if question.why is Why.UNSURE]
-    assert unsure == sorted(unsure)
 
 
 def test_twenty_thousand_faces_in_well_under_two_seconds(tools: Tools, database: Database):

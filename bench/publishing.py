@@ -158,9 +158,9 @@ class Case:
         assert batch_id is not None
         return batch_id
 
-    def sender(self, name: str = "bench-1") -> "Sender":
-        """A publishing lane in a thread of its own."""
-        return Sender(self.settings, self.database, name)
+    def sender(self, name: str = "bench-1", speed: float = 20.0) -> "Sender":
+        """A publishing lane in a thread of its own, whose waits pass `speed` times as fast."""
+        return Sender(self.settings, self.database, name, speed)
 
     def open_edits(self) -> int:
         """Edits that are neither settled nor in a paused batch."""
@@ -181,8 +181,8 @@ class Case:
 class Sender:
     """A worker's publishing lane, alone in a thread; `stop()` ends it in order."""
 
-    def __init__(self, settings: Settings, database: Database, name: str) -> None:
-        self.stop_sign = HurriedStop()
+    def __init__(self, settings: Settings, database: Database, name: str, speed: float) -> None:
+        self.stop_sign = HurriedStop(speed)
         wiki = open_wiki(settings, self.stop_sign)
         wiki.clock = self.stop_sign.clock
         self._tools = Tools(
@@ -265,21 +265,60 @@ def _sha1(wiki: Wiki, page: dict[str, Any]) -> str:
     return str(wiki.sandbox.world.pictures.facts(version).sha1)
 
 
+class DatabaseServer:
+    """A private MariaDB that can be stopped and started again on the same data and port."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.variables: dict[str, str] = {}
+        self.start()
+
+    def start(self) -> None:
+        """Start it, where it was before."""
+        self._running = servers.mariadb(self._folder, port=int(self.variables.get("TOOL_TOOLSDB_PORT", 0)))
+        self.variables = self._running.__enter__()
+
+    def stop(self) -> None:
+        """End the server's process."""
+        self._running.__exit__(None, None, None)
+
+
+@dataclass
+class Workshop:
+    """What a bench works on."""
+
+    settings: Settings
+    database: Database
+    wiki: Wiki
+    server: DatabaseServer
+
+    def fresh(self, files: int) -> Case:
+        """A wiki as new, with no rate limit to speak of, and a volunteer with so many approved files."""
+        empty(self.database)
+        self.wiki.post("reset", {"keep_tokens": True})
+        self.wiki.post("settings", {"edit_limit": 1_000_000, "edit_window": 60.0})
+        user_id = self.wiki.sign_in(self.settings, self.database)
+        with self.database.transaction() as db:
+            project_id, page_ids = make_project(db, self.wiki, user_id, files)
+        return Case(self.settings, self.database, self.wiki, user_id, project_id, page_ids)
+
+
 @contextmanager
-def workshop(folder: Path, files_each: int) -> Iterator[tuple[Settings, Database, Wiki]]:
+def workshop(folder: Path, files_each: int) -> Iterator[Workshop]:
     """A private MariaDB with the schema, and a sandbox with enough files, for the length of a block."""
     paint(folder / "photos", files_each + 20)
     sandbox = Sandbox(folder / "photos", cache=folder / "cache").start()
+    server = DatabaseServer(folder / "mariadb")
     try:
-        with servers.mariadb(folder / "mariadb") as server:
-            wiki = Wiki(sandbox)
-            with servers.empty_database(server, f"{server['TOOL_TOOLSDB_USER']}__bench") as found:
-                settings = wiki.settings(found)
-                database = Database(settings, size=6)
-                migrate.migrate(database)
-                yield settings, database, wiki
-                database.close()
+        wiki = Wiki(sandbox)
+        with servers.empty_database(server.variables, f"{server.variables['TOOL_TOOLSDB_USER']}__bench") as found:
+            settings = wiki.settings(found)
+            database = Database(settings, size=6)
+            migrate.migrate(database)
+            yield Workshop(settings, database, wiki, server)
+            database.close()
     finally:
+        server.stop()
         sandbox.stop()
 
 

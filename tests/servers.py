@@ -147,8 +147,8 @@ def wait_for_http(address: str, process: Process, seconds: float = 30) -> None:
 def mariadb(folder: Path, *options: str, port: int = 0) -> Iterator[dict[str, str]]:
     """A private server for the length of a block, with further options such as `--max-connections=20`.
 
-    It keeps its data in the folder; `port` 0: one that is free. Yields the TOOL_TOOLSDB_* variables. It ends when this process does, however that happens: script/mariadb holds it
-    only while the pipe to it is open.
+    It keeps its data in the folder; `port` 0: one that is free. Yields the TOOL_TOOLSDB_* variables. It ends when this
+    process does, however that happens: script/mariadb holds it only while the pipe to it is open.
     """
     command = [sys.executable, str(ROOT / "script/mariadb"), "run", "--dir", str(folder)]
     command += [f"--port={port}", *(f"--option={option}" for option in options)]

@@ -7,13 +7,13 @@ import json
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -163,10 +163,20 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def replaying(*replies: Reply | str) -> Iterator[Replay]:
     """A server on a free port that gives these answers (a str names a recording), and 418 afterwards."""
+    with answering(lambda server: Replay(server, replies)) as replay:
+        yield replay
+
+
+Some = TypeVar("Some", bound=Replay)
+
+
+@contextmanager
+def answering(make: Callable[[ThreadingHTTPServer], Some]) -> Iterator[Some]:
+    """A server on a free port whose answers are chosen by what `make` gives."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {}))
     server.daemon_threads = True
     server.block_on_close = False
-    replay = Replay(server, replies)
+    replay = make(server)
     server.RequestHandlerClass.replay = replay  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
     thread.start()

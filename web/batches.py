@@ -178,10 +178,13 @@ def ask_undo(project_id: int, batch_id: int) -> str:
 
 @bp.post("/<int:batch_id>/undo")
 def undo(project_id: int, batch_id: int) -> Answer:
-    """Take statements of a batch back: `edits`, or `all`. They are removed only where they are still as we wrote them."""
+    """Take statements of a batch back: `edits`, `only` this one whatever else is chosen, or `all`.
+
+    They are removed only where they are still as we wrote them.
+    """
     sent = chosen.body()
     every = chosen.switch(sent.get("all"))
-    wanted = [] if every else chosen.some(sent.get("edits"))
+    wanted = [] if every else chosen.some(sent.get("only") or sent.get("edits"))
     sending.check_sign_in(project_id)
 
     def work(db: Connection) -> int | None:

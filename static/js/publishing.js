@@ -9,7 +9,9 @@ const batch = document.getElementById("batch");
 const list = document.getElementById("list");
 const away = document.getElementById("away");
 const TONES = { done: "good", paused: "warn", stopped: "warn" };
-let counts = null;
+const mark = (found) => JSON.stringify(Object.entries(found).sort());
+let listed = mark(JSON.parse(batch.dataset.counts)); // the counts when the list was made
+let last = listed;
 
 const again = poll(batch.dataset.stateUrl, show, lost, { fastest: 1000, slowest: 15000 });
 
@@ -48,12 +50,10 @@ function show(now) {
     figure.querySelector("dd").textContent = number(count);
   }
   for (const item of batch.querySelectorAll("[data-can]")) item.hidden = !now.can[item.dataset.can];
-  const mark = JSON.stringify([now.counts, now.can]);
-  const changed = counts !== null && mark !== counts;
-  if (mark !== counts && !list.querySelector(":checked") && !list.contains(document.activeElement)) {
-    if (counts !== null) renew();
-    counts = mark;
-  }
+  const current = mark(now.counts);
+  const changed = current !== last;
+  last = current;
+  if (current !== listed && !busy()) renew(current);
   return changed || now.state === "running";
 }
 
@@ -63,9 +63,14 @@ function tell(id, text) {
   if (note.textContent !== text) note.textContent = text;
 }
 
-async function renew() {
+/** Whether somebody is choosing edits: the list must not change under their hands. */
+const busy = () => list.querySelector(":checked") || list.contains(document.activeElement);
+
+async function renew(current) {
   const found = await call(batch.dataset.listUrl + location.search).catch(() => null);
-  if (found && !list.querySelector(":checked")) list.innerHTML = found.html;
+  if (!found || busy()) return;
+  list.innerHTML = found.html;
+  listed = current;
 }
 
 function lost(error) {

@@ -43,6 +43,9 @@ class Volunteer:
     browser: requests.Session = field(default_factory=requests.Session)
     csrf: str = ""
 
+    def __post_init__(self) -> None:
+        self.browser.headers["Referer"] = f"{self.app}/"  # which a site with https asks for
+
     def page(self, path: str) -> str:
         """GET a page; its CSRF token is kept."""
         return self._read(self.browser.get(self._url(path), timeout=60))

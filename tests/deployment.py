@@ -1,0 +1,50 @@
+"""What the deployment files say, read as data."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from tests import servers
+
+ROOT = servers.ROOT
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process of the Procfile: its words, as a shell makes them."""
+
+    name: str
+    words: tuple[str, ...]
+
+    def option(self, name: str) -> str:
+        """The value of an option. Raises ValueError."""
+        return self.words[self.words.index(name) + 1]
+
+
+def procfile(port: str = "8000") -> dict[str, Started]:
+    """The processes by name; `port` stands for $PORT."""
+    found = {}
+    for line in (ROOT / "Procfile").read_text().splitlines():
+        name, command = line.split(": ", 1)
+        found[name] = Started(name, tuple(shlex.split(command.replace("${PORT:-8000}", port))))
+    return found
+
+
+def jobs() -> list[dict[str, Any]]:
+    """The jobs of jobs.yaml."""
+    loaded: list[dict[str, Any]] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
+    return loaded
+
+
+def compose() -> dict[str, dict[str, Any]]:
+    """The services of compose.yaml, with what they share merged."""
+    services: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    return services
+
+
+def toolforge_variables() -> list[str]:
+    """The variables that how-to-run-it.md sets on Toolforge."""
+    return re.findall(r"^toolforge envvars create (\w+)", (ROOT / "how-to-run-it.md").read_text(), re.MULTILINE)

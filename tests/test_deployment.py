@@ -1,0 +1,248 @@
+"""The files that put WikiVisage somewhere: they agree with each other, what they start exists, and it does the main job."""
+
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+import config
+from sandbox import environment as sandbox_environment
+from sandbox.server import Sandbox
+from tests import deployment, front, servers
+
+ROOT = servers.ROOT
+MEMORY_OF_WEB, MEMORY_OF_WORKER = 150, 3 * 1024  # MB
+CONNECTIONS = 20
+SECONDS = 1500
+KNOWN_IN_JOBS = {
+    *(
+        "name",
+        "command",
+        "image",
+        "continuous",
+        "schedule",
+        "mem",
+        "cpu",
+        "replicas",
+        "emails",
+        "no-filelog",
+        "filelog",
+    ),
+    *("retry", "port", "health-check-script", "health-check-http", "mount", "publish"),
+}
+
+
+def test_the_procfile_starts_what_is_there():
+    for process in deployment.procfile().values():
+        if process.words[0] == "python":
+            assert (ROOT / process.words[1]).is_file(), process
+        else:
+            assert process.words[:2] == ("gunicorn", "app:app"), process
+
+
+def test_gunicorn_listens_where_the_platform_says_and_opens_no_control_socket():
+    web = deployment.procfile(port="1234")["web"]
+    assert web.option("--bind") == "0.0.0.0:1234"
+    assert "--no-control-socket" in web.words
+
+
+def test_each_job_is_a_process_of_the_procfile_with_an_id_and_a_health_check_of_its_own():
+    started = deployment.procfile()
+    ids = []
+    for job in deployment.jobs():
+        assert set(job) <= KNOWN_IN_JOBS
+        worker = started[job["command"]]
+        ids.append(worker.option("--worker-id"))
+        assert job["health-check-script"] == f"python worker.py --check --worker-id {ids[-1]}"
+        assert job["continuous"] is True
+        assert job["mem"] == "3Gi"
+    assert len(set(ids)) == 2
+
+
+def test_docker_starts_what_toolforge_starts():
+    started = deployment.procfile()
+    services = deployment.compose()
+    for name in ("migrate", "worker-1", "worker-2"):
+        assert tuple(services[name]["command"]) == started[name].words
+    line = next(line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("CMD "))
+    assert tuple(yaml.safe_load(line.removeprefix("CMD "))) == started["web"].words
+
+
+def test_docker_sets_only_what_exists():
+    known = {variable for variable, _, _ in config.variables()}
+    for service in deployment.compose().values():
+        named = {name for name in service.get("environment", {}) if not name.startswith("MARIADB_")}
+        assert named <= known
+
+
+def test_the_guide_sets_all_that_production_needs_and_nothing_else():
+    set_there = deployment.toolforge_variables()
+    known = {found.metadata["variable"]: found.name for found in fields(config.Settings)}
+    assert set(set_there) <= set(known)
+    needed = {variable for variable, name in known.items() if name in config.NEEDED_IN_PRODUCTION}
+    assert needed | {"WIKIVISAGE_PRODUCTION", "OAUTH_REDIRECT_URI"} <= set(set_there)
+
+
+def test_continuous_integration_does_what_a_person_does():
+    job = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]["test"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    assert any(step.get("run", "").startswith("script/test") for step in job["steps"])
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / ".github").rglob("*.y*ml")))
+def test_what_github_reads_can_be_read(name: str):
+    path = next((ROOT / ".github").rglob(name))
+    assert isinstance(yaml.safe_load(path.read_text()), dict)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({}, "FLASK_SECRET_KEY is not set"),
+        (
+            {"FLASK_SECRET_KEY": "x", "WIKIVISAGE_TOKEN_KEY": "short"},
+            "WIKIVISAGE_TOKEN_KEY holds something that is not",
+        ),
+        (
+            {"FLASK_SECRET_KEY": "x", "WIKIVISAGE_PRODUCTION": "1"},
+            "these are not: OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET",
+        ),
+    ],
+)
+def test_gunicorn_ends_with_one_sentence_where_a_setting_is_missing(given: dict[str, str], sentence: str):
+    words = deployment.procfile(port=str(servers.free_port()))["web"].words
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=ROOT, env=servers.environment() | given, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert 'app.py", line' not in done.stderr, "a trace"
+
+
+# The dry run: a clean virtual environment, the guide's variables alone, the commands of Procfile and jobs.yaml.
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of a virtual environment that holds requirements.txt and nothing else."""
+    folder = tmp_path_factory.mktemp("production") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    command = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "-r", "requirements.txt"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return folder / "bin"
+
+
+@contextmanager
+def limited_server(folder: Path) -> Iterator[config.Settings]:
+    """ToolsDB as far as it matters: 20 connections, and a database that migrate.py is to make."""
+    with servers.mariadb(folder, f"--max-connections={CONNECTIONS}") as server:
+        yield config.Settings.from_env(server)
+
+
+def guide(server: config.Settings, sandbox: Sandbox, app: str, cache: Path) -> dict[str, str]:
+    """The variables of how-to-run-it.md, with values that lead to the sandbox; the platform's own; and where the sandbox is."""
+    wiki = sandbox_environment.variables(sandbox.base, app)
+    own = {"WIKIVISAGE_PROXIES": "1", "WIKIVISAGE_CACHE_DIR": str(cache)}
+    named = {name: (wiki | own)[name] for name in deployment.toolforge_variables()}
+    endpoints = {name: value for name, value in wiki.items() if value.startswith(sandbox.base)}
+    elsewhere = endpoints | {"WIKIVISAGE_MEDIA_HOSTS": wiki["WIKIVISAGE_MEDIA_HOSTS"]}
+    platform = {name: servers.variables(server)[name] for name in servers.OWN_DATABASE}
+    return named | elsewhere | platform
+
+
+class Memory:
+    """The most memory that processes and their children held, in MB by name: what they alone hold and their part of the shared."""
+
+    def __init__(self, watched: dict[str, int]) -> None:
+        self._watched = watched
+        self._end = threading.Event()
+        self.most: dict[str, float] = dict.fromkeys(watched, 0.0)
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> "Memory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._end.wait(0.5):
+            for name, pid in self._watched.items():
+                self.most[name] = max(self.most[name], sum(map(_megabytes, _family(pid))))
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for one in found:
+        for path in Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                found += [int(child) for child in path.read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
+def _megabytes(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+
+
+def check(app: str, sandbox: str, trusted: Path) -> subprocess.CompletedProcess[str]:
+    """The main job over HTTP, as the demo's check does it."""
+    command = [sys.executable, "-m", "sandbox.check", "--app", app, "--sandbox", sandbox]
+    env = servers.environment() | {"REQUESTS_CA_BUNDLE": str(trusted)}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.full
+@pytest.mark.integration
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is measured by Linux's /proc")
+def test_the_toolforge_path_does_the_main_job(
+    production: Path, running_sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    inside, outside = servers.free_port(), servers.free_port()
+    app = f"https://localhost:{outside}"
+    both = front.certificate(tmp_path / "both.pem")
+    started = deployment.procfile(str(inside))
+    with ExitStack() as stack:
+        server = stack.enter_context(limited_server(tmp_path / "mariadb"))
+        env = servers.environment() | guide(server, running_sandbox, app, tmp_path / "cache")
+        env |= {"PATH": f"{production}:{env['PATH']}", "PORT": str(inside)}
+
+        def run(name: str) -> servers.Process:
+            command = [str(production / started[name].words[0]), *started[name].words[1:]]
+            return stack.enter_context(servers.running(command, env, tmp_path / f"{name}.log"))
+
+        migrate = run("migrate")
+        assert migrate.popen.wait(60) == 0, migrate.output()
+        processes = {"web": run("web")}
+        servers.wait_for_http(f"http://127.0.0.1:{inside}/health", processes["web"])
+        stack.enter_context(front.https(outside, inside, both))
+        processes |= {job["command"]: run(job["command"]) for job in deployment.jobs()}
+        with Memory({name: process.pid for name, process in processes.items()}) as memory:
+            done = check(app, running_sandbox.base, both)
+        healthy = [
+            subprocess.run(shlex.split(job["health-check-script"]), cwd=ROOT, env=env).returncode
+            for job in deployment.jobs()
+        ]
+        logs = "".join(process.output() for process in processes.values())
+    with capsys.disabled():
+        print("\n" + done.stdout, {name: f"{most:.0f} MB" for name, most in memory.most.items()})
+    assert done.returncode == 0, done.stdout + done.stderr + logs
+    assert healthy == [0, 0]
+    assert 0 < memory.most.pop("web") < MEMORY_OF_WEB
+    assert all(0 < most < MEMORY_OF_WORKER for most in memory.most.values())

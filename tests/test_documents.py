@@ -1,0 +1,200 @@
+"""What the documents say is so: settings, files and commands that they name exist."""
+
+import re
+import shlex
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import config
+from tests import servers
+from tests.conftest import PHOTOGRAPHS
+from tests.test_architecture import MAY_IMPORT
+from token_crypto import TokenBox
+
+ROOT = servers.ROOT
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md"), *ROOT.glob(".github/**/*.md")]
+)
+SETTING = re.compile(r"\b(?:WIKIVISAGE|TOOL_TOOLSDB|OAUTH|COMMONS|FLASK)_[A-Z0-9_]+\b")
+# Read by the scripts and the tests alone, or by libraries.
+NOT_OURS = {"WIKIVISAGE_TEST_DB", "WIKIVISAGE_TEST_PROCESSES"}
+LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+OUR_PATH = re.compile(
+    r"(?<![\w/.-])((?:app|worker|migrate|config|database|token_crypto)\.py|(?:web|store|pipeline|wiki|vision|sandbox|bench"
+    r"|script|docs|templates|static|tests|translations)/[\w./-]*\w)"
+)
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def here(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def table_rows(text: str) -> list[tuple[str, str, str]]:
+    """(variable, default, meaning) of the settings tables."""
+    return [
+        (found[1], found[2].strip("`"), found[3])
+        for found in re.finditer(r"^\| `([A-Z_0-9]+)` \| (.*?) ?\| (.+?) \|$", text, re.MULTILINE)
+    ]
+
+
+def commands(path: Path) -> list[str]:
+    """The lines of a document's shell blocks, without comments."""
+    lines = [line.split(" # ")[0].strip() for block in BLOCK.findall(read(path)) for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_the_readme_lists_every_setting_and_no_other():
+    assert sorted(table_rows(read(ROOT / "README.md"))) == sorted(config.variables())
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=here)
+def test_every_setting_that_a_document_names_exists(path: Path):
+    known = {variable for variable, _, _ in config.variables()} | NOT_OURS
+    named = {name for name in SETTING.findall(read(path)) if not name.endswith("_")}
+    assert named <= known
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=here)
+def test_links_within_the_project_lead_somewhere(path: Path):
+    targets = ["".join(parts) for parts in LINK.findall(read(path))]
+    inside = [
+        target.split("#")[0] for target in targets if "://" not in target and not target.startswith(("#", "mailto:"))
+    ]
+    assert [target for target in inside if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=here)
+def test_files_that_a_document_names_are_there(path: Path):
+    named = set(OUR_PATH.findall(read(path)))
+    assert sorted(name for name in named if not _exists(name)) == []
+
+
+def _exists(name: str) -> bool:
+    return (ROOT / name).exists() or name.startswith("translations/de/")
+
+
+def test_the_architecture_document_repeats_the_import_table():
+    text = read(ROOT / "docs/ARCHITECTURE.md")
+    said = {}
+    for row in re.finditer(r"^\| ((?:`\w+`(?:, )?)+) \| (.+) \|$", text, re.MULTILINE):
+        for part in re.findall(r"\w+", row[1]):
+            said[part] = set(re.findall(r"`(\w+)`", row[2]))
+    assert said == {part: set(allowed) for part, allowed in MAY_IMPORT.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("| `PORT` | `8000` | port |", ("PORT", "8000", "port")),
+        ("| `OAUTH_CLIENT_ID` |  | a consumer |", ("OAUTH_CLIENT_ID", "", "a consumer")),
+    ],
+)
+def test_rows_are_read_with_and_without_a_default(text: str, row: tuple[str, str, str]):
+    assert table_rows(text) == [row]
+
+
+# Every command of a block that is not marked (```sh toolforge, wikimedia, docker) -> the test that runs it.
+RUN_BY = {
+    r"script/(setup|test|demo|screenshots|i18n|mariadb) --help": "tests/test_scripts.py::test_help_says_how_to_call_it",
+    r"script/setup --dev": "tests/test_demo.py::test_the_demo_puts_right_statements_on_the_wiki_and_no_others",
+    r"script/demo( --check)?": "tests/test_demo.py::test_the_demo_puts_right_statements_on_the_wiki_and_no_others",
+    r"script/test.*": "tests/test_documents.py::test_the_tests_can_be_called_as_the_documents_say",
+    r"script/i18n( --check)?": "tests/web/test_translations.py::",
+    r"eval \"\$\(script/mariadb (start|env)\)\"": "tests/test_documents.py::test_the_parts_start_one_by_one",
+    r"eval \"\$\(.venv/bin/python -m sandbox.environment .*\)\"": "tests/test_documents.py::test_the_parts_start_one_by_one",
+    r".venv/bin/python -m (sandbox.photos|vision.weights).*": "tests/test_demo.py::test_the_demo_puts_right_statements",
+    r".venv/bin/python -m sandbox --port 8181 --photos .local/photos": "tests/test_documents.py::test_the_parts_start_one_by_one",
+    r".venv/bin/python (migrate|app).py": "tests/test_documents.py::test_the_parts_start_one_by_one",
+    r".venv/bin/python worker.py --.*": "tests/test_documents.py::test_the_parts_start_one_by_one",
+    r".venv/bin/python -c \".*\"": "tests/test_documents.py::test_the_keys_made_as_the_documents_say_can_be_used",
+    r"curl -s .*": "tests/test_documents.py::test_the_parts_start_one_by_one",
+}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=here)
+def test_every_command_is_run_by_a_test_or_marked(path: Path):
+    assert [line for line in commands(path) if not any(re.fullmatch(pattern, line) for pattern in RUN_BY)] == []
+
+
+def test_the_tests_that_run_them_are_there():
+    for named in RUN_BY.values():
+        path, _, name = named.partition("::")
+        assert f"def {name}" in read(ROOT / path)
+
+
+def test_marks_are_spelt_as_they_are_known():
+    marks = {mark for path in DOCUMENTS for mark in re.findall(r"^```sh (\w+)$", read(path), re.MULTILINE)}
+    assert marks <= {"toolforge", "wikimedia", "docker"}
+
+
+def test_the_keys_made_as_the_documents_say_can_be_used():
+    made = []
+    for line in commands(ROOT / "how-to-run-it.md"):
+        code = re.fullmatch(r'.venv/bin/python -c "(.*)"', line)
+        if code:
+            made.append(
+                subprocess.run(
+                    [sys.executable, "-c", code[1]], capture_output=True, text=True, check=True
+                ).stdout.strip()
+            )
+    assert len(made[0]) == 64
+    assert TokenBox([made[1]]).seals
+
+
+def test_the_tests_can_be_called_as_the_documents_say():
+    """Only that the arguments are known: running them here would run this test again."""
+    asked = {line for path in DOCUMENTS for line in commands(path) if line.startswith("script/test")}
+    known = subprocess.run(["script/test", "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    options = {word for line in asked for word in line.split()[1:] if word.startswith("--")}
+    assert [option for option in options if option not in known] == []
+
+
+@pytest.mark.integration
+def test_the_parts_start_one_by_one(server: dict[str, str], tmp_path: Path):
+    """The three terminals of test-local.md, with the ports and the database of this test run."""
+    sandbox, app = servers.free_port(), servers.free_port()
+    name = f"{server['TOOL_TOOLSDB_USER']}__by_hand"
+    photos = next((folder for folder in PHOTOGRAPHS if folder.is_dir()), None)
+    if photos is None:
+        pytest.skip("no photographs")
+    ports = {"8181": str(sandbox), "8000": str(app), ".local/photos": str(photos)}
+    with servers.empty_database(server, name) as settings, ExitStack() as stack:
+        env = servers.environment(settings)
+
+        def run(line: str) -> servers.Process:
+            for old, new in ports.items():
+                line = line.replace(old, new)
+            line = line.replace(".venv/bin/python", f"exec {sys.executable}")
+            log = tmp_path / f"{len(list(tmp_path.iterdir()))}.log"
+            return stack.enter_context(servers.running(["bash", "-c", line], env, log))
+
+        lines = list(dict.fromkeys(commands(ROOT / "test-local.md")))
+        wiki = run(next(line for line in lines if "-m sandbox --port" in line))
+        servers.wait_for_http(f"http://127.0.0.1:{sandbox}/", wiki)
+        made = run(next(line for line in lines if "sandbox.environment" in line)[len('eval "$(') : -len(')"')])
+        assert made.popen.wait(30) == 0
+        env |= dict(shlex.split(line.removeprefix("export "))[0].split("=", 1) for line in made.output().splitlines())
+        env["PORT"] = str(app)
+        migrated = run(".venv/bin/python migrate.py")
+        assert migrated.popen.wait(60) == 0, migrated.output()
+        servers.wait_for_http(f"http://127.0.0.1:{app}/health", run(".venv/bin/python app.py"))
+        worker = run(next(line for line in lines if "--worker-id dev-1" in line))
+        while "started" not in worker.output() and worker.runs():
+            time.sleep(0.1)
+        told = run(".venv/bin/python worker.py --status")
+        assert told.popen.wait(30) == 0
+        assert "dev-1  alive" in told.output()
+        for line in lines:
+            if line.startswith("curl"):
+                asked = run(line.replace("curl -s", "curl -sf"))
+                assert asked.popen.wait(30) == 0, line

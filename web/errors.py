@@ -4,7 +4,7 @@ import logging
 
 from flask import Flask, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response
 
 from database import DatabaseError, DatabaseUnavailable, Duplicate
@@ -119,6 +119,11 @@ def _broken(error: Exception) -> Answer:
     return answer(500, "server", gettext("Something went wrong"), text)
 
 
+def _host(_error: SecurityError) -> Answer:
+    """Before there is an address that a page could link to."""
+    return Response("This site does not answer under that name.\n", 400, mimetype="text/plain")
+
+
 def _http(error: HTTPException) -> Answer | HTTPException:
     code = error.code or 500
     if code < 400 or error.response is not None:
@@ -154,6 +159,7 @@ def init_app(app: Flask) -> None:
         DatabaseError: _broken,
         SignInFailed: _not_signed_in,
         WikiError: _wiki,
+        SecurityError: _host,
         HTTPException: _http,
         Exception: _broken,
     }.items():

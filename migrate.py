@@ -37,6 +37,18 @@ CHANGES: list[Change] = [
             "ALTER TABLE batches MODIFY kind ENUM('send', 'undo', 'removal', 'positions') NOT NULL DEFAULT 'send'",
         ],
     ),
+    (
+        "turns of projects to be searched",
+        [
+            """CREATE TABLE IF NOT EXISTS search_turns (
+                 project_id BIGINT UNSIGNED NOT NULL, owner_id BIGINT UNSIGNED NOT NULL, due_at DATETIME(3) NULL,
+                 served_at DATETIME(3) NULL, PRIMARY KEY (project_id), KEY by_due (due_at), KEY by_owner (owner_id, served_at)
+               ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4""",
+            "INSERT IGNORE INTO search_turns (project_id, owner_id, due_at) SELECT id, owner_id, NOW(3) FROM projects",
+            "ALTER TABLE projects DROP INDEX IF EXISTS by_status, DROP COLUMN IF EXISTS served_at",
+            "ALTER TABLE projects ADD INDEX IF NOT EXISTS by_status (status)",
+        ],
+    ),
 ]
 
 _RECORD = """CREATE TABLE IF NOT EXISTS schema_changes (

@@ -96,12 +96,22 @@ CREATE TABLE projects (
   model_run INT UNSIGNED NOT NULL DEFAULT 0,
   model_at DATETIME NULL,
   model_json MEDIUMTEXT NULL,               -- what the last run said: cut, expected wrong, unfound interval, changes, histogram
-  served_at DATETIME NULL,                  -- when a detection batch was last claimed: fairness
   created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   deleted_at DATETIME NULL,
   PRIMARY KEY (id),
   UNIQUE KEY once (owner_id, item, source_kind, source), -- no second one with the same person and source, also while it is purged
-  KEY by_status (status, served_at)         -- detection claims
+  KEY by_status (status)                    -- health and metrics: how many of each
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- Whose turn it is to be searched: a claim reads the projects that wait, not all of them (store/turns.py).
+CREATE TABLE search_turns (
+  project_id BIGINT UNSIGNED NOT NULL,
+  owner_id BIGINT UNSIGNED NOT NULL,
+  due_at DATETIME(3) NULL,                  -- from when on a file of the project may be due; NULL: none waits
+  served_at DATETIME(3) NULL,               -- when a batch of it was last claimed
+  PRIMARY KEY (project_id),
+  KEY by_due (due_at),                      -- claims
+  KEY by_owner (owner_id, served_at)        -- round-robin over owners
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE project_members (

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from database import Connection, marks
-from store import signals
+from store import signals, turns
 from store.tasks import EXPIRY
 
 Origin = Literal["source", "bootstrap", "portrait"]
@@ -112,6 +112,7 @@ def want_search(db: Connection, page_ids: Sequence[int]) -> None:
             WHERE f.page_id IN ({marks(page_ids)}) AND f.state = 'waiting'""",
         page_ids,
     )
+    turns.wait_for(db, page_ids)
     signals.wake(db)
 
 

@@ -52,6 +52,7 @@ def _collect(db: Connection, page_ids: Sequence[int]) -> None:
 
 def project(db: Connection, project_id: int) -> None:
     """Delete the project itself, once nothing of it is left; its edits and batches stay in the ledger."""
+    db.execute("DELETE FROM search_turns WHERE project_id = %s", (project_id,))
     db.execute("DELETE FROM projects WHERE id = %s AND status = 'deleted'", (project_id,))
 
 

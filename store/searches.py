@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from database import Connection, marks
+from store import turns
 from store.errors import LeaseLost
 from store.files import Seen
 from store.tasks import EXPIRY
@@ -31,11 +32,7 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
 
     Turns go round-robin over owners, then over an owner's projects, so that 50 files are not behind 9,000.
     """
-    project_id = db.value(
-        """SELECT p.id FROM projects p WHERE p.status = 'active'
-             AND EXISTS (SELECT 1 FROM project_files pf WHERE pf.project_id = p.id AND pf.search_due_at <= NOW())
-           ORDER BY (SELECT MAX(o.served_at) FROM projects o WHERE o.owner_id = p.owner_id), p.served_at LIMIT 1"""
-    )
+    project_id = turns.choose(db)
     if project_id is None:
         return None
     due = db.column(
@@ -51,9 +48,12 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
             ORDER BY page_id LIMIT %s {db.for_update}""",
         (*due, limit),
     )
-    db.execute("UPDATE projects SET served_at = NOW() WHERE id = %s", (project_id,))
     if not page_ids:
         _mend_due(db, project_id, due)
+        if not due:
+            turns.put_off(db, project_id)
+        else:
+            turns.served(db, project_id)
         return None
     token = secrets.token_bytes(16)
     db.execute(
@@ -65,7 +65,8 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
         "AND search_due_at IS NOT NULL",
         page_ids,
     )
-    return SearchLease(token, int(project_id), tuple(page_ids))
+    turns.served(db, project_id)
+    return SearchLease(token, project_id, tuple(page_ids))
 
 
 def _portion(db: Connection, due: int, limit: int) -> int:
@@ -86,13 +87,8 @@ def _mend_due(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
 
 
 def any_due(db: Connection) -> bool:
-    """Whether any file of an active project waits to be claimed now."""
-    return bool(
-        db.value(
-            """SELECT 1 FROM projects p WHERE p.status = 'active'
-                 AND EXISTS (SELECT 1 FROM project_files pf WHERE pf.project_id = p.id AND pf.search_due_at <= NOW()) LIMIT 1"""
-        )
-    )
+    """Whether any file of an active project may wait to be claimed now."""
+    return turns.anybody(db)
 
 
 def over(db: Connection, project_id: int) -> bool:
@@ -140,6 +136,7 @@ def give_back(db: Connection, lease: SearchLease) -> None:
             f"UPDATE project_files SET search_due_at = NOW() WHERE page_id IN ({marks(ours)}) AND search_due_at IS NOT NULL",
             ours,
         )
+        turns.wait_for(db, ours)
 
 
 def describe(db: Connection, lease: SearchLease, seen: Seen) -> None:
@@ -199,6 +196,7 @@ def failed(
     db.execute(
         "UPDATE project_files SET search_due_at = NOW() + INTERVAL %s SECOND WHERE page_id = %s", (again_in, page_id)
     )
+    turns.wait_for(db, [page_id])
 
 
 def attempts(db: Connection, page_id: int) -> int:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from database import Connection
+from database import Connection, marks
+from store import turns
 
 DEAD_AFTER = "INTERVAL 60 SECOND"
 
@@ -54,16 +55,17 @@ def bury(db: Connection) -> list[str]:
 def release(db: Connection, workers: list[str]) -> None:
     """Free every claim of these workers."""
     for worker in workers:
-        db.execute(
-            """UPDATE project_files SET search_due_at = NOW() WHERE search_due_at IS NOT NULL AND page_id IN
-                 (SELECT page_id FROM files WHERE lease_worker = %s)""",
-            (worker,),
-        )
+        page_ids = db.column("SELECT page_id FROM files WHERE lease_worker = %s ORDER BY page_id FOR UPDATE", (worker,))
         for table in ("files", "faces", "tasks"):
             db.execute(
                 f"UPDATE {table} SET lease_token = NULL, lease_worker = NULL, leased_at = NULL WHERE lease_worker = %s",
                 (worker,),
             )
+        db.execute(
+            f"UPDATE project_files SET search_due_at = NOW() WHERE search_due_at IS NOT NULL AND page_id IN ({marks(page_ids)})",
+            page_ids,
+        )
+        turns.wait_for(db, page_ids)
         db.execute("DELETE FROM file_locks WHERE lease_worker = %s", (worker,))
 
 

@@ -141,6 +141,7 @@ def test_without_a_detector_files_are_given_back_and_nothing_spins(
     with conveyor(small(tools, fake)):
         until(lambda: downloads(sandbox), 20)
         until(lambda: free(database), 10)
+        time.sleep(0.5)  # what was being fetched ends
         fetched = sum(downloads(sandbox).values())
         time.sleep(1.5)
         assert sum(downloads(sandbox).values()) == fetched

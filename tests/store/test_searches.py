@@ -73,13 +73,18 @@ def test_a_second_claim_waits_or_skips_but_never_shares(either: Database):
     assert not set(first.page_ids) & set(second[0])
 
 
+def later(db: Connection) -> None:
+    """A second passes."""
+    db.execute("UPDATE search_turns SET served_at = served_at - INTERVAL 1 SECOND")
+
+
 def test_turns_go_round_so_that_a_small_project_is_not_behind_a_large_one(db: Connection):
     large = support.project(db, "Ada", pages=range(1, 301))
     small = support.project(db, "Bob", pages=range(301, 311))
     turns = []
     for _ in range(3):
         turns.append(support.claim(db, limit=10).project_id)
-        db.execute("UPDATE projects SET served_at = served_at - INTERVAL 1 SECOND")  # served_at counts whole seconds
+        later(db)
     assert set(turns[:2]) == {large, small}
 
 
@@ -90,7 +95,7 @@ def test_one_owner_with_many_projects_has_one_turn(db: Connection):
     turns = []
     for _ in range(4):
         turns.append(support.claim(db, limit=5).project_id)
-        db.execute("UPDATE projects SET served_at = served_at - INTERVAL 1 SECOND")
+        later(db)
     assert turns.count(bobs) == 2
 
 
@@ -126,6 +131,7 @@ def test_every_end_of_a_worker_frees_its_files(db: Connection, how: str):
     elif how == "expire":
         db.execute("UPDATE files SET leased_at = NOW() - INTERVAL 16 MINUTE")
         db.execute("UPDATE project_files SET search_due_at = NOW()")
+        db.execute("UPDATE search_turns SET due_at = NOW()")
     else:
         searches.give_back(db, lease)
     assert support.claim(db, "two").page_ids == lease.page_ids
@@ -167,6 +173,60 @@ def test_a_due_time_that_is_wrong_cannot_hold_up_a_project(db: Connection):
     db.execute("UPDATE project_files SET search_due_at = NOW() - INTERVAL 1 DAY")
     assert searches.claim(db, "one", 50) is None
     assert searches.over(db, project)
+
+
+def turn(db: Connection, project: int) -> float | None:
+    """Seconds until the project's next turn; None where it waits for nothing."""
+    due: float | None = db.value(
+        "SELECT TIMESTAMPDIFF(MICROSECOND, NOW(3), due_at) / 1e6 FROM search_turns WHERE project_id = %s", (project,)
+    )
+    return due
+
+
+def test_a_project_that_waits_for_nothing_has_no_turn(db: Connection):
+    project = support.project(db, pages=range(1, 4))
+    lease = support.claim(db)
+    assert searches.claim(db, "two", 50) is None
+    due = turn(db, project)
+    assert due is not None
+    assert 890 < due < 910  # when the lease ends
+    searches.failed(db, lease, 1, error="server", detail="", again_in=120)
+    due = turn(db, project)
+    assert due is not None
+    assert 110 < due < 130
+    searches.give_back(db, lease)
+    assert set(support.claim(db, "two").page_ids) == {2, 3}
+    for page in range(1, 4):
+        support.search(db, page)
+    assert searches.claim(db, "two", 50) is None
+    assert turn(db, project) is None
+    assert not searches.any_due(db)
+    files.search_again(db, [1])
+    assert support.claim(db).page_ids == (1,)
+
+
+def test_a_wish_during_a_claim_that_finds_nothing_is_not_lost(either: Database):
+    """One claim finds that nothing waits while somebody makes a file wait: whoever is first, the file gets its turn."""
+    with either.transaction() as db:
+        project = support.project(db, pages=[1])
+        support.search(db, 1)
+    ended = threading.Event()
+
+    def wish() -> None:
+        either.retry(lambda db: files.search_again(db, [1]))
+        ended.set()
+
+    with either.transaction() as db:
+        assert searches.claim(db, "one", 50) is None
+        thread = threading.Thread(target=wish)
+        thread.start()
+        assert not ended.wait(0.5)  # it waits for the turn's row
+    thread.join(20)
+    with either.transaction() as db:
+        due = turn(db, project)
+        assert due is not None
+        assert due <= 0
+        assert support.claim(db).page_ids == (1,)
 
 
 def test_files_beyond_the_limit_are_not_taken(db: Connection):

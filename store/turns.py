@@ -1,0 +1,50 @@
+"""Whose turn it is to be searched: a row for each project, so that a claim reads those that wait and no others.
+
+`due_at` says from when on something of the project may be due; it may be too early (a claim that finds nothing puts it
+off), never too late: whoever makes a file of it wait calls `wait_for` in the same transaction, after writing the file.
+"""
+
+from collections.abc import Sequence
+
+from database import Connection, marks
+
+
+def wait_for(db: Connection, page_ids: Sequence[int]) -> None:
+    """Let every project that looks at one of the files, and waits for it, have a turn by then."""
+    if not page_ids:
+        return
+    db.execute(
+        f"""INSERT INTO search_turns (project_id, owner_id, due_at)
+            SELECT p.id, p.owner_id, MIN(pf.search_due_at) FROM project_files pf JOIN projects p ON p.id = pf.project_id
+            WHERE pf.page_id IN ({marks(page_ids)}) AND pf.search_due_at IS NOT NULL GROUP BY p.id, p.owner_id ORDER BY p.id
+            ON DUPLICATE KEY UPDATE due_at = LEAST(COALESCE(due_at, VALUES(due_at)), VALUES(due_at))""",
+        list(page_ids),
+    )
+
+
+def choose(db: Connection) -> int | None:
+    """The active project whose turn it is: round-robin over owners, then over an owner's projects. None: nobody waits."""
+    found: int | None = db.value(
+        """SELECT t.project_id FROM search_turns t JOIN projects p ON p.id = t.project_id AND p.status = 'active'
+           WHERE t.due_at <= NOW(3)
+           ORDER BY (SELECT MAX(o.served_at) FROM search_turns o WHERE o.owner_id = t.owner_id), t.served_at, t.project_id
+           LIMIT 1"""
+    )
+    return found
+
+
+def anybody(db: Connection) -> bool:
+    """Whether any active project has a turn now."""
+    return choose(db) is not None
+
+
+def served(db: Connection, project_id: int) -> None:
+    """Note that the project had its turn."""
+    db.execute("UPDATE search_turns SET served_at = NOW(3) WHERE project_id = %s", (project_id,))
+
+
+def put_off(db: Connection, project_id: int) -> None:
+    """Nothing was due: the next turn is when something will be. Whoever makes a file wait meanwhile waits here, or is seen."""
+    db.value("SELECT 1 FROM search_turns WHERE project_id = %s FOR UPDATE", (project_id,))
+    due = db.value("SELECT MIN(search_due_at) FROM project_files WHERE project_id = %s", (project_id,))
+    db.execute("UPDATE search_turns SET due_at = %s, served_at = NOW(3) WHERE project_id = %s", (due, project_id))

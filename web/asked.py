@@ -11,9 +11,19 @@ from store.files import File
 from store.projects import Project
 from web import urls
 from web.ages import age
-from web.text import gettext, ngettext
+from web.text import gettext, lazy_gettext, ngettext
 
 MARGIN = 1.6  # a crop's side over the box's
+
+_WHY = {
+    "first": lazy_gettext("One of the first: nothing is known yet."),
+    "alike": lazy_gettext("Looks most like the faces known so far."),
+    "unsure": lazy_gettext("The model is unsure."),
+    "unseen": lazy_gettext("Unlike any face answered so far."),
+    "spot_check": lazy_gettext("Spot check: the model has decided, a human looks."),
+    "mistaken": lazy_gettext("Does not fit the other answers: please look again."),
+    "skipped": lazy_gettext("You skipped it before."),
+}
 
 
 class FaceJson(TypedDict):
@@ -118,27 +128,19 @@ def _faces(faces: Sequence[AskedFace]) -> list[FaceJson]:
 def _state(face: AskedFace) -> str:
     if face.source != "human" or not face.label:
         return ""
-    words = {
-        "target": gettext("confirmed by %(name)s", name=face.said_by or ""),
-        "other": gettext("somebody else, says %(name)s", name=face.said_by or ""),
-        "unsure": gettext("%(name)s was unsure", name=face.said_by or ""),
-        "not_face": gettext("not a face, says %(name)s", name=face.said_by or ""),
-    }
-    return words[face.label]
+    name = face.said_by or ""
+    if face.label == "target":
+        return gettext("confirmed by %(name)s", name=name)
+    if face.label == "other":
+        return gettext("somebody else, says %(name)s", name=name)
+    if face.label == "unsure":
+        return gettext("%(name)s was unsure", name=name)
+    return gettext("not a face, says %(name)s", name=name)
 
 
 def why(reason: str) -> str:
     """Why it is asked, in words; nothing for a reason that needs none."""
-    words = {
-        "first": gettext("One of the first: nothing is known yet."),
-        "alike": gettext("Looks most like the faces known so far."),
-        "unsure": gettext("The model is unsure."),
-        "unseen": gettext("Unlike any face answered so far."),
-        "spot_check": gettext("Spot check: the model has decided, a human looks."),
-        "mistaken": gettext("Does not fit the other answers: please look again."),
-        "skipped": gettext("You skipped it before."),
-    }
-    return words.get(reason, "")
+    return str(_WHY.get(reason, ""))
 
 
 def age_text(project: Project, file: File) -> str:

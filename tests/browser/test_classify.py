@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Dialog, Page, Route
 
 from bench.labelling_project import Labelling, confirm, fill, photographs, sign_up
@@ -645,6 +646,7 @@ def without_faces(labelling: Labelling, count: int) -> list[int]:
     with labelling.database.transaction() as db:
         for page_id in page_ids:
             db.execute("DELETE FROM faces WHERE page_id = %s", (page_id,))
+            db.execute("UPDATE files SET face_count = 0 WHERE page_id = %s", (page_id,))
     return page_ids
 
 
@@ -697,3 +699,76 @@ def test_the_page_mirrors_for_languages_from_right_to_left(start: Start, labelli
         assert yes is not None
         assert no is not None
         assert yes["x"] > no["x"]  # as the arrow keys and swipes have it
+
+
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+
+
+def problems(page: Page) -> list[str]:
+    """What axe-core finds, as rule and elements."""
+    found = Axe().run(page, options={**RULES, "resultTypes": ["violations"]}).response["violations"]
+    return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "nb", "es", "fr"])
+def test_axe_finds_nothing(open_page: Opener, labelling: Labelling, language: str, theme: str):
+    confirm(labelling, 3)  # the next holds a group
+    without_faces(labelling, 2)
+    home = f"/projects/{labelling.project_id}"
+    page = open_page(f"{home}/classify", labelling.cookie(), locale=language, color_scheme=theme)
+    Classify(page, labelling).face()
+    assert problems(page) == []
+    page.goto(page.url.replace("/classify", "/files"))
+    page.locator(".cell").first.wait_for()
+    assert problems(page) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_dialogs_and_on_the_way(open_page: Opener, labelling: Labelling, theme: str):
+    home = f"/projects/{labelling.project_id}"
+    page = open_page(f"{home}/classify", labelling.cookie(), color_scheme=theme, viewport={"width": 360, "height": 640})
+    classify = Classify(page, labelling)
+    classify.face()
+    assert problems(page) == []
+    page.keyboard.press("?")
+    assert problems(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("o")
+    page.locator("#who-name").fill("Roger")
+    page.locator("#who-found li").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    assert problems(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("d")
+    assert problems(page) == []
+    page.keyboard.press("Escape")
+    page.goto(page.url.replace("/classify", f"/files/{next(iter(labelling.faces))}/draw"))
+    page.locator("#editor circle").first.wait_for()
+    assert problems(page) == []
+    everything = ",".join(str(face) for listed in labelling.faces.values() for face in listed)
+    with labelling.database.transaction() as db:
+        db.execute(f"UPDATE faces SET state = 'gone' WHERE id IN ({everything})")
+    page.goto(page.url.replace(f"/files/{next(iter(labelling.faces))}/draw", "/classify"))
+    page.locator("#none h1").wait_for()
+    assert problems(page) == []
+
+
+def test_somebody_else_is_found_on_wikidata(start: Start, labelling: Labelling):
+    classify = start()
+    face = classify.face()
+    page = classify.page
+    page.keyboard.press("o")
+    page.keyboard.type("Serena")
+    page.locator("#who-found li", has_text="Serena").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    item = page.locator("#who-found [aria-selected=true]").get_attribute("data-item")
+    page.keyboard.press("Enter")
+    assert classify.face() != face
+    page.keyboard.press("o")
+    page.keyboard.press("Escape")  # thought better of it
+    classify.settle()
+    assert labelling.standing() == {face: "other"}
+    assert answers_of(labelling, face)[0]["other_item"] == item

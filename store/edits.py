@@ -185,13 +185,13 @@ def settle(
     `statement_id`: the statement that the edit is about; `states`: the one that names the item afterwards, None: none does.
     """
     tasks.hold(db, task)
-    db.execute(
+    changed = db.execute(
         """UPDATE edits SET state = %s, revision_id = %s, statement_id = COALESCE(%s, statement_id), error = %s,
              error_detail = %s, finished_at = NOW() WHERE id = %s AND state IN ('queued', 'sending')""",
         (state, revision, statement_id, error, detail[:255] or None, edit.id),
     )
     _unlock(db, edit)
-    if state in {"done", "already"}:
+    if changed and state in {"done", "already"}:
         _after_success(db, edit, statement_id or edit.statement_id, states, counted=state == "done")
 
 

@@ -6,8 +6,8 @@ from database import Connection, marks
 from store import batches, tasks
 
 # The box of face `c` as P2677 wants it (IIIF: percent of the picture); NULL where the statement is about no face.
-REGION = """CONCAT('pct:', ROUND(100 * c.box_left, 2) + 0, ',', ROUND(100 * c.box_top, 2) + 0, ',',
-  ROUND(100 * c.box_width, 2) + 0, ',', ROUND(100 * c.box_height, 2) + 0)"""
+REGION = """CONCAT('pct:', ROUND(100 * c.box_left, 2), ',', ROUND(100 * c.box_top, 2), ',',
+  ROUND(100 * c.box_width, 2), ',', ROUND(100 * c.box_height, 2))"""
 
 # Statements of ours that stand without a position, whose face was found in the bytes that the file still has.
 _BARE = """FROM edits e JOIN projects p ON p.id = e.project_id JOIN faces c ON c.id = e.face_id

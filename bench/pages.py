@@ -5,7 +5,8 @@
 The pages are found in the application's own list of addresses: every GET that the owner of a project sees, and some of them
 again with filters. gunicorn runs as in Procfile, on a private MariaDB. A page's time is from the request's first byte sent to the
 answer's last byte read, over loopback; pages take turns, so that whatever else the machine does meets them alike. Statements are
-counted by the server (SELECT, INSERT, UPDATE, DELETE, REPLACE; not BEGIN and COMMIT). Ends with 1 when a page's p95 is 50 ms or
+counted by the server (SELECT, INSERT, UPDATE, DELETE, REPLACE; not BEGIN and COMMIT). "busy" is what gunicorn and MariaDB worked
+for a request: where it is far below p50, the machine had other things to do. Ends with 1 when a page's p95 is 50 ms or
 more, or when it takes more than 10 statements.
 """
 
@@ -18,15 +19,16 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 
 import requests
 from flask import Flask
 
 import migrate
 from app import create_app
+from bench import processes
 from bench.filling import Filled, fill
 from config import Settings
 from database import Database
@@ -72,6 +74,7 @@ class Page:
     statements: int = 0
     bytes: int = 0
     ms: list[float] = field(default_factory=list)
+    busy_ms: list[float] = field(default_factory=list)
 
     @property
     def p50(self) -> float:
@@ -80,6 +83,11 @@ class Page:
     @property
     def p95(self) -> float:
         return quantiles(self.ms, n=20, method="inclusive")[18]
+
+    @property
+    def busy(self) -> float:
+        """What the web process and the database worked for one request, however long they waited for a core; 0: unknown."""
+        return median(self.busy_ms) if self.busy_ms else 0.0
 
     @property
     def faults(self) -> list[str]:
@@ -126,19 +134,19 @@ def web_command(port: int) -> list[str]:
 
 
 @contextmanager
-def served(settings: Settings, folder: Path) -> Iterator[str]:
-    """gunicorn as in production for the length of a block; yields its address."""
+def served(settings: Settings, folder: Path) -> Iterator[tuple[str, int]]:
+    """gunicorn as in production for the length of a block; yields its address and its process."""
     port = servers.free_port()
     with servers.running(web_command(port), servers.environment(settings), folder / "gunicorn.log") as process:
         servers.wait_for_http(f"http://127.0.0.1:{port}/health", process)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process.pid
 
 
 class Meter:
-    """Asks for pages, one at a time, and never faster than the limit for one user."""
+    """Asks for pages, one at a time, and never faster than the limit for one user. `pids`: those that work for them."""
 
-    def __init__(self, address: str, cookie: dict[str, str], database: Database) -> None:
-        self._address, self._cookie, self._database = address, cookie, database
+    def __init__(self, address: str, cookie: dict[str, str], database: Database, pids: Sequence[int]) -> None:
+        self._address, self._cookie, self._database, self._pids = address, cookie, database, pids
         self._browser = requests.Session()
 
     def ask(self, page: Page) -> float:
@@ -152,6 +160,13 @@ class Meter:
         page.status, page.bytes = answer.status_code, len(answer.content)
         time.sleep(max(0.0, PAUSE - taken))
         return 1000 * taken
+
+    def measure(self, page: Page) -> None:
+        """One request, noted."""
+        before = sum(map(processes.busy_ms, self._pids))
+        page.ms.append(self.ask(page))
+        if processes.known():
+            page.busy_ms.append(sum(map(processes.busy_ms, self._pids)) - before)
 
     def count(self, page: Page) -> int:
         """The statements of one request; nobody else talks to the server."""
@@ -173,16 +188,16 @@ def measure(meter: Meter, found: Sequence[Page], rounds: int) -> None:
         page.statements = min(meter.count(page) for _ in range(2))
     for _ in range(rounds):
         for page in found:
-            page.ms.append(meter.ask(page))
+            meter.measure(page)
 
 
 def table(found: Sequence[Page]) -> str:
     """Slowest first."""
-    lines = [f"{'p50 ms':>7} {'p95 ms':>7} {'SQL':>4} {'kB':>6}  page"]
+    lines = [f"{'p50 ms':>7} {'p95 ms':>7} {'busy ms':>7} {'SQL':>4} {'kB':>6}  page"]
     for page in sorted(found, key=lambda page: -page.p95):
         fault = "".join(f"  <-- {fault}" for fault in page.faults)
         lines.append(
-            f"{page.p50:7.1f} {page.p95:7.1f} {page.statements:4} {page.bytes / 1000:6.1f}  {page.path}{fault}"
+            f"{page.p50:7.1f} {page.p95:7.1f} {page.busy:7.1f} {page.statements:4} {page.bytes / 1000:6.1f}  {page.path}{fault}"
         )
     return "\n".join(lines)
 
@@ -206,9 +221,11 @@ def main(given: Sequence[str] | None = None) -> int:
         f"{len(found)} pages, {len(wrong)} of them over {MOST_MS:.0f} ms (p95), {MOST_STATEMENTS} statements, or failing."
     )
     if chosen.json:
-        rows = [asdict(replace(page, ms=[])) | {"p50_ms": page.p50, "p95_ms": page.p95} for page in found]
-        for row in rows:
-            del row["ms"]
+        rows = [
+            {name: value for name, value in asdict(page).items() if name != "ms"}
+            | {"p50_ms": page.p50, "p95_ms": page.p95, "busy_ms": page.busy}
+            for page in found
+        ]
         chosen.json.write_text(json.dumps({"command": command, "pages": rows}, indent=1) + "\n")
     return 1 if wrong else 0
 
@@ -224,8 +241,9 @@ def run(folder: Path, files: int, faces: int, rounds: int, only: str = "") -> li
             filled = fill(settings, database, files, faces)
             app = create_app(settings)
             found = [page for page in pages(app, filled) if only in page.path or only in page.endpoint]
-            with served(settings, folder) as address:
-                measure(Meter(address, cookies(app, filled.user_id), database), found, rounds)
+            with served(settings, folder) as (address, web):
+                pids = [*processes.family(web), int((folder / "mariadb" / "mariadb.pid").read_text())]
+                measure(Meter(address, cookies(app, filled.user_id), database, pids), found, rounds)
             database.close()
     return found
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import config
+from bench import processes
 from sandbox import environment as sandbox_environment
 from sandbox.server import Sandbox
 from tests import deployment, front, servers
@@ -178,26 +179,7 @@ class Memory:
     def _watch(self) -> None:
         while not self._end.wait(0.5):
             for name, pid in self._watched.items():
-                self.most[name] = max(self.most[name], sum(map(_megabytes, _family(pid))))
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for one in found:
-        for path in Path(f"/proc/{one}/task").glob("*/children"):
-            try:
-                found += [int(child) for child in path.read_text().split()]
-            except OSError:
-                continue
-    return found
-
-
-def _megabytes(pid: int) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+                self.most[name] = max(self.most[name], sum(map(processes.megabytes, processes.family(pid))))
 
 
 def check(app: str, sandbox: str, trusted: Path) -> subprocess.CompletedProcess[str]:
@@ -210,7 +192,7 @@ def check(app: str, sandbox: str, trusted: Path) -> subprocess.CompletedProcess[
 @pytest.mark.full
 @pytest.mark.integration
 @pytest.mark.timeout(SECONDS)
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is measured by Linux's /proc")
+@pytest.mark.skipif(not processes.known(), reason="memory is measured by Linux's /proc")
 def test_the_toolforge_path_does_the_main_job(
     production: Path, running_sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -229,17 +211,17 @@ def test_the_toolforge_path_does_the_main_job(
 
         migrate = run("migrate")
         assert migrate.popen.wait(60) == 0, migrate.output()
-        processes = {"web": run("web")}
-        servers.wait_for_http(f"http://127.0.0.1:{inside}/health", processes["web"])
+        running = {"web": run("web")}
+        servers.wait_for_http(f"http://127.0.0.1:{inside}/health", running["web"])
         stack.enter_context(front.https(outside, inside, both))
-        processes |= {job["command"]: run(job["command"]) for job in deployment.jobs()}
-        with Memory({name: process.pid for name, process in processes.items()}) as memory:
+        running |= {job["command"]: run(job["command"]) for job in deployment.jobs()}
+        with Memory({name: process.pid for name, process in running.items()}) as memory:
             done = check(app, running_sandbox.base, both)
         healthy = [
             subprocess.run(shlex.split(job["health-check-script"]), cwd=ROOT, env=env).returncode
             for job in deployment.jobs()
         ]
-        logs = "".join(process.output() for process in processes.values())
+        logs = "".join(process.output() for process in running.values())
     with capsys.disabled():
         print("\n" + done.stdout, {name: f"{most:.0f} MB" for name, most in memory.most.items()})
     assert done.returncode == 0, done.stdout + done.stderr + logs

@@ -16,7 +16,7 @@ from store.asking import Asked, NoQuestion
 from store.errors import NotFound, Stale
 from store.predictions import Question
 from store.projects import Project
-from web import asked, drawn, said, urls
+from web import asked, drawn, report, said, urls
 from web.access import member, user
 from web.asked import QuestionJson
 from web.limits import LOOK_UP, limiter
@@ -81,10 +81,17 @@ def page(project_id: int) -> str:
         nothing=coming.none,
         review=link("review.page", project_id),
         counts=coming.counts,
+        may_stop=_may_stop(project),
         portrait=asked.chip_url(project_id, chip) if chip else portrait,
         step=str(uuid4()),
         boot=_boot(project, questions, coming),
     )
+
+
+def _may_stop(project: Project) -> bool:
+    """Whether the model says that hardly anything is left to be found."""
+    said_last = report.read(project.model_json)
+    return said_last is not None and said_last.may_stop
 
 
 def _boot(project: Project, questions: list[QuestionJson], coming: Next) -> dict[str, Any]:
@@ -119,6 +126,7 @@ def questions(project_id: int) -> dict[str, Any]:
         "user": user().id,
         "questions": [asked.question(project, one) for one in coming.questions],
         "counts": coming.counts.__dict__,
+        "may_stop": _may_stop(project),
         "none": none,
         "passes": coming.none is not None and coming.none.why in {"searching", "ranking"},
     }

@@ -6,6 +6,7 @@
 import { ApiError, call } from "./lib/api.js";
 
 const MOST = 20; // steps in one request
+const BEFORE_ASIDE = 4; // failures of the server itself
 const LONGEST_WAIT = 30_000; // ms
 
 /** `boot`: {user, project, urls: {save, undo, box, session}}. `heard(event)` gets {type, ...}: "saved" (item,
@@ -16,8 +17,9 @@ export class Outbox {
     this.user = user;
     this.urls = urls;
     this.heard = heard;
-    this.memory = new Map(); // where the browser keeps nothing
-    this.keeps = true;
+    this.memory = new Map(); // where the browser keeps nothing, or no more
+    this.storage = storage();
+    this.keeps = this.storage !== null;
     this.problem = null; // null, "offline", "away", "signed_out"
     this.failures = 0;
     this.sending = false;
@@ -31,10 +33,15 @@ export class Outbox {
 
   /** Keep an item ({kind: "answers" | "box" | "undo", step, ...}) and send it soon. */
   add(item) {
-    this.last = Math.max(Date.now(), this.last + 1);
-    this.keep({ ...item, key: `${this.prefix}${String(this.last).padStart(15, "0")}-${item.step}-${item.kind}` });
+    this.keep({ ...item, key: this.key(item) });
     this.tell();
     if (!this.problem) queueMicrotask(() => this.kick()); // else the next try is on the clock
+  }
+
+  /** Keys sort in the order of answering. */
+  key({ step, kind }) {
+    this.last = Math.max(Date.now(), this.last + 1);
+    return `${this.prefix}${String(this.last).padStart(15, "0")}-${step}-${kind}`;
   }
 
   undo(step) {
@@ -43,7 +50,7 @@ export class Outbox {
 
   keep(item) {
     try {
-      localStorage.setItem(item.key, JSON.stringify(item));
+      this.storage.setItem(item.key, JSON.stringify(item));
     } catch {
       this.keeps = false;
       this.memory.set(item.key, item);
@@ -54,18 +61,15 @@ export class Outbox {
     if (!items.length) return;
     for (const item of items) {
       this.memory.delete(item.key);
-      if (this.keeps || localStorage.length) localStorage.removeItem(item.key);
+      this.storage?.removeItem(item.key);
     }
     this.tell();
   }
 
   /** All items, oldest first. */
   items() {
-    const kept = [];
-    for (let place = 0; place < localStorage.length; place++) {
-      const key = localStorage.key(place);
-      if (key.startsWith(this.prefix)) kept.push(JSON.parse(localStorage.getItem(key)));
-    }
+    const keys = Object.keys(this.storage ?? {}).filter((key) => key.startsWith(this.prefix));
+    const kept = keys.map((key) => JSON.parse(this.storage.getItem(key)));
     return [...kept, ...this.memory.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
@@ -174,9 +178,19 @@ export class Outbox {
       this.heard({ type: "gone", count: lost.filter((item) => item.kind !== "undo").length, text: error.message });
       return false;
     }
+    if (error.status === 500 && this.failures % BEFORE_ASIDE === 0) this.setAside();
     this.problem = error.status === 0 ? "offline" : "away";
     const backoff = Math.min(500 * 2 ** this.failures, LONGEST_WAIT) * (0.5 + Math.random() / 2);
     return this.wait(Math.max(backoff, (error.retryAfter ?? 0) * 1000));
+  }
+
+  /** One step that the server fails on again and again lets the others pass; it is tried again after them. */
+  setAside() {
+    this.single = true;
+    const items = this.items();
+    const again = items.filter((item) => item.step === items[0].step); // an undo stays behind its answer
+    this.drop(again);
+    for (const item of again) this.keep({ ...item, key: this.key(item) });
   }
 
   wait(ms) {
@@ -202,5 +216,14 @@ export class Outbox {
     } catch {
       return false;
     }
+  }
+}
+
+/** The browser's storage, or null where it is switched off. */
+function storage() {
+  try {
+    return window.localStorage;
+  } catch {
+    return null;
   }
 }

@@ -25,6 +25,12 @@ export class Supply {
     return question;
   }
 
+  /** Forget what is ahead and ask anew: much may have been answered meanwhile, here or elsewhere. */
+  refresh() {
+    this.ahead = [];
+    this.fill();
+  }
+
   /** Ask this one next: it was undone, or put off. */
   back(question) {
     this.ahead.unshift(question);
@@ -59,7 +65,7 @@ export class Supply {
     try {
       const have = [...this.ahead.map((question) => question.face), this.current, ...[...this.answered.keys()].reverse()];
       const answer = await call(`${this.url}?have=${have.filter(Boolean).join(",")}`);
-      this.heard({ type: "counts", counts: answer.counts, user: answer.user });
+      this.heard({ type: "counts", ...answer });
       this.came(answer);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

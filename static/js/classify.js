@@ -9,14 +9,16 @@ import { Supply } from "./classify-supply.js";
 import { View } from "./classify-view.js";
 import { askWho } from "./classify-who.js";
 
+const LONG_AWAY = 10 * 60_000; // ms
 const byId = (id) => document.getElementById(id);
 const boot = JSON.parse(byId("boot").textContent);
 const view = new View();
 const outbox = new Outbox(boot, heardFromOutbox);
 const supply = new Supply(boot.urls.questions, heardFromSupply);
-const history = []; // {step, question} that can be undone, the newest last
+const taken = []; // {step, question} that can be undone, the newest last
 const older = { steps: [], before: null, more: true, loading: null }; // taken before this page was loaded
 let current = null;
+let hidden = 0; // since when, while the page is
 let busy = false; // a dialog or the box editor has the keys
 
 start();
@@ -36,13 +38,21 @@ function start() {
   byId("numbers").addEventListener("pointerover", (event) => view.point(faceOf(event)));
   byId("numbers").addEventListener("focusin", (event) => view.point(faceOf(event)));
   byId("numbers").addEventListener("focusout", () => view.point(0));
+  document.addEventListener("visibilitychange", awake);
+  globalThis.history.replaceState(null, "", location.pathname); // a face that the address asked for is asked once
   loadOlder();
+}
+
+/** After a while away the questions ahead are old. */
+function awake() {
+  if (document.hidden) hidden = Date.now();
+  else if (Date.now() - hidden > LONG_AWAY) supply.refresh();
 }
 
 /** Steps of an earlier load that are still unsent: they are answered, and can be undone. */
 function remember(item, kept) {
   if (item.kind === "undo" || kept.some((other) => other.kind === "undo" && other.step === item.step)) return;
-  history.push({ step: item.step, question: item.question, faces: item.faces ?? [] });
+  taken.push({ step: item.step, question: item.question, faces: item.faces ?? [] });
   supply.settle(item.faces ?? []);
 }
 
@@ -126,7 +136,7 @@ function answer(answers, settled = answers.map((one) => one.face)) {
 
 function send(item, settled) {
   const question = current;
-  history.push({ step: item.step, question, faces: settled });
+  taken.push({ step: item.step, question, faces: settled });
   if (item.answers?.[0].answer === "skip") supply.skip(settled[0]);
   else supply.settle(settled);
   next();
@@ -170,7 +180,7 @@ function present() {
 }
 
 async function undo() {
-  const last = history.pop() ?? (await olderStep());
+  const last = taken.pop() ?? (await olderStep());
   if (!last) return say(t("nothing_undo"));
   outbox.undo(last.step);
   supply.unsettle(last.faces);
@@ -195,7 +205,7 @@ function loadOlder() {
 async function lookBack() {
   try {
     const { steps } = await call(boot.urls.steps + (older.before ? `?before=${older.before}` : ""));
-    const known = new Set(history.map((one) => one.step));
+    const known = new Set(taken.map((one) => one.step));
     for (const { step, question } of steps.filter((one) => !known.has(one.step))) {
       older.steps.push({ step, question: question && open(question), faces: faces(question) });
     }
@@ -249,9 +259,10 @@ async function followBox(face) {
   say(t("drawn_slow"));
 }
 
-function counts({ counts: now, user }) {
+function counts({ counts: now, user, may_stop: stop }) {
   if (user !== boot.user) return location.reload(); // somebody else signed in: nobody answers in their name
   if (!now) return;
+  byId("stop").hidden = !stop;
   byId("counts").textContent = `${t("answered", { num: now.answered })} · ${t("confirmed", { num: now.confirmed })}`;
 }
 

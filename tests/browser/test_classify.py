@@ -772,3 +772,44 @@ def test_somebody_else_is_found_on_wikidata(start: Start, labelling: Labelling):
     classify.settle()
     assert labelling.standing() == {face: "other"}
     assert answers_of(labelling, face)[0]["other_item"] == item
+
+
+def test_a_step_on_which_the_server_fails_does_not_hold_up_the_others(
+    start: Start, open_page: Opener, labelling: Labelling
+):
+    open_page.allow("500")
+    classify = start()
+    poison = classify.face()
+    failing = [True]
+
+    def fail(route: Route) -> None:
+        if failing[0] and f'"face":{poison},' in (route.request.post_data or ""):
+            route.fulfill(status=500, content_type="application/json", body='{"error": "server", "text": "Oh"}')
+        else:
+            route.continue_()
+
+    classify.page.route("**/answers", fail)
+    given = classify.press("y", "n", "y")
+    for _ in range(12):
+        classify.page.evaluate("dispatchEvent(new Event('online'))")  # do not wait for the clock
+        classify.page.wait_for_timeout(100)
+    eventually(lambda: len(labelling.standing()) == 2, "the others saved")
+    assert classify.unsaved() == 1
+    failing[0] = False
+    classify.page.evaluate("dispatchEvent(new Event('online'))")
+    classify.settle()
+    assert set(labelling.standing()) == set(given)
+
+
+def test_a_browser_that_keeps_nothing_says_so(open_page: Opener, labelling: Labelling):
+    open_page.allow("ERR_FAILED")
+    page = open_page("/help", labelling.cookie())
+    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no') } })")
+    page.route("**/answers", lambda route: route.abort())
+    page.goto(page.url.replace("/help", f"/projects/{labelling.project_id}/classify"))
+    classify = Classify(page, labelling)
+    given = classify.press("y")
+    page.locator("#status", has_text="1 answer not saved yet").wait_for()
+    page.unroute("**/answers")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    eventually(lambda: list(labelling.standing()) == given, "saved all the same")

@@ -38,6 +38,16 @@ CHANGES: list[Change] = [
         ],
     ),
     (
+        "people whom nobody may look for",
+        [
+            """CREATE TABLE IF NOT EXISTS blocked_items (
+                 item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, reason VARCHAR(255) NOT NULL DEFAULT '',
+                 added_by BIGINT UNSIGNED NULL, added_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (item)
+               ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4""",
+            "ALTER TABLE projects ADD COLUMN IF NOT EXISTS barred VARCHAR(32) NULL AFTER status",
+        ],
+    ),
+    (
         "turns of projects to be searched",
         [
             """CREATE TABLE IF NOT EXISTS search_turns (

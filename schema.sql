@@ -87,6 +87,7 @@ CREATE TABLE projects (
   write_position TINYINT(1) NOT NULL DEFAULT 0, -- add qualifier P2677 "relative position within image"
   -- active <-> paused; active|paused <-> completed (no crawl; model, sending and undo go on); any -> deleted (purged by a worker)
   status ENUM('active', 'paused', 'completed', 'deleted') NOT NULL DEFAULT 'active',
+  barred VARCHAR(32) NULL,                  -- why nobody may look for the person: blocked_item, minor; then it is paused, and stays so
   settings_version INT UNSIGNED NOT NULL DEFAULT 0, -- raised by every change of settings: the model runs again
   -- what the worker last counted or said, for the pages
   crawled_at DATETIME NULL,                 -- last complete look at the source
@@ -342,6 +343,15 @@ CREATE TABLE tasks (
   PRIMARY KEY (kind, subject_id),
   KEY by_due (kind, due_at),                -- claims
   KEY by_lease_worker (lease_worker)        -- claims of a worker that died
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- People whom nobody may look for, beside those of WIKIVISAGE_BLOCKED_ITEMS.
+CREATE TABLE blocked_items (
+  item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  reason VARCHAR(255) NOT NULL DEFAULT '',
+  added_by BIGINT UNSIGNED NULL,            -- administrator; NULL: an account that was deleted
+  added_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (item)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE workers (

@@ -46,6 +46,8 @@ class Authorization:
         user = self._tools.run(lambda db: users.get(db, self._user_id))
         if user is None or user.subject != str(info.central_id):
             raise StopBatch(Reason.WRONG_ACCOUNT, "other-account", info.name)
+        if not self._tools.settings.admits(user.name, user.subject):
+            raise SignInNeeded
         if info.blocked:
             raise StopBatch(Reason.BLOCKED, "blocked", info.block_reason)
         return info

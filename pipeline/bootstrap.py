@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from database import Connection
-from pipeline import statements
+from pipeline import permission, statements
 from pipeline.outcome import HOUR, Done, Finished, Outcome, Waiting
 from pipeline.sources import is_picture
 from pipeline.tools import Tools
@@ -23,6 +23,8 @@ def run(task: Task, tools: Tools) -> Outcome:
     project = tools.run(lambda db: projects.get(db, task.subject_id))
     if project is None:
         return Finished()
+    if permission.barred(project, tools):
+        return Waiting()
     _portrait(task, project, tools)
     found = sparql.depicting(tools.wiki, project.item, limit=tools.settings.max_bootstrap)
     taken = 0

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from database import Connection
-from pipeline import review, statements, watch
+from pipeline import permission, review, statements, watch
 from pipeline.outcome import HOUR, Done, Finished, Outcome, Retry, Waiting
 from pipeline.sources import BadSource, Step, steps
 from pipeline.tools import Tools, search_settings
@@ -29,6 +29,8 @@ def run(task: Task, tools: Tools) -> Outcome:
     project = tools.run(lambda db: projects.get(db, task.subject_id))
     if project is None:
         return Finished()
+    if permission.barred(project, tools):
+        return Waiting()
     try:
         return _look(task, project, tools)
     except Paused:
@@ -67,7 +69,9 @@ def _newcomers(task: Task, project: Project, began: datetime, tools: Tools) -> d
 
 
 def _read_through(task: Task, project: Project, began: datetime, tools: Tools) -> dict[str, Any] | Retry:
-    """Take the files of the source; the cursor after it, or an outcome where there were none at all."""
+    """Take the files of the source; the cursor after it, or an outcome where there were none at all. Raises Paused."""
+    if permission.barred_today(project, tools):
+        raise Paused
     resumed = task.cursor is not None
     seen: set[int] = set()
     cut = False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from database import Connection
-from pipeline import report
+from pipeline import permission, report
 from pipeline.known import Gathered, Memory
 from pipeline.outcome import Done, Finished, Outcome, Waiting
 from pipeline.tools import Tools
@@ -51,7 +51,7 @@ class Model:
         project = tools.run(lambda db: projects.get(db, task.subject_id))
         if project is None:
             return Finished()
-        if project.status not in ("active", "completed"):
+        if project.status not in ("active", "completed") or permission.barred(project, tools):
             return Waiting()
         gathered = tools.run(lambda db: self._memory.gather(db, project.id))
         before = self._stored(project, tools)

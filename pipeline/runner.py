@@ -11,7 +11,7 @@ import threading
 import time
 
 from database import Connection, Database, DatabaseError
-from pipeline import bootstrap, crawl, drawn, publish, purge
+from pipeline import bootstrap, crawl, drawn, permission, publish, purge
 from pipeline.conveyor import Conveyor
 from pipeline.doing import Doing
 from pipeline.lane import AFTER_TROUBLE, Lane, Yard, task_lane
@@ -59,6 +59,7 @@ class Runner:
 
     def _register(self, db: Connection) -> None:
         workers.start(db, self._tools.worker, socket.gethostname(), os.getpid())
+        permission.bar_by_setting(db, self._tools)
 
     def _lanes(self) -> list[threading.Thread]:
         yard, tools = self._yard, self._tools

@@ -36,6 +36,7 @@ class Project:
     error_budget: int
     write_position: bool
     status: Status
+    barred: str | None
     settings_version: int
     crawled_at: datetime | None
     crawl_cut: bool
@@ -76,7 +77,7 @@ class ProjectSettings:
 
 _COLUMNS = """p.id, p.owner_id, p.item, p.label, p.description, p.portrait_title, p.portrait_page_id, p.born, p.died,
   p.source_kind, p.source, p.source_text, p.depth, p.excluded, p.distance_threshold, p.min_confirmed, p.error_budget,
-  p.write_position, p.status, p.settings_version, p.crawled_at, p.crawl_cut, p.searched_from, p.model_run, p.model_at,
+  p.write_position, p.status, p.barred, p.settings_version, p.crawled_at, p.crawl_cut, p.searched_from, p.model_run, p.model_at,
   p.model_json, p.created_at"""
 
 
@@ -165,8 +166,10 @@ def change_settings(db: Connection, project_id: int, settings: ProjectSettings) 
 
 
 def set_status(db: Connection, project_id: int, status: Literal["active", "paused", "completed"]) -> None:
-    """Pause, resume or complete. A deleted project stays deleted."""
-    changed = db.execute("UPDATE projects SET status = %s WHERE id = %s AND status <> 'deleted'", (status, project_id))
+    """Pause, resume or complete. A deleted project stays deleted, a barred one paused."""
+    changed = db.execute(
+        "UPDATE projects SET status = %s WHERE id = %s AND status <> 'deleted' AND barred IS NULL", (status, project_id)
+    )
     if changed and status == "active":
         tasks.want(db, "crawl", project_id)
         tasks.want(db, "model", project_id)
@@ -187,6 +190,11 @@ def delete(db: Connection, project_id: int) -> None:
     )
     tasks.drop(db, project_id)
     tasks.want(db, "purge", project_id)
+
+
+def set_life(db: Connection, project_id: int, born: str | None, died: str | None) -> None:
+    """Store when the person was born and died, as ISO dates as precise as Wikidata knows today."""
+    db.execute("UPDATE projects SET born = %s, died = %s WHERE id = %s", (born, died, project_id))
 
 
 def set_portrait(db: Connection, project_id: int, page_id: int | None) -> None:

@@ -7,6 +7,7 @@ from flask import Blueprint
 # One module a line; each has a blueprint called `bp`. They never import each other.
 BLUEPRINTS = (
     "web.account",
+    "web.admin",
     "web.batches",
     "web.classify",
     "web.creation",

@@ -10,7 +10,7 @@ from database import Connection
 from store import projects, users
 from store.projects import Project, Role
 from store.users import User
-from web.services import transaction
+from web.services import settings, transaction
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
@@ -21,11 +21,15 @@ class SignInNeeded(Exception):
 
 
 class NotAllowed(Exception):
-    """The person is known, and this is not for them; `text` says whom to ask."""
+    """The person is known, and this is not for them; `reason` is a key that web/errors.py puts into words."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+# What can still be done in a project about a person whom nobody may look for: end it, leave it, take back what was sent.
+_OPEN_WHILE_BARRED = {"batches", "settings"}
 
 
 def public(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
@@ -38,6 +42,12 @@ def without_user(view: Callable[Parameters, Answer]) -> Callable[Parameters, Ans
     """Mark a view that anybody may see and that does not ask who it is: it works while the database is away."""
     view.without_user = True  # type: ignore[attr-defined]
     return public(view)
+
+
+def admin_only(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
+    """Mark a view that is for administrators."""
+    view.admin_only = True  # type: ignore[attr-defined]
+    return view
 
 
 def begin_session(user: User) -> None:
@@ -57,8 +67,11 @@ def user() -> User:
 
 
 def member(db: Connection, project_id: int) -> tuple[Project, Role]:
-    """The project, and the asker's role in it. Raises SignInNeeded, and NotFound for strangers."""
-    return projects.for_member(db, project_id, user().id)
+    """The project, and the asker's role in it. Raises SignInNeeded, NotFound for strangers, NotAllowed where it is barred."""
+    project, role = projects.for_member(db, project_id, user().id)
+    if project.barred and request.method != "GET" and request.blueprint not in _OPEN_WHILE_BARRED:
+        raise NotAllowed("barred")
+    return project, role
 
 
 def owner(db: Connection, project_id: int) -> Project:
@@ -67,6 +80,18 @@ def owner(db: Connection, project_id: int) -> Project:
     if role != "owner":
         raise NotAllowed("owner_only")
     return project
+
+
+def is_admin() -> bool:
+    """Whether an administrator asks."""
+    found: User | None = g.get("user")
+    return found is not None and settings().is_admin(found.name, found.subject)
+
+
+def admitted(name: str, subject: str) -> None:
+    """Raises NotAllowed for an account that may not use this site."""
+    if not settings().admits(name, subject):
+        raise NotAllowed("not_admitted")
 
 
 def recognise() -> None:
@@ -79,7 +104,7 @@ def _known_user() -> User | None:
         return None
     with transaction() as db:
         found = users.get(db, session["user"])
-    if found is None or found.session_epoch != session.get("epoch"):
+    if found is None or found.session_epoch != session.get("epoch") or not settings().admits(found.name, found.subject):
         session.clear()
         return None
     return found
@@ -92,6 +117,8 @@ def _guard() -> Response | None:
     recognise()
     if g.user is None and not getattr(view, "public", False):
         raise SignInNeeded
+    if getattr(view, "admin_only", False) and not is_admin():
+        raise NotAllowed("admin_only")
     return None
 
 
@@ -100,5 +127,5 @@ def init_app(app: Flask) -> None:
     app.before_request(_guard)
 
     @app.context_processor
-    def who() -> dict[str, User | None]:
-        return {"user": g.get("user")}
+    def who() -> dict[str, User | bool | None]:
+        return {"user": g.get("user"), "is_admin": is_admin()}

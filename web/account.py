@@ -42,7 +42,9 @@ def callback() -> Response:
     code = read_callback(request.args, begun.get("state", ""))
     oauth = services().oauth
     tokens = oauth.exchange(code, begun["verifier"])
-    _sign_in(oauth.profile(tokens.access), tokens)
+    profile = oauth.profile(tokens.access)
+    access.admitted(profile.username, profile.sub)
+    _sign_in(profile, tokens)
     return redirect(urls.local(begun.get("next")))
 
 

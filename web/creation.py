@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import get_locale
 from werkzeug.wrappers import Response
 
-from store import projects
+from store import blocked_items, projects
 from web import access, draft, limits
 from web.draft import Checked, Draft
 from web.services import services, transaction
@@ -56,6 +56,8 @@ def _check(filled: Draft) -> Checked:
     """Against the wikis, then against the person's other projects."""
     today = datetime.now(UTC).date()
     checked = draft.check(services().wiki, services().settings, filled, str(get_locale()), today)
+    if checked.person and _blocked(checked.person.item):
+        checked = checked.refused("item", gettext("Nobody may look for this person here."))
     if not checked.ready or checked.person is None:
         return checked
     with transaction() as db:
@@ -68,6 +70,11 @@ def _check(filled: Draft) -> Checked:
         )
         return checked.refused(filled.kind, text)
     return replace(checked.refused(filled.kind, gettext("You have this project already.")), twin=twin[0])
+
+
+def _blocked(item: str) -> bool:
+    with transaction() as db:
+        return item in services().settings.blocked_items or blocked_items.is_blocked(db, item)
 
 
 def _form(checked: Checked, typed: str = "", hits: list[ItemHit] | None = None) -> str:

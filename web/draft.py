@@ -10,18 +10,18 @@ from config import Settings
 from store.projects import NewProject, SourceKind
 from web.text import Lazy, gettext, lazy_gettext, ngettext
 from wiki import commons, search, wikidata
+from wiki.ages import ADULT, iso, may_be_minor
 from wiki.client import Client
 from wiki.commons import CategoryTree
 from wiki.errors import GiveUp, NoSuchItem, Reason
 from wiki.names import InvalidName, bare_title, category_title, file_title, item_id
-from wiki.wikidata import PartialDate, Person
+from wiki.wikidata import Person
 
 DEEPEST = 10
 USUAL_DEPTH = 5
 LONGEST_SOURCE = 255
 PREVIEWED_CATEGORIES = 60  # a larger tree is shown in part: each category is a request
 PREVIEWED_TITLES = 50
-ADULT = 18
 KINDS: dict[SourceKind, Lazy] = {
     "category": lazy_gettext("Category"),
     "search": lazy_gettext("Search"),
@@ -138,13 +138,6 @@ def check_person(client: Client, checked: Checked, language: str, today: date) -
     if may_be_minor(person, today):
         return found.refused("item", gettext("WikiVisage does not look for people under %(age)d.", age=ADULT))
     return found
-
-
-def may_be_minor(person: Person, today: date) -> bool:
-    """Whether a living person may be under ADULT years, by the latest day of birth that Wikidata leaves open."""
-    if person.born is None or person.died is not None:
-        return False
-    return person.born.latest > date(today.year - ADULT, today.month, min(today.day, 28))
 
 
 def check_source(client: Client, settings: Settings, checked: Checked) -> Checked:
@@ -265,8 +258,8 @@ def new_project(checked: Checked) -> NewProject:
         label=person.label or person.item,
         description=person.description,
         portrait_title=bare_title(person.portrait) or None,
-        born=_iso(person.born),
-        died=_iso(person.died),
+        born=iso(person.born),
+        died=iso(person.died),
         source_kind=checked.draft.kind,
         source=checked.source,
         source_text="\n".join(_lines(checked.draft.titles)) if is_list else None,
@@ -282,10 +275,3 @@ def _lines(titles: str) -> list[str]:
 
 def _left_out(branches: Sequence[Branch]) -> list[str]:
     return [branch.title for branch in branches if not branch.kept]
-
-
-def _iso(when: PartialDate | None) -> str | None:
-    """2001-05-11, 2001-05 or 2001, as precise as Wikidata knows; None for what is vaguer or before our era."""
-    if when is None or when.precision < 9 or when.earliest.year == 1:
-        return None
-    return when.earliest.isoformat()[: {9: 4, 10: 7}.get(when.precision, 10)]

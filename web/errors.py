@@ -11,7 +11,7 @@ from database import DatabaseError, DatabaseUnavailable, Duplicate
 from store.errors import Gone, NotFound, Stale
 from web import words
 from web.access import NotAllowed, SignInNeeded
-from web.text import gettext
+from web.text import gettext, lazy_gettext
 from wiki.errors import AuthorizationLost, SignInFailed, Wait, WikiError
 
 log = logging.getLogger(__name__)
@@ -67,13 +67,21 @@ def _gone(_error: Exception) -> Answer:
     )
 
 
-def _not_allowed(_error: Exception) -> Answer:
-    return answer(
-        403,
-        "not_allowed",
-        gettext("Not allowed"),
-        gettext("Only an owner of this project may do that. Its owners are listed on the project page."),
-    )
+_NOT_ALLOWED = {
+    "owner_only": lazy_gettext("Only an owner of this project may do that. Its owners are listed on the project page."),
+    "sender_only": lazy_gettext("Only the person under whose account this is sent may do that."),
+    "admin_only": lazy_gettext("This is for the administrators of this site."),
+    "not_admitted": lazy_gettext(
+        "This account may not use this site. If you think that is a mistake, write to its operator (see Privacy)."
+    ),
+    "barred": lazy_gettext(
+        "Nobody may look for this person here. What was sent can be undone, and the project can be deleted; nothing else."
+    ),
+}
+
+
+def _not_allowed(error: NotAllowed) -> Answer:
+    return answer(403, error.reason, gettext("Not allowed"), str(_NOT_ALLOWED[error.reason]))
 
 
 def _stale(error: Stale) -> Answer:

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from store import projects, users
 from store.projects import Project, ProjectSettings
 from web import access, report
+from web.access import NotAllowed
 from web.charts import FARTHEST, NEAREST
 from web.errors import BadInput
 from web.services import transaction
@@ -150,7 +151,8 @@ def status(project_id: int) -> Response:
     if wanted not in said:
         raise BadInput(gettext("A project can be active, paused or completed."), "status")
     with transaction() as db:
-        access.owner(db, project_id)
+        if access.owner(db, project_id).barred:
+            raise NotAllowed("barred")
         projects.set_status(db, project_id, wanted)  # type: ignore[arg-type]
     flash(said[wanted], "good")
     return redirect(url_for("settings.page", project_id=project_id))

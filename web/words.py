@@ -66,6 +66,7 @@ _SENTENCES: dict[str, Lazy] = {
     "tried_often": lazy_gettext("It was tried several times without success. It comes again in a few minutes."),
     "file_busy": lazy_gettext("Another edit of this file is on its way. This one follows."),
     "not_approved": lazy_gettext("The approval was taken back before it was sent."),
+    "barred": lazy_gettext("Nobody may look for this person here any more."),
     "asked_again": lazy_gettext("It was taken back on Commons, and you were asked again."),
     # a project
     "project_deleted": lazy_gettext("The project was deleted."),

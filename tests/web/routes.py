@@ -47,6 +47,10 @@ def owners(status: int = 200, **more: Any) -> Row:
     return Row((SIGN_IN, 404, 404, 403, status), **more)
 
 
+def admins(status: int = 200, **more: Any) -> Row:
+    return Row((SIGN_IN, 403, status, 403, 403), **more)
+
+
 def script(row: Row) -> Row:
     return replace(row, script=True)
 
@@ -81,6 +85,9 @@ TABLE: dict[str, Row] = {
     "POST account.sign_out": everybody(302),
     "POST account.sign_out_everywhere": signed_in(302),
     "GET account.page": signed_in(200),
+    "GET admin.page": admins(),
+    "POST admin.block": admins(303, body=lambda case: {"item": "Q1", "reason": "objects"}),
+    "POST admin.unblock": admins(303),
     "GET batches.page": members(),
     "GET batches.listed": script(members()),
     "GET batches.state": script(members()),

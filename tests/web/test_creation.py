@@ -14,7 +14,7 @@ from store import projects
 from store.projects import Project
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
-from web import draft
+from wiki.ages import may_be_minor
 from wiki.wikidata import PartialDate, Person
 
 
@@ -197,4 +197,4 @@ TODAY = date(2026, 6, 15)
 )
 def test_minors(time: str, precision: int, died: PartialDate | None, refused: bool):
     someone = Person("Q1", "X", "", True, "", "", PartialDate(time, precision), died)
-    assert draft.may_be_minor(someone, TODAY) is refused
+    assert may_be_minor(someone, TODAY) is refused

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from database import Database
 from sandbox.server import Sandbox
 from store import asking, faces, files, projects
 from store.faces import Box
+from tests import servers
 from tests.browser.classify_page import Classify, eventually
 from tests.browser.conftest import Opener, Site
 
@@ -813,3 +815,32 @@ def test_a_browser_that_keeps_nothing_says_so(open_page: Opener, labelling: Labe
     page.unroute("**/answers")
     page.evaluate("dispatchEvent(new Event('online'))")
     eventually(lambda: list(labelling.standing()) == given, "saved all the same")
+
+
+def test_a_corrected_box_is_read_by_a_worker_within_seconds(
+    site: Site, database: Database, sandbox: Sandbox, open_page: Opener, pictures: list[dict[str, Any]], tmp_path: Path
+):
+    """All real: the worker finds the face, the question is about it, the box is corrected, the worker encodes it anew."""
+    labelling = fill(site.settings, database, pictures, 1)
+    portrait = next(one for one in pictures if one["imageinfo"][0]["height"] > one["imageinfo"][0]["width"])
+    with database.transaction() as db:
+        db.execute("DELETE FROM project_files")
+        db.execute("DELETE FROM questions")
+        title = portrait["title"].removeprefix("File:")
+        files.add_to_project(db, labelling.project_id, [(portrait["pageid"], title)], "source", 9000)
+    worker = servers.worker(site.settings, "worker-1", tmp_path)
+    try:
+        classify = Classify(open_page(f"/projects/{labelling.project_id}/classify", labelling.cookie()), labelling)
+        classify.page.set_default_timeout(60_000)
+        classify.face()
+        classify.page.keyboard.press("e")
+        classify.page.keyboard.press("ArrowRight")
+        classify.page.keyboard.press("Enter")
+        classify.hears("The face in your box was read")
+        with database.transaction() as db:
+            row = db.row(
+                "SELECT state, LENGTH(encoding) AS bytes FROM faces WHERE project_id = %s", (labelling.project_id,)
+            )
+        assert row == {"state": "encoded", "bytes": 512}
+    finally:
+        worker.stop()

@@ -10,7 +10,8 @@ parts search the same photographs in turns of BLOCK, so that whatever else the m
 * ours: vision.pool with HOG, a child a core. second_look: with CenterFace where HOG found none or several (the default).
 
 Both sides read renderings from a folder, as Wikimedia would give them: nothing is downloaded. images_per_s is by the clock
-on all cores, core_s_per_image what the part's processes spent: on a busy machine believe ratio_core_s. Exits 1 when a target is missed, 2 when there is no input.
+on all cores, core_s_per_image what the part's processes spent (on a busy machine believe ratio_core_s, not the clock).
+Exits 1 when a target is missed, 2 when there is no input.
 """
 
 from __future__ import annotations

@@ -57,8 +57,6 @@ def _settle(memory: int) -> None:
     os.setsid()
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.putenv(name, "1")
     LIBC.mallopt(M_ARENA_MAX, 1)  # one heap wastes less than one a thread
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

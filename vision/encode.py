@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -49,14 +50,17 @@ class Encoder:
         self._network = network
         self._mirror = mirror
 
-    def encode(self, chips: Image) -> Array:
-        """Aligned faces (n, 150, 150, 3) uint8 RGB to encodings (n, 128) float32."""
+    def encode(self, chips: Image, poor: Sequence[bool] | None = None) -> Array:
+        """Aligned faces (n, 150, 150, 3) uint8 RGB to encodings (n, 128) float32.
+
+        Those marked as `poor` (n) are not mirrored: they train nothing, and crowds are full of them.
+        """
         if not len(chips):
             return np.empty((0, 128), np.float32)
-        if not self._mirror:
+        mirrored = np.flatnonzero(~np.array(poor, bool)) if poor is not None else np.arange(len(chips))
+        if not self._mirror or not len(mirrored):
             return self._network(chips)
-        both = self._network(
-            np.ascontiguousarray(np.stack([chips, chips[:, :, ::-1]], axis=1).reshape(-1, *chips.shape[1:]))
-        )
-        mean: Array = both.reshape(len(chips), 2, -1).mean(axis=1)
-        return mean
+        both = self._network(np.concatenate([chips, chips[mirrored, :, ::-1]]))
+        encodings = both[: len(chips)]
+        encodings[mirrored] = (encodings[mirrored] + both[len(chips) :]) / 2
+        return encodings

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from vision.faces import Image
+from vision.align import Aligned
+from vision.decode import Picture
+from vision.faces import Box, Image
 
 # Measured by shrinking sharp faces: with the detail of 100 px left the encoding moves by 0.02, 60 px 0.10, 40 px 0.21,
 # 30 px 0.31, 20 px 0.45, where two people differ by 0.6 and more. Sharpness has a median of 0.11, 0.029, 0.011, 0.0055
@@ -25,6 +29,22 @@ def sharpness(chip: Image) -> float:
     return float(laplacian.var() / max(float(centre.var()), 1.0))
 
 
-def is_poor(native_px: float, sharp: float) -> bool:
-    """`native_px`: the face's size in pixels of the file, before any enlarging."""
-    return native_px < POOR_PX or sharp < POOR_SHARPNESS
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """`size_px`: the longer side of the box in the picture searched; `native_px`: in the file, before any enlarging."""
+
+    size_px: float
+    native_px: float
+    sharpness: float
+
+    @classmethod
+    def of(cls, picture: Picture, box: Box, aligned: Aligned) -> Quality:
+        """That of a face of a picture."""
+        size = max(box.width * picture.width, box.height * picture.height)
+        native = size * picture.native_side / max(picture.width, picture.height)
+        return cls(size, native, sharpness(aligned.chip))
+
+    @property
+    def poor(self) -> bool:
+        """Asked about last, and trains nothing."""
+        return self.native_px < POOR_PX or self.sharpness < POOR_SHARPNESS

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image as Pillow
 
-from vision import quality, weights
+from vision import weights
 from vision.align import Aligned, Aligner, hog_square
 from vision.centerface import CenterFaceDetector
 from vision.decode import Picture, decode
@@ -18,6 +18,7 @@ from vision.errors import ImageError
 from vision.faces import Array, Box, Face, Image, SearchResult
 from vision.found import Detector, Found, look
 from vision.hog import HogDetector
+from vision.quality import Quality
 from vision.settings import CENTERFACE, HOG, SearchSettings
 from vision.weights import WeightsError
 
@@ -67,13 +68,12 @@ class Searcher:
 
     def _faces(self, picture: Picture, found: Sequence[Found], boxes: Sequence[Box]) -> list[Face]:
         aligned = [self._aligner.align(picture, face) for face in found]
-        encodings = self._encoder.encode(_stacked(aligned))
-        return [self._face(picture, *parts) for parts in zip(found, boxes, aligned, encodings, strict=True)]
+        seen = [Quality.of(picture, *each) for each in zip(boxes, aligned, strict=True)]
+        encodings = self._encoder.encode(_stacked(aligned), [each.poor for each in seen])
+        parts = zip(found, boxes, aligned, seen, encodings, strict=True)
+        return [self._face(picture, *each) for each in parts]
 
-    def _face(self, picture: Picture, found: Found, box: Box, aligned: Aligned, encoding: Array) -> Face:
-        size = max(box.width * picture.width, box.height * picture.height)
-        native = size * picture.native_side / max(picture.width, picture.height)
-        sharp = quality.sharpness(aligned.chip)
+    def _face(self, picture: Picture, found: Found, box: Box, aligned: Aligned, seen: Quality, encoding: Array) -> Face:
         return Face(
             box=box,
             score=float(found.score),
@@ -81,10 +81,10 @@ class Searcher:
             landmarks=aligned.landmarks,
             encoding=encoding,
             encoder=self._settings.encoder_version,
-            size_px=size,
-            native_px=native,
-            sharpness=sharp,
-            poor=quality.is_poor(native, sharp),
+            size_px=seen.size_px,
+            native_px=seen.native_px,
+            sharpness=seen.sharpness,
+            poor=seen.poor,
             chip_jpeg=chip_jpeg(picture.rgb, box),
         )
 

@@ -27,7 +27,7 @@ def user_cache() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """`detector` is one of DETECTORS; `mirror` averages each encoding with that of the mirrored face."""
+    """`detector` is one of DETECTORS; `mirror` averages each encoding with that of the mirrored face (poor ones apart)."""
 
     detector: str = HOG_CENTERFACE
     mirror: bool = True

@@ -42,6 +42,7 @@ def centred(photos: Path, count: int) -> np.ndarray:
     return np.stack([np.asarray(Image.open(path).convert("RGB").crop((50, 50, 200, 200))) for path in paths])
 
 
+@pytest.mark.timeout(600)
 def test_agrees_with_dlib_on_200_faces(network, photos):
     chips = np.concatenate([aligned_faces(photos, 50), centred(photos, 150)])
     assert np.abs(network(chips) - DlibNetwork()(chips)).max() < AGREEMENT
@@ -71,6 +72,14 @@ def test_mirrored_faces_have_the_same_encoding_with_mirror_averaging(network, ph
     assert np.abs(plain.encode(chips) - plain.encode(flipped)).max() > 0.01
     mean = (plain.encode(chips) + plain.encode(flipped)) / 2
     assert np.abs(encoder.encode(chips) - mean).max() < AGREEMENT
+
+
+def test_poor_faces_are_not_mirrored(network, photos):
+    chips = centred(photos, 3)
+    mixed = Encoder(network, mirror=True).encode(chips, [True, False, True])
+    mirrored, plain = Encoder(network, mirror=True).encode(chips), Encoder(network, mirror=False).encode(chips)
+    assert np.abs(mixed - np.stack([plain[0], mirrored[1], plain[2]])).max() < AGREEMENT
+    assert np.abs(Encoder(network, mirror=True).encode(chips, [True] * 3) - plain).max() < AGREEMENT
 
 
 def test_no_faces_no_encodings(network):

@@ -119,6 +119,7 @@ def test_a_chip_at_the_edge_is_square_and_in_place():
         assert chip[75, 75, 0] > 200
 
 
+@pytest.mark.timeout(600)
 def test_every_awkward_file_ends_searched_or_with_a_reason(settings, photos):
     """In one child: none of these files may cost it, and none may need more than its memory or time."""
     pool = FacePool(1, settings)

@@ -1,11 +1,11 @@
 # The web process and the worker from one image; compose.yaml runs them.
-FROM python:3.12-slim-bookworm AS packages
+FROM python:3.11-slim-bookworm AS packages
 WORKDIR /app
 COPY requirements.txt ./
 COPY packages packages
 RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir -r requirements.txt
 
-FROM python:3.12-slim-bookworm
+FROM python:3.11-slim-bookworm
 RUN useradd --create-home --uid 10001 wikivisage
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 WIKIVISAGE_CACHE_DIR=/cache
 COPY --from=packages /opt/venv /opt/venv

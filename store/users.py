@@ -66,7 +66,9 @@ def get(db: Connection, user_id: int) -> User | None:
 
 
 def by_name(db: Connection, name: str) -> User | None:
-    """The user with this Wikimedia name who has signed in before, or None."""
+    """The user with this Wikimedia name who has signed in before, or None; a deleted account has none."""
+    if not name:
+        return None
     row = db.row(f"SELECT {_COLUMNS} FROM users WHERE name = %s ORDER BY seen_at DESC LIMIT 1", (name,))
     return _user(row) if row else None
 

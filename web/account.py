@@ -1,11 +1,13 @@
 """Signing in and out with a Wikimedia account, and the account's own page."""
 
+import json
 import time
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Response as Download
 from werkzeug.wrappers import Response
 
-from store import leaderboard, users
+from store import leaderboard, privacy, users
 from web import access, limits, urls
 from web.access import public
 from web.services import services, transaction
@@ -92,3 +94,40 @@ def page() -> str:
         standing = leaderboard.of_user(db, access.user().id)
         seen = users.last_seen(db, access.user().id)
     return render_template("account/page.html", standing=standing, seen=seen)
+
+
+@bp.get("/account/data.json")
+@limits.limiter.limit(limits.DOWNLOAD)
+def data() -> Download:
+    """All that is stored about the person who asks."""
+    with transaction() as db:
+        found = privacy.everything(db, access.user().id)
+    text = json.dumps(found, default=str, ensure_ascii=False, indent=1)
+    return Download(
+        text, mimetype="application/json", headers={"Content-Disposition": "attachment; filename=wikivisage.json"}
+    )
+
+
+@bp.get("/account/delete")
+def ask_delete() -> str:
+    """What goes with the account, what stays, and the name to type."""
+    return _ask_delete("")
+
+
+def _ask_delete(error: str) -> str:
+    with transaction() as db:
+        going = privacy.sole_projects(db, access.user().id)
+    return render_template("account/delete.html", going=going, error=error)
+
+
+@bp.post("/account/delete")
+def delete() -> Response | tuple[str, int]:
+    """End the account when its name was typed."""
+    typed = " ".join(request.form.get("confirm", "").replace("_", " ").split())
+    user = access.user()
+    if typed != " ".join(user.name.split()):
+        return _ask_delete(gettext("That is not your name. Nothing was deleted.")), 400
+    services().database.retry(lambda db: privacy.delete_account(db, user.id))
+    session.clear()
+    flash(gettext("Your account here is deleted. Your Wikimedia account and your edits there are untouched."), "good")
+    return redirect(url_for("pages.landing"))

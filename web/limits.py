@@ -13,6 +13,7 @@ from config import Settings
 DEFAULT = "1200 per minute"
 SIGN_IN = "30 per minute"
 LOOK_UP = "120 per minute"
+DOWNLOAD = "10 per minute"
 
 SMALL_BODY = 256 * 1024  # bytes; 1,000 chosen faces are 20 kB
 LARGE_BODY = 2 * 1024 * 1024  # a list of 9,000 titles; what was answered during hours without a network

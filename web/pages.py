@@ -8,6 +8,7 @@ from store import users
 from web import i18n, urls
 from web.access import public, without_user
 from web.assets import YEAR, serve, static_url
+from web.security import SESSION_DAYS
 from web.services import settings, transaction
 from web.text import gettext
 
@@ -27,7 +28,10 @@ def landing() -> str | Redirect:
 @public
 def privacy() -> str:
     """What is kept, why, for how long."""
-    return render_template("pages/privacy.html", contact=settings().contact)
+    return render_template(
+        "pages/privacy.html", contact=settings().contact, days=settings().retention_days, sealed=bool(settings().token_keys),
+        session_days=SESSION_DAYS,
+    )  # fmt: skip
 
 
 @bp.get("/help")

@@ -69,6 +69,7 @@ _SENTENCES: dict[str, Lazy] = {
     "barred": lazy_gettext("Nobody may look for this person here any more."),
     "asked_again": lazy_gettext("It was taken back on Commons, and you were asked again."),
     # a project
+    "account_deleted": lazy_gettext("The account under which it was sent was deleted here."),
     "project_deleted": lazy_gettext("The project was deleted."),
     "source_empty": lazy_gettext("The source holds no files at the moment. It is looked at again in an hour."),
     "category_empty": lazy_gettext("The category is empty at the moment. It is looked at again in an hour."),

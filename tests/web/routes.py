@@ -85,6 +85,9 @@ TABLE: dict[str, Row] = {
     "POST account.sign_out": everybody(302),
     "POST account.sign_out_everywhere": signed_in(302),
     "GET account.page": signed_in(200),
+    "GET account.data": signed_in(200),
+    "GET account.ask_delete": signed_in(200),
+    "POST account.delete": signed_in(400),  # without the right name; with it: tests/web/test_privacy.py
     "GET admin.page": admins(),
     "POST admin.block": admins(303, body=lambda case: {"item": "Q1", "reason": "objects"}),
     "POST admin.unblock": admins(303),

@@ -1,0 +1,109 @@
+"""What is stored about a volunteer: all of it to read, and its end. What others build on stays, without a name."""
+
+import secrets
+
+from database import Connection, Row
+from store import projects
+
+# What a volunteer said and did, by the column that names them. Tokens are in `users` alone, and never leave it.
+_OF_USER = {
+    "projects": "SELECT * FROM projects WHERE owner_id = %s",
+    "memberships": "SELECT * FROM project_members WHERE user_id = %s",
+    "answers": "SELECT * FROM answers WHERE user_id = %s ORDER BY id",
+    "approvals": "SELECT * FROM approvals WHERE user_id = %s ORDER BY project_id, page_id",
+    "boxes_drawn": """SELECT id, page_id, project_id, replaces, box_left, box_top, box_width, box_height, state, created_at
+                      FROM faces WHERE drawn_by = %s ORDER BY id""",
+    "batches": "SELECT * FROM batches WHERE user_id = %s ORDER BY id",
+    "edits": "SELECT * FROM edits WHERE user_id = %s ORDER BY id",
+    "statistics": "SELECT answers, matches, statements, projects FROM user_stats WHERE user_id = %s",
+    "items_blocked": "SELECT item, reason, added_at FROM blocked_items WHERE added_by = %s",
+}
+
+
+def everything(db: Connection, user_id: int) -> dict[str, list[Row]]:
+    """All rows about a volunteer, by what they are; of the tokens only whether there are any."""
+    account = db.rows(
+        """SELECT id, subject AS central_id, name, language, blocked, created_at, seen_at, access_token IS NOT NULL AS
+             permission_stored, token_expires_at FROM users WHERE id = %s""",
+        (user_id,),
+    )
+    return {"account": account} | {what: db.rows(sql, (user_id,)) for what, sql in _OF_USER.items()}
+
+
+def sole_projects(db: Connection, user_id: int) -> list[Row]:
+    """The projects (id, label) that go with the account: those without another owner."""
+    return db.rows(
+        """SELECT p.id, p.label FROM projects p WHERE p.owner_id = %s AND p.status <> 'deleted' AND NOT EXISTS (
+             SELECT 1 FROM project_members m WHERE m.project_id = p.id AND m.role = 'owner' AND m.user_id <> p.owner_id)
+           ORDER BY p.id""",
+        (user_id,),
+    )
+
+
+def delete_account(db: Connection, user_id: int) -> None:
+    """End an account: tokens, sessions, memberships and name go at once.
+
+    Projects pass to another owner, or are deleted where there is none. Answers stay in the projects of others, and edits in
+    the ledger, each under a nameless account of its own, so that the public edits do not lead to the answers. Statistics stay
+    without an account.
+    """
+    db.value("SELECT id FROM users WHERE id = %s FOR UPDATE", (user_id,))
+    for project_id in db.column("SELECT id FROM projects WHERE owner_id = %s ORDER BY id FOR UPDATE", (user_id,)):
+        _hand_over(db, project_id, user_id)
+    db.execute("DELETE FROM project_members WHERE user_id = %s", (user_id,))
+    _end_sending(db, user_id)
+    _rename(db, user_id, _nameless(db), (("answers", "user_id"), ("approvals", "user_id"), ("faces", "drawn_by")))
+    sender = _nameless(db)
+    _rename(db, user_id, sender, (("batches", "user_id"), ("edits", "user_id"), ("edits", "approved_by")))
+    db.execute("UPDATE projects SET owner_id = %s WHERE owner_id = %s", (sender, user_id))
+    db.execute(
+        "UPDATE search_turns t JOIN projects p ON p.id = t.project_id SET t.owner_id = p.owner_id WHERE t.owner_id = %s",
+        (user_id,),
+    )
+    db.execute("UPDATE user_stats SET user_id = NULL WHERE user_id = %s", (user_id,))
+    db.execute("UPDATE blocked_items SET added_by = NULL WHERE added_by = %s", (user_id,))
+    db.execute("DELETE FROM users WHERE id = %s", (user_id,))
+
+
+def _hand_over(db: Connection, project_id: int, user_id: int) -> None:
+    """To the owner who was invited first and has no such project yet; without one it is deleted."""
+    heir = db.value(
+        """SELECT m.user_id FROM project_members m JOIN projects p ON p.id = m.project_id
+           WHERE m.project_id = %s AND m.role = 'owner' AND m.user_id <> %s AND p.status <> 'deleted' AND NOT EXISTS (
+             SELECT 1 FROM projects t WHERE t.owner_id = m.user_id AND t.item = p.item AND t.source_kind = p.source_kind
+               AND t.source = p.source)
+           ORDER BY m.added_at, m.user_id LIMIT 1""",
+        (project_id, user_id),
+    )
+    if heir is not None:
+        db.execute("UPDATE projects SET owner_id = %s WHERE id = %s", (heir, project_id))
+    elif db.value("SELECT status <> 'deleted' FROM projects WHERE id = %s", (project_id,)):
+        projects.delete(db, project_id)
+
+
+def _end_sending(db: Connection, user_id: int) -> None:
+    """Nothing more is sent under the account. Of a request that is out now it will not be known what became of it."""
+    db.execute("DELETE FROM tasks WHERE kind = 'publish' AND subject_id = %s", (user_id,))
+    db.execute(
+        """UPDATE edits SET state = IF(state = 'queued', 'cancelled', 'failed'), error = 'account_deleted',
+             finished_at = NOW() WHERE user_id = %s AND state IN ('queued', 'sending')""",
+        (user_id,),
+    )
+    db.execute(
+        """UPDATE batches SET state = 'stopped', pause_reason = 'account_deleted', finished_at = NOW()
+           WHERE user_id = %s AND state IN ('running', 'paused')""",
+        (user_id,),
+    )
+
+
+def _nameless(db: Connection) -> int:
+    """An account that nobody can sign in to."""
+    return db.insert(
+        "INSERT INTO users (subject, name, created_at, seen_at) VALUES (%s, '', '2000-01-01', '2000-01-01')",
+        (f"deleted {secrets.token_hex(16)}",),
+    )
+
+
+def _rename(db: Connection, user_id: int, other: int, columns: tuple[tuple[str, str], ...]) -> None:
+    for table, column in columns:
+        db.execute(f"UPDATE {table} SET {column} = %s WHERE {column} = %s", (other, user_id))

@@ -5,7 +5,7 @@
 For each fault: a project with approved files is sent while the fault strikes, then calm returns (the cause of a lasting
 refusal is mended, the volunteer signs in again, failed edits are retried), and the wiki's own state is compared with the
 ledger. Exits with 1 unless each file carries the statement exactly once, nothing was reported that is not so, and nobody
-else's statement was touched. Waits pass 20 times as fast; requests, database and processes are real.
+else's statement was touched. Waits pass 200 times as fast; requests, database and processes are real.
 """
 
 import argparse

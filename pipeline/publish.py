@@ -33,6 +33,7 @@ LATER_SECONDS = 120.0  # when an edit that had its tries comes again
 BUSY_SECONDS = 3.0  # when another project's edit of the same file is out
 FRESH_SECONDS = 30.0  # how old what was read of a file may be when it is written
 TURN_SECONDS = 60.0  # then other users have theirs
+MOST_DOUBLINGS = 4  # of the pause after a wiki that is away, so that it ends at most 8 minutes after it is back
 MOST_REFUSALS = 5  # edits of a batch refused in a row: the wiki does not want them
 
 
@@ -48,7 +49,7 @@ def run(task: Task, tools: Tools) -> Outcome:
     except StopBatch as error:
         return sender.pause(error)
     except WikiError as error:
-        passing = of_wiki(error, task.attempts)
+        passing = of_wiki(error, 0 if sender.settled else min(task.attempts, MOST_DOUBLINGS))
         if isinstance(passing, Failed):  # without a pause nobody would know that nothing goes on
             return sender.pause(error)
         sender.patience.tell(passing.seconds, error.reason.value, error.lag if isinstance(error, Wait) else None)
@@ -62,6 +63,7 @@ class Sender:
 
     def __init__(self, task: Task, tools: Tools) -> None:
         self.patience = Patience(task, tools)
+        self.settled = 0  # edits in this turn
         self._task = task
         self._tools = tools
         self._user_id = task.subject_id
@@ -297,6 +299,7 @@ class Sender:
                 error=leave.reason,
             )
         )
+        self.settled += 1
         self._refusals.pop(edit.batch_id, None)
         if edit.action == "add" and leave.state == "done":
             self._unverified[edit.page_id] = leave.revision or 0

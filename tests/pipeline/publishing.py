@@ -86,16 +86,15 @@ class Job(Case):
     def _after(self, params: Mapping[str, Any]) -> None:
         self.after.get(len(self.writes) - 1, _nothing)(params)
 
-    def run(self, worker: str = "test") -> Outcome | None:
-        """Make all that waits due, claim the user's sending, run it and settle it."""
+    def run(self, worker: str = "test", attempts: int = 0) -> Outcome | None:
+        """Make all that waits due, claim the user's sending, run it and settle it; `attempts`: that failed before."""
         tools = self.tools(worker)
 
         def claim(db: Connection) -> tasks.Task | None:
             db.execute("UPDATE edits SET due_at = NOW() - INTERVAL 1 SECOND WHERE state IN ('queued', 'sending')")
             tasks.want(db, "publish", self.user_id)
-            db.execute(
-                "UPDATE tasks SET due_at = IF(subject_id = %s, NOW(3), NULL) WHERE kind = 'publish'", (self.user_id,)
-            )
+            due = "UPDATE tasks SET due_at = IF(subject_id = %s, NOW(3), NULL), attempts = %s WHERE kind = 'publish'"
+            db.execute(due, (self.user_id, attempts))
             return tasks.claim(db, "publish", worker)
 
         task = self.database.retry(claim)

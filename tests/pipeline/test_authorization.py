@@ -20,6 +20,12 @@ def grants(job: Job) -> int:
         return len([grant for grant in job.wiki.sandbox.world.state.grants if grant.user == "Alice"])
 
 
+def refreshes(job: Job) -> int:
+    """How often anybody came to the wiki's OAuth endpoints."""
+    with job.wiki.sandbox.world.lock:
+        return job.wiki.sandbox.world.counts.requests["oauth"]
+
+
 def expire(job: Job) -> None:
     job.sql("UPDATE users SET token_expires_at = NOW() - INTERVAL 1 MINUTE")
 
@@ -49,7 +55,7 @@ def test_the_refreshed_tokens_are_sealed_and_kept_for_the_next(job: Job):
 def test_of_many_processes_one_refreshes(job: Job):
     """The others wait for its tokens: a second refresh with the same token would kill both."""
     expire(job)
-    before, found = grants(job), []
+    before, asked, found = grants(job), refreshes(job), []
     job.wiki.faults({"kind": "slow", "match": {"path": "access_token"}, "count": 1, "seconds": 0.3})
     sign = HurriedStop(5.0)
     tools = [replace(job.tools(), stop=sign, clock=sign.clock) for _ in range(6)]
@@ -61,7 +67,7 @@ def test_of_many_processes_one_refreshes(job: Job):
         thread.join(20)
     assert len(found) == 6
     assert len(set(found)) == 1
-    assert grants(job) == before + 1
+    assert (grants(job), refreshes(job)) == (before + 1, asked + 1)
 
 
 def test_no_lock_is_held_while_the_wiki_is_asked(job: Job):

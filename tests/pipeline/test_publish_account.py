@@ -81,6 +81,27 @@ def test_a_read_only_wiki_puts_the_batch_off_and_says_so(job: Job):
     assert job.states(batch) == {"done": 3}
 
 
+def test_pauses_grow_only_while_nothing_gets_through(job: Job):
+    """Eight minutes at the most, however long the wiki was away; and half a minute once something was written."""
+    job.send()
+    job.wiki.faults({"kind": "too_many_requests", "match": {"action": "^wbget"}, "count": None})
+    outcome = job.run(attempts=9)
+    assert isinstance(outcome, Retry)
+    assert outcome.seconds == 480
+    job.wiki.calm()
+    long = {
+        "kind": "too_many_requests",
+        "match": {"action": "wbeditentity"},
+        "retry_after": "61",
+        "skip": 1,
+        "count": 1,
+    }
+    job.wiki.faults(long)
+    outcome = job.run(attempts=9)
+    assert isinstance(outcome, Retry)
+    assert outcome.seconds <= 61
+
+
 def test_the_account_s_own_rate_limit_is_read_and_kept(job_of: Callable[[int], Job]):
     """Of two in a minute one is left to the volunteer; while we wait for the next minute the pages say why."""
     job = job_of(2)

@@ -604,16 +604,19 @@ def test_the_keys_are_listed_and_can_be_switched_off(start: Start, labelling: La
     classify = start()
     face = classify.face()
     page = classify.page
+    opened = page.locator("dialog#keys[open]")
     page.keyboard.press("?")
-    page.locator("dialog#keys[open]").wait_for()
+    opened.wait_for()
     page.keyboard.press("y")  # not in the dialog
     page.uncheck("#keys-on")
     page.keyboard.press("Escape")
+    opened.wait_for(state="detached")
     page.keyboard.press("y")
     assert classify.face() == face
     page.keyboard.press("?")
     page.check("#keys-on")
     page.keyboard.press("Escape")
+    opened.wait_for(state="detached")
     classify.press("y")
     classify.settle()
     assert labelling.standing() == {face: "target"}

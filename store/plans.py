@@ -65,7 +65,6 @@ _VERDICT = """CASE WHEN a.suspended THEN 'overwritten' WHEN f.state = 'gone' THE
 # Takes the project twice.
 _PLAN = f"""FROM approvals a JOIN files f ON f.page_id = a.page_id
   JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id
-  LEFT JOIN users u ON u.id = a.user_id
   LEFT JOIN predictions r ON r.project_id = a.project_id AND r.face_id = a.face_id
   LEFT JOIN ({_EDITS}) w ON w.page_id = a.page_id WHERE a.project_id = %s"""
 
@@ -89,12 +88,15 @@ def plan_counts(db: Connection, project_id: int) -> dict[str, int]:
 def plan(db: Connection, project_id: int, verdicts: Sequence[str], limit: int, offset: int = 0) -> list[Planned]:
     """Approved files with one of the verdicts, the least certain first."""
     rows = db.rows(
-        f"""SELECT planned.*, c.face_id IS NOT NULL AS has_chip, LEFT(COALESCE(h.sha1, ''), 8) AS version,
+        f"""SELECT planned.page_id, planned.title, planned.face_id, planned.kind, COALESCE(u.name, '') AS approved_by,
+              planned.probability, planned.prominent, planned.verdict, c.face_id IS NOT NULL AS has_chip,
+              LEFT(COALESCE(h.sha1, ''), 8) AS version,
               (SELECT e.error FROM edits e WHERE e.page_id = planned.page_id AND e.project_id = %s AND e.action = 'add'
                  AND e.state IN ('failed', 'skipped') ORDER BY e.id DESC LIMIT 1) AS earlier
-            FROM (SELECT * FROM (SELECT a.page_id, f.title, a.face_id, a.kind, COALESCE(u.name, '') AS approved_by,
+            FROM (SELECT * FROM (SELECT a.page_id, f.title, a.face_id, a.kind, a.user_id,
                 COALESCE(r.probability, a.probability) AS probability, a.prominent, {_VERDICT} AS verdict {_PLAN}) every
               WHERE verdict IN ({marks(verdicts)}) ORDER BY kind = 'alone', probability, page_id LIMIT %s OFFSET %s) planned
+            LEFT JOIN users u ON u.id = planned.user_id
             LEFT JOIN faces h ON h.id = planned.face_id LEFT JOIN face_chips c ON c.face_id = planned.face_id
             ORDER BY kind = 'alone', probability, page_id""",
         (project_id, project_id, project_id, *verdicts, limit, offset),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from store.batches import Batch
 from store.edits import Edit
 from web import words
+from web.formats import number
 from web.text import gettext, ngettext
 
 # In the order in which a page lists them.
@@ -77,8 +78,7 @@ def waiting(batch: Batch) -> str:
         return ""
     parts = [words.reason(batch.waiting_why)] if batch.waiting_why else []
     if batch.waiting_lag:
-        lag = f"{batch.waiting_lag:.1f}".rstrip("0").rstrip(".")
-        parts.append(gettext("They lag by %(seconds)s seconds.", seconds=lag))
+        parts.append(gettext("They lag by %(seconds)s seconds.", seconds=number(round(batch.waiting_lag, 1))))
     parts.append(ngettext("Goes on in %(num)d second.", "Goes on in %(num)d seconds.", batch.waiting_seconds))
     return " ".join(parts)
 

@@ -1,5 +1,6 @@
 """The review: a grid of faces by what is known of them, where suggestions are approved and answers put right."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -25,7 +26,7 @@ from web.text import gettext, ngettext
 
 bp = Blueprint("review", __name__, url_prefix="/projects/<int:project_id>")
 
-PAGE = 96  # faces: whole rows of 2, 3, 4, 6, 8, 12
+PAGE = 72  # faces: whole rows of 2, 3, 4, 6, 8, 9, 12
 LISTED = 1000
 Given = TypeVar("Given")
 Answer = Response | dict[str, Any]
@@ -49,9 +50,8 @@ def _shown(db: Connection, project_id: int) -> Shown:
     """What the address asks for; a page beyond the last is the last."""
     view = chosen.view()
     project, role = member(db, project_id)
-    matches = review.matches(db, project_id)
-    counts = review.counts(db, project_id) | {"matches": matches.faces}
-    pages = max(1, -(-counts[view.show] // PAGE))
+    counts = review.counts(db, project_id, _last_answer(project))
+    pages = max(1, -(-counts.faces[view.show] // PAGE))
     view = View(view.show, view.sort, min(view.page, pages))
     listed = review.ids(db, project_id, view.show, view.sort, PAGE, (view.page - 1) * PAGE)
     return Shown(
@@ -59,11 +59,17 @@ def _shown(db: Connection, project_id: int) -> Shown:
         role,
         view,
         pages,
-        counts,
-        matches,
+        counts.faces,
+        counts.matches,
         review.faces(db, project_id, listed),
         review.now(db).isoformat(),
     )
+
+
+def _last_answer(project: Project) -> int:
+    """The newest answer that the last run of the model knew; 0 before the first run."""
+    told: dict[str, Any] = json.loads(project.model_json) if project.model_json else {}
+    return int(told.get("answers", {}).get("last", 0))
 
 
 def _grid(shown: Shown) -> str:

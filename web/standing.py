@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
-from flask_babel import format_percent
+from flask_babel import format_percent, get_locale
 
 from store.review import Face, Show
+from web.formats import number
 from web.text import gettext
 
 Kind = Literal["yes", "no", "open", "again", "bulk", "bootstrap", "match", "no-match", "unsure", "new"]
@@ -63,16 +65,20 @@ def certainty(probability: float | None) -> str:
     """A probability in tenths of a percent, rounded down: the model is never certain. Empty where there is none."""
     if probability is None:
         return ""
-    return str(format_percent(min(math.floor(probability * 1000) / 1000, 0.999), format="#,##0.0%"))
+    return _tenths(min(math.floor(probability * 1000), 999), str(get_locale()))
+
+
+@lru_cache(4096)
+def _tenths(number: int, _language: str) -> str:
+    """A number of tenths of a percent as the language writes it: the same for many faces of a page."""
+    return str(format_percent(number / 1000, format="#,##0.0%"))
 
 
 def wrong(expected: float) -> str:
     """How many wrong ones are to be expected, in words."""
     if expected < 0.05:
         return gettext("hardly any")
-    if expected < 9.95:
-        return gettext("about %(number)s", number=f"{expected:.1f}".rstrip("0").rstrip("."))
-    return gettext("about %(number)s", number=str(round(expected)))
+    return gettext("about %(number)s", number=number(round(expected, 1) if expected < 9.95 else round(expected)))
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def test_a_redrawn_face_is_seen_once(case: Case, alice: Browser, database: Datab
             sha1=None,
         )
         assert [face.face_id for face in review.faces(db, case.project_id, [case.face(5), drawn])] == [drawn]
-        assert review.counts(db, case.project_id)["drawn"] == 1
+        assert review.counts(db, case.project_id).faces["drawn"] == 1
     listed = everything(alice, case)
     assert drawn in {face["face"] for face in listed}
     assert case.face(5) not in {face["face"] for face in listed}
@@ -319,3 +319,46 @@ def questions(case: Case) -> int:
         row = db.row("SHOW GLOBAL STATUS LIKE 'Com_select'")
     assert row is not None
     return int(row["Value"])
+
+
+def all_counted_as_listed(case: Case, last_answer: int) -> None:
+    """Counts come from indices, lists from the rows: they must agree."""
+    with case.database.transaction() as db:
+        counted = review.counts(db, case.project_id, last_answer)
+        listed = {show: len(review.ids(db, case.project_id, show, "newest", 1000)) for show in review.SHOWS}
+        whole = review.matches(db, case.project_id)
+    assert counted.faces == listed
+    assert counted.matches.faces == whole.faces
+    assert counted.matches.expected_wrong == pytest.approx(whole.expected_wrong, abs=1e-6)
+
+
+def test_counts_agree_with_lists_while_the_model_is_behind(case: Case, alice: Browser):
+    known = case.value("SELECT MAX(id) FROM answers")
+    all_counted_as_listed(case, known)
+    alice.send(case.url("/review/approve"), {"faces": [case.face(5)]})
+    case.say(6, "other")
+    case.say(8, "target")
+    all_counted_as_listed(case, known)
+    case.execute("UPDATE labels SET suspended = 1 WHERE face_id = %s", case.face(0))
+    case.execute(
+        "INSERT INTO predictions VALUES (%s, %s, %s, 0.4, 0.97, 'match', 2)",
+        case.project_id,
+        case.face(0),
+        case.page(0),
+    )
+    all_counted_as_listed(case, known)
+
+
+def test_counts_agree_where_another_face_of_an_approved_file_is_likelier(
+    database: Database, cast: Cast, alice: Browser
+):
+    case = make_case(database, cast.project_id, {"Alice": cast.alice.id}, 2, each=2)
+    for page, (one, two) in case.faces.items():
+        for face, chance in ((one, 0.9), (two, 0.95)):
+            case.execute(
+                "INSERT INTO predictions VALUES (%s, %s, %s, 0.4, %s, 'match', 1)", case.project_id, face, page, chance
+            )
+    alice.send(case.url("/review/approve"), {"faces": [case.face(0)]})
+    all_counted_as_listed(case, 0)
+    with case.database.transaction() as db:
+        assert review.counts(db, case.project_id).matches.faces == 2

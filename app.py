@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.serving import WSGIRequestHandler
 
 import config
 import web
@@ -57,5 +58,12 @@ def __getattr__(name: str) -> Any:
     return globals()["app"]
 
 
+class Quiet(WSGIRequestHandler):
+    """Logs addresses without their query: that of the sign-in carries a code (for gunicorn: gunicorn.conf.py)."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        self.log("info", '"%s %s" %s', self.command, self.path.partition("?")[0], code)
+
+
 if __name__ == "__main__":
-    from_environment().run(host="127.0.0.1", port=config.load().port, threaded=True)
+    from_environment().run(host="127.0.0.1", port=config.load().port, threaded=True, request_handler=Quiet)

@@ -58,6 +58,7 @@ class Connection:
 
     def __init__(self, raw: Any, *, skip_locked: bool) -> None:
         self._raw = raw
+        self._last: dict[str, None] = {}
         self.for_update = "FOR UPDATE SKIP LOCKED" if skip_locked else "FOR UPDATE"
 
     def execute(self, sql: str, args: Sequence[Any] | None = None) -> int:
@@ -65,6 +66,17 @@ class Connection:
         with self._raw.cursor() as cursor:
             count: int = cursor.execute(sql, args)
             return count
+
+    def at_the_end(self, sql: str) -> None:
+        """Run a statement just before the commit, once, however often it is asked for: of a row that everybody writes, so
+        that nobody holds it while they wait for others."""
+        self._last[sql] = None
+
+    def end(self) -> None:
+        """Run what was left for the end."""
+        for sql in self._last:
+            self.execute(sql)
+        self._last.clear()
 
     def insert(self, sql: str, args: Sequence[Any] | None = None) -> int:
         """Run an INSERT; returns the AUTO_INCREMENT id. Raises Duplicate."""
@@ -151,7 +163,9 @@ class Database:
         try:
             raw = self._pool.connection()
             raw.begin()
-            yield Connection(raw, skip_locked=self._knows_skip_locked(raw))
+            connection = Connection(raw, skip_locked=self._knows_skip_locked(raw))
+            yield connection
+            connection.end()
             raw.commit()
         except pymysql.err.MySQLError as error:
             _roll_back(raw)

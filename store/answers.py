@@ -73,9 +73,12 @@ def record(db: Connection, project_id: int, user_id: int, given: Sequence[NewAns
     for answer in fresh:
         _check(db, project_id, answer, {face.id for face in visible[answer.page_id]})
     differs = _who_differs(db, project_id, user_id, fresh)
+    # Read apart: within the INSERT it would lock the files, which whoever searches them holds.
+    rows = db.rows(f"SELECT page_id, sha1 FROM files WHERE page_id IN ({marks(page_ids)})", page_ids)
+    today = {row["page_id"]: row["sha1"] for row in rows}
     db.many(
         """INSERT INTO answers (project_id, user_id, client_id, step, page_id, face_id, answer, twice, other_item, reason,
-             sha1) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, COALESCE(%s, (SELECT sha1 FROM files WHERE page_id = %s)))""",
+             sha1) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
             (
                 project_id,
@@ -88,8 +91,7 @@ def record(db: Connection, project_id: int, user_id: int, given: Sequence[NewAns
                 answer.twice,
                 answer.other_item,
                 answer.reason,
-                answer.sha1,
-                answer.page_id,
+                answer.sha1 or today[answer.page_id],
             )
             for answer in fresh
         ],
@@ -174,9 +176,9 @@ def _fresh(db: Connection, user_id: int, given: Sequence[NewAnswer]) -> list[New
 
 
 def _lock(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
-    """Serialise answers about the same files; in key order, so that two steps never deadlock."""
+    """Serialise answers about the same files; in key order and by the same index, so that two steps never deadlock."""
     locked = db.column(
-        f"""SELECT page_id FROM project_files WHERE project_id = %s AND page_id IN ({marks(page_ids)})
+        f"""SELECT page_id FROM project_files FORCE INDEX (PRIMARY) WHERE project_id = %s AND page_id IN ({marks(page_ids)})
             ORDER BY page_id FOR UPDATE""",
         (project_id, *page_ids),
     )

@@ -203,7 +203,11 @@ def draw(
 
     Raises NotFound (file not of the project), Stale ("box" outside the picture or too small; "face" to replace is gone).
     """
-    if not db.value("SELECT 1 FROM project_files WHERE project_id = %s AND page_id = %s", (project_id, page_id)):
+    looks = db.value(
+        "SELECT 1 FROM project_files FORCE INDEX (PRIMARY) WHERE project_id = %s AND page_id = %s FOR UPDATE",
+        (project_id, page_id),
+    )
+    if not looks:
         raise NotFound(f"file {page_id}")
     inside = 0 <= box.left <= 1 - box.width + 1e-9 and 0 <= box.top <= 1 - box.height + 1e-9
     if not inside or box.width < SMALLEST_BOX or box.height < SMALLEST_BOX:

@@ -72,7 +72,7 @@ def add_to_project(
     )
     fresh = [row for row in found if row[0] not in known]
     taken = fresh[: max(0, limit - have)]
-    titles = [row for row in found if row[0] in known] + taken
+    titles = sorted([row for row in found if row[0] in known] + taken)  # locked in this order, as everybody does
     db.many(
         """INSERT INTO files (page_id, title, search_due_at) VALUES (%s, %s, NOW())
            ON DUPLICATE KEY UPDATE title = VALUES(title)""",
@@ -84,13 +84,14 @@ def add_to_project(
     )
     if known and origin == "source":
         db.execute(
-            f"UPDATE project_files SET in_source = 1, origin = 'source' WHERE project_id = %s AND origin <> 'portrait' "
-            f"AND page_id IN ({marks(list(known))})",
+            "UPDATE project_files FORCE INDEX (PRIMARY) SET in_source = 1, origin = 'source' "
+            f"WHERE project_id = %s AND origin <> 'portrait' AND page_id IN ({marks(list(known))})",
             (project_id, *known),
         )
     if known and origin == "portrait":
         db.execute(
-            f"UPDATE project_files SET origin = 'portrait' WHERE project_id = %s AND page_id IN ({marks(list(known))})",
+            "UPDATE project_files FORCE INDEX (PRIMARY) SET origin = 'portrait' "
+            f"WHERE project_id = %s AND page_id IN ({marks(list(known))})",
             (project_id, *known),
         )
     want_search(db, [page_id for page_id, _ in taken])
@@ -102,12 +103,13 @@ def want_search(db: Connection, page_ids: Sequence[int]) -> None:
     if not page_ids:
         return
     db.execute(
-        f"""UPDATE files SET state = 'waiting', search_due_at = NOW(), attempts = 0 WHERE page_id IN ({marks(page_ids)})
-            AND state = 'searched' AND EXISTS (SELECT 1 FROM faces f WHERE f.page_id = files.page_id AND f.state = 'dropped')""",
+        f"""UPDATE files FORCE INDEX (PRIMARY) SET state = 'waiting', search_due_at = NOW(), attempts = 0
+            WHERE page_id IN ({marks(page_ids)}) AND state = 'searched'
+              AND EXISTS (SELECT 1 FROM faces f WHERE f.page_id = files.page_id AND f.state = 'dropped')""",
         page_ids,
     )
     db.execute(
-        f"""UPDATE project_files pf JOIN files f ON f.page_id = pf.page_id
+        f"""UPDATE files f FORCE INDEX (PRIMARY) STRAIGHT_JOIN project_files pf FORCE INDEX (by_page) ON pf.page_id = f.page_id
             SET pf.search_due_at = IF(f.lease_token IS NULL, f.search_due_at, f.leased_at + {EXPIRY})
             WHERE f.page_id IN ({marks(page_ids)}) AND f.state = 'waiting'""",
         page_ids,
@@ -137,7 +139,8 @@ def search_again(db: Connection, page_ids: Sequence[int]) -> None:
     """Queue files anew whatever their state (overwritten, new detector, a person asks for another try)."""
     if page_ids:
         db.execute(
-            f"UPDATE files SET state = 'waiting', search_due_at = NOW(), attempts = 0 WHERE page_id IN ({marks(page_ids)})",
+            f"UPDATE files FORCE INDEX (PRIMARY) SET state = 'waiting', search_due_at = NOW(), attempts = 0 "
+            f"WHERE page_id IN ({marks(page_ids)})",
             page_ids,
         )
         want_search(db, page_ids)
@@ -147,6 +150,18 @@ def get(db: Connection, page_ids: Sequence[int]) -> dict[int, File]:
     """Files by page id."""
     rows = db.rows(f"SELECT {_COLUMNS} FROM files WHERE page_id IN ({marks(page_ids)})", page_ids)
     return {row["page_id"]: File(**row) for row in rows}
+
+
+def lock(db: Connection, page_ids: Sequence[int]) -> None:
+    """Lock files until the transaction ends, for whoever is about to write their rows in project_files first.
+
+    Everybody locks in this order: files, project_files, faces and what follows from them, tasks, the signal; and the rows
+    of project_files by the primary key where the project is known, for another index is another lock.
+    """
+    db.rows(
+        f"SELECT page_id FROM files FORCE INDEX (PRIMARY) WHERE page_id IN ({marks(page_ids)}) ORDER BY page_id FOR UPDATE",
+        page_ids,
+    )
 
 
 def projects_of(db: Connection, page_ids: Sequence[int]) -> list[int]:
@@ -226,7 +241,7 @@ def stated(db: Connection, project_id: int, page_ids: Sequence[int]) -> set[int]
 def mark_stated(db: Connection, project_id: int, stated: Sequence[tuple[int, str | None]]) -> None:
     """Note that Commons states the person in these files (page id, statement GUID where known)."""
     db.many(
-        """UPDATE project_files SET stated = 1, stated_id = COALESCE(%s, stated_id), stated_at = NOW()
+        """UPDATE project_files FORCE INDEX (PRIMARY) SET stated = 1, stated_id = COALESCE(%s, stated_id), stated_at = NOW()
            WHERE project_id = %s AND page_id = %s""",
         [(statement, project_id, page_id) for page_id, statement in stated],
     )
@@ -235,7 +250,7 @@ def mark_stated(db: Connection, project_id: int, stated: Sequence[tuple[int, str
 def mark_unstated(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
     """Note that Commons does not state the person in these files."""
     db.execute(
-        f"""UPDATE project_files SET stated = 0, stated_id = NULL, stated_at = NOW()
+        f"""UPDATE project_files FORCE INDEX (PRIMARY) SET stated = 0, stated_id = NULL, stated_at = NOW()
             WHERE project_id = %s AND page_id IN ({marks(page_ids)})""",
         (project_id, *page_ids),
     )
@@ -244,6 +259,7 @@ def mark_unstated(db: Connection, project_id: int, page_ids: Sequence[int]) -> N
 def left_source(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
     """Note files that are no longer in the category."""
     db.execute(
-        f"UPDATE project_files SET in_source = 0 WHERE project_id = %s AND origin = 'source' AND page_id IN ({marks(page_ids)})",
+        "UPDATE project_files FORCE INDEX (PRIMARY) SET in_source = 0 "
+        f"WHERE project_id = %s AND origin = 'source' AND page_id IN ({marks(page_ids)})",
         (project_id, *page_ids),
     )

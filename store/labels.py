@@ -111,8 +111,10 @@ def _overwritten(facts: FileFacts, answer: Standing) -> bool:
 
 def rebuild(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
     """Derive and store labels and approvals of files anew; edits that wait but lost their approval are cancelled."""
-    for page_id, derived in _derive_all(db, project_id, page_ids).items():
-        _store_labels(db, project_id, page_id, derived)
+    derivations = _derive_all(db, project_id, page_ids)
+    stored = _stored(db, project_id, list(derivations))
+    for page_id, derived in derivations.items():
+        _store_labels(db, project_id, page_id, derived, stored[page_id])
         _store_approval(db, project_id, page_id, derived)
 
 
@@ -136,8 +138,9 @@ def _derive_all(db: Connection, project_id: int, page_ids: Sequence[int]) -> dic
         return {}
     listed = marks(page_ids)
     facts = db.rows(
-        f"""SELECT pf.page_id, pf.stated, pf.origin, f.sha1 FROM project_files pf JOIN files f ON f.page_id = pf.page_id
-            WHERE pf.project_id = %s AND pf.page_id IN ({listed}) FOR UPDATE""",
+        f"""SELECT pf.page_id, pf.stated, pf.origin, (SELECT f.sha1 FROM files f WHERE f.page_id = pf.page_id) AS sha1
+            FROM project_files pf FORCE INDEX (PRIMARY)
+            WHERE pf.project_id = %s AND pf.page_id IN ({listed}) ORDER BY pf.page_id FOR UPDATE""",
         (project_id, *page_ids),
     )
     visible = faces.of_files(db, project_id, page_ids)
@@ -157,18 +160,38 @@ def _derive_all(db: Connection, project_id: int, page_ids: Sequence[int]) -> dic
     return derived
 
 
-def _store_labels(db: Connection, project_id: int, page_id: int, derived: Derived) -> None:
-    db.execute("DELETE FROM labels WHERE project_id = %s AND page_id = %s", (project_id, page_id))
+def _stored(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, set[FaceLabel]]:
+    """The labels of files as they are."""
+    found: dict[int, set[FaceLabel]] = {page_id: set() for page_id in page_ids}
+    for row in db.rows(
+        f"""SELECT page_id, face_id, label, source, answer_id, suspended FROM labels
+            WHERE project_id = %s AND page_id IN ({marks(page_ids)})""",
+        (project_id, *page_ids),
+    ):
+        page_id = row.pop("page_id")
+        found[page_id].add(FaceLabel(**{**row, "suspended": bool(row["suspended"])}))
+    return found
+
+
+def _store_labels(db: Connection, project_id: int, page_id: int, derived: Derived, stored: set[FaceLabel]) -> None:
+    """Write what differs, row by row: a DELETE that looks for rows locks those of other files on its way."""
+    gone = {item.face_id for item in stored} - {item.face_id for item in derived.labels}
+    db.many(
+        "DELETE FROM labels WHERE project_id = %s AND face_id = %s", [(project_id, face_id) for face_id in sorted(gone)]
+    )
     db.many(
         """INSERT INTO labels (project_id, face_id, page_id, label, source, answer_id, suspended)
-           VALUES (%s, %s, %s, %s, %s, %s, %s)""",
+           VALUES (%s, %s, %s, %s, %s, %s, %s)
+           ON DUPLICATE KEY UPDATE page_id = VALUES(page_id), label = VALUES(label), source = VALUES(source),
+             answer_id = VALUES(answer_id), suspended = VALUES(suspended)""",
         [
             (project_id, item.face_id, page_id, item.label, item.source, item.answer_id, item.suspended)
             for item in derived.labels
+            if item not in stored
         ],
     )
     db.execute(
-        "UPDATE project_files SET file_answer = %s WHERE project_id = %s AND page_id = %s",
+        "UPDATE project_files FORCE INDEX (PRIMARY) SET file_answer = %s WHERE project_id = %s AND page_id = %s",
         (derived.file_answer, project_id, page_id),
     )
 
@@ -183,24 +206,30 @@ def _store_approval(db: Connection, project_id: int, page_id: int, derived: Deri
                  sha1 = VALUES(sha1), suspended = VALUES(suspended)""",
             (project_id, page_id, approval.face_id, approval.user_id, approval.sha1, approval.suspended),
         )
-    else:
-        db.execute(
-            """DELETE a FROM approvals a WHERE a.project_id = %s AND a.page_id = %s AND (a.kind = 'alone'
-                 OR EXISTS (SELECT 1 FROM labels l WHERE l.project_id = a.project_id AND l.face_id = a.face_id
-                            AND l.source = 'human' AND l.label <> 'target')
-                 OR NOT EXISTS (SELECT 1 FROM faces f WHERE f.id = a.face_id AND f.state <> 'gone')
-                 OR EXISTS (SELECT 1 FROM project_files pf WHERE pf.project_id = a.project_id AND pf.page_id = a.page_id
-                            AND pf.file_answer = 'not_shown'))""",
-            (project_id, page_id),
-        )
-        db.execute(
-            """UPDATE approvals a JOIN files f ON f.page_id = a.page_id
-               SET a.suspended = COALESCE(a.sha1 <> f.sha1, 0) WHERE a.project_id = %s AND a.page_id = %s""",
-            (project_id, page_id),
-        )
+    elif db.value("SELECT 1 FROM approvals WHERE project_id = %s AND page_id = %s", (project_id, page_id)):
+        _review_bulk(db, project_id, page_id)
     db.execute(
         """UPDATE edits SET state = 'cancelled', finished_at = NOW(), error = 'not_approved'
            WHERE project_id = %s AND page_id = %s AND action = 'add' AND state = 'queued' AND NOT EXISTS
              (SELECT 1 FROM approvals a WHERE a.project_id = %s AND a.page_id = %s AND NOT a.suspended)""",
         (project_id, page_id, project_id, page_id),
+    )
+
+
+def _review_bulk(db: Connection, project_id: int, page_id: int) -> None:
+    """Of an approval that follows from no answer: whether it still may stand, and whether the file is still the same."""
+    db.execute(
+        """DELETE a FROM approvals a WHERE a.project_id = %s AND a.page_id = %s AND (a.kind = 'alone'
+             OR EXISTS (SELECT 1 FROM labels l WHERE l.project_id = a.project_id AND l.face_id = a.face_id
+                        AND l.source = 'human' AND l.label <> 'target')
+             OR NOT EXISTS (SELECT 1 FROM faces f WHERE f.id = a.face_id AND f.state <> 'gone')
+             OR EXISTS (SELECT 1 FROM project_files pf WHERE pf.project_id = a.project_id AND pf.page_id = a.page_id
+                        AND pf.file_answer = 'not_shown'))""",
+        (project_id, page_id),
+    )
+    # Read apart: a joined UPDATE would lock the file, which whoever searches it holds.
+    sha1 = db.value("SELECT sha1 FROM files WHERE page_id = %s", (page_id,))
+    db.execute(
+        "UPDATE approvals SET suspended = COALESCE(sha1 <> %s, 0) WHERE project_id = %s AND page_id = %s",
+        (sha1, project_id, page_id),
     )

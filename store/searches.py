@@ -43,7 +43,8 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
     limit = _portion(db, len(due), limit) if len(due) < limit * 4 else limit
     # Few rows locked, in key order: two workers that see the same candidates queue up instead of deadlocking.
     page_ids = db.column(
-        f"""SELECT page_id FROM files WHERE page_id IN ({marks(due)}) AND state = 'waiting' AND search_due_at <= NOW()
+        f"""SELECT page_id FROM files FORCE INDEX (PRIMARY) WHERE page_id IN ({marks(due)}) AND state = 'waiting'
+              AND search_due_at <= NOW()
               AND (lease_token IS NULL OR leased_at < NOW() - {EXPIRY})
             ORDER BY page_id LIMIT %s {db.for_update}""",
         (*due, limit),
@@ -57,11 +58,12 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
         return None
     token = secrets.token_bytes(16)
     db.execute(
-        f"UPDATE files SET lease_token = %s, lease_worker = %s, leased_at = NOW() WHERE page_id IN ({marks(page_ids)})",
+        f"UPDATE files FORCE INDEX (PRIMARY) SET lease_token = %s, lease_worker = %s, leased_at = NOW() "
+        f"WHERE page_id IN ({marks(page_ids)})",
         (token, worker, *page_ids),
     )
     db.execute(
-        f"UPDATE project_files SET search_due_at = NOW() + {EXPIRY} WHERE page_id IN ({marks(page_ids)}) "
+        f"UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NOW() + {EXPIRY} WHERE page_id IN ({marks(page_ids)}) "
         "AND search_due_at IS NOT NULL",
         page_ids,
     )
@@ -77,12 +79,17 @@ def _portion(db: Connection, due: int, limit: int) -> int:
 
 def _mend_due(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
     """Copy the due times of files again, so that a copy that was wrong can never hold up a project."""
+    still = db.column(
+        "SELECT page_id FROM files FORCE INDEX (PRIMARY) "
+        f"WHERE page_id IN ({marks(page_ids)}) ORDER BY page_id {db.for_update}",
+        page_ids,
+    )
     db.execute(
-        f"""UPDATE project_files pf JOIN files f ON f.page_id = pf.page_id
+        f"""UPDATE files f FORCE INDEX (PRIMARY) STRAIGHT_JOIN project_files pf FORCE INDEX (PRIMARY) ON pf.page_id = f.page_id
             SET pf.search_due_at = IF(f.state <> 'waiting', NULL,
               IF(f.lease_token IS NULL OR f.leased_at < NOW() - {EXPIRY}, f.search_due_at, f.leased_at + {EXPIRY}))
-            WHERE pf.project_id = %s AND pf.page_id IN ({marks(page_ids)})""",
-        (project_id, *page_ids),
+            WHERE pf.project_id = %s AND pf.page_id IN ({marks(still)})""",
+        (project_id, *still),
     )
 
 
@@ -129,11 +136,13 @@ def give_back(db: Connection, lease: SearchLease) -> None:
     )
     if ours:
         db.execute(
-            f"UPDATE files SET lease_token = NULL, lease_worker = NULL, leased_at = NULL WHERE page_id IN ({marks(ours)})",
+            "UPDATE files FORCE INDEX (PRIMARY) SET lease_token = NULL, lease_worker = NULL, leased_at = NULL "
+            f"WHERE page_id IN ({marks(ours)})",
             ours,
         )
         db.execute(
-            f"UPDATE project_files SET search_due_at = NOW() WHERE page_id IN ({marks(ours)}) AND search_due_at IS NOT NULL",
+            f"UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NOW() "
+            f"WHERE page_id IN ({marks(ours)}) AND search_due_at IS NOT NULL",
             ours,
         )
         turns.wait_for(db, ours)
@@ -142,6 +151,8 @@ def give_back(db: Connection, lease: SearchLease) -> None:
 def describe(db: Connection, lease: SearchLease, seen: Seen) -> None:
     """Store what the wiki says of a leased file. Raises LeaseLost."""
     hold(db, lease, seen.page_id)
+    # Before its faces, as everybody does (files.lock).
+    db.rows("SELECT 1 FROM project_files FORCE INDEX (by_page) WHERE page_id = %s FOR UPDATE", (seen.page_id,))
     db.execute(
         """UPDATE files SET title = %s, sha1 = %s, size_bytes = %s, width = %s, height = %s, uploaded_at = %s,
              thumb_url = %s, description = %s, taken_on = %s WHERE page_id = %s""",
@@ -171,7 +182,7 @@ def searched(
              face_count = %s, lease_token = NULL, lease_worker = NULL, leased_at = NULL WHERE page_id = %s""",
         (width, height, detector, faces, page_id),
     )
-    db.execute("UPDATE project_files SET search_due_at = NULL WHERE page_id = %s", (page_id,))
+    db.execute("UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NULL WHERE page_id = %s", (page_id,))
 
 
 def failed(
@@ -194,7 +205,8 @@ def failed(
         (state, error[:64], detail[:255], again_in, page_id),
     )
     db.execute(
-        "UPDATE project_files SET search_due_at = NOW() + INTERVAL %s SECOND WHERE page_id = %s", (again_in, page_id)
+        "UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NOW() + INTERVAL %s SECOND WHERE page_id = %s",
+        (again_in, page_id),
     )
     turns.wait_for(db, [page_id])
 

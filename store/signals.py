@@ -4,8 +4,8 @@ from database import Connection
 
 
 def wake(db: Connection) -> None:
-    """Tell waiting workers that there is something to do."""
-    db.execute("UPDATE signals SET counter = counter + 1 WHERE id = 1")
+    """Tell waiting workers that there is something to do, once this transaction is through."""
+    db.at_the_end("UPDATE signals SET counter = counter + 1 WHERE id = 1")
 
 
 def read(db: Connection) -> int:

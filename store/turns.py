@@ -13,12 +13,16 @@ def wait_for(db: Connection, page_ids: Sequence[int]) -> None:
     """Let every project that looks at one of the files, and waits for it, have a turn by then."""
     if not page_ids:
         return
-    db.execute(
-        f"""INSERT INTO search_turns (project_id, owner_id, due_at)
-            SELECT p.id, p.owner_id, MIN(pf.search_due_at) FROM project_files pf JOIN projects p ON p.id = pf.project_id
-            WHERE pf.page_id IN ({marks(page_ids)}) AND pf.search_due_at IS NOT NULL GROUP BY p.id, p.owner_id ORDER BY p.id
-            ON DUPLICATE KEY UPDATE due_at = LEAST(COALESCE(due_at, VALUES(due_at)), VALUES(due_at))""",
+    # Read apart: within the INSERT it would lock what it reads.
+    rows = db.rows(
+        f"""SELECT p.id, p.owner_id, MIN(pf.search_due_at) AS due FROM project_files pf JOIN projects p ON p.id = pf.project_id
+            WHERE pf.page_id IN ({marks(page_ids)}) AND pf.search_due_at IS NOT NULL GROUP BY p.id, p.owner_id ORDER BY p.id""",
         list(page_ids),
+    )
+    db.many(
+        """INSERT INTO search_turns (project_id, owner_id, due_at) VALUES (%s, %s, %s)
+           ON DUPLICATE KEY UPDATE due_at = LEAST(COALESCE(due_at, VALUES(due_at)), VALUES(due_at))""",
+        [(row["id"], row["owner_id"], row["due"]) for row in rows],
     )
 
 

@@ -7,6 +7,7 @@ from database import Connection, marks
 from store import turns
 
 DEAD_AFTER = "INTERVAL 60 SECOND"
+_FREE = "lease_token = NULL, lease_worker = NULL, leased_at = NULL"
 
 
 @dataclass(frozen=True)
@@ -55,18 +56,32 @@ def bury(db: Connection) -> list[str]:
 def release(db: Connection, workers: list[str]) -> None:
     """Free every claim of these workers."""
     for worker in workers:
-        page_ids = db.column("SELECT page_id FROM files WHERE lease_worker = %s ORDER BY page_id FOR UPDATE", (worker,))
-        for table in ("files", "faces", "tasks"):
-            db.execute(
-                f"UPDATE {table} SET lease_token = NULL, lease_worker = NULL, leased_at = NULL WHERE lease_worker = %s",
-                (worker,),
-            )
-        db.execute(
-            f"UPDATE project_files SET search_due_at = NOW() WHERE search_due_at IS NOT NULL AND page_id IN ({marks(page_ids)})",
-            page_ids,
+        _free_files(db, worker)
+        # Through the few drawn faces that wait: there is no index for all the others.
+        drawn = db.column(
+            "SELECT id FROM faces WHERE project_id IS NOT NULL AND state = 'waiting' AND lease_worker = %s", (worker,)
         )
-        turns.wait_for(db, page_ids)
+        db.execute(f"UPDATE faces SET {_FREE} WHERE id IN ({marks(drawn)}) AND lease_worker = %s", (*drawn, worker))
+        db.execute(f"UPDATE tasks SET {_FREE} WHERE lease_worker = %s", (worker,))
         db.execute("DELETE FROM file_locks WHERE lease_worker = %s", (worker,))
+
+
+def _free_files(db: Connection, worker: str) -> None:
+    """By the primary key, in the order in which everybody locks (files.lock)."""
+    claimed = db.column("SELECT page_id FROM files WHERE lease_worker = %s", (worker,))
+    ours = db.column(
+        f"""SELECT page_id FROM files FORCE INDEX (PRIMARY) WHERE page_id IN ({marks(claimed)}) AND lease_worker = %s
+            ORDER BY page_id FOR UPDATE""",
+        (*claimed, worker),
+    )
+    if ours:
+        db.execute(f"UPDATE files FORCE INDEX (PRIMARY) SET {_FREE} WHERE page_id IN ({marks(ours)})", ours)
+        db.execute(
+            f"""UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NOW()
+                WHERE page_id IN ({marks(ours)}) AND search_due_at IS NOT NULL""",
+            ours,
+        )
+        turns.wait_for(db, ours)
 
 
 def all_seen(db: Connection) -> list[Worker]:

@@ -10,6 +10,7 @@ else's statement was touched. Waits pass 200 times as fast; requests, database a
 
 import argparse
 import json
+import logging
 import random
 import sys
 import tempfile
@@ -49,11 +50,13 @@ def play(fault: Fault, files: int, shop: Workshop, seed: int) -> tuple[Row, str]
     scene = Scene(case, shop, random.Random(seed))
     started = time.monotonic()
     fault.strike(scene)
+    armed, struck = _faults(shop.wiki)
     scene.batch_id = case.send()
     senders = [] if fault.process else [case.sender(f"bench-{number}") for number in range(fault.senders)]
     _settle(case)
     reported_while = _false_reports(case, shop.wiki, scene.batch_id)
     refused = _refused(case, scene.batch_id)
+    never = armed and _faults(shop.wiki)[1] == struck
     shop.wiki.calm()
     fault.mend(scene)
     for _ in range(2):  # the wiki may have said no before every page was tried
@@ -64,9 +67,16 @@ def play(fault: Fault, files: int, shop: Workshop, seed: int) -> tuple[Row, str]
         thread.join(LONGEST_SECONDS)
     for sender in senders:
         sender.stop()
-    unsaid = int(fault.refused and not refused)
-    row = _judge(fault, scene, time.monotonic() - started, reported_while + unsaid)
-    return row, ", ".join(refused) if refused or not unsaid else "nothing, although it was refused"
+    unsaid = fault.refused and not refused
+    row = _judge(fault, scene, time.monotonic() - started, reported_while + unsaid + never)
+    notes = ["the fault never struck"] * never + ["nothing, although it was refused"] * unsaid
+    return row, ", ".join(refused + notes)
+
+
+def _faults(wiki: Wiki) -> tuple[bool, int]:
+    """Whether faults of the wiki wait, and how often any has struck."""
+    found = wiki.state()["faults"]
+    return bool(found["waiting"]), sum(found["struck"].values())
 
 
 def _settle(case: Case) -> None:
@@ -136,6 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
+    logging.getLogger("pipeline").setLevel(logging.ERROR)
     print("command: python -m bench.publish_faults", *(arguments if arguments is not None else sys.argv[1:]))
     chosen = [fault for fault in FAULTS if not options.only or any(part in fault.name for part in options.only)]
     print(f"{'fault':46} files  once twice miss false others   s  shown to the volunteer")

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.publishing import ITEM, VOLUNTEER, Case, Wiki, Workshop
 from config import Settings
+from store import projects
 from tests import servers
 
 LONGEST_SECONDS = 120.0
@@ -58,8 +59,9 @@ class Scene:
 
 
 def of_wiki(name: str, *faults: dict[str, Any]) -> Fault:
-    """A fault that the sandbox plays some times and that passes by itself."""
-    return Fault(name, lambda scene: scene.wiki.faults(*faults))
+    """A fault that the sandbox plays some times, the first time for certain, and that passes by itself."""
+    certain = [{**fault, "count": 1, "probability": 1.0} for fault in faults]
+    return Fault(name, lambda scene: scene.wiki.faults(*certain, *faults))
 
 
 def lasting(name: str, kind: str, **more: Any) -> Fault:
@@ -147,6 +149,8 @@ def kill_workers(count: int) -> Callable[["Scene"], None]:
 
     def strike(scene: Scene) -> None:
         folder = Path(tempfile.mkdtemp(prefix="wikivisage-bench-"))
+        with scene.case.database.transaction() as db:  # nothing but sending is to be done: nobody is in these pictures
+            projects.set_status(db, scene.case.project_id, "completed")
 
         def work() -> None:
             running = {

@@ -140,7 +140,7 @@ def uuid(said: Any) -> str:
 
 def number(said: Any) -> int:
     """A row's id, as a number or as a form has it. Raises BadInput."""
-    if isinstance(said, str) and said.isascii() and said.isdecimal():
+    if isinstance(said, str) and said.isascii() and said.isdecimal() and len(said) < 20:
         said = int(said)
     if isinstance(said, bool) or not isinstance(said, int) or not 0 < said < 2**63:
         raise _unusable()

@@ -44,11 +44,11 @@ class World:
     def browser(self, person: str) -> Browser:
         return Browser(self.app, self.people[person])
 
-    def url(self, route: str, *, foreign: bool = False, **given: Any) -> str:
-        """The route's address in Alice's project; `foreign`: with ids of Charlie's inside it."""
+    def value(self, name: str, *, foreign: bool = False) -> Any:
+        """What stands for an argument of an address; `foreign`: of Charlie's."""
         inside = self.foreign if foreign else self.case
         values: dict[str, Any] = {
-            "project_id": self.case.project_id,
+            "project_id": inside.project_id,
             "user_id": self.people["stranger" if foreign else "labeller"].id,  # type: ignore[union-attr]
             "face_id": inside.face(1),
             "page_id": inside.page(1),
@@ -56,11 +56,17 @@ class World:
             "version": "0",
             "name": "nothing.css",
             "item": "Q404",
-        } | given
+        }
+        return values[name]
+
+    def url(self, route: str, *, foreign: bool = False, **given: Any) -> str:
+        """The route's address in Alice's project; `foreign`: with ids of Charlie's inside it."""
         endpoint = route.split()[1]
         with self.app.test_request_context():
             rule = next(rule for rule in self.app.url_map.iter_rules() if rule.endpoint == endpoint)
-            return str(self.app.url_for(endpoint, **{name: values[name] for name in rule.arguments}))
+            values = {name: self.value(name, foreign=foreign and name != "project_id") for name in rule.arguments}
+            known = {name: given[name] for name in given if name in rule.arguments}
+            return str(self.app.url_for(endpoint, **{**values, **known}))
 
     def ask(self, person: str, route: str, row: Row, url: str) -> TestResponse:
         """What the person gets, with a right CSRF token."""
@@ -175,14 +181,14 @@ def _with_numbers(world: World, route: str, number: int) -> str:
 def test_other_peoples_ids_in_what_is_sent(world: World, route: str):
     """Nothing of Charlie's changes, whatever Alice sends about his faces, files and edits."""
     row = TABLE[route]
-    theirs = _of(world, world.foreign)
+    theirs = state_of(world, world.foreign)
     browser, body = world.browser("owner"), row.body(world.foreign)
     answer = browser.send(world.url(route), body) if row.script else browser.post(world.url(route), **body)
     assert answer.status_code < 500, answer.text
-    assert _of(world, world.foreign) == theirs
+    assert state_of(world, world.foreign) == theirs
 
 
-def _of(world: World, case: Case) -> list[Any]:
+def state_of(world: World, case: Case) -> list[Any]:
     """All that is kept of a project and of its files."""
     found: list[Any] = []
     with world.database.transaction() as db:

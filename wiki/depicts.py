@@ -115,7 +115,12 @@ def new_statement_id(page_id: int, uuid: UUID) -> str:
 
 def summary_words(action: Literal["add", "remove", "qualify", "duplicate"], item: str, label: str) -> str:
     """What an edit's summary says of it, in English as everybody on Commons reads it."""
-    verbs = {"add": "depicts", "remove": "does not depict", "qualify": "position of", "duplicate": "second statement of"}
+    verbs = {
+        "add": "depicts",
+        "remove": "does not depict",
+        "qualify": "position of",
+        "duplicate": "second statement of",
+    }
     return f"{verbs[action]} [[d:{item}|{label}]], seen with WikiVisage"
 
 

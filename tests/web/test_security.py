@@ -127,7 +127,13 @@ def test_every_answer_carries_the_headers(production: Flask, cast: Cast, route: 
     endpoint = route.split()[1]
     rule = next(rule for rule in production.url_map.iter_rules() if rule.endpoint == endpoint)
     ids = dict.fromkeys(("user_id", "face_id", "page_id", "batch_id"), 1)
-    values: dict[str, Any] = {**ids, "project_id": cast.project_id, "version": "0", "name": "css/base.css", "item": "Q1"}
+    values: dict[str, Any] = {
+        **ids,
+        "project_id": cast.project_id,
+        "version": "0",
+        "name": "css/base.css",
+        "item": "Q1",
+    }
     with production.test_request_context():
         url = production.url_for(endpoint, **{name: values[name] for name in rule.arguments})
     browser = Browser(production, cast.alice)

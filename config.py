@@ -232,6 +232,9 @@ class Settings:
         "WIKIVISAGE_RETENTION_DAYS", 90.0, _days, "days until encodings that no project uses are dropped; 0: never"
     )
 
+    metrics_port: int = _setting(
+        "WIKIVISAGE_METRICS_PORT", 0, _whole(0, 65535), "port on which a worker answers /metrics (Prometheus); 0: none"
+    )
     log_level: str = _setting("WIKIVISAGE_LOG_LEVEL", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "log level")
 
     @classmethod

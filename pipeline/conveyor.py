@@ -139,7 +139,8 @@ class Conveyor:
             self._loads.append(load)
         with self._yard.doing.at(f"detect {lease.project_id}"):
             try:
-                jobs = detect.look_up(lease, self._tools)
+                with self._tools.metrics.timed("look_up"):
+                    jobs = detect.look_up(lease, self._tools)
             except WikiError as error:
                 self._give_up_lease(load, error)
                 return
@@ -176,7 +177,8 @@ class Conveyor:
             self._done(load)
             return
         try:
-            data = detect.fetch(job, self._tools)
+            with self._tools.metrics.timed("download"):
+                data = detect.fetch(job, self._tools)
         except WikiError as error:
             self._tools.check()
             self._fail(load, job, error)
@@ -197,9 +199,11 @@ class Conveyor:
             self._done(load)
             return
         try:
-            with self._yard.doing.at(f"search for {job.lease.project_id}"):
+            with self._yard.doing.at(f"search for {job.lease.project_id}"), self._tools.metrics.timed("search"):
                 result = self._tools.pool.search(data)
-            load.touched.update(detect.keep(job, result, self._tools))
+            with self._tools.metrics.timed("store"):
+                load.touched.update(detect.keep(job, result, self._tools))
+            self._tools.metrics.file("searched")
             load.searched += 1
         except PoolStopped:
             raise Stopped from None

@@ -68,7 +68,9 @@ def look_up(lease: SearchLease, tools: Tools) -> list[Job]:
             fail(lease, page_id, error, tools)
             continue
         job = Job(lease, info, url)
-        if not settled_before(job, tools):
+        if settled_before(job, tools):
+            tools.metrics.file("known")
+        else:
             jobs.append(job)
     return jobs
 
@@ -180,6 +182,8 @@ def fail(lease: SearchLease, page_id: int, why: Exception | MissingFile, tools: 
         tools.run(work)
     except LeaseLost:
         return
+    tools.metrics.file("failed")
+    tools.metrics.error("detect", reason)
     log.info("not searched: %s %s", reason, detail, extra={"stage": "detect", "file": page_id})
 
 

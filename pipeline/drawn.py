@@ -86,7 +86,8 @@ def _info(page_id: int, width: int, tools: Tools) -> FileInfo:
 
 def _one(drawn: DrawnFace, data: bytes, tools: Tools) -> None:
     box = Box(drawn.box.left, drawn.box.top, drawn.box.width, drawn.box.height)
-    found = found_face(tools.pool.encode(data, box))
+    with tools.metrics.timed("encode"):
+        found = found_face(tools.pool.encode(data, box))
 
     def work(db: Connection) -> None:
         faces.encoded(db, drawn, found)
@@ -96,6 +97,7 @@ def _one(drawn: DrawnFace, data: bytes, tools: Tools) -> None:
 
 
 def _not(drawn: Sequence[DrawnFace], error: Exception, passing: bool, tools: Tools) -> None:
+    tools.metrics.error("drawn", type(error).__name__)
     log.info("not encoded: %s", error, extra={"stage": "drawn", "file": drawn[0].page_id})
 
     def work(db: Connection) -> None:

@@ -97,7 +97,8 @@ def run_stage(task: Task, stage: Stage, tools: Tools) -> Outcome | None:
     """The stage's outcome, also where it raised; None where the claim was lost, so that there is nothing to settle."""
     extra = {"stage": task.kind, ("user" if task.kind == "publish" else "project"): task.subject_id}
     try:
-        return stage(task, tools)
+        with tools.metrics.timed(task.kind):
+            return stage(task, tools)
     except Stopped:
         return Waiting()
     except LeaseLost:
@@ -120,6 +121,8 @@ def settle(task: Task, outcome: Outcome | None, tools: Tools) -> None:
     except LeaseLost:
         log.warning("the claim was lost before it was settled", extra=extra)
         return
+    if isinstance(outcome, Retry | Failed):
+        tools.metrics.error(task.kind, outcome.reason)
     level = logging.DEBUG if isinstance(outcome, Done) else logging.INFO
     log.log(level, "%s", outcome, extra=extra)
 

@@ -47,6 +47,8 @@ class Runner:
         threads: list[threading.Thread] = []
         try:
             self._tools.run(self._register)
+            if self._tools.settings.metrics_port:
+                self._tools.metrics.serve(self._tools.settings.metrics_port, self._tools.database, self._tools.pool)
             threads += self._lanes()
             for thread in threads:
                 thread.start()

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import config
 from config import VERSION, Settings
 from database import Connection, Database, DatabaseUnavailable
+from pipeline.metrics import Metrics
 from pipeline.outcome import Stopped
 from store import tokens
 from vision.pool import FacePool
@@ -39,6 +40,7 @@ class Tools:
     stop: threading.Event
     clock: Callable[[], float] = time.monotonic
     rng: random.Random = field(default_factory=random.Random)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def run(self, work: Callable[[Connection], Value]) -> Value:
         """Run SQL in a transaction of its own; while the database is away, wait for it. Raises Stopped.

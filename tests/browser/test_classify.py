@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -370,6 +371,9 @@ def test_undo_on_another_device(start: Start, labelling: Labelling):
     laptop.page.reload()
     laptop.face()
     laptop.page.keyboard.press("u")
+    deadline = time.monotonic() + 20  # the steps of the other device are fetched first
+    while len(labelling.standing()) > 1 and time.monotonic() < deadline:
+        laptop.page.wait_for_timeout(50)
     laptop.settle()
     assert labelling.standing() == {given[0]: "target"}
     assert laptop.face() == given[1]
@@ -614,7 +618,8 @@ def test_the_keys_are_listed_and_can_be_switched_off(start: Start, labelling: La
     page.keyboard.press("y")
     assert classify.face() == face
     page.keyboard.press("?")
-    page.check("#keys-on")
+    opened.wait_for()
+    page.check("#keys-on", timeout=30_000)
     page.keyboard.press("Escape")
     opened.wait_for(state="detached")
     classify.press("y")

@@ -84,6 +84,7 @@ class FacePool:
         self._idle: list[SearchProcess] = []
         self._children: set[SearchProcess] = set()
         self._slots = children
+        self._urgent = 0  # boxes drawn by hand that wait for a child: somebody looks at the screen
         self._counts: Counter[str] = Counter()
 
     @property
@@ -96,7 +97,7 @@ class FacePool:
         return cast(SearchResult, self._ask(image, None))
 
     def encode(self, image: bytes, box: Box) -> Face:
-        """The face in a box drawn by hand; waits for a free child. Raises SearchError."""
+        """The face in a box drawn by hand; waits for a free child, ahead of all searches. Raises SearchError."""
         return cast(Face, self._ask(image, box))
 
     def stats(self) -> PoolStats:
@@ -138,7 +139,7 @@ class FacePool:
         return answer
 
     def _ask_one(self, image: bytes, box: Box | None) -> SearchResult | Face | SearchError:
-        taken = self._take()
+        taken = self._take(urgent=box is not None)
         worn = True
         try:
             answer, worn = taken.ask(image, box)
@@ -161,10 +162,13 @@ class FacePool:
         with self._changed:
             self._counts[name] += 1
 
-    def _take(self) -> SearchProcess:
+    def _take(self, urgent: bool) -> SearchProcess:
         """An idle child, or a new one while there are fewer than there may be."""
         with self._changed:
-            self._changed.wait_for(lambda: self._slots > 0 or self._stopping.is_set())
+            self._urgent += urgent
+            self._changed.wait_for(lambda: self._stopping.is_set() or self._mine(urgent))
+            self._urgent -= urgent
+            self._changed.notify_all()
             if self._stopping.is_set():
                 raise PoolStopped("The search was stopped before this picture was begun.")
             self._slots -= 1
@@ -178,6 +182,10 @@ class FacePool:
         except BaseException:
             self._free_slot()
             raise
+
+    def _mine(self, urgent: bool) -> bool:
+        """Whether a child is free for one who waits."""
+        return self._slots > 0 and (urgent or not self._urgent)
 
     def _started(self) -> SearchProcess:
         with self._starting:  # so that the weights are made ready once
@@ -214,7 +222,7 @@ class FacePool:
     def _free_slot(self) -> None:
         with self._changed:
             self._slots += 1
-            self._changed.notify()
+            self._changed.notify_all()
 
     def _replaced(self, child: SearchProcess, why: str) -> None:
         child.end(STOP_S)

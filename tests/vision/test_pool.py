@@ -65,6 +65,28 @@ def test_one_child_serves_many_pictures(pool):
     assert pool.search(b"fine").width == pool.search(b"fine").width != os.getpid()
 
 
+def test_a_drawn_box_does_not_wait_behind_searches(pool):
+    pool.search(b"fine")  # so that the child is there
+    order: list[str] = []
+
+    def search() -> None:
+        pool.search(b"slow")
+        order.append("searched")
+
+    def encode() -> None:
+        with pytest.raises(ImageError):
+            pool.encode(b"fine", Box(0.1, 0.1, 0.5, 0.5))
+        order.append("encoded")
+
+    with ThreadPoolExecutor(6) as threads:
+        done = [threads.submit(search) for _ in range(5)]
+        time.sleep(0.2)  # one is searched, four wait
+        done.append(threads.submit(encode))
+        for each in done:
+            each.result(30)
+    assert order == ["searched", "encoded", *["searched"] * 4]
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [

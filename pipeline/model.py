@@ -12,7 +12,7 @@ from pipeline import permission, report
 from pipeline.known import Gathered, Memory
 from pipeline.outcome import Done, Finished, Outcome, Waiting
 from pipeline.tools import Tools
-from store import predictions, projects, tasks
+from store import modelling, predictions, projects, tasks
 from store.predictions import Prediction, Question
 from store.projects import Project
 from store.tasks import Task
@@ -53,6 +53,10 @@ class Model:
             return Finished()
         if project.status not in ("active", "completed") or permission.barred(project, tools):
             return Waiting()
+        if project.status == "completed" and tools.run(lambda db: modelling.any_dropped(db, project.id)):
+            # Without its encodings the model would take back what it found; once it is active they are computed again.
+            log.info("left as it was: encodings were dropped", extra=_extra(project))
+            return Done()
         gathered = tools.run(lambda db: self._memory.gather(db, project.id))
         before = self._stored(project, tools)
         found = matching.infer(

@@ -51,6 +51,11 @@ def fingerprint(db: Connection, project_id: int) -> tuple[int, int]:
     return int(row["faces"]), int(row["sum"])
 
 
+def any_dropped(db: Connection, project_id: int) -> bool:
+    """Whether encodings of the project's faces were dropped since it was last active (store/purging.py)."""
+    return bool(db.value(f"SELECT 1 {_FACES} AND f.state = 'dropped' LIMIT 1", (project_id, project_id, project_id)))
+
+
 def faces(db: Connection, project_id: int) -> list[FaceRow]:
     """Every visible face, in the order of its id."""
     rows = db.rows(

@@ -8,9 +8,9 @@ import pytest
 from database import Database
 from pipeline import purge
 from pipeline.model import Model
-from pipeline.outcome import Finished
+from pipeline.outcome import Done, Finished
 from pipeline.tools import Tools
-from store import answers, faces, files, projects, purging, tasks
+from store import answers, faces, files, projects, purging, searches, tasks
 from store.answers import NewAnswer
 from tests.pipeline.conftest import Run, claimed
 from tests.pipeline.support import new_project, new_user, rows, value
@@ -125,3 +125,22 @@ def test_encodings_that_nobody_uses_are_dropped(database: Database, tools: Tools
     assert total == dropped
     assert value(database, "SELECT COUNT(*) FROM faces WHERE state = 'dropped' AND encoding IS NULL") == dropped
     assert value(database, "SELECT COUNT(*) FROM answers") == 6
+
+
+def test_a_completed_project_keeps_what_was_found_when_its_encodings_are_dropped(
+    database: Database, tools: Tools, run: Run
+):
+    project = full_project(database, tools, "Ada")
+    with database.transaction() as db:
+        db.execute("UPDATE faces SET state = 'dropped', encoding = NULL WHERE project_id IS NULL")
+        db.execute("UPDATE projects SET status = 'completed' WHERE id = %s", (project,))
+        tasks.want(db, "model", project)
+    before = rows(database, "SELECT * FROM predictions WHERE project_id = %s", project)
+    assert before
+    assert run("model", Model().run) == Done()
+    assert rows(database, "SELECT * FROM predictions WHERE project_id = %s", project) == before
+    with database.transaction() as db:  # and once it is active again, they are computed again
+        projects.set_status(db, project, "active")
+        pages = db.column("SELECT page_id FROM project_files WHERE project_id = %s", (project,))
+        files.want_dropped(db, pages)
+        assert searches.claim(db, "test", 50) is not None

@@ -16,7 +16,18 @@ from database import Database
 from sandbox.server import Sandbox
 from store import projects
 from tests import servers
-from tests.pipeline.support import downloads, hog, new_project, person, rows, searched, until, value
+from tests.pipeline.support import (
+    downloads,
+    hog,
+    new_project,
+    other,
+    person,
+    pictures_in,
+    rows,
+    searched,
+    until,
+    value,
+)
 
 SLEEP = 0.05  # seconds for each picture
 Start = Callable[[Settings, str], servers.Process]
@@ -183,6 +194,31 @@ def test_an_idle_worker_begins_a_new_project_within_two_seconds(
     project = new_project(database, person(sandbox))
     until(lambda: value(database, "SELECT COUNT(*) FROM project_files WHERE project_id = %s", project), 10, 0.02)
     assert time.monotonic() - began < 2.0
+
+
+def test_what_comes_into_the_category_becomes_a_question_by_itself(
+    busy: Settings, database: Database, sandbox: Sandbox, start: Start
+):
+    """A look every two seconds instead of every day: nobody asks for it."""
+    settings = replace(busy, recrawl_hours=2 / 3600, max_files=200)
+    new = person(sandbox)
+    project = new_project(database, new)
+    start(settings, "one")
+    until(lambda: searched(database, project), 100)
+    title = pictures_in(sandbox, new.source)[0]
+    page = other(sandbox, "upload", title="File:Fresh.jpg", **{"with": title}, categories=[f"Category:{new.source}"])
+    found = until(
+        lambda: rows(
+            database,
+            """SELECT p.suggestion FROM predictions p JOIN faces f ON f.id = p.face_id
+               WHERE p.project_id = %s AND f.page_id = %s""",
+            project,
+            page["id"],
+        ),
+        30,
+    )
+    assert len(found) == 1
+    assert downloads(sandbox)["File:Fresh.jpg"] == 1
 
 
 def test_a_paused_project_is_left_alone_within_one_batch(

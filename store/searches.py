@@ -40,7 +40,7 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
            ORDER BY search_due_at LIMIT %s""",
         (project_id, limit * 4),
     )
-    limit = _portion(db, len(due), limit) if len(due) < limit * 4 else limit
+    limit = _portion(db, project_id, limit)
     # Few rows locked, in key order: two workers that see the same candidates queue up instead of deadlocking.
     page_ids = db.column(
         f"""SELECT page_id FROM files FORCE INDEX (PRIMARY) WHERE page_id IN ({marks(due)}) AND state = 'waiting'
@@ -71,10 +71,16 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
     return SearchLease(token, project_id, tuple(page_ids))
 
 
-def _portion(db: Connection, due: int, limit: int) -> int:
+def _portion(db: Connection, project_id: int, limit: int) -> int:
     """How many to take where few are left: half of this worker's share, so that all workers end at the same time."""
     alive = int(db.value(f"SELECT COUNT(*) FROM workers WHERE heartbeat_at > NOW() - {DEAD_AFTER}") or 1)
-    return limit if alive < 2 else min(limit, max(LEAST_PORTION, -(-due // (2 * alive))))
+    if alive < 2:
+        return limit
+    left = db.value(
+        """SELECT COUNT(*) FROM (SELECT 1 FROM project_files WHERE project_id = %s AND search_due_at <= NOW() LIMIT %s) w""",
+        (project_id, limit * 2 * alive),
+    )
+    return min(limit, max(LEAST_PORTION, -(-int(left) // (2 * alive))))
 
 
 def _mend_due(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:

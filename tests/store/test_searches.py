@@ -116,6 +116,13 @@ def test_few_files_are_shared_by_all_workers(db: Connection):
     assert len(support.claim(db, "one").page_ids) == 10
 
 
+def test_eight_workers_share_what_fills_one_lease_each(db: Connection):
+    support.project(db, pages=range(1, 401))
+    for number in range(8):
+        workers.start(db, f"worker {number}", "here", number)
+    assert len(support.claim(db).page_ids) == 25
+
+
 @pytest.mark.parametrize("how", ["stop", "start", "bury", "expire", "give_back"])
 def test_every_end_of_a_worker_frees_its_files(db: Connection, how: str):
     support.project(db, pages=range(1, 4))

@@ -24,7 +24,6 @@ from wiki import depicts, history
 from wiki.client import BATCH
 from wiki.depicts import Entity, Written
 from wiki.errors import AuthorizationLost, GiveUp, Reread, RetryWithNewToken, StopBatch, Wait, WikiError
-from wiki.files import image_info
 
 log = logging.getLogger(__name__)
 
@@ -109,30 +108,24 @@ class Sender:
 
     def _round(self, todo: list[Edit]) -> None:
         read_at = self._tools.clock()
-        pages = sorted({edit.page_id for edit in todo} | self._unverified.keys())
-        entities = depicts.read_statements(self._tools.wiki, pages)
-        self._notice_reverts(entities)
-        infos = image_info(self._tools.wiki, [edit.page_id for edit in todo if edit.action != "remove"])
+        self._read_back()
+        found = depicts.read_files(self._tools.wiki, [edit.page_id for edit in todo])
         self._learn_links(todo)
         for number, edit in enumerate(todo):
             if self._tools.stop.is_set() or (number and self._tools.clock() - read_at > FRESH_SECONDS):
                 return
-            entity = entities[edit.page_id]
-            self._edit(edit, Seen(entity, infos.get(edit.page_id), self._stored(edit, entity)))
+            entity, file = found[edit.page_id]
+            self._edit(edit, Seen(entity, file, self._stored(edit, entity)))
 
     def _read_back(self) -> None:
-        """See once more whether what the last round wrote stands."""
-        if self._unverified:
-            self._notice_reverts(depicts.read_statements(self._tools.wiki, sorted(self._unverified)))
-
-    def _notice_reverts(self, entities: dict[int, Entity]) -> None:
-        """Read back what was written in the round before. A copy of the wiki that lags behind is asked again later."""
+        """See whether what the last round wrote stands. A copy of the wiki that lags behind is asked again later."""
         waiting = self._unverified
-        seen = [entity for page_id, entity in entities.items() if entity.last_revision >= waiting.get(page_id, 0)]
-        if waiting:
-            self._tools.run(lambda db: reverts.notice(db, statements.readings(seen)))
-        for entity in seen:
-            self._unverified.pop(entity.page_id, None)
+        if not waiting:
+            return
+        entities = depicts.read_statements(self._tools.wiki, sorted(waiting))
+        seen = [entity for page_id, entity in entities.items() if entity.last_revision >= waiting[page_id]]
+        self._tools.run(lambda db: reverts.notice(db, statements.readings(seen)))
+        self._unverified = {page_id: waiting[page_id] for page_id in waiting.keys() - {one.page_id for one in seen}}
 
     def _learn_links(self, todo: list[Edit]) -> None:
         new = {edit.batch_id: edit.project_id for edit in todo if edit.batch_id not in self._links}
@@ -141,9 +134,8 @@ class Sender:
 
     def _look(self, edit: Edit) -> Seen:
         """Read one file anew."""
-        entity = depicts.read_statements(self._tools.wiki, [edit.page_id])[edit.page_id]
-        info = {} if edit.action == "remove" else image_info(self._tools.wiki, [edit.page_id])
-        return Seen(entity, info.get(edit.page_id), self._stored(edit, entity))
+        entity, file = depicts.read_files(self._tools.wiki, [edit.page_id])[edit.page_id]
+        return Seen(entity, file, self._stored(edit, entity))
 
     def _stored(self, edit: Edit, entity: Entity) -> int:
         """The revision that a request of this edit made whose answer we may not have; 0 where there is none.

@@ -131,25 +131,30 @@ def later(db: Connection, task: Task, edit: Edit, seconds: float) -> None:
 
 
 def _still_wanted(db: Connection, edit: Edit) -> str:
-    state = db.value("SELECT state FROM edits WHERE id = %s FOR UPDATE", (edit.id,))
-    if state not in {"queued", "sending"}:
+    row = db.row(
+        """SELECT e.state, (SELECT b.state FROM batches b WHERE b.id = e.batch_id) AS batch,
+             (SELECT IF(a.suspended, 'suspended', COALESCE(a.sha1, '')) FROM approvals a
+              WHERE a.project_id = e.project_id AND a.page_id = e.page_id) AS approval
+           FROM edits e WHERE e.id = %s FOR UPDATE""",
+        (edit.id,),
+    )
+    if row is None or row["state"] not in {"queued", "sending"}:
         return "cancelled"
-    batch = str(db.value("SELECT state FROM batches WHERE id = %s", (edit.batch_id,)))
-    return _approved(db, edit) if batch == "running" else batch
+    return _approved(edit, row["approval"]) if row["batch"] == "running" else str(row["batch"])
 
 
-def _approved(db: Connection, edit: Edit) -> str:
-    """An addition needs the approval it was made of, for the same bytes; a removal that nobody has approved the file since."""
+def _approved(edit: Edit, approval: str | None) -> str:
+    """An addition needs the approval it was made of, for the same bytes; a removal that nobody has approved the file since.
+
+    `approval`: the sha1 that a human approved, 'suspended', or None.
+    """
     if edit.action == "qualify" or edit.undoes is not None:
         return "yes"
-    approval = db.row(
-        "SELECT suspended, sha1 FROM approvals WHERE project_id = %s AND page_id = %s", (edit.project_id, edit.page_id)
-    )
     if edit.action == "remove":
-        return "yes" if approval is None or approval["suspended"] else "not_approved"
+        return "yes" if approval in {None, "suspended"} else "not_approved"
     if approval is None:
         return "not_approved"
-    return "overwritten" if approval["suspended"] or approval["sha1"] != edit.approved_sha1 else "yes"
+    return "yes" if approval == (edit.approved_sha1 or "") else "overwritten"
 
 
 def _lock_file(db: Connection, task: Task, edit: Edit, worker: str) -> bool:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from wiki import names
+from wiki import files, names
 from wiki.answers import JsonObject, inner, number, objects, text
 from wiki.client import Client, Params, batches
 from wiki.errors import Reason, Reread, StopBatch, Wait
+from wiki.files import FileInfo, MissingFile
 from wiki.names import Box, InvalidName, is_item, region
 from wiki.statements import (
     DEPICTS,
@@ -46,6 +47,7 @@ __all__ = [
     "new_statement_id",
     "ours",
     "positions",
+    "read_files",
     "read_statement",
     "read_statements",
     "remove_statement",
@@ -105,6 +107,17 @@ def read_statements(client: Client, page_ids: Sequence[int], *, bearer: str = ""
         pages = _pages(client, ids, bearer)
         entities = _entities(client, ids, bearer)
         found |= {page_id: _entity(page_id, pages.get(page_id, {}), entities) for page_id in ids}
+    return found
+
+
+def read_files(client: Client, page_ids: Sequence[int]) -> dict[int, tuple[Entity, FileInfo | MissingFile]]:
+    """The same, and the files as they are now, in as many requests. Raises WikiError."""
+    found: dict[int, tuple[Entity, FileInfo | MissingFile]] = {}
+    for ids in batches(list(dict.fromkeys(page_ids))):
+        pages = files.described(client, ids)
+        entities = _entities(client, ids, "")
+        for page_id in ids:
+            found[page_id] = (_entity(page_id, pages.get(page_id, {}), entities), files.file_of(page_id, pages))
     return found
 
 

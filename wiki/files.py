@@ -80,9 +80,19 @@ def image_info(client: Client, page_ids: Sequence[int], width: int = 960) -> dic
     """Every file asked for, by page id; `width`: of the rendering, one of Wikimedia's steps. Raises WikiError."""
     found: dict[int, FileInfo | MissingFile] = {}
     for ids in batches(list(dict.fromkeys(page_ids))):
-        pages = _pages(client, _questions(width) | {"pageids": ids})
-        found |= {page_id: _file(page_id, pages.get(page_id, {})) for page_id in ids}
+        pages = described(client, ids, width)
+        found |= {page_id: file_of(page_id, pages) for page_id in ids}
     return found
+
+
+def described(client: Client, page_ids: Sequence[int], width: int = 960) -> dict[int, JsonObject]:
+    """What the wiki says of at most 50 pages and their files, as it says it, by page id. Raises WikiError."""
+    return _pages(client, _questions(width) | {"pageids": page_ids})
+
+
+def file_of(page_id: int, pages: Mapping[int, JsonObject]) -> FileInfo | MissingFile:
+    """The file of a page that was asked for with `described`."""
+    return _file(page_id, pages.get(page_id, {}))
 
 
 def resolve_titles(client: Client, titles: Sequence[str]) -> dict[str, PageRef | None]:
@@ -116,6 +126,7 @@ def plain(markup: str, longest: int = 1_000) -> str:
 def _questions(width: int) -> dict[str, Value]:
     return {
         "prop": "info|imageinfo",
+        "inprop": "protection",
         "iiprop": _PROPERTIES,
         "iiurlwidth": width,
         "iiextmetadatafilter": _METADATA,

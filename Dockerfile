@@ -1,9 +1,9 @@
 # The web process and the worker from one image; compose.yaml runs them.
 FROM python:3.11-slim-bookworm AS packages
 WORKDIR /app
-COPY requirements.txt ./
+COPY requirements.lock ./
 COPY packages packages
-RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir -r requirements.txt
+RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 
 FROM python:3.11-slim-bookworm
 RUN useradd --create-home --uid 10001 wikivisage

@@ -81,6 +81,9 @@ function choose(event, dialog) {
   } else if (event.key === "Enter") {
     event.preventDefault();
     dialog.close("save");
+  } else if (event.key === "Escape") {
+    event.preventDefault(); // a search field would only be emptied by it
+    dialog.close("cancel");
   }
 }
 

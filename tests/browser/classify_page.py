@@ -29,8 +29,10 @@ class Classify:
     def face(self) -> int:
         """The face asked about, once its photograph is on the screen."""
         self.page.wait_for_function(
-            """() => document.querySelector('#ask:not([hidden])')?.dataset.face
-                     && document.querySelector('#photo-img').naturalWidth > 0"""
+            """() => {
+              const photo = document.querySelector('#photo-img');
+              return document.querySelector('#ask:not([hidden])')?.dataset.face && photo.complete && photo.naturalWidth > 0;
+            }"""
         )
         return int(self.page.evaluate("document.querySelector('#ask').dataset.face"))
 

@@ -743,16 +743,21 @@ def test_axe_finds_nothing_in_dialogs_and_on_the_way(open_page: Opener, labellin
     classify = Classify(page, labelling)
     classify.face()
     assert problems(page) == []
+    opened = page.locator("dialog[open]")
     page.keyboard.press("?")
+    opened.wait_for()
     assert problems(page) == []
     page.keyboard.press("Escape")
+    opened.wait_for(state="detached")
     page.keyboard.press("o")
     page.locator("#who-name").fill("Roger")
     page.locator("#who-found li").first.wait_for()
     page.keyboard.press("ArrowDown")
     assert problems(page) == []
     page.keyboard.press("Escape")
+    opened.wait_for(state="detached")
     page.keyboard.press("d")
+    page.locator("#editor").wait_for()
     assert problems(page) == []
     page.keyboard.press("Escape")
     page.goto(page.url.replace("/classify", f"/files/{next(iter(labelling.faces))}/draw"))

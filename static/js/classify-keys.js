@@ -13,7 +13,7 @@ export function listen(act) {
   box.addEventListener("change", () => write(box.checked ? "on" : "off"));
   document.addEventListener("keydown", (event) => {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.target.closest("input, textarea, select, dialog, details[open], [role=application]")) return;
+    if (elsewhere(event.target)) return;
     const key = event.key.toLowerCase();
     if (key !== "?" && !box.checked) return;
     const digit = /^[1-9]$/.test(key) ? Number(key) : 0;
@@ -22,6 +22,12 @@ export function listen(act) {
     event.preventDefault();
     act(action, digit);
   });
+}
+
+/** Whether a key was meant for a field or a dialog; one that was just closed holds the focus until the next frame. */
+function elsewhere(target) {
+  if (target.closest("dialog:not([open])")) return false;
+  return target.closest("input, textarea, select, dialog, details[open], [role=application]") !== null;
 }
 
 /** Call `act` for swipes across `element`: right yes, left no, up skip. `busy()`: whether the finger does something else. */

@@ -23,43 +23,7 @@ Change = tuple[str, list[str]]
 
 # Changes to a landed schema, in order; schema.sql always holds their result. A change is (name, statements) and runs once.
 # DDL commits by itself in MariaDB: each statement must be harmless when run again (IF EXISTS / IF NOT EXISTS).
-CHANGES: list[Change] = [
-    (
-        "categories are watched by their counts",
-        [
-            "ALTER TABLE projects ADD COLUMN IF NOT EXISTS source_json MEDIUMTEXT NULL AFTER searched_from",
-            "ALTER TABLE tasks MODIFY cursor_json MEDIUMTEXT NULL",
-        ],
-    ),
-    (
-        "batches of positions",
-        [
-            "ALTER TABLE batches MODIFY kind ENUM('send', 'undo', 'removal', 'positions') NOT NULL DEFAULT 'send'",
-        ],
-    ),
-    (
-        "people whom nobody may look for",
-        [
-            """CREATE TABLE IF NOT EXISTS blocked_items (
-                 item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, reason VARCHAR(255) NOT NULL DEFAULT '',
-                 added_by BIGINT UNSIGNED NULL, added_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (item)
-               ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4""",
-            "ALTER TABLE projects ADD COLUMN IF NOT EXISTS barred VARCHAR(32) NULL AFTER status",
-        ],
-    ),
-    (
-        "turns of projects to be searched",
-        [
-            """CREATE TABLE IF NOT EXISTS search_turns (
-                 project_id BIGINT UNSIGNED NOT NULL, owner_id BIGINT UNSIGNED NOT NULL, due_at DATETIME(3) NULL,
-                 served_at DATETIME(3) NULL, PRIMARY KEY (project_id), KEY by_due (due_at), KEY by_owner (owner_id, served_at)
-               ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4""",
-            "INSERT IGNORE INTO search_turns (project_id, owner_id, due_at) SELECT id, owner_id, NOW(3) FROM projects",
-            "ALTER TABLE projects DROP INDEX IF EXISTS by_status, DROP COLUMN IF EXISTS served_at",
-            "ALTER TABLE projects ADD INDEX IF NOT EXISTS by_status (status)",
-        ],
-    ),
-]
+CHANGES: list[Change] = []
 
 _RECORD = """CREATE TABLE IF NOT EXISTS schema_changes (
   name VARCHAR(100) NOT NULL PRIMARY KEY, applied_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP

@@ -101,7 +101,8 @@ CREATE TABLE projects (
   deleted_at DATETIME NULL,
   PRIMARY KEY (id),
   UNIQUE KEY once (owner_id, item, source_kind, source), -- no second one with the same person and source, also while it is purged
-  KEY by_status (status)                    -- health and metrics: how many of each
+  KEY by_status (status),                   -- health and metrics: how many of each
+  KEY by_item (item)                        -- projects of somebody who was named in another one
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 -- Whose turn it is to be searched: a claim reads the projects that wait, not all of them (store/turns.py).
@@ -197,6 +198,7 @@ CREATE TABLE answers (
   PRIMARY KEY (id),
   UNIQUE KEY by_client (user_id, client_id),
   KEY by_file (project_id, page_id),        -- what stands for a file
+  KEY by_person (other_item),               -- what is offered to that person's own projects
   KEY by_project_user (project_id, user_id, withdrawn_at, id) -- undo: the newest that stands
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -233,7 +235,7 @@ CREATE TABLE questions (
   position SMALLINT UNSIGNED NOT NULL,
   page_id BIGINT UNSIGNED NOT NULL,
   face_id BIGINT UNSIGNED NULL,             -- NULL: about the file as a whole
-  reason VARCHAR(32) NOT NULL,              -- alike, unsure, unseen, spot_check, mistaken, first
+  reason VARCHAR(32) NOT NULL,              -- named, alike, unsure, unseen, spot_check, mistaken, first
   similar VARCHAR(120) NOT NULL DEFAULT '', -- ids of the most similar confirmed faces, by comma
   run INT UNSIGNED NOT NULL,
   PRIMARY KEY (project_id, position)
@@ -309,11 +311,13 @@ CREATE TABLE edits (
   created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   sent_at DATETIME NULL,
   finished_at DATETIME NULL,
+  look_at DATETIME NULL,                    -- when to look next whether it still stands (store/reverts.py); NULL: not any more
   PRIMARY KEY (id),
   KEY by_batch (batch_id, state),           -- progress; what to send next
   KEY by_file (page_id, item, state),       -- one edit at a time per file; is it sent already
   KEY by_project (project_id, state),       -- history, cancelling
-  KEY by_user (user_id, state, due_at)      -- what a user's sender has to do
+  KEY by_user (user_id, state, due_at),     -- what a user's sender has to do
+  KEY to_look (look_at)                     -- what was written and is looked at again
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 -- One edit at a time per file, across projects and users: held while a request may be out.

@@ -12,7 +12,7 @@ from pipeline import permission, report
 from pipeline.known import Gathered, Memory
 from pipeline.outcome import Done, Finished, Outcome, Waiting
 from pipeline.tools import Tools
-from store import modelling, predictions, projects, tasks
+from store import modelling, offers, predictions, projects, tasks
 from store.predictions import Prediction, Question
 from store.projects import Project
 from store.tasks import Task
@@ -66,7 +66,8 @@ class Model:
             min_confirmed=project.min_confirmed,
         )
         rows = {row.face_id: row for row in _rows(gathered, found)}
-        asked = _questions(gathered, found, np.random.default_rng(tools.rng.getrandbits(64)))
+        chosen = _questions(gathered, found, np.random.default_rng(tools.rng.getrandbits(64)))
+        asked = _first(tools.run(lambda db: offers.questions(db, project.id, QUESTIONS)), chosen)
         said = report.make(project, gathered, found, before.rows)
         run = project.model_run + 1
         change = predictions.Change.between(before.rows, rows)
@@ -118,6 +119,12 @@ def _rows(gathered: Gathered, found: matching.Predictions) -> list[Prediction]:
 
 def _number(value: float) -> float | None:
     return value if value == value else None  # NaN
+
+
+def _first(named: list[Question], chosen: list[Question]) -> list[Question]:
+    """What somebody said elsewhere goes before what the model chose."""
+    known = {question.face_id for question in named}
+    return named + [question for question in chosen if question.face_id not in known]
 
 
 def _questions(gathered: Gathered, found: matching.Predictions, rng: np.random.Generator) -> list[Question]:

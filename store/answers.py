@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from database import Connection, marks
-from store import faces, labels, tasks
+from store import faces, labels, offers, tasks
 from store.errors import NotFound, Stale
 
 FaceAnswer = Literal["target", "other", "not_face", "unsure", "skip"]
@@ -227,7 +227,7 @@ def _hide_undone_boxes(db: Connection, project_id: int, face_ids: Sequence[int])
 
 def _after(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
     labels.rebuild(db, project_id, page_ids)
-    tasks.want(db, "model", project_id, delay=0.5)
+    offers.tell(db, project_id, page_ids, delay=0.5)
 
 
 def _count(db: Connection, user_id: int, given: Sequence[NewAnswer]) -> None:

@@ -16,6 +16,7 @@ from web.text import gettext, lazy_gettext, ngettext
 MARGIN = 1.6  # a crop's side over the box's
 
 _WHY = {
+    "named": lazy_gettext("Somebody said in another project that this is them."),
     "first": lazy_gettext("One of the first: nothing is known yet."),
     "alike": lazy_gettext("Looks most like the faces known so far."),
     "unsure": lazy_gettext("The model is unsure."),

@@ -234,3 +234,35 @@ def test_twenty_thousand_faces_in_well_under_two_seconds(tools: Tools, database:
         model(tools, project, stage)
         times.append(time.process_time() - began)
     assert min(times) < 1.0, times
+
+
+def test_a_face_named_in_another_project_is_asked_first(database: Database, tools: Tools):
+    elsewhere = new_project(database, NewProject("Q7", "Somebody else", "Others"))
+    faces = made_up(database, elsewhere, people=3, each=4)
+    project = new_project(database, PERSON, owner="Bob")
+    with database.transaction() as db:
+        db.execute("INSERT INTO project_files (project_id, page_id) SELECT %s, page_id FROM files", (project,))
+    last = max(faces)
+    page = int(value(database, "SELECT page_id FROM faces WHERE id = %s", last))
+    named = NewAnswer(str(uuid4()), str(uuid4()), page, last, "other", other_item=PERSON.item)
+    with database.transaction() as db:
+        answers.record(db, elsewhere, new_user(database), [named])
+    asked = questions_of(database, tools, project)
+    assert asked[0] == {"face_id": last, "reason": "named"}
+    assert [question["face_id"] for question in asked].count(last) == 1
+    assert len(asked) == len(faces)
+    assert value(database, "SELECT COUNT(*) FROM labels WHERE project_id = %s", project) == 0
+    say(database, project, new_user(database, "Bob"), last, reason="named")
+    assert "named" not in {question["reason"] for question in questions_of(database, tools, project)}
+
+
+def questions_of(database: Database, tools: Tools, project: int) -> list[dict[str, Any]]:
+    """What is asked after a run of the project's model."""
+    with database.transaction() as db:
+        db.execute("DELETE FROM tasks WHERE subject_id <> %s", (project,))
+        tasks.want(db, "model", project)
+        db.execute("UPDATE tasks SET due_at = NOW(3) WHERE subject_id = %s", (project,))
+    Model().run(claimed(database, "model"), tools)
+    with database.transaction() as db:
+        db.execute("UPDATE tasks SET lease_token = NULL, leased_at = NULL")
+    return rows(database, "SELECT face_id, reason FROM questions WHERE project_id = %s ORDER BY position", project)

@@ -11,7 +11,7 @@ import threading
 import time
 
 from database import Connection, Database, DatabaseError
-from pipeline import bootstrap, crawl, drawn, permission, publish, purge
+from pipeline import bootstrap, crawl, drawn, permission, publish, purge, reverts
 from pipeline.conveyor import Conveyor
 from pipeline.doing import Doing
 from pipeline.lane import AFTER_TROUBLE, Lane, Yard, task_lane
@@ -66,9 +66,11 @@ class Runner:
     def _lanes(self) -> list[threading.Thread]:
         yard, tools = self._yard, self._tools
         look = Lane("drawn", yard, lambda: drawn.look(tools), lambda: drawn.next_in(tools))
+        written = Lane("reverts", yard, lambda: reverts.look(tools), lambda: reverts.next_in(tools))
         return [
             *task_lane("model", yard, {"model": Model().run}).threads(),
             *look.threads(),
+            *written.threads(),
             *task_lane("publish", yard, {"publish": publish.run}).threads(SENDERS),
             *task_lane("crawl", yard, {"crawl": crawl.run, "bootstrap": bootstrap.run, "purge": purge.run}).threads(
                 tools.settings.max_projects

@@ -13,6 +13,8 @@ from database import Connection, Duplicate, marks
 from store import tasks
 from store.tasks import EXPIRY, Task
 
+FIRST_LOOK_SECONDS = 3600  # after which an addition is first looked at again; then ever more rarely (store/reverts.py)
+
 Action = Literal["add", "remove", "qualify"]
 State = Literal["queued", "sending", "done", "already", "failed", "skipped", "cancelled", "undone", "reverted"]
 Settled = Literal["done", "already", "failed", "skipped", "reverted"]
@@ -190,10 +192,12 @@ def settle(
     `statement_id`: the statement that the edit is about; `states`: the one that names the item afterwards, None: none does.
     """
     tasks.hold(db, task)
+    stands = state == "done" and edit.action == "add"
     changed = db.execute(
         """UPDATE edits SET state = %s, revision_id = %s, statement_id = COALESCE(%s, statement_id), error = %s,
-             error_detail = %s, finished_at = NOW() WHERE id = %s AND state IN ('queued', 'sending')""",
-        (state, revision, statement_id, error, detail[:255] or None, edit.id),
+             error_detail = %s, finished_at = NOW(), look_at = NOW() + INTERVAL %s SECOND
+           WHERE id = %s AND state IN ('queued', 'sending')""",
+        (state, revision, statement_id, error, detail[:255] or None, FIRST_LOOK_SECONDS if stands else None, edit.id),
     )
     _unlock(db, edit)
     if changed and state in {"done", "already"}:

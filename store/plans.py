@@ -10,9 +10,6 @@ from store.asking import Chip
 
 # Of an edit that was undone or reverted: a human asked to send its file once more.
 _ASKED_AGAIN = "asked_again"
-# The qualifier's value for a face called `c`: percent of the picture, with two decimals at most.
-_REGION = """CONCAT('pct:', ROUND(100 * c.box_left, 2) + 0, ',', ROUND(100 * c.box_top, 2) + 0, ',',
-  ROUND(100 * c.box_width, 2) + 0, ',', ROUND(100 * c.box_height, 2) + 0)"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,12 @@ class Summary:
     def ready(self) -> int:
         """How many would be written."""
         return self.counts.get("send", 0)
+
+    @property
+    def objected(self) -> bool:
+        """Whether so many were taken back by others that a running batch would be paused (batches.pause_reverted)."""
+        reverted = self.counts.get("reverted", 0)
+        return reverted >= 3 and reverted * 20 >= reverted + self.counts.get("sent", 0)
 
 
 # A file is not planned again while an edit of the same statement is open (of any project) or stands (of this one); after a

@@ -45,6 +45,7 @@ CREATE TABLE files (
   thumb_url VARCHAR(2048) NULL,             -- the 960 px rendering, as the wiki gave it
   description TEXT NULL,                    -- caption or description, plain text
   taken_on VARCHAR(64) NULL,                -- date of the picture, as the wiki words it
+  depicts VARCHAR(1000) NULL,               -- items that Commons states in it, by comma, when last read
   -- waiting -> searched | error | gone; searched -> waiting when sha1, detector or encoder change, or a dropped encoding is
   -- wanted again; error -> waiting at search_due_at for errors that pass; gone: deleted, or no picture any more
   state ENUM('waiting', 'searched', 'error', 'gone') NOT NULL DEFAULT 'waiting',
@@ -139,6 +140,7 @@ CREATE TABLE project_files (
   added_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (project_id, page_id),
   KEY by_page (page_id),                    -- who looks at a file
+  KEY by_stated (project_id, stated),       -- what Commons states already: review, removals, doubts
   KEY to_search (project_id, search_due_at) -- detection claims: only what waits, the due ones first
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -226,7 +228,7 @@ CREATE TABLE predictions (
   suggestion ENUM('match', 'no_match', 'unsure') NOT NULL, -- match: claimed within the error budget
   run INT UNSIGNED NOT NULL,
   PRIMARY KEY (project_id, face_id),
-  KEY by_suggestion (project_id, suggestion, probability), -- review
+  KEY by_suggestion (project_id, suggestion, probability, page_id), -- review: its order, and its counts without a look at the rows
   KEY by_distance (project_id, distance)    -- questions before the worker has ranked any
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -356,6 +358,15 @@ CREATE TABLE blocked_items (
   added_by BIGINT UNSIGNED NULL,            -- administrator; NULL: an account that was deleted
   added_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (item)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- What items that are stated in files are called: to say who else is in a photograph. Language '': when it was read.
+CREATE TABLE item_labels (
+  item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  language VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  label VARCHAR(255) NOT NULL,
+  read_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (item, language)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE workers (

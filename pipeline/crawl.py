@@ -146,6 +146,7 @@ def _review(task: Task, project: Project, cursor: dict[str, Any], tools: Tools) 
         read = statements.read(tools.wiki, project.item, page_ids)
         seen = review.look(tools.wiki, known)
         _note(task, project, read, seen, {**cursor, "after": after}, tools)
+        statements.name(project.id, page_ids, tools)
 
 
 def _unread(project: Project, after: int, tools: Tools) -> list[int]:

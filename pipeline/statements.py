@@ -1,14 +1,19 @@
 """What Commons states already: read in batches, noted for a project, with what follows for its labels."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from database import Connection
-from store import files, labels, reverts, tasks
+from pipeline.tools import Tools
+from store import files, labels, people, reverts, tasks
 from store.reverts import Reading
-from wiki import depicts
+from wiki import depicts, wikidata
 from wiki.client import Client
 from wiki.depicts import Entity
+from wiki.errors import WikiError
+
+log = logging.getLogger(__name__)
 
 MODEL_DELAY = 2.0  # seconds in which further news join the same run of the model
 
@@ -50,6 +55,9 @@ def note(db: Connection, project_id: int, read: Read) -> None:
     """Store it for the project's files; a label that follows from it changes with it, and reverts of ours are noticed."""
     page_ids = [page_id for page_id, _ in read.stated]
     every = [*page_ids, *read.unstated]
+    people.keep_stated(
+        db, {reading.page_id: [item for item in reading.items.values() if item] for reading in read.readings}
+    )
     before = files.stated(db, project_id, every)
     files.mark_stated(db, project_id, read.stated)
     files.mark_unstated(db, project_id, read.unstated)
@@ -58,3 +66,16 @@ def note(db: Connection, project_id: int, read: Read) -> None:
         labels.rebuild(db, project_id, changed)
         tasks.want(db, "model", project_id, delay=MODEL_DELAY)
     reverts.notice(db, read.readings)
+
+
+def name(project_id: int, page_ids: Sequence[int], tools: Tools) -> None:
+    """Learn what the items stated in files are called, for the pages. Where Wikidata does not answer, it is done another time."""
+    items = tools.run(lambda db: people.nameless(db, project_id, page_ids))
+    if not items:
+        return
+    try:
+        labels = wikidata.labels(tools.wiki, items, people.LANGUAGES)
+    except WikiError as error:
+        log.info("no labels for now: %s", error, extra={"stage": "crawl", "project": project_id})
+        return
+    tools.run(lambda db: people.keep_labels(db, labels, complete=True))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from database import Connection, marks
-from store import files, predictions
+from store import files, people, predictions
 from store.faces import VISIBLE, Box
 from store.files import File
+from store.people import Named
 from store.predictions import Question
 
 SIMILAR = 3
@@ -46,7 +47,7 @@ class Asked:
     stated: bool
     faces: tuple[AskedFace, ...]
     similar: tuple[Chip, ...]
-    others: tuple[str, ...]  # items of other people, as answered in this project
+    others: tuple[Named, ...]
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def about(db: Connection, project_id: int, questions: Sequence[Question]) -> lis
     of_project = _of_project(db, project_id, page_ids)
     known = files.get(db, page_ids)
     faces = _faces(db, project_id, page_ids)
+    others = _others(db, of_project, known)
     named, newest = _chips(db, project_id, questions)
     return [
         Asked(
@@ -115,7 +117,7 @@ def about(db: Connection, project_id: int, questions: Sequence[Question]) -> lis
             bool(of_project[question.page_id]["stated"]),
             tuple(faces[question.page_id]),
             _similar(question, named, newest),
-            tuple(filter(None, (of_project[question.page_id]["others"] or "").split(","))),
+            others[question.page_id],
         )
         for question in questions
         if question.page_id in of_project and _asks_for_one_of(question, faces[question.page_id])
@@ -128,13 +130,22 @@ def _asks_for_one_of(question: Question, faces: Sequence[AskedFace]) -> bool:
 
 def _of_project(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     rows = db.rows(
-        f"""SELECT pf.page_id, pf.stated, (SELECT GROUP_CONCAT(DISTINCT a.other_item ORDER BY a.other_item) FROM answers a
+        f"""SELECT pf.page_id, pf.stated, p.item, (SELECT GROUP_CONCAT(DISTINCT a.other_item ORDER BY a.other_item) FROM answers a
               WHERE a.project_id = pf.project_id AND a.page_id = pf.page_id AND a.other_item IS NOT NULL
                 AND a.withdrawn_at IS NULL) AS others
-            FROM project_files pf WHERE pf.project_id = %s AND pf.page_id IN ({marks(page_ids)})""",
+            FROM project_files pf JOIN projects p ON p.id = pf.project_id
+            WHERE pf.project_id = %s AND pf.page_id IN ({marks(page_ids)})""",
         (project_id, *page_ids),
     )
     return {row["page_id"]: row for row in rows}
+
+
+def _others(
+    db: Connection, of_project: dict[int, dict[str, Any]], known: dict[int, File]
+) -> dict[int, tuple[Named, ...]]:
+    said = {page_id: (row["others"] or "").split(",") for page_id, row in of_project.items()}
+    target = next((row["item"] for row in of_project.values()), "")
+    return people.others(db, known, said, target)
 
 
 def _faces(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, list[AskedFace]]:

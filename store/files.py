@@ -33,6 +33,7 @@ class File:
     face_count: int | None
     searched_sha1: str | None
     detector: str | None
+    depicts: str | None
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Seen:
 
 
 _COLUMNS = """page_id, title, sha1, size_bytes, width, height, thumb_url, description, taken_on, state, error, error_detail,
-  searched_width, searched_height, face_count, searched_sha1, detector"""
+  searched_width, searched_height, face_count, searched_sha1, detector, depicts"""
 
 
 def add_to_project(

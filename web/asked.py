@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from flask import url_for
+from flask_babel import get_locale
 
 from store.asking import Asked, AskedFace, Chip
 from store.faces import Box
 from store.files import File
+from store.people import Named
 from store.projects import Project
 from web import urls
 from web.ages import age
@@ -38,8 +40,12 @@ class FaceJson(TypedDict):
 
 
 class PersonJson(TypedDict):
+    """Somebody else in the photograph; `label`: in the reader's language where there is one, else the item."""
+
     item: str
+    label: str
     url: str
+    hint: str
 
 
 class QuestionJson(TypedDict):
@@ -90,7 +96,7 @@ def question(project: Project, asked: Asked) -> QuestionJson:
         "taken": file.taken_on or "",
         "age": age_text(project, file),
         "stated": gettext("Commons states %(label)s here.", label=project.label) if asked.stated else "",
-        "others": [{"item": item, "url": urls.item_page(item)} for item in asked.others],
+        "others": [_person(named) for named in asked.others],
         "faces": _faces(shown),
         "crop": crop(asked, width, height),
         "similar": [chip_url(project.id, chip) for chip in asked.similar],
@@ -111,6 +117,14 @@ def crop(asked: Asked, width: int, height: int) -> str:
     left = (box.left + box.width / 2) * width - side / 2
     top = (box.top + box.height / 2) * height - side / 2
     return f"{left:.1f} {top:.1f} {side:.1f} {side:.1f}"
+
+
+def _person(named: Named) -> PersonJson:
+    label = (
+        named.labels.get(str(get_locale())) or named.labels.get("en") or next(iter(named.labels.values()), named.item)
+    )
+    hint = gettext("stated on Commons") if named.stated else gettext("said here")
+    return {"item": named.item, "label": label, "url": urls.item_page(named.item), "hint": hint}
 
 
 def _faces(faces: Sequence[AskedFace]) -> list[FaceJson]:

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 
 from database import Connection
 from store import answers, asking
+from store import people as store_people
 from store.answers import NewAnswer
 from store.asking import Asked, NoQuestion
 from store.errors import NotFound, Stale
@@ -252,5 +253,8 @@ def people(project_id: int) -> dict[str, list[dict[str, str]]]:
     typed = request.args.get("q", "").strip()
     with transaction() as db:
         member(db, project_id)
-    hits = wikidata.search(services().wiki, typed, str(get_locale()), limit=6) if typed else []
+    language = str(get_locale())
+    hits = wikidata.search(services().wiki, typed, language, limit=6) if typed else []
+    labels = {hit.item: {language: hit.label} for hit in hits if hit.label}
+    services().database.retry(lambda db: store_people.keep_labels(db, labels, complete=False))
     return {"people": [hit.__dict__ for hit in hits]}

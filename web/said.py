@@ -11,10 +11,10 @@ from store.answers import FACE_ANSWERS, FILE_ANSWERS, NewAnswer
 from store.faces import Box
 from web.errors import BadInput
 from web.text import gettext
+from wiki.names import is_item
 
 MOST_STEPS = 50
 MOST_ANSWERS = 300  # "none of them" in a picture of a crowd
-_ITEM = re.compile(r"Q[1-9]\d{0,14}\Z")
 _SHA1 = re.compile(r"[0-9a-f]{40}\Z")
 _REASON = re.compile(r"[a-z_]{1,32}\Z")
 
@@ -157,10 +157,9 @@ def item(said: Any) -> str | None:
     """A Wikidata item, or None for nothing. Raises BadInput."""
     if not said:
         return None
-    found = _matching(_ITEM, said)
-    if found is None:
+    if not isinstance(said, str) or not is_item(said):
         raise _unusable()
-    return found
+    return said
 
 
 def _matching(pattern: re.Pattern[str], said: Any) -> str | None:

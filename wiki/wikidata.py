@@ -102,12 +102,13 @@ def person(client: Client, qid: str, languages: Sequence[str]) -> Person:
     )
 
 
-def labels(client: Client, items: Sequence[str], languages: Sequence[str]) -> dict[str, str]:
-    """The label of each item that has one. Raises WikiError."""
-    found: dict[str, str] = {}
+def labels(client: Client, items: Sequence[str], languages: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The labels of every item in each language, or in what is read instead of it; none where it has none. Raises WikiError."""
+    found: dict[str, dict[str, str]] = {}
     for ids in batches([item for item in dict.fromkeys(items) if is_item(item)]):
-        entities = _entities(client, ids, languages, "labels")
-        found |= {qid: label for qid in ids if (label := _term(entities.get(qid, {}), "labels", languages))}
+        for qid, entity in _entities(client, ids, languages, "labels").items():
+            labels = {language: _term(entity, "labels", [language]) for language in languages}
+            found[qid] = {language: label for language, label in labels.items() if label}
     return found
 
 

@@ -183,10 +183,11 @@ export function scale() {
   overlay.style.setProperty("--unit", unit);
 }
 
-function person({ item, url }) {
+function person({ item, label, url, hint }) {
   const link = byId("t-other").content.firstElementChild.cloneNode(true);
   link.href = url;
-  link.textContent = item;
+  link.title = `${item}, ${hint}`;
+  link.firstElementChild.textContent = label;
   return link;
 }
 

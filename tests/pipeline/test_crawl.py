@@ -11,7 +11,7 @@ from pipeline.sources import is_picture
 from pipeline.tools import Tools
 from sandbox.server import Sandbox
 from sandbox.statements import depicted
-from store import projects, tasks
+from store import people, projects, tasks
 from store.projects import NewProject
 from tests.pipeline.conftest import Run, changed, claimed
 from tests.pipeline.support import new_project, other, person, pictures_in, rows, value
@@ -249,3 +249,22 @@ def test_bootstrap_keeps_to_its_limits(sandbox: Sandbox, database: Database, too
 @pytest.mark.parametrize(("title", "picture"), [("A.jpg", True), ("B.OGG", False), ("C.tiff", True), ("D.pdf", False)])
 def test_pictures_are_told_by_their_type(title: str, picture: bool):
     assert is_picture(title) is picture
+
+
+def test_what_else_is_stated_is_kept_with_its_names(sandbox: Sandbox, database: Database, tools: Tools, run: Run):
+    """So that a question says who else is in the picture. The names are asked for once."""
+    new = person(sandbox)
+    title = pictures_in(sandbox, new.source)[0]
+    somebody = person(sandbox, 1)
+    other(sandbox, "add_statement", title=title, value=somebody.item)
+    project = new_project(database, new)
+    run("crawl", crawl.run)
+    depicts = value(database, "SELECT depicts FROM files WHERE title = %s", title)
+    assert somebody.item in depicts.split(",")
+    labels = rows(database, "SELECT language, label FROM item_labels WHERE item = %s AND label <> ''", somebody.item)
+    assert {(row["language"], row["label"]) for row in labels} == {
+        (language, somebody.label) for language in people.LANGUAGES
+    }
+    with database.transaction() as db:
+        every = db.column("SELECT page_id FROM project_files WHERE project_id = %s", (project,))
+        assert people.nameless(db, project, every) == []

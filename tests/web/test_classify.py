@@ -10,9 +10,9 @@ from flask import Flask
 from bench.labelling_project import Labelling, confirm, fill, nowhere
 from config import Settings
 from database import Database
-from store import faces, files, labels, projects, tasks, users
+from store import faces, files, labels, people, projects, tasks, users
 from store.faces import Box
-from store.predictions import Prediction, replace, replace_questions
+from store.predictions import Prediction, Question, replace, replace_questions
 from store.users import User
 from tests.web.browser import JSON, Browser
 from tests.web.conftest import sign_up
@@ -484,3 +484,31 @@ def test_labels_follow_from_what_was_saved(alice: Browser, labelling: Labelling)
         ("target", "human"),
         ("other", "implied"),
     ]
+
+
+def test_who_else_is_in_the_picture_is_told_by_name(labelling: Labelling, alice: Browser):
+    """What Commons states in the file and what was said here; the person who is asked about is not somebody else."""
+    page = next(iter(labelling.faces))
+    with labelling.database.transaction() as db:
+        target = db.value("SELECT item FROM projects WHERE id = %s", (labelling.project_id,))
+        people.keep_stated(db, {page: [target, "Q1", "Q2", "Q3"]})
+        people.keep_labels(db, {"Q1": {"en": "Berta", "es": "Berta la alta"}, "Q2": {"nb": "Kåre"}}, complete=True)
+    question = asked(alice, labelling)["questions"][0]
+    assert question["page"] == page
+    assert [(one["item"], one["label"]) for one in question["others"]] == [
+        ("Q1", "Berta"),
+        ("Q2", "Kåre"),
+        ("Q3", "Q3"),
+    ]
+    assert {one["hint"] for one in question["others"]} == {"stated on Commons"}
+    html = alice.get(url(labelling, "classify")).text
+    assert re.search(r'<span id="others-box">Also here: .*<bdi>Berta</bdi>.*<bdi>Kåre</bdi>', html)
+    alice.client.set_cookie("language", "es")
+    assert asked(alice, labelling)["questions"][0]["others"][0]["label"] == "Berta la alta"
+
+
+def test_a_face_named_elsewhere_says_so(labelling: Labelling, alice: Browser):
+    (page, (face,)) = next((page, listed) for page, listed in labelling.faces.items() if len(listed) == 1)
+    with labelling.database.transaction() as db:
+        replace_questions(db, labelling.project_id, 2, [Question(page, face, "named")])
+    assert asked(alice, labelling)["questions"][0]["why"] == "Somebody said in another project that this is them."

@@ -199,7 +199,7 @@ def test_finding_a_persons_files(bench):
     person = wikidata.person(bench.client, bench.item, ["nb", "en"])
     assert (person.label, person.is_human) == (bench.name, True)
     assert [hit.item for hit in wikidata.search(bench.client, bench.name, "en")] == [bench.item]
-    assert wikidata.labels(bench.client, [bench.item], ["en"]) == {bench.item: bench.name}
+    assert wikidata.labels(bench.client, [bench.item], ["en"]) == {bench.item: {"en": bench.name}}
     portrait = commons.resolve_titles(bench.client, [person.portrait])[person.portrait]
     assert portrait
     category = person.commons_category

@@ -111,7 +111,7 @@ def test_dates_keep_their_precision(time, precision, earliest, latest):
 def test_labels_of_many():
     with replaying("wbgetentities_redirected_item") as wiki:
         found = wikidata.labels(fakes.client(wiki.url), ["Q9545", "nonsense", "Q9545"], ["en"])
-    assert found == {"Q9545": "Tony Blair"}
+    assert found == {"Q9545": {"en": "Tony Blair"}}
     assert wiki.sent[0].params["ids"] == "Q9545"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 
 import numpy as np
 
@@ -24,6 +25,8 @@ PLAUSIBLE = 0.005
 """The least probability with which a face is worth being asked about for being unlike the others."""
 DOUBTFUL = 0.08
 """In bits: a probability between 0.01 and 0.99."""
+ASTRAY = 4
+"""After so many "No" and no "Yes" every second question leaves the portrait, or the bootstrap, for the thickest crowd."""
 CHECK_EVERY = UNSEEN_EVERY = 10
 AGAIN_EVERY = 5
 
@@ -92,9 +95,24 @@ def _mixed(chosen: list[tuple[int, Why]], rng: np.random.Generator) -> list[tupl
 
 
 def spot_checks(known: Known, predictions: Predictions, rng: np.random.Generator, k: int) -> Indices:
-    """`k` faces drawn at random among those not answered, more often where it would matter: see `check_weights`."""
-    rows = np.flatnonzero(known.open & known.encoded & ~known.asked)
-    return np.asarray(rows[_drawn(check_weights(predictions.probability[rows]), k, rng)], np.int64)
+    """`k` faces to check what the model has decided, among those not answered: see `_checks`."""
+    return _checks(predictions, np.flatnonzero(known.open & known.encoded & ~known.asked), rng, k)
+
+
+def _checks(predictions: Predictions, pool: Indices, rng: np.random.Generator, k: int) -> Indices:
+    """Half of them the likeliest that are not claimed, half drawn at random with `check_weights`.
+
+    Of the person's faces that the model misses most lie just beyond what it can tell: turned away, older, in a bad light.
+    The others, a bystander's under the person's name say, may be anywhere.
+    """
+    if k <= 0 or len(pool) == 0:
+        return np.zeros(0, np.int64)
+    refused = pool[~predictions.matches[pool]]
+    order = np.argsort(-predictions.probability[refused], kind="stable")
+    likeliest = refused[order[: _some(k, 2, rng)]]
+    rest = _without(pool, likeliest)
+    drawn = rest[_drawn(check_weights(predictions.probability[rest]), k - len(likeliest), rng)]
+    return np.concatenate((likeliest, drawn))
 
 
 def check_weights(probability: Floats) -> Doubles:
@@ -121,11 +139,24 @@ def _start(
     """Before the model is on: most alike to what is known, or else the middle of the thickest crowd."""
     if k <= 0 or len(pool) == 0:
         return []
+    refusals = int((known.human & (known.labels == Label.OTHER)).sum()) if not known.confirmed.any() else 0
+    alike: list[tuple[int, Why]] = []
     if np.isfinite(predictions.distance[pool]).any():
         score = predictions.probability[pool].astype(np.float64) - predictions.distance[pool] * 1e-3
-        return [(row, Why.ALIKE) for row in _spread_out(known, pool, score, k)]
+        alike = [(row, Why.ALIKE) for row in _spread_out(known, pool, score, k)]
+        if refusals < ASTRAY:
+            return alike
     some = pool if len(pool) <= SAMPLE else np.sort(rng.choice(pool, SAMPLE, replace=False))
-    return [(row, Why.FIRST) for row in _spread_out(known, some, crowd(known, some, rng), k)]
+    first = [(row, Why.FIRST) for row in _spread_out(known, some, crowd(known, some, rng), k)]
+    return _in_turn(first, alike) if refusals % 2 else _in_turn(alike, first)
+
+
+def _in_turn(a: list[tuple[int, Why]], b: list[tuple[int, Why]]) -> list[tuple[int, Why]]:
+    """One of each, without repeats, as many as the longer has."""
+    kinds: dict[int, Why] = {}
+    for row, why in (each for pair in zip_longest(a, b) for each in pair if each is not None):
+        kinds.setdefault(row, why)
+    return list(kinds.items())[: max(len(a), len(b))]
 
 
 def _train(
@@ -145,8 +176,7 @@ def _train(
     chosen = [(row, Why.UNSURE) for row in asked] + [(int(row), Why.UNSEEN) for row in unseen]
     chosen += [(int(row), Why.SPOT_CHECK) for row in checks]
     rest = _without(left, asked)
-    more = rest[_drawn(check_weights(predictions.probability[rest]), k - len(chosen), rng)]
-    return chosen + [(int(row), Why.SPOT_CHECK) for row in more]
+    return chosen + [(int(row), Why.SPOT_CHECK) for row in _checks(predictions, rest, rng, k - len(chosen))]
 
 
 def _without(pool: Indices, taken: Sequence[int] | Indices) -> Indices:

@@ -3,7 +3,7 @@ import pytest
 
 from tests.vision.crowds import say, trained
 from vision import estimate
-from vision.estimate import Unfound, from_predictions, stop, unfound
+from vision.estimate import Unfound, from_predictions, looked_at, stop, unfound
 from vision.known import Label
 from vision.matching import infer
 from vision.questions import spot_checks
@@ -37,6 +37,17 @@ def test_a_hit_where_the_model_was_sure_widens_the_interval():
     none, one = (unfound(left, checked, np.arange(40) < n, 50) for n in (0, 1))
     assert one.high > none.high
     assert one.expected > 2 * none.expected
+
+
+def test_checks_of_the_likeliest_are_worth_more():
+    left = np.concatenate((np.full(380, 0.0003), np.full(20, 0.004)))
+    near, far = np.full(20, 0.004), np.full(20, 0.0003)
+    assert looked_at(left[:-20], near) == pytest.approx(0.5 + 0.5 * 20 / 400)
+    assert looked_at(left[20:], far) == pytest.approx(0.5 * 20 / 400)
+    assert looked_at(NONE, near) == 1.0
+    likely = unfound(left[:-20], near, np.zeros(20, bool), 60)
+    other = unfound(left[20:], far, np.zeros(20, bool), 60)
+    assert likely.expected < other.expected
 
 
 def test_never_more_than_there_are_faces():

@@ -132,12 +132,46 @@ def test_spot_checks_are_drawn_oftener_where_the_model_is_unsure_but_everywhere(
     known, _ = trained((30, 300), no=0)
     p = np.where(np.arange(len(known)) < 60, 0.2, 0.0005).astype(np.float32)
     found = replace(infer(known), probability=p)
-    drawn = np.concatenate([spot_checks(known, found, rng(seed), 10) for seed in range(200)])
+    drawn = np.concatenate([spot_checks(known, found, rng(seed), 10) for seed in range(600)])
     assert len(set(spot_checks(known, found, rng(), 10))) == 10
-    rate = np.bincount(drawn, minlength=len(known))[known.open] / 200
+    rate = np.bincount(drawn, minlength=len(known))[known.open] / 600
     likely = p[known.open] > 0.1
     assert rate[likely].mean() > 3 * rate[~likely].mean()
     assert (rate[~likely] > 0).mean() > 0.8
+
+
+def test_half_of_the_spot_checks_are_the_likeliest_that_are_not_claimed():
+    known, _ = trained((30, 300), no=0)
+    p = np.linspace(0.0001, 0.01, len(known)).astype(np.float32)
+    found = replace(infer(known), probability=p)
+    likeliest = set(np.flatnonzero(known.open & ~found.matches)[-5:])
+    assert set(spot_checks(known, found, rng(), 10)) >= likeliest
+    assert len(set(spot_checks(known, found, rng(), 10)) - likeliest) == 5
+    assert not likeliest & set(np.flatnonzero(found.matches))
+
+
+def test_every_second_question_leaves_a_portrait_that_only_leads_to_a_no():
+    """The portrait is of somebody else than the category."""
+    known, who = crowd((40, 15, *[1] * 60))
+    portrait = int(np.flatnonzero(who == 1)[0])
+    known = say(known, [portrait], Label.TARGET, Source.PORTRAIT)
+    known = replace(known, files=np.where(np.arange(len(known)) == portrait, -1, known.files))
+    asked = []
+    for _ in range(16):
+        question = choose(known, infer(known), rng(), 1)[0]
+        asked.append(question)
+        known = say(known, [question.face], Label.TARGET if who[question.face] == 0 else Label.OTHER)
+    assert all(who[q.face] == 1 for q in asked[: questions.ASTRAY])
+    assert infer(known).on
+    assert asked[questions.ASTRAY + 1].why == Why.FIRST
+
+
+def test_while_a_portrait_leads_astray_no_face_is_asked_twice():
+    known, who = crowd((40, 15, *[1] * 60))
+    known = say(known, [int(np.flatnonzero(who == 1)[0])], Label.TARGET, Source.PORTRAIT)
+    known = say(known, np.flatnonzero(who == 1)[1:6], Label.OTHER)
+    faces = [q.face for q in choose(known, infer(known), rng(), 40)]
+    assert len(faces) == len(set(faces)) == 40
 
 
 def test_the_same_chance_gives_the_same_questions():

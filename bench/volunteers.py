@@ -1,0 +1,150 @@
+"""Volunteers and watchers for bench/load.py, a thread each: what a browser asks for, when, and how long it waits.
+
+They speak HTTP over connections of their own that stay open, as browsers do.
+"""
+
+import json
+import random
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+AHEAD = 3  # questions in hand below which more are fetched
+ARRIVAL = 10.0  # seconds within which all have come
+POLL = 2.0  # seconds between two looks at a page that changes
+
+
+@dataclass
+class Seen:
+    """What one person met: (endpoint, milliseconds) of each request, faults, and the answers that were called saved."""
+
+    ms: list[tuple[str, float]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    saved: list[str] = field(default_factory=list)
+    sent: int = 0
+    late: float = 0.0  # seconds by which answers fell behind their turn
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who asks what; `cookie` is name and value of the session."""
+
+    address: str
+    project_id: int
+    cookie: tuple[str, str]
+    seconds: float
+    seed: int
+    watches: bool = False
+
+
+class Person:
+    """One browser."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.seen = plan, Seen()
+        self._chance = random.Random(plan.seed)
+        self._cookie = {plan.cookie[0]: plan.cookie[1]}
+        self._line: HTTPConnection | None = None
+        self._base = f"/projects/{plan.project_id}"
+        self._kept: set[str] = set()  # pictures whose address says that they never change
+
+    def run(self) -> None:
+        """Come at a moment of one's own, then go on until the time is over."""
+        end = time.monotonic() + self.plan.seconds
+        time.sleep(self._chance.uniform(0, ARRIVAL))
+        self._watch(end) if self.plan.watches else self._answer(end)
+        if self._line is not None:
+            self._line.close()
+
+    def _watch(self, end: float) -> None:
+        while time.monotonic() < end:
+            self._ask("progress", f"{self._base}/progress")
+            time.sleep(self._chance.uniform(0.9, 1.1) * POLL)
+
+    def _answer(self, end: float) -> None:
+        token = (self._ask("session", f"{self._base}/session.json") or {}).get("csrf", "")
+        ahead: list[dict[str, Any]] = []
+        turn = time.monotonic()
+        while time.monotonic() < end:
+            if len(ahead) < AHEAD:
+                ahead += self._more(ahead)
+            turn += self._chance.uniform(0.5, 1.5)
+            pause = turn - time.monotonic()
+            self.seen.late = max(self.seen.late, -pause)
+            time.sleep(max(0.0, pause))
+            if ahead:
+                self._say(ahead.pop(0), token)
+
+    def _more(self, ahead: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        have = ",".join(str(one["face"]) for one in ahead if one["face"])
+        found = (self._ask("questions", f"{self._base}/questions.json?have={have}") or {}).get("questions", [])
+        for address in {chip for one in found for chip in one["similar"]} - self._kept:
+            self._ask("chip", address)
+            self._kept.add(address)
+        return list(found)
+
+    def _say(self, question: dict[str, Any], token: str) -> None:
+        name, face = str(uuid.UUID(int=self._chance.getrandbits(128), version=4)), question["face"]
+        said = ("target" if self._chance.random() < 0.3 else "other") if face else "not_shown"
+        answer = {"client_id": name, "page": question["page"], "face": face, "answer": said, "sha1": question["sha1"]}
+        self.seen.sent += 1
+        body = {"steps": [{"step": name, "answers": [answer]}]}
+        result = self._ask("answers", f"{self._base}/answers", body, token)
+        if result and result["results"][0]["status"] in {"saved", "repeated"}:
+            self.seen.saved.append(name)
+
+    def _ask(self, endpoint: str, path: str, body: Any = None, token: str = "") -> Any:
+        """The answer's JSON, None for a picture or a fault; it is noted either way."""
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookie.items())}
+        headers |= {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if body is not None:
+            headers |= {"Content-Type": "application/json", "X-CSRFToken": token}
+        started = time.perf_counter()
+        try:
+            status, kind, content = self._send("GET" if body is None else "POST", path, body, headers)
+        except (OSError, HTTPException) as error:
+            self.seen.errors.append(f"{endpoint}: {type(error).__name__}")
+            self._line = None
+            return None
+        self.seen.ms.append((endpoint, 1000 * (time.perf_counter() - started)))
+        if status != 200:
+            self.seen.errors.append(f"{endpoint}: {status}")
+            return None
+        return json.loads(content) if "json" in kind else None
+
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        sent = None if body is None else json.dumps(body)
+        for attempt in (1, 2):  # a server may close a connection that was idle: browsers try again on another
+            line, self._line = self._line or self._open(), None
+            try:
+                line.request(method, path, sent, headers)
+                answer = line.getresponse()
+                content = answer.read()
+                break
+            except (ConnectionError, HTTPException):
+                if attempt == 2:
+                    raise
+        if not answer.will_close:
+            self._line = line
+        for one in answer.headers.get_all("Set-Cookie") or []:
+            name, _, value = one.partition(";")[0].partition("=")
+            self._cookie[name] = value
+        return answer.status, answer.headers.get("Content-Type", ""), content
+
+    def _open(self) -> HTTPConnection:
+        return HTTPConnection(urlsplit(self.plan.address).netloc, timeout=60)
+
+
+def crowd(plans: list[Plan]) -> list[Seen]:
+    """All of them at once, in this process."""
+    people = [Person(plan) for plan in plans]
+    threads = [threading.Thread(target=person.run) for person in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [person.seen for person in people]

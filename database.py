@@ -137,6 +137,7 @@ class Database:
             maxcached=size,
             maxconnections=0,  # the semaphore bounds them, and gives up after `patience`, which the pool cannot
             ping=1,
+            reset=False,  # transaction() has ended what it began; a ROLLBACK after each COMMIT is a round trip for nothing
             setsession=[_SESSION, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"],
             host=settings.db_host,
             port=settings.db_port,

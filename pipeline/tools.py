@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 LONGEST_PAUSE = 5.0  # seconds between two looks whether the database is back
+NICE = 10  # of 19: where they share a machine, pages come before searches, which then get a tenth of an equal's time
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def open_pool(settings: Settings) -> FacePool:
 def search_settings(settings: Settings) -> SearchSettings:
     """What pictures are to be searched with; a pool may have to do with less (vision.prepare)."""
     cache = Path(settings.cache_dir) if settings.cache_dir else user_cache()
-    return SearchSettings(detector=settings.detector, cache=cache)
+    return SearchSettings(detector=settings.detector, cache=cache, nice=NICE)
 
 
 def children(settings: Settings) -> int:

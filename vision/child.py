@@ -10,7 +10,9 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import connection, parent_process
+from pathlib import Path
 from typing import Protocol
 
 from vision.errors import ImageError, SearchCrashed, SearchError
@@ -36,7 +38,7 @@ Reply = tuple[SearchResult | Face | SearchError, bool]
 
 def main(pipe: connection.Connection, open_work: Open, settings: SearchSettings, memory: int, timeout_s: float) -> None:
     """Say READY once loaded; to each (box or None, bytes) say TAKEN, then (result or error, whether to be replaced)."""
-    _settle(memory)
+    _settle(memory, settings.nice)
     work = open_work(settings)
     LIBC.malloc_trim(0)  # reading the networks leaves half of what it took unused
     pipe.send(READY)
@@ -52,13 +54,22 @@ def main(pipe: connection.Connection, open_work: Open, settings: SearchSettings,
         signal.alarm(0)
 
 
-def _settle(memory: int) -> None:
+def _settle(memory: int, nice: int) -> None:
     """A session of its own keeps Ctrl-C and signals to the worker's group away: the parent decides when to stop."""
     os.setsid()
+    if nice:
+        _step_back(nice)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     LIBC.mallopt(M_ARENA_MAX, 1)  # one heap wastes less than one a thread
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _step_back(nice: int) -> None:
+    """Others go before. Where Linux shares the cores among sessions first, the session has to say so as well."""
+    os.nice(nice)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(nice))
 
 
 def _end_with_parent() -> None:

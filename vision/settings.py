@@ -27,11 +27,15 @@ def user_cache() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """`detector` is one of DETECTORS; `mirror` averages each encoding with that of the mirrored face (poor ones apart)."""
+    """`detector` is one of DETECTORS; `mirror` averages each encoding with that of the mirrored face (poor ones apart).
+
+    `nice`: how far a child steps back behind other processes of the machine, 0 to 19.
+    """
 
     detector: str = HOG_CENTERFACE
     mirror: bool = True
     cache: Path = field(default_factory=user_cache)
+    nice: int = 0
 
     def __post_init__(self) -> None:
         if self.detector not in DETECTORS:

@@ -51,18 +51,32 @@ def searches() -> Recent:
     return kept
 
 
-def state_of(db: Connection, project_id: int) -> State:
-    """Five queries beside those for the asker."""
-    project, role = access.member(db, project_id)
+def looks() -> Recent:
+    """What all who watch a project see alike, for one second."""
+    kept: Recent = current_app.extensions.setdefault("looks", Recent(seconds=1))
+    return kept
+
+
+def _look(db: Connection, project_id: int) -> tuple[Counts, Hands, Breakdown]:
     counts = progress.counts(db, [project_id])[project_id]
+    return counts, progress.hands(db, project_id), progress.breakdown(db, project_id)
+
+
+def state_of(db: Connection, project_id: int, *, recent: bool = False) -> State:
+    """Five queries beside those for the asker; `recent`: up to a second old, as good for whoever looks on."""
+    project, role = access.member(db, project_id)
+    if recent:
+        counts, hands, breakdown = looks().get((project_id, project.status), lambda: _look(db, project_id))
+    else:
+        counts, hands, breakdown = _look(db, project_id)
     step = next_step(project_id, project.status, project.min_confirmed, counts, crawled=project.crawled_at is not None)
     return State(
         project,
         role,
         counts,
         searches().get((project_id, counts.files, counts.waiting), lambda: progress.search(db, project_id)),
-        progress.hands(db, project_id),
-        progress.breakdown(db, project_id),
+        hands,
+        breakdown,
         step,
         read(project.model_json),
     )
@@ -95,7 +109,7 @@ def page(project_id: int) -> str:
 def live(project_id: int) -> Response:
     """The upper half of the page as HTML, and a mark that changes when it does."""
     with transaction() as db:
-        state = state_of(db, project_id)
+        state = state_of(db, project_id, recent=True)
     html = _progress(state)
     mark = hashlib.sha256(html.encode()).hexdigest()[:16]
     return jsonify({"html": html, "mark": mark, "busy": state.busy, "said": state.step.text})

@@ -6,26 +6,28 @@ from store.batches import Batch
 from store.edits import Edit
 from web import words
 from web.formats import number
-from web.text import gettext, ngettext
+from web.text import Lazy, gettext, lazy_gettext, ngettext
 
 # In the order in which a page lists them.
 STATES = ("failed", "skipped", "reverted", "sending", "queued", "done", "already", "undone", "cancelled")
 
 
+_STATES: dict[str, Lazy] = {
+    "queued": lazy_gettext("waiting"),
+    "sending": lazy_gettext("being sent"),
+    "done": lazy_gettext("written"),
+    "already": lazy_gettext("was so already"),
+    "failed": lazy_gettext("failed"),
+    "skipped": lazy_gettext("left alone"),
+    "cancelled": lazy_gettext("cancelled"),
+    "undone": lazy_gettext("undone"),
+    "reverted": lazy_gettext("taken back on Commons"),
+}
+
+
 def state(name: str) -> str:
     """The state of an edit."""
-    known = {
-        "queued": gettext("waiting"),
-        "sending": gettext("being sent"),
-        "done": gettext("written"),
-        "already": gettext("was so already"),
-        "failed": gettext("failed"),
-        "skipped": gettext("left alone"),
-        "cancelled": gettext("cancelled"),
-        "undone": gettext("undone"),
-        "reverted": gettext("taken back on Commons"),
-    }
-    return known.get(name, name)
+    return str(_STATES.get(name, name))
 
 
 def kind(batch: Batch) -> str:

@@ -1,20 +1,32 @@
 """Numbers and times as the reader's language writes them, for templates."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
+from babel import Locale
 from flask import Flask
-from flask_babel import format_datetime, format_decimal, format_percent, format_timedelta
+from flask_babel import format_datetime, format_decimal, format_percent, format_timedelta, get_locale
 
 from web import urls
 
 
 def number(value: float) -> str:
     """9000 -> 9,000."""
+    return _number(value, get_locale())
+
+
+@lru_cache(4096)  # a page repeats few numbers often, and writing one takes longer than a line of HTML
+def _number(value: float, _locale: Locale | None) -> str:
     return str(format_decimal(value))
 
 
 def decimal(value: float, digits: int = 2) -> str:
     """0.6 -> 0.60."""
+    return _decimal(round(value, digits), digits, get_locale())
+
+
+@lru_cache(4096)
+def _decimal(value: float, digits: int, _locale: Locale | None) -> str:
     return str(format_decimal(value, format="0." + "0" * digits))
 
 
@@ -25,6 +37,11 @@ def percent(value: float) -> str:
 
 def moment(value: datetime) -> str:
     """A UTC time of the database, in words."""
+    return _moment(value, get_locale())
+
+
+@lru_cache(4096)
+def _moment(value: datetime, _locale: Locale | None) -> str:
     return str(format_datetime(value, "medium"))
 
 

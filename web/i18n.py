@@ -4,7 +4,10 @@ from functools import cache
 
 from babel import Locale
 from flask import Flask, g, request
-from flask_babel import Babel, get_locale, get_translations
+from flask_babel import Babel, get_locale
+from markupsafe import Markup
+
+from web import text
 
 # Each in its own words, in the order of the switch. A language needs translations/CODE, nothing else.
 LANGUAGES = {"en": "English", "nb": "norsk bokmål", "es": "español", "fr": "français"}
@@ -42,7 +45,7 @@ def theme() -> str:
 
 def plurals(singular: str, plural: str) -> dict[str, str]:
     """The translation of a plural message by the categories of Intl.PluralRules, for scripts: {"one": ..., "other": ...}."""
-    translate = get_translations().ungettext
+    translate = text.translations().ngettext
     return {category: translate(singular, plural, number) for category, number in _examples(str(get_locale()))}
 
 
@@ -54,10 +57,21 @@ def _examples(language: str) -> tuple[tuple[str, int], ...]:
     return tuple(found.items())
 
 
+def _in_template(message: str, /, **values: object) -> Markup:
+    """A text as HTML."""
+    found = Markup(text.translations().gettext(message))  # noqa: S704 - our own texts; what is filled in is escaped
+    return found % values if "%" in found else found
+
+
+def _counted(singular: str, plural: str, number: int) -> str:
+    return str(text.translations().ngettext(singular, plural, number))
+
+
 def init_app(app: Flask) -> None:
     """Choose the language of every request."""
     Babel(app, default_locale="en", default_translation_directories="translations", locale_selector=chosen_language)
-    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(text.gettext, _counted, newstyle=True)  # type: ignore[attr-defined]
+    app.jinja_env.globals["_"] = _in_template
     app.add_template_global(plurals)
     app.jinja_env.globals["languages"] = LANGUAGES
 

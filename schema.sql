@@ -250,6 +250,7 @@ CREATE TABLE approvals (
   face_id BIGINT UNSIGNED NULL,             -- NULL: the file as a whole
   user_id BIGINT UNSIGNED NOT NULL,
   kind ENUM('alone', 'bulk') NOT NULL,      -- alone: follows from an answer; bulk: the model's suggestions, approved together
+  step CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL, -- bulk: made by the client; taken back together
   probability FLOAT NULL,                   -- the model's at that time
   prominent TINYINT(1) NOT NULL DEFAULT 0,  -- write with rank preferred
   sha1 CHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL,
@@ -349,6 +350,15 @@ CREATE TABLE tasks (
   PRIMARY KEY (kind, subject_id),
   KEY by_due (kind, due_at),                -- claims
   KEY by_lease_worker (lease_worker)        -- claims of a worker that died
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- Items of Wikidata that were found to be merged into others: the old id still means the same person.
+CREATE TABLE merged_items (
+  item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  target VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  found_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (item),
+  KEY by_target (target)                    -- all that are the same person
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 -- People whom nobody may look for, beside those of WIKIVISAGE_BLOCKED_ITEMS.

@@ -197,7 +197,7 @@ class Job:
 
     def _faces(self) -> list[dict[str, Any]]:
         faces: list[dict[str, Any]] = []
-        after: int | None = 0
+        after: str | None = "0"
         while after is not None:
             found = self.volunteer.call(f"{self.project}/review.json?after={after}")
             faces += found["faces"]

@@ -7,7 +7,7 @@ found, every settled one has a label. The lists start from these, so that a page
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from database import Connection, marks
 from store.asking import Chip
@@ -22,9 +22,10 @@ SHOWS: tuple[Show, ...] = (
 Sort = Literal["certainty", "doubt", "similarity", "newest"]
 SORTS: tuple[Sort, ...] = ("certainty", "doubt", "similarity", "newest")
 
+# The first is the order of an index (predictions.by_suggestion), read backwards.
 _ORDERS: dict[Sort, str] = {
-    "certainty": "probability DESC, face_id DESC",
-    "doubt": "probability IS NULL, probability, face_id",
+    "certainty": "probability DESC, page_id DESC, face_id DESC",
+    "doubt": "probability IS NULL, probability, page_id, face_id",
     "similarity": "distance IS NULL, distance, face_id",
     "newest": "newest DESC, face_id DESC",
 }
@@ -35,18 +36,18 @@ _UNAPPROVED = "LEFT JOIN approvals o ON o.project_id = p.project_id AND o.page_i
 
 
 def _predicted(suggestion: str, joins: str, condition: str) -> str:
-    return f"""SELECT p.face_id, p.probability, p.distance, p.face_id AS newest FROM predictions p {joins}
+    return f"""SELECT p.face_id, p.page_id, p.probability, p.distance, p.face_id AS newest FROM predictions p {joins}
       WHERE p.project_id = %s AND p.suggestion = '{suggestion}' AND {condition}"""
 
 
 def _labelled(condition: str) -> str:
-    return f"""SELECT l.face_id, p.probability, p.distance, COALESCE(l.answer_id, 0) AS newest FROM labels l
+    return f"""SELECT l.face_id, l.page_id, p.probability, p.distance, COALESCE(l.answer_id, 0) AS newest FROM labels l
       LEFT JOIN predictions p ON p.project_id = l.project_id AND p.face_id = l.face_id
       WHERE l.project_id = %s AND {condition}"""
 
 
 def _approved(joins: str, condition: str) -> str:
-    return f"""SELECT a.face_id, COALESCE(p.probability, a.probability) AS probability, p.distance,
+    return f"""SELECT a.face_id, a.page_id, COALESCE(p.probability, a.probability) AS probability, p.distance,
         UNIX_TIMESTAMP(a.created_at) AS newest
       FROM approvals a LEFT JOIN predictions p ON p.project_id = a.project_id AND p.face_id = a.face_id {joins}
       WHERE a.project_id = %s AND a.face_id IS NOT NULL AND NOT a.suspended AND {condition}"""
@@ -70,18 +71,18 @@ _MEMBERS: dict[Show, tuple[str, ...]] = {
     ),
     "bootstrap": (_labelled("l.source IN ('bootstrap', 'portrait')"),),
     "drawn": (
-        f"""SELECT f.id AS face_id, p.probability, p.distance, f.id AS newest FROM faces f
+        f"""SELECT f.id AS face_id, f.page_id, p.probability, p.distance, f.id AS newest FROM faces f
            LEFT JOIN predictions p ON p.project_id = f.project_id AND p.face_id = f.id
            {_NOT_REDRAWN.format(project="f.project_id")}
            WHERE f.project_id = %s AND f.state <> 'gone' AND d.id IS NULL""",
     ),
     "stated": (
-        f"""SELECT f.id AS face_id, p.probability, p.distance, f.id AS newest FROM project_files pf
+        f"""SELECT f.id AS face_id, f.page_id, p.probability, p.distance, f.id AS newest FROM project_files pf
            JOIN faces f ON f.page_id = pf.page_id AND f.state <> 'gone'
              AND (f.project_id IS NULL OR f.project_id = pf.project_id)
            LEFT JOIN predictions p ON p.project_id = pf.project_id AND p.face_id = f.id
            {_NOT_REDRAWN.format(project="pf.project_id")}
-           WHERE pf.project_id = %s AND pf.stated AND d.id IS NULL""",
+           WHERE pf.project_id = %s AND pf.stated = 1 AND d.id IS NULL""",
     ),
     "waiting": (
         _approved(
@@ -163,34 +164,26 @@ def counts(db: Connection, project_id: int, last_answer: int = 0) -> Counts:
     prediction.
     """
     found: dict[Show, int] = dict.fromkeys(SHOWS, 0)
-    wrong = 0.0
-    for row in db.rows(_PREDICTED_COUNTS, (project_id, project_id, last_answer, project_id)):
+    for row in db.rows(_PREDICTED_COUNTS, (project_id, project_id, last_answer)):
         found[row["name"]] += int(row["n"])
-        wrong += float(row["wrong"] or 0) if row["name"] == "matches" else 0.0
-    selects = [_LABEL_COUNTS]
-    selects += [f"SELECT '{show}' AS name, COUNT(*) AS n FROM ({_MEMBERS[show][0]}) x" for show in _COUNTED]
-    for row in db.rows(" UNION ALL ".join(selects), [project_id] * len(selects)):
+    selects = [f"SELECT '{show}' AS name, COUNT(*) AS n FROM ({_MEMBERS[show][0]}) x" for show in _COUNTED]
+    for row in db.rows(" UNION ALL ".join((_LABEL_COUNTS, *selects)), [project_id] * (1 + len(selects))):
         if row["name"]:
             found[row["name"]] += int(row["n"])
-    return Counts(found, Matches(found["matches"], max(0.0, wrong)))
+    suggested = matches(db, project_id)
+    return Counts(found | {"matches": suggested.faces}, suggested)
 
 
 _COUNTED: tuple[Show, ...] = ("approved", "drawn", "stated", "waiting")
 
-# All predictions by an index alone; less those of faces settled or suspended since; less matches in approved files.
-_PREDICTED_COUNTS = """WITH counted AS (
-    SELECT suggestion, COUNT(*) AS n, SUM(1 - probability) AS wrong FROM predictions WHERE project_id = %s GROUP BY suggestion
-    UNION ALL SELECT p.suggestion, -COUNT(*), -SUM(1 - p.probability) FROM labels l
-      JOIN predictions p ON p.project_id = l.project_id AND p.face_id = l.face_id
+# All predictions by an index alone; less those of faces settled or suspended since.
+_PREDICTED_COUNTS = """SELECT IF(suggestion = 'unsure', 'unsure', 'non_matches') AS name, SUM(n) AS n FROM (
+    SELECT suggestion, COUNT(*) AS n FROM predictions WHERE project_id = %s AND suggestion IN ('unsure', 'no_match')
+      GROUP BY suggestion
+    UNION ALL SELECT p.suggestion, -COUNT(*) FROM labels l
+      JOIN predictions p ON p.project_id = l.project_id AND p.face_id = l.face_id AND p.suggestion <> 'match'
       WHERE l.project_id = %s AND l.source IN ('human', 'implied') AND (l.answer_id > %s OR l.suspended)
-      GROUP BY p.suggestion
-    UNION ALL SELECT 'match', -COUNT(*), -SUM(1 - p.probability) FROM approvals a
-      JOIN faces f FORCE INDEX (by_page) ON f.page_id = a.page_id
-      JOIN predictions p ON p.project_id = a.project_id AND p.face_id = f.id AND p.suggestion = 'match'
-      LEFT JOIN labels h ON h.project_id = p.project_id AND h.face_id = p.face_id AND h.source IN ('human', 'implied')
-      WHERE a.project_id = %s AND NOT a.suspended AND (a.kind = 'bulk' OR a.face_id IS NULL) AND h.face_id IS NULL)
-  SELECT CASE suggestion WHEN 'match' THEN 'matches' WHEN 'unsure' THEN 'unsure' ELSE 'non_matches' END AS name,
-    SUM(n) AS n, SUM(wrong) AS wrong FROM counted GROUP BY name"""
+      GROUP BY p.suggestion) x GROUP BY name"""
 
 _LABEL_COUNTS = """SELECT CASE WHEN source IN ('bootstrap', 'portrait') THEN 'bootstrap'
     WHEN label = 'unsure' OR suspended THEN 'unsure' WHEN label IN ('other', 'not_face') THEN 'rejected'
@@ -245,24 +238,35 @@ def _face(row: dict[str, Any]) -> Face:
     return Face(**{**row, **switches, "chip": Chip(row["face_id"], version) if has_chip else None})
 
 
-def everything(db: Connection, project_id: int, after: int, limit: int) -> tuple[list[Listed], int | None]:
-    """All visible faces by id, from the one after `after`; and where to go on, None at the end."""
-    part = db.column(
-        """SELECT f.id FROM project_files pf JOIN faces f ON f.page_id = pf.page_id
-           WHERE pf.project_id = %s AND f.id > %s ORDER BY f.id LIMIT %s""",
-        (project_id, after, limit),
-    )
+class Place(NamedTuple):
+    """Where a reader of all faces is: after this one, in the order of files."""
+
+    page_id: int
+    face_id: int
+
+
+def everything(db: Connection, project_id: int, after: Place, limit: int) -> tuple[list[Listed], Place | None]:
+    """At most `limit` visible faces in the order of files, from the one after `after`; and where to go on, None at the end.
+
+    Fewer may come although there are more: files without a face count too.
+    """
     rows = db.rows(
-        f"""SELECT f.id AS face, f.page_id AS page, x.title, IF(l.suspended, NULL, l.label) AS label,
-              IF(l.suspended, NULL, l.source) AS source, p.suggestion, p.probability, p.distance, a.kind AS approved
-            FROM faces f JOIN files x ON x.page_id = f.page_id
+        f"""SELECT f.page_id AS page, f.id AS face, x.title, IF(l.suspended, NULL, l.label) AS label,
+              IF(l.suspended, NULL, l.source) AS source, p.suggestion, p.probability, p.distance, a.kind AS approved,
+              f.id IS NOT NULL AND {VISIBLE} AS visible
+            FROM (SELECT pf.page_id, c.id, c.project_id, c.state FROM
+                (SELECT page_id FROM project_files WHERE project_id = %s AND page_id >= %s ORDER BY page_id LIMIT %s) pf
+              LEFT JOIN faces c FORCE INDEX (by_page) ON c.page_id = pf.page_id
+              WHERE pf.page_id > %s OR c.id > %s ORDER BY pf.page_id, c.id LIMIT %s) f
+            JOIN files x ON x.page_id = f.page_id
             LEFT JOIN labels l ON l.project_id = %s AND l.face_id = f.id
             LEFT JOIN predictions p ON p.project_id = %s AND p.face_id = f.id
             LEFT JOIN approvals a ON a.project_id = %s AND a.page_id = f.page_id AND a.face_id = f.id AND NOT a.suspended
-            WHERE f.id IN ({marks(part)}) AND {VISIBLE} ORDER BY f.id""",
-        (*[project_id] * 3, *part, project_id, project_id),
+            ORDER BY f.page_id, f.id""",
+        (*[project_id] * 3, after.page_id, limit + 1, *after, limit, *[project_id] * 3),
     )
-    return cast(list[Listed], rows), part[-1] if len(part) == limit else None
+    following = Place(rows[-1]["page"], rows[-1]["face"] or 0) if len(rows) == limit else None
+    return [cast(Listed, row) for row in rows if row.pop("visible")], following
 
 
 def pages_of(db: Connection, project_id: int, face_ids: Sequence[int], seen: datetime | None = None) -> dict[int, int]:

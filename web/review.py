@@ -15,7 +15,7 @@ from store.answers import NewAnswer
 from store.errors import NotFound, Stale
 from store.predictions import Question
 from store.projects import Project, Role
-from store.review import Face, Matches, Show
+from store.review import Face, Matches, Place, Show
 from web import asked, chosen, said, standing, urls
 from web.access import member, user
 from web.chosen import View
@@ -27,7 +27,7 @@ from web.text import gettext, ngettext
 bp = Blueprint("review", __name__, url_prefix="/projects/<int:project_id>")
 
 PAGE = 72  # faces: whole rows of 2, 3, 4, 6, 8, 9, 12
-LISTED = 1000
+LISTED = 500
 Given = TypeVar("Given")
 Answer = Response | dict[str, Any]
 
@@ -115,12 +115,12 @@ def grid(project_id: int) -> dict[str, Any]:
 
 @bp.get("/review.json")
 def listed(project_id: int) -> dict[str, Any]:
-    """All faces that the project sees, LISTED a call, from the one after `after`; `next` is where to go on, or null."""
-    after = request.args.get("after", 0, type=int)
+    """All faces that the project sees, up to LISTED a call; `next`, as `after`, is where to go on, null at the end."""
+    page_id, face_id, *_ = *said.numbers(request.args.get("after"), 2), 0, 0
     with transaction() as db:
         member(db, project_id)
-        found, following = review.everything(db, project_id, after, LISTED)
-    return {"faces": found, "next": following}
+        found, following = review.everything(db, project_id, Place(page_id, face_id), LISTED)
+    return {"faces": found, "next": following and ",".join(map(str, following))}
 
 
 @bp.get("/review/faces/<int:face_id>")
@@ -159,12 +159,18 @@ def approve(project_id: int) -> Answer:
     if every and sent.get("show") != "matches":
         raise BadInput(gettext("Only matches can be approved all at once."))
     faces = [] if every else chosen.some(sent.get("faces"))
-    count = services().database.retry(lambda db: _approve(db, project_id, faces, sent))
+    step = _step(sent)
+    count = services().database.retry(lambda db: _approve(db, project_id, faces, sent, step))
     text = ngettext("%(num)d match approved.", "%(num)d matches approved.", count)
-    return _done(project_id, text, approved=count)
+    return _done(project_id, text, approved=count, step=step)
 
 
-def _approve(db: Connection, project_id: int, faces: Sequence[int], sent: dict[str, Any]) -> int:
+def _step(sent: dict[str, Any]) -> str:
+    """The id of what is done at once, made by the client or else here. Raises BadInput."""
+    return said.uuid(sent["step"]) if sent.get("step") else str(uuid4())
+
+
+def _approve(db: Connection, project_id: int, faces: Sequence[int], sent: dict[str, Any], step: str) -> int:
     project, _ = member(db, project_id)
     if not faces:
         _check_unchanged(db, project, sent)
@@ -172,7 +178,7 @@ def _approve(db: Connection, project_id: int, faces: Sequence[int], sent: dict[s
     seen, count = chosen.moment(sent.get("seen")), 0
     for part in review.in_parts(faces):
         known = review.pages_of(db, project_id, part, seen)
-        count += approvals.approve_bulk(db, project_id, user().id, [face for face in part if face in known])
+        count += approvals.approve_bulk(db, project_id, user().id, [face for face in part if face in known], step)
     return count
 
 
@@ -186,11 +192,15 @@ def _check_unchanged(db: Connection, project: Project, sent: dict[str, Any]) -> 
 
 @bp.post("/review/withdraw")
 def withdraw(project_id: int) -> Answer:
-    """Take approvals in bulk back; what waits to be sent because of them is cancelled."""
-    faces = chosen.some(chosen.body().get("faces"))
+    """Take approvals in bulk back, of faces or of a `step`; what waits to be sent because of them is cancelled."""
+    sent = chosen.body()
+    step = said.uuid(sent["step"]) if sent.get("step") and not sent.get("faces") else None
+    faces = [] if step else chosen.some(sent.get("faces"))
 
     def work(db: Connection) -> int:
         member(db, project_id)
+        if step:
+            return approvals.withdraw_step(db, project_id, user().id, step)
         return approvals.withdraw_bulk(db, project_id, faces)
 
     count = services().database.retry(work)
@@ -227,7 +237,7 @@ def _say(project_id: int, sent: dict[str, Any], answer: Literal["target", "other
     faces = chosen.some(sent.get("faces"))
     if len(faces) > said.MOST_ANSWERS:
         raise BadInput(gettext("At most %(most)d can be chosen at once.", most=said.MOST_ANSWERS))
-    step = said.uuid(sent["step"]) if sent.get("step") else str(uuid4())
+    step = _step(sent)
 
     def work(db: Connection) -> int:
         member(db, project_id)

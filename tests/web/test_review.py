@@ -8,6 +8,7 @@ import pytest
 from database import Database
 from store import approvals, faces, plans, review
 from store.faces import Box
+from store.review import Place
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
 from tests.web.publishing_support import Case, ask, content, make_case
@@ -117,20 +118,32 @@ def test_the_list_of_all_faces(case: Case, alice: Browser):
 
 
 def test_the_list_goes_on_after_a_face(case: Case, alice: Browser):
-    after = case.face(6)
+    after = f"{case.page(6)},{case.face(6)}"
     rest = content(alice.get(case.url(f"/review.json?after={after}")))
     assert [face["face"] for face in rest["faces"]] == [case.face(place) for place in (7, 8, 9)]
     assert rest["next"] is None
 
 
-def test_a_long_list_comes_in_parts(case: Case, database: Database):
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_a_long_list_comes_in_parts(case: Case, database: Database, size: int):
     seen: list[int] = []
-    after: int | None = 0
+    after: Place | None = Place(0, 0)
     with database.transaction() as db:
         while after is not None:
-            part, after = review.everything(db, case.project_id, after, 4)
+            part, after = review.everything(db, case.project_id, after, size)
+            assert len(part) <= size
             seen += [face["face"] for face in part]
     assert seen == [listed[0] for listed in case.faces.values()]
+
+
+def test_the_list_goes_on_past_files_without_a_face(case: Case, database: Database):
+    with database.transaction() as db:
+        db.execute("DELETE FROM faces WHERE page_id IN (%s, %s)", (case.page(2), case.page(3)))
+        part, after = review.everything(db, case.project_id, Place(case.page(1), case.face(1)), 2)
+        assert part == []
+        assert after == Place(case.page(3), 0)
+        part, _ = review.everything(db, case.project_id, after, 2)
+    assert [face["face"] for face in part] == [case.face(4), case.face(5)]
 
 
 def test_approving_some_publishes_and_does_not_train(case: Case, alice: Browser):

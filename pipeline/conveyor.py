@@ -200,7 +200,7 @@ class Conveyor:
             return
         try:
             with self._yard.doing.at(f"search for {job.lease.project_id}"), self._tools.metrics.timed("search"):
-                result = self._tools.pool.search(data)
+                result = detect.search(job, data, self._tools)
             with self._tools.metrics.timed("store"):
                 load.touched.update(detect.keep(job, result, self._tools))
             self._tools.metrics.file("searched")

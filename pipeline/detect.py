@@ -5,7 +5,7 @@ Whatever goes wrong with one file is settled on that file by `fail`, with a reas
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -18,7 +18,7 @@ from store import faces, files, labels, searches
 from store.errors import LeaseLost
 from store.searches import SearchLease
 from vision.errors import ImageError, SearchError, SearchTimedOut
-from vision.faces import Face, SearchResult
+from vision.faces import Box, Face, SearchResult
 from vision.settings import MAX_BYTES
 from wiki import commons
 from wiki.commons import FileInfo, MissingFile
@@ -34,11 +34,12 @@ DECODED = frozenset(("image/jpeg", "image/png", "image/webp", "image/gif", "imag
 
 @dataclass(frozen=True)
 class Job:
-    """One leased file, and where its picture is."""
+    """One leased file, and where its picture is; `again`: these bytes were searched before, by other versions."""
 
     lease: SearchLease
     info: FileInfo
     url: str
+    again: bool = False
 
     @property
     def page_id(self) -> int:
@@ -56,6 +57,7 @@ class Unfit(Exception):
 def look_up(lease: SearchLease, tools: Tools) -> list[Job]:
     """Ask the wiki about leased files; those without a picture, or searched already, are settled here. Raises WikiError."""
     jobs = []
+    known = tools.run(lambda db: files.get(db, lease.page_ids))
     for page_id, info in commons.image_info(tools.wiki, lease.page_ids, RENDERING).items():
         if isinstance(info, MissingFile):
             if info.why is commons.Why.REDIRECT:
@@ -67,8 +69,9 @@ def look_up(lease: SearchLease, tools: Tools) -> list[Job]:
         except Unfit as error:
             fail(lease, page_id, error, tools)
             continue
-        job = Job(lease, info, url)
-        if settled_before(job, tools):
+        file = known.get(page_id)
+        job = Job(lease, info, url, again=file is not None and file.searched_sha1 == info.sha1)
+        if file is not None and job.again and settled_before(job, file, tools):
             tools.metrics.file("known")
         else:
             jobs.append(job)
@@ -108,19 +111,16 @@ def _place(url: str) -> str:
     return "/".join(url.rsplit("/", 3)[1:])
 
 
-def settled_before(job: Job, tools: Tools) -> bool:
-    """Whether these bytes were searched before by the same versions, so that there is nothing to download.
+def settled_before(job: Job, known: files.File, tools: Tools) -> bool:
+    """Whether the same versions have searched the file, whose bytes are those of before: there is nothing to download.
 
     A worker that has to do with a lesser detector leaves what a better one found.
     """
     wanted, at_hand = search_settings(tools.settings), tools.pool.settings
+    if known.detector not in (wanted.detector_version, at_hand.detector_version):
+        return False
 
     def work(db: Connection) -> bool:
-        known = files.get(db, [job.page_id]).get(job.page_id)
-        if known is None or known.searched_sha1 != job.info.sha1:
-            return False
-        if known.detector not in (wanted.detector_version, at_hand.detector_version):
-            return False
         if not faces.intact(db, job.page_id, at_hand.encoder_version):
             return False
         searches.describe(db, job.lease, seen(job.info))
@@ -147,13 +147,34 @@ def fetch(job: Job, tools: Tools) -> bytes:
     return commons.download(tools.wiki, job.url, most_bytes=MAX_BYTES)
 
 
+def search(job: Job, data: bytes, tools: Tools) -> SearchResult:
+    """Find the faces of a picture. Raises SearchError.
+
+    What a human decided about in these bytes is looked for in its box where the detector of today does not see it, so that
+    a decision never goes with a version.
+    """
+    result = tools.pool.search(data)
+    if not job.again:
+        return result
+    found = [_stored_box(face.box) for face in result.faces]
+    unseen = tools.run(lambda db: faces.unseen(db, job.page_id, job.info.sha1, found))
+    kept = [_kept(face, data, tools) for face in unseen]
+    return replace(result, faces=(*result.faces, *kept))
+
+
+def _kept(face: faces.Face, data: bytes, tools: Tools) -> Face:
+    box = Box(face.box.left, face.box.top, face.box.width, face.box.height)
+    found = tools.pool.encode(data, box)
+    return replace(found, box=box, score=face.score or 0.0, detector=face.detector or found.detector)
+
+
 def keep(job: Job, result: SearchResult, tools: Tools) -> list[int]:
     """Store what was found, in one transaction; returns the projects that look at the file. Raises LeaseLost."""
     found = [found_face(face) for face in result.faces]
 
     def work(db: Connection) -> list[int]:
         searches.describe(db, job.lease, seen(job.info))
-        faces.replace_found(db, job.page_id, job.info.sha1, found)
+        count = faces.replace_found(db, job.page_id, job.info.sha1, found)
         searches.searched(
             db,
             job.lease,
@@ -161,7 +182,7 @@ def keep(job: Job, result: SearchResult, tools: Tools) -> list[int]:
             width=result.width,
             height=result.height,
             detector=result.detector,
-            faces=len(found),
+            faces=count,
         )
         return labels.rebuild_everywhere(db, [job.page_id])
 
@@ -224,9 +245,8 @@ def seen(info: FileInfo) -> files.Seen:
 
 def found_face(face: Face) -> faces.FoundFace:
     """A face as it is stored."""
-    box = faces.Box(face.box.left, face.box.top, face.box.width, face.box.height)
     return faces.FoundFace(
-        box=box,
+        box=_stored_box(face.box),
         size_px=round(face.size_px),
         score=face.score,
         detector=face.detector,
@@ -236,6 +256,10 @@ def found_face(face: Face) -> faces.FoundFace:
         encoder=face.encoder,
         chip=face.chip_jpeg,
     )
+
+
+def _stored_box(box: Box) -> faces.Box:
+    return faces.Box(box.left, box.top, box.width, box.height)
 
 
 def _time(stamp: str) -> datetime | None:

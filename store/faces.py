@@ -96,24 +96,70 @@ def _face(row: dict[str, Any]) -> Face:
     return Face(box=_box(row), **{**row, "poor": bool(row["poor"])})
 
 
-def replace_found(db: Connection, page_id: int, sha1: str | None, found: Sequence[FoundFace]) -> None:
-    """Store what the detector found in a file, within the transaction that holds its lease.
+def replace_found(db: Connection, page_id: int, sha1: str | None, found: Sequence[FoundFace]) -> int:
+    """Store what the detector found in a file, within the transaction that holds its lease; returns how many faces it has.
 
-    A face found again (by overlap) keeps its id, and so its answers; one not found again goes, or stays as `gone` where
-    somebody answered about it. Drawn faces wait to be encoded anew when the bytes are others.
+    A face found again (by overlap) keeps its id, and so its answers. One not found again stays as it is where a human
+    decided about it in these very bytes (`decided`); else it goes, or stays as `gone` where somebody answered about it,
+    to be seen again when its bytes come back. Drawn faces wait to be encoded anew when the bytes are others.
     """
     rows = db.rows(
-        f"SELECT {_COLUMNS}, f.sha1 FROM faces f WHERE f.page_id = %s AND f.state <> 'gone' FOR UPDATE", (page_id,)
+        f"SELECT {_COLUMNS}, f.sha1 FROM faces f WHERE f.page_id = %s AND (f.state <> 'gone' OR f.sha1 = %s) FOR UPDATE",
+        (page_id, sha1),
     )
     shared = {row["id"]: _box(row) for row in rows if row["project_id"] is None}
     matched = match_boxes(list(shared.items()), [face.box for face in found])
     for position, face in enumerate(found):
         _store_found(db, page_id, sha1, face, matched.get(position))
-    _retire(db, [face_id for face_id in shared if face_id not in matched.values()])
+    missed = [row for row in rows if row["id"] in shared.keys() - matched.values() and row["state"] != "gone"]
+    kept = decided(db, page_id, sha1, [row["id"] for row in missed if row["sha1"] == sha1])
+    _retire(db, page_id, [row["id"] for row in missed if row["id"] not in kept])
     stale = [row["id"] for row in rows if row["project_id"] is not None and row["sha1"] != sha1]
-    db.execute(
-        f"UPDATE faces SET state = 'waiting', encoding = NULL, sha1 = %s WHERE id IN ({marks(stale)})", (sha1, *stale)
+    if stale:
+        db.execute(
+            f"UPDATE faces SET state = 'waiting', encoding = NULL, sha1 = %s WHERE id IN ({marks(stale)})",
+            (sha1, *stale),
+        )
+    return len(found) + len(kept)
+
+
+def decided(db: Connection, page_id: int, sha1: str | None, face_ids: Sequence[int]) -> set[int]:
+    """Those of a file's faces about which a human decided in these bytes: an answer or approval that stands, or an edit."""
+    if not face_ids or sha1 is None:
+        return set()
+    project_ids = _projects(db, [page_id])
+    listed, asked = f"IN ({marks(project_ids)})", f"IN ({marks(face_ids)})"
+    where = f"project_id {listed} AND page_id = %s AND face_id {asked}"
+    args = (*project_ids, page_id, *face_ids, sha1)
+    return set(
+        db.column(
+            f"""SELECT face_id FROM answers WHERE {where} AND COALESCE(sha1, %s) = %s AND withdrawn_at IS NULL
+                  AND answer <> 'skip'
+                UNION SELECT face_id FROM approvals WHERE {where} AND COALESCE(sha1, %s) = %s
+                UNION SELECT face_id FROM edits WHERE {where} AND COALESCE(approved_sha1, %s) = %s AND action = 'add'
+                  AND state NOT IN ('cancelled', 'skipped', 'undone')""",
+            3 * (*args, sha1),
+        )
     )
+
+
+def unseen(db: Connection, page_id: int, sha1: str | None, found: Sequence[Box]) -> list[Face]:
+    """The faces about which a human decided in these bytes and that a new search of them did not find."""
+    rows = db.rows(
+        f"""SELECT {_COLUMNS} FROM faces f WHERE f.page_id = %s AND f.sha1 = %s AND f.project_id IS NULL
+            AND f.state <> 'gone' ORDER BY f.id""",
+        (page_id, sha1),
+    )
+    known = [_face(row) for row in rows]
+    seen = match_boxes([(face.id, face.box) for face in known], found).values()
+    missed = [face for face in known if face.id not in seen]
+    kept = decided(db, page_id, sha1, [face.id for face in missed])
+    return [face for face in missed if face.id in kept]
+
+
+def _projects(db: Connection, page_ids: Sequence[int]) -> list[int]:
+    """The projects that look at one of the files."""
+    return db.column(f"SELECT DISTINCT project_id FROM project_files WHERE page_id IN ({marks(page_ids)})", page_ids)
 
 
 def match_boxes(old: Sequence[tuple[int, Box]], new: Sequence[Box]) -> dict[int, int]:
@@ -169,21 +215,42 @@ def _store_chip(db: Connection, face_id: int, chip: bytes | None) -> None:
         )
 
 
-def _retire(db: Connection, face_ids: Sequence[int]) -> None:
+def _retire(db: Connection, page_id: int, face_ids: Sequence[int]) -> None:
     """Take faces that are no longer found out of sight; rows that somebody answered about stay."""
-    answered = set(db.column(f"SELECT DISTINCT face_id FROM answers WHERE face_id IN ({marks(face_ids)})", face_ids))
+    if not face_ids:
+        return
+    project_ids = _projects(db, [page_id])
+    answered = set(
+        db.column(
+            f"""SELECT DISTINCT face_id FROM answers WHERE project_id IN ({marks(project_ids)}) AND page_id = %s
+                AND face_id IN ({marks(face_ids)})""",
+            (*project_ids, page_id, *face_ids),
+        )
+    )
     kept = [face_id for face_id in face_ids if face_id in answered]
     db.execute(f"UPDATE faces SET state = 'gone', encoding = NULL WHERE id IN ({marks(kept)})", kept)
-    remove(db, [face_id for face_id in face_ids if face_id not in answered])
+    remove(db, [face_id for face_id in face_ids if face_id not in answered], project_ids)
 
 
-def remove(db: Connection, face_ids: Sequence[int]) -> None:
-    """Delete faces with everything derived from them."""
+def remove(db: Connection, face_ids: Sequence[int], project_ids: Sequence[int]) -> None:
+    """Delete faces with everything derived from them in these projects: those that look, or looked, at their files.
+
+    Each table by its primary key: a DELETE that looks for rows would read, and lock, those of everybody.
+    """
     if not face_ids:
         return
     listed = marks(face_ids)
-    for table in ("face_chips", "labels", "predictions", "questions"):
-        db.execute(f"DELETE FROM {table} WHERE face_id IN ({listed})", face_ids)
+    for project_id in project_ids:
+        for table in ("labels", "predictions"):
+            db.execute(f"DELETE FROM {table} WHERE project_id = %s AND face_id IN ({listed})", (project_id, *face_ids))
+        asked = db.column(
+            f"SELECT position FROM questions WHERE project_id = %s AND face_id IN ({listed})", (project_id, *face_ids)
+        )
+        if asked:
+            db.execute(
+                f"DELETE FROM questions WHERE project_id = %s AND position IN ({marks(asked)})", (project_id, *asked)
+            )
+    db.execute(f"DELETE FROM face_chips WHERE face_id IN ({listed})", face_ids)
     db.execute(f"DELETE FROM faces WHERE id IN ({listed})", face_ids)
 
 
@@ -311,40 +378,3 @@ def chip(db: Connection, project_id: int, face_id: int) -> bytes | None:
         (project_id, face_id, project_id),
     )
     return found
-
-
-@dataclass(frozen=True)
-class ModelFace:
-    """A face as the model sees it, with its label and approval in the project."""
-
-    id: int
-    page_id: int
-    encoding: bytes | None
-    size_px: int | None
-    sharpness: float | None
-    score: float | None
-    poor: bool
-    drawn: bool
-    label: str | None
-    source: str | None
-    suspended: bool
-    bulk: bool  # approved in bulk
-    skipped: bool  # a standing "skip", and no label
-
-
-def for_model(db: Connection, project_id: int) -> list[ModelFace]:
-    """Every visible face of a project in the order of its id."""
-    rows = db.rows(
-        f"""SELECT f.id, f.page_id, f.encoding, f.size_px, f.sharpness, f.score, f.poor, f.project_id IS NOT NULL AS drawn,
-              l.label, l.source, COALESCE(l.suspended, 0) AS suspended,
-              COALESCE(a.kind = 'bulk' AND a.face_id = f.id AND NOT a.suspended, 0) AS bulk,
-              l.label IS NULL AND EXISTS (SELECT 1 FROM answers s WHERE s.project_id = pf.project_id
-                AND s.page_id = f.page_id AND s.face_id = f.id AND s.withdrawn_at IS NULL) AS skipped
-            FROM project_files pf JOIN faces f ON f.page_id = pf.page_id
-            LEFT JOIN labels l ON l.project_id = pf.project_id AND l.face_id = f.id
-            LEFT JOIN approvals a ON a.project_id = pf.project_id AND a.page_id = pf.page_id
-            WHERE pf.project_id = %s AND {VISIBLE} ORDER BY f.id""",
-        (project_id, project_id, project_id),
-    )
-    switches = ("poor", "drawn", "suspended", "bulk", "skipped")
-    return [ModelFace(**{**row, **{name: bool(row[name]) for name in switches}}) for row in rows]

@@ -6,7 +6,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from database import Connection, marks
 from store import faces
@@ -111,11 +111,15 @@ def _overwritten(facts: FileFacts, answer: Standing) -> bool:
 
 def rebuild(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
     """Derive and store labels and approvals of files anew; edits that wait but lost their approval are cancelled."""
-    derivations = _derive_all(db, project_id, page_ids)
+    facts = _facts(db, project_id, page_ids)
+    derivations = _derive_all(db, project_id, facts)
     stored = _stored(db, project_id, list(derivations))
     for page_id, derived in derivations.items():
         _store_labels(db, project_id, page_id, derived, stored[page_id])
-        _store_approval(db, project_id, page_id, derived)
+        if derived.file_answer != facts[page_id]["file_answer"]:
+            _store_file_answer(db, project_id, page_id, derived)
+        if derived.approval or facts[page_id]["approved"] or facts[page_id]["queued"]:
+            _store_approval(db, project_id, page_id, derived)
 
 
 def rebuild_everywhere(db: Connection, page_ids: Sequence[int]) -> list[int]:
@@ -133,27 +137,37 @@ def rebuild_everywhere(db: Connection, page_ids: Sequence[int]) -> list[int]:
     return list(by_project)
 
 
-def _derive_all(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, Derived]:
+def _facts(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What stands about the files in the project, by page id; locked until the transaction ends."""
     if not page_ids:
         return {}
-    listed = marks(page_ids)
-    facts = db.rows(
-        f"""SELECT pf.page_id, pf.stated, pf.origin, (SELECT f.sha1 FROM files f WHERE f.page_id = pf.page_id) AS sha1
+    rows = db.rows(
+        f"""SELECT pf.page_id, pf.stated, pf.origin, pf.file_answer,
+              (SELECT f.sha1 FROM files f WHERE f.page_id = pf.page_id) AS sha1,
+              EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = pf.project_id AND a.page_id = pf.page_id) AS approved,
+              EXISTS (SELECT 1 FROM edits e WHERE e.page_id = pf.page_id AND e.project_id = pf.project_id
+                AND e.state = 'queued') AS queued
             FROM project_files pf FORCE INDEX (PRIMARY)
-            WHERE pf.project_id = %s AND pf.page_id IN ({listed}) ORDER BY pf.page_id FOR UPDATE""",
+            WHERE pf.project_id = %s AND pf.page_id IN ({marks(page_ids)}) ORDER BY pf.page_id FOR UPDATE""",
         (project_id, *page_ids),
     )
+    return {row["page_id"]: row for row in rows}
+
+
+def _derive_all(db: Connection, project_id: int, facts: dict[int, dict[str, Any]]) -> dict[int, Derived]:
+    if not facts:
+        return {}
+    page_ids = list(facts)
     visible = faces.of_files(db, project_id, page_ids)
     said: dict[int, list[Standing]] = defaultdict(list)
     for row in db.rows(
         f"""SELECT id, page_id, user_id, face_id, answer, twice, sha1 FROM answers
-            WHERE project_id = %s AND page_id IN ({listed}) AND withdrawn_at IS NULL ORDER BY id""",
+            WHERE project_id = %s AND page_id IN ({marks(page_ids)}) AND withdrawn_at IS NULL ORDER BY id""",
         (project_id, *page_ids),
     ):
         said[row.pop("page_id")].append(Standing(**{**row, "twice": bool(row["twice"])}))
     derived = {}
-    for row in facts:
-        page_id = row["page_id"]
+    for page_id, row in facts.items():
         seen = tuple(face.id for face in visible[page_id])
         known = FileFacts(row["sha1"], bool(row["stated"]), row["origin"] == "portrait", seen)
         derived[page_id] = derive(known, said[page_id])
@@ -190,6 +204,9 @@ def _store_labels(db: Connection, project_id: int, page_id: int, derived: Derive
             if item not in stored
         ],
     )
+
+
+def _store_file_answer(db: Connection, project_id: int, page_id: int, derived: Derived) -> None:
     db.execute(
         "UPDATE project_files FORCE INDEX (PRIMARY) SET file_answer = %s WHERE project_id = %s AND page_id = %s",
         (derived.file_answer, project_id, page_id),

@@ -5,23 +5,35 @@ from collections.abc import Sequence
 from database import Connection, marks
 from store import faces
 
-# What belongs to a project alone and hangs on nothing else, in the order in which it goes.
-_OF_PROJECT = ("questions", "predictions", "labels", "approvals", "answers", "project_members")
+# What belongs to a project alone and hangs on nothing else, in the order in which it goes, with the rest of its primary key.
+_OF_PROJECT = (
+    ("questions", "position"),
+    ("predictions", "face_id"),
+    ("labels", "face_id"),
+    ("approvals", "page_id"),
+    ("answers", "id"),
+    ("project_members", "user_id"),
+)
 
 
 def rows_of_project(db: Connection, project_id: int, limit: int) -> int:
-    """Delete up to `limit` rows of one table; returns how many, 0 when all these tables are done."""
-    for table in _OF_PROJECT:
-        count = db.execute(f"DELETE FROM {table} WHERE project_id = %s LIMIT %s", (project_id, limit))
-        if count:
-            return count
+    """Delete up to `limit` rows of one table; returns how many, 0 when all these tables are done.
+
+    Looked up first, without a lock, and deleted by their primary key: no row of another project is locked on the way.
+    """
+    for table, key in _OF_PROJECT:
+        found = db.column(f"SELECT {key} FROM {table} WHERE project_id = %s LIMIT %s", (project_id, limit))
+        if found:
+            return db.execute(
+                f"DELETE FROM {table} WHERE project_id = %s AND {key} IN ({marks(found)})", (project_id, *sorted(found))
+            )
     return 0
 
 
 def drawn_of_project(db: Connection, project_id: int, limit: int) -> int:
     """Delete up to `limit` faces that were drawn by hand in the project, with their chips; returns how many."""
     found = db.column("SELECT id FROM faces WHERE project_id = %s LIMIT %s", (project_id, limit))
-    faces.remove(db, found)
+    faces.remove(db, found, [project_id])
     return len(found)
 
 
@@ -35,18 +47,18 @@ def files_of_project(db: Connection, project_id: int, limit: int) -> int:
     db.execute(
         f"DELETE FROM project_files WHERE project_id = %s AND page_id IN ({marks(page_ids)})", (project_id, *page_ids)
     )
-    _collect(db, page_ids)
+    _collect(db, project_id, page_ids)
     return len(page_ids)
 
 
-def _collect(db: Connection, page_ids: Sequence[int]) -> None:
-    """Delete those of the locked files that no project looks at."""
+def _collect(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
+    """Delete those of the locked files that no project looks at now that this one does not."""
     lonely = db.column(
         f"""SELECT page_id FROM files f WHERE page_id IN ({marks(page_ids)})
             AND NOT EXISTS (SELECT 1 FROM project_files pf WHERE pf.page_id = f.page_id)""",
         page_ids,
     )
-    faces.remove(db, db.column(f"SELECT id FROM faces WHERE page_id IN ({marks(lonely)})", lonely))
+    faces.remove(db, db.column(f"SELECT id FROM faces WHERE page_id IN ({marks(lonely)})", lonely), [project_id])
     db.execute(f"DELETE FROM files WHERE page_id IN ({marks(lonely)})", lonely)
 
 

@@ -127,13 +127,6 @@ def renew(db: Connection, lease: SearchLease) -> int:
     )
 
 
-def hold(db: Connection, lease: SearchLease, page_id: int) -> None:
-    """Lock one file of the lease until the transaction ends. Raises LeaseLost when it is no longer ours."""
-    held = db.value("SELECT 1 FROM files WHERE page_id = %s AND lease_token = %s FOR UPDATE", (page_id, lease.token))
-    if not held:
-        raise LeaseLost(f"file {page_id}")
-
-
 def give_back(db: Connection, lease: SearchLease) -> None:
     """Return what is still ours and not searched: it is due at once."""
     ours = db.column(
@@ -155,13 +148,10 @@ def give_back(db: Connection, lease: SearchLease) -> None:
 
 
 def describe(db: Connection, lease: SearchLease, seen: Seen) -> None:
-    """Store what the wiki says of a leased file. Raises LeaseLost."""
-    hold(db, lease, seen.page_id)
-    # Before its faces, as everybody does (files.lock).
-    db.rows("SELECT 1 FROM project_files FORCE INDEX (by_page) WHERE page_id = %s FOR UPDATE", (seen.page_id,))
-    db.execute(
+    """Store what the wiki says of a leased file, which stays locked until the transaction ends. Raises LeaseLost."""
+    ours = db.execute(
         """UPDATE files SET title = %s, sha1 = %s, size_bytes = %s, width = %s, height = %s, uploaded_at = %s,
-             thumb_url = %s, description = %s, taken_on = %s WHERE page_id = %s""",
+             thumb_url = %s, description = %s, taken_on = %s WHERE page_id = %s AND lease_token = %s""",
         (
             seen.title,
             seen.sha1,
@@ -173,21 +163,31 @@ def describe(db: Connection, lease: SearchLease, seen: Seen) -> None:
             seen.description,
             (seen.taken_on or "")[:64] or None,
             seen.page_id,
+            lease.token,
         ),
     )
+    _still_ours(ours, seen.page_id)
+    # Before its faces, as everybody does (files.lock).
+    db.rows("SELECT 1 FROM project_files FORCE INDEX (by_page) WHERE page_id = %s FOR UPDATE", (seen.page_id,))
+
+
+def _still_ours(changed: int, page_id: int) -> None:
+    if not changed:
+        raise LeaseLost(f"file {page_id}")
 
 
 def searched(
     db: Connection, lease: SearchLease, page_id: int, *, width: int, height: int, detector: str, faces: int
 ) -> None:
     """Settle a file whose faces were stored in this transaction. Raises LeaseLost."""
-    hold(db, lease, page_id)
-    db.execute(
+    ours = db.execute(
         """UPDATE files SET state = 'searched', error = NULL, error_detail = NULL, attempts = 0, search_due_at = NULL,
              searched_at = NOW(), searched_sha1 = sha1, searched_width = %s, searched_height = %s, detector = %s,
-             face_count = %s, lease_token = NULL, lease_worker = NULL, leased_at = NULL WHERE page_id = %s""",
-        (width, height, detector, faces, page_id),
+             face_count = %s, lease_token = NULL, lease_worker = NULL, leased_at = NULL
+           WHERE page_id = %s AND lease_token = %s""",
+        (width, height, detector, faces, page_id, lease.token),
     )
+    _still_ours(ours, page_id)
     db.execute("UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NULL WHERE page_id = %s", (page_id,))
 
 
@@ -202,14 +202,14 @@ def failed(
     gone: bool = False,
 ) -> None:
     """Settle a file that could not be searched; tried again in `again_in` seconds, never where None. Raises LeaseLost."""
-    hold(db, lease, page_id)
     state = "gone" if gone else "error" if again_in is None else "waiting"
-    db.execute(
+    ours = db.execute(
         """UPDATE files SET state = %s, error = %s, error_detail = %s, attempts = attempts + 1,
              search_due_at = NOW() + INTERVAL %s SECOND, lease_token = NULL, lease_worker = NULL, leased_at = NULL
-           WHERE page_id = %s""",
-        (state, error[:64], detail[:255], again_in, page_id),
+           WHERE page_id = %s AND lease_token = %s""",
+        (state, error[:64], detail[:255], again_in, page_id, lease.token),
     )
+    _still_ours(ours, page_id)
     db.execute(
         "UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NOW() + INTERVAL %s SECOND WHERE page_id = %s",
         (again_in, page_id),

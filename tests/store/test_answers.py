@@ -60,7 +60,7 @@ def test_an_answer_that_does_not_fit_is_refused(db: Connection, project: int, ad
 def test_a_face_that_is_gone_is_said_to_be(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
     say(db, project, ada, 1, face, "target")
-    support.search(db, 1)
+    support.search(db, 1, sha1="b" * 40)
     with pytest.raises(Stale) as caught:
         say(db, project, ada, 1, face, "other")
     assert caught.value.reason == "gone"

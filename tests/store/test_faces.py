@@ -30,11 +30,40 @@ def test_a_face_found_again_keeps_its_id_and_its_answers(db: Connection, project
 def test_a_face_not_found_again_goes_or_stays_out_of_sight(db: Connection, project: int):
     left, right = support.search(db, 1, LEFT, RIGHT)
     say(db, project, 1, 1, left, "target")
-    support.search(db, 1)
+    support.search(db, 1, sha1=OTHER_SHA1)
     assert db.rows("SELECT id, state, encoding FROM faces") == [{"id": left, "state": "gone", "encoding": None}]
     assert faces.of_file(db, project, 1) == []
     assert db.value("SELECT COUNT(*) FROM face_chips WHERE face_id = %s", (right,)) == 0
     assert db.value("SELECT COUNT(*) FROM answers") == 1
+
+
+def test_a_face_not_found_again_in_the_same_bytes_stays_where_a_human_decided(db: Connection, project: int):
+    left, _ = support.search(db, 1, LEFT, RIGHT)
+    say(db, project, 1, 1, left, "not_face")
+    assert support.search(db, 1) == [left]
+    labels.rebuild(db, project, [1])
+    assert support.labels(db, project) == {left: ("not_face", "human")}
+    assert faces.unseen(db, 1, SHA1, []) == faces.of_file(db, project, 1)
+    assert faces.unseen(db, 1, SHA1, [NEARLY_LEFT]) == []
+
+
+def test_removing_a_face_leaves_what_belongs_to_others(db: Connection, project: int):
+    other = support.project(db, "Bob", pages=[1, 2])
+    left, right = support.search(db, 1, LEFT, RIGHT)
+    for number in (project, other):
+        db.many(
+            "INSERT INTO predictions (project_id, face_id, page_id, suggestion, run) VALUES (%s, %s, 1, 'match', 1)",
+            [(number, left), (number, right)],
+        )
+        db.many(
+            "INSERT INTO questions (project_id, position, page_id, face_id, reason, run) VALUES (%s, %s, 1, %s, 'x', 1)",
+            [(number, 0, left), (number, 1, right)],
+        )
+    support.search(db, 1, RIGHT)
+    for table in ("predictions", "questions"):
+        assert db.rows(f"SELECT project_id, face_id FROM {table} ORDER BY 1") == [
+            {"project_id": number, "face_id": right} for number in (project, other)
+        ]
 
 
 @pytest.mark.parametrize(

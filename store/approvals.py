@@ -5,9 +5,15 @@ from collections.abc import Sequence
 from database import Connection, marks
 from store import faces, labels, tasks
 
+PART = 1000  # files in one statement
 
-def approve_bulk(db: Connection, project_id: int, user_id: int, face_ids: Sequence[int]) -> int:
+
+def approve_bulk(
+    db: Connection, project_id: int, user_id: int, face_ids: Sequence[int], step: str | None = None
+) -> int:
     """Approve suggested faces together; they publish, but do not train. Returns how many files are approved by it.
+
+    What is approved in one `step`, be it in several calls, can be taken back in one.
 
     A face counts only where it is the project's, no human said otherwise, and the file has no approval yet; of two faces
     in one file the likelier one.
@@ -32,21 +38,38 @@ def approve_bulk(db: Connection, project_id: int, user_id: int, face_ids: Sequen
     for row in rows:
         best.setdefault(row["page_id"], (row["id"], row["probability"], row["sha1"]))
     db.many(
-        """INSERT INTO approvals (project_id, page_id, face_id, user_id, kind, probability, sha1)
-           VALUES (%s, %s, %s, %s, 'bulk', %s, %s)
+        """INSERT INTO approvals (project_id, page_id, face_id, user_id, kind, step, probability, sha1)
+           VALUES (%s, %s, %s, %s, 'bulk', %s, %s, %s)
            ON DUPLICATE KEY UPDATE face_id = VALUES(face_id), user_id = VALUES(user_id), kind = 'bulk',
-             probability = VALUES(probability), sha1 = VALUES(sha1), suspended = 0""",
-        [(project_id, page_id, face, user_id, chance, sha1) for page_id, (face, chance, sha1) in best.items()],
+             step = VALUES(step), probability = VALUES(probability), sha1 = VALUES(sha1), suspended = 0""",
+        [(project_id, page_id, face, user_id, step, chance, sha1) for page_id, (face, chance, sha1) in best.items()],
     )
     return len(best)
 
 
 def withdraw_bulk(db: Connection, project_id: int, face_ids: Sequence[int]) -> int:
     """Take bulk approvals back; edits that wait for them are cancelled. Returns how many."""
-    page_ids = db.column(
-        f"SELECT page_id FROM approvals WHERE project_id = %s AND kind = 'bulk' AND face_id IN ({marks(face_ids)})",
-        (project_id, *face_ids),
+    return _withdraw(
+        db,
+        project_id,
+        db.column(
+            f"SELECT page_id FROM approvals WHERE project_id = %s AND kind = 'bulk' AND face_id IN ({marks(face_ids)})",
+            (project_id, *face_ids),
+        ),
     )
+
+
+def withdraw_step(db: Connection, project_id: int, user_id: int, step: str) -> int:
+    """Take back what the user approved in one step, as far as it still stands; a repeat changes nothing. Returns how many."""
+    page_ids = db.column(
+        """SELECT page_id FROM approvals WHERE project_id = %s AND kind = 'bulk' AND user_id = %s AND step = %s
+           ORDER BY page_id""",
+        (project_id, user_id, step),
+    )
+    return sum(_withdraw(db, project_id, page_ids[start : start + PART]) for start in range(0, len(page_ids), PART))
+
+
+def _withdraw(db: Connection, project_id: int, page_ids: Sequence[int]) -> int:
     db.execute(
         f"DELETE FROM approvals WHERE project_id = %s AND kind = 'bulk' AND page_id IN ({marks(page_ids)})",
         (project_id, *page_ids),

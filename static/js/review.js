@@ -38,6 +38,10 @@ function clicked(event) {
 }
 
 function submitted(event) {
+  if ("every" in event.target.dataset) {
+    event.preventDefault();
+    return everything(Object.fromEntries(new FormData(event.target)));
+  }
   if (event.target.method !== "get") return;
   event.preventDefault();
   load(`${location.pathname}?${new URLSearchParams(new FormData(event.target))}`, { push: true });
@@ -81,8 +85,18 @@ function act(name, faces, on = 1) {
   }, () => leave(faces, false));
 }
 
+/** Approve all matches, also those of other pages: in one step, taken back in one. */
+function everything({ all, show, count, run, seen }) {
+  const step = crypto.randomUUID();
+  return queue(async () => {
+    const answer = await call(urls.approve, { body: { all, show, count, run, seen, step } });
+    done.push(inverse("approve", [], step));
+    say(answer.text);
+  });
+}
+
 function inverse(name, faces, step, on) {
-  if (name === "approve") return { name: "withdraw", body: { faces } };
+  if (name === "approve") return { name: "withdraw", body: { step } };
   if (name === "withdraw") return { name: "approve", body: { faces } };
   if (name === "prominent") return { name, body: { faces, on: on ? 0 : 1 } };
   return { name: "undo", body: { step } };
@@ -139,6 +153,7 @@ async function load(url, { push = false } = {}) {
     region.innerHTML = found.html;
     if (push) history.pushState(null, "", found.url);
     else if (new URL(found.url, location.href).search !== location.search && location.search) history.replaceState(null, "", found.url);
+    for (const button of region.querySelectorAll(".empty [data-undo]")) button.hidden = !done.length;
     for (const box of region.querySelectorAll('input[name="faces"]')) box.checked = chosen.has(Number(box.value));
     selection.renew(Math.max(0, place), place >= 0);
     if (push) region.querySelector(".filters [aria-current]")?.focus({ preventScroll: true });

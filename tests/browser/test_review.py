@@ -107,6 +107,15 @@ def test_two_hundred_faces_by_keyboard_alone(review: Review):
     assert "Nothing to approve" in review.page.locator("#grid").inner_text()
 
 
+def test_all_at_once_and_back_in_one_step(review: Review):
+    review.page.locator("details.every summary").click()
+    review.page.locator("details.every button").click()
+    review.becomes("approved", COUNT)
+    review.page.click(".empty [data-undo]")
+    review.becomes("matches", COUNT)
+    assert approved(review.labelling) == set()
+
+
 def test_by_mouse_with_shift_and_by_dragging(review: Review):
     review.cell(1).locator("img").click()
     review.cell(4).locator("img").click(modifiers=["Shift"])

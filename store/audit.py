@@ -26,7 +26,7 @@ class Doubted:
 _DOUBTED = f"""FROM project_files pf JOIN faces f ON f.page_id = pf.page_id
   LEFT JOIN predictions p ON p.project_id = pf.project_id AND p.face_id = f.id
   LEFT JOIN labels l ON l.project_id = pf.project_id AND l.face_id = f.id AND l.source IN ('human', 'implied')
-  WHERE pf.project_id = %s AND pf.stated AND pf.file_answer IS NULL AND {VISIBLE}
+  WHERE pf.project_id = %s AND pf.stated = 1 AND pf.file_answer IS NULL AND {VISIBLE}
     AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = pf.project_id AND a.page_id = pf.page_id)
   GROUP BY pf.page_id HAVING SUM(l.face_id IS NOT NULL) = 0 AND SUM(COALESCE(p.suggestion, 'unsure') <> 'no_match') = 0"""
 

@@ -59,7 +59,8 @@ _EDITS = f"""SELECT x.page_id, MAX(e.state IN ('queued', 'sending')) AS open,
     MAX(e.project_id = x.project_id AND e.state = 'reverted') AS reverted,
     MAX(e.project_id = x.project_id AND e.state = 'undone' AND COALESCE(e.error, '') <> '{_ASKED_AGAIN}') AS undone
   FROM approvals x JOIN projects q ON q.id = x.project_id
-  JOIN edits e FORCE INDEX (by_file) ON e.page_id = x.page_id AND e.item = q.item AND e.action = 'add'
+  JOIN edits e FORCE INDEX (by_file) ON e.page_id = x.page_id AND (e.item = q.item OR e.project_id = q.id)
+    AND e.action = 'add'
   WHERE x.project_id = %s GROUP BY x.page_id"""
 
 _VERDICT = """CASE WHEN a.suspended THEN 'overwritten' WHEN f.state = 'gone' THEN 'gone' WHEN w.reverted THEN 'reverted'
@@ -74,13 +75,27 @@ _PLAN = f"""FROM approvals a JOIN files f ON f.page_id = a.page_id
 
 def summary(db: Connection, project_id: int) -> Summary:
     """The plan in figures. What a human approved alone counts as right; a bulk approval is wrong 1 - probability of the time."""
+    return _look(db, project_id, "send", 0, 0)[0]
+
+
+def _look(db: Connection, project_id: int, verdict: str, limit: int, offset: int) -> tuple[Summary, list[int]]:
+    """All approved files in one pass: the figures, and some of those with a verdict, the least certain first."""
     rows = db.rows(
-        f"""SELECT {_VERDICT} AS verdict, COUNT(*) AS files, SUM(a.kind = 'bulk') AS bulk,
-              SUM(IF(a.kind = 'bulk', 1 - COALESCE(r.probability, a.probability, 1), 0)) AS wrong {_PLAN} GROUP BY verdict""",
-        (project_id, project_id),
+        f"""SELECT verdict, COUNT(*) AS files, SUM(kind = 'bulk') AS bulk,
+              SUM(IF(kind = 'bulk', 1 - COALESCE(probability, 1), 0)) AS wrong,
+              GROUP_CONCAT(IF(verdict = %s, page_id, NULL) ORDER BY kind = 'alone', probability, page_id LIMIT %s OFFSET %s)
+                AS listed
+            FROM (SELECT a.page_id, a.kind, COALESCE(r.probability, a.probability) AS probability, {_VERDICT} AS verdict
+              {_PLAN}) every GROUP BY verdict""",
+        (verdict, limit, offset, project_id, project_id),
     )
-    ready = next((row for row in rows if row["verdict"] == "send"), {"bulk": 0, "wrong": 0})
-    return Summary({row["verdict"]: row["files"] for row in rows}, int(ready["bulk"]), float(ready["wrong"]))
+    found = {row["verdict"]: row for row in rows}
+    ready = found.get("send", {"bulk": 0, "wrong": 0})
+    listed = found[verdict]["listed"] if verdict in found else None
+    counts = {name: row["files"] for name, row in found.items()}
+    return Summary(counts, int(ready["bulk"]), float(ready["wrong"])), [
+        int(one) for one in (listed or "").split(",") if one
+    ]
 
 
 def plan_counts(db: Connection, project_id: int) -> dict[str, int]:
@@ -88,23 +103,40 @@ def plan_counts(db: Connection, project_id: int) -> dict[str, int]:
     return summary(db, project_id).counts
 
 
-def plan(db: Connection, project_id: int, verdicts: Sequence[str], limit: int, offset: int = 0) -> list[Planned]:
-    """Approved files with one of the verdicts, the least certain first."""
+@dataclass(frozen=True)
+class Plan:
+    """The plan in figures, and one page of the files with a verdict; `page` counts from 1."""
+
+    summary: Summary
+    page: int
+    pages: int
+    files: list[Planned]
+
+
+def plan(db: Connection, project_id: int, verdict: str, size: int, page: int = 1) -> Plan:
+    """A page of `size` approved files with the verdict, the least certain first; a page beyond the last is the last."""
+    found, listed = _look(db, project_id, verdict, size, (page - 1) * size)
+    pages = max(1, -(-found.counts.get(verdict, 0) // size))
+    if page > pages:
+        return plan(db, project_id, verdict, size, pages)
+    return Plan(found, page, pages, _files(db, project_id, verdict, listed))
+
+
+def _files(db: Connection, project_id: int, verdict: str, page_ids: Sequence[int]) -> list[Planned]:
     rows = db.rows(
-        f"""SELECT planned.page_id, planned.title, planned.face_id, planned.kind, COALESCE(u.name, '') AS approved_by,
-              planned.probability, planned.prominent, planned.verdict, c.face_id IS NOT NULL AS has_chip,
-              LEFT(COALESCE(h.sha1, ''), 8) AS version,
-              (SELECT e.error FROM edits e WHERE e.page_id = planned.page_id AND e.project_id = %s AND e.action = 'add'
+        f"""SELECT a.page_id, f.title, a.face_id, a.kind, COALESCE(u.name, '') AS approved_by,
+              COALESCE(r.probability, a.probability) AS probability, a.prominent, %s AS verdict,
+              c.face_id IS NOT NULL AS has_chip, LEFT(COALESCE(h.sha1, ''), 8) AS version,
+              (SELECT e.error FROM edits e WHERE e.page_id = a.page_id AND e.project_id = a.project_id AND e.action = 'add'
                  AND e.state IN ('failed', 'skipped') ORDER BY e.id DESC LIMIT 1) AS earlier
-            FROM (SELECT * FROM (SELECT a.page_id, f.title, a.face_id, a.kind, a.user_id,
-                COALESCE(r.probability, a.probability) AS probability, a.prominent, {_VERDICT} AS verdict {_PLAN}) every
-              WHERE verdict IN ({marks(verdicts)}) ORDER BY kind = 'alone', probability, page_id LIMIT %s OFFSET %s) planned
-            LEFT JOIN users u ON u.id = planned.user_id
-            LEFT JOIN faces h ON h.id = planned.face_id LEFT JOIN face_chips c ON c.face_id = planned.face_id
-            ORDER BY kind = 'alone', probability, page_id""",
-        (project_id, project_id, project_id, *verdicts, limit, offset),
+            FROM approvals a JOIN files f ON f.page_id = a.page_id LEFT JOIN users u ON u.id = a.user_id
+            LEFT JOIN predictions r ON r.project_id = a.project_id AND r.face_id = a.face_id
+            LEFT JOIN faces h ON h.id = a.face_id LEFT JOIN face_chips c ON c.face_id = a.face_id
+            WHERE a.project_id = %s AND a.page_id IN ({marks(page_ids)})""",
+        (verdict, project_id, *page_ids),
     )
-    return [_planned(row) for row in rows]
+    found = {row["page_id"]: _planned(row) for row in rows}
+    return [found[page_id] for page_id in page_ids]
 
 
 def _planned(row: dict[str, Any]) -> Planned:

@@ -23,6 +23,11 @@ def bare(db: Connection, project_id: int) -> list[int]:
     return db.column(f"SELECT e.id {_BARE} ORDER BY e.id", (project_id,))
 
 
+def count(db: Connection, project_id: int) -> int:
+    """How many `bare` gives."""
+    return int(db.value(f"SELECT COUNT(*) {_BARE}", (project_id,)))
+
+
 def qualify(db: Connection, project_id: int, user_id: int, edit_ids: Sequence[int]) -> int | None:
     """Queue adding the position (P2677) to bare statements of ours; returns the batch, None where there are none."""
     project = db.row("SELECT item, label FROM projects WHERE id = %s FOR UPDATE", (project_id,))

@@ -36,18 +36,15 @@ def page(project_id: int) -> str:
     verdict = next((name for name in VERDICTS if name == request.args.get("show")), "send")
     with transaction() as db:
         project, role = member(db, project_id)
-        summary = plans.summary(db, project_id)
-        pages = max(1, -(-summary.counts.get(verdict, 0) // PAGE))
-        number = min(_page(), pages)
-        planned = plans.plan(db, project_id, [verdict], PAGE, (number - 1) * PAGE)
+        plan = plans.plan(db, project_id, verdict, PAGE, _page())
         running = [batch for batch in batches.of_project(db, project_id, 5) if batch.state in {"running", "paused"}]
         removals = len(plans.removal_offers(db, project_id))
-        doubted, bare = audit.count(db, project_id), len(bare_statements.bare(db, project_id))
+        doubted, bare = audit.count(db, project_id), bare_statements.count(db, project_id)
     return render_template(
-        "publishing/page.html", project=project, role=role, summary=summary, verdict=verdict, verdicts=VERDICTS, planned=planned,
-        page=number, pages=pages, running=running, removals=removals, doubted=doubted, bare=bare, words=batch_words,
-        reason=words.reason,
-        edit_summary=_edit_summary(project), chip_url=asked.chip_url, certainty=standing.certainty, wrong=standing.wrong,
+        "publishing/page.html", project=project, role=role, summary=plan.summary, verdict=verdict, verdicts=VERDICTS,
+        planned=plan.files, page=plan.page, pages=plan.pages, running=running, removals=removals, doubted=doubted, bare=bare,
+        words=batch_words, reason=words.reason, edit_summary=_edit_summary(project), chip_url=asked.chip_url,
+        certainty=standing.certainty, wrong=standing.wrong,
     )  # fmt: skip
 
 

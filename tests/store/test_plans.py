@@ -52,7 +52,7 @@ def test_verdicts(db: Connection, change: str, verdict: str):
         db.execute(change)
     elif change:
         db.execute(LEDGER, (project, change))
-    (found,) = [one for one in plans.plan(db, project, [verdict], 50) if one.page_id == 1]
+    (found,) = [one for one in plans.plan(db, project, verdict, 50).files if one.page_id == 1]
     assert found.verdict == verdict
     batch = plans.send(db, project, user)
     queued = db.column("SELECT page_id FROM edits WHERE batch_id = %s ORDER BY page_id", (batch,))

@@ -7,15 +7,18 @@ wiki tells whether it was stored. What cannot be written now waits; what cannot 
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from database import Connection
 from pipeline import statements
 from pipeline.authorization import Authorization, SignInNeeded
+from pipeline.items import Items
 from pipeline.outcome import Done, Failed, Outcome, Waiting, of_wiki
 from pipeline.patience import Patience
-from pipeline.tools import Tools
+from pipeline.rounds import AHEAD, FRESH_SECONDS, Round, Rounds
+from pipeline.tools import Tools, Value
 from pipeline.verdicts import Leave, Seen, Write, decide, position, surplus
 from store import batches, edits, files, reverts
 from store.edits import Edit
@@ -24,13 +27,13 @@ from wiki import depicts, history
 from wiki.client import BATCH
 from wiki.depicts import Entity, Written
 from wiki.errors import AuthorizationLost, GiveUp, Reread, RetryWithNewToken, StopBatch, Wait, WikiError
+from wiki.files import FileInfo, MissingFile
 
 log = logging.getLogger(__name__)
 
 MOST_TRIES = 6  # requests for one edit in one go; then the others have their turn
 LATER_SECONDS = 120.0  # when an edit that had its tries comes again
 BUSY_SECONDS = 3.0  # when another project's edit of the same file is out
-FRESH_SECONDS = 30.0  # how old what was read of a file may be when it is written
 TURN_SECONDS = 60.0  # then other users have theirs
 MOST_DOUBLINGS = 4  # of the pause after a wiki that is away, so that it ends at most 8 minutes after it is back
 MOST_REFUSALS = 5  # edits of a batch refused in a row: the wiki does not want them
@@ -67,6 +70,9 @@ class Sender:
         self._tools = tools
         self._user_id = task.subject_id
         self._authorization = Authorization(tools, self._user_id)
+        self._items = Items(tools)
+        self._rounds = Rounds(tools, self._user_id)
+        self._owed: Callable[[Connection], None] | None = None  # what became of the last edit, to be written down next
         self._name = ""
         self._unverified: dict[int, int] = {}  # page -> revision of ours, to be read back with the next round
         self._refusals: Counter[int] = Counter()  # batch -> edits refused in a row
@@ -76,16 +82,27 @@ class Sender:
         """Round after round of up to 50 edits, read together and written one by one."""
         end: float | None = None
         while not self._tools.stop.is_set():
-            todo = self._tools.run(lambda db: edits.next_open(db, self._user_id, BATCH))
+            ready = self._rounds.take()
+            todo = ready.todo if ready else self._rounds.todo()
             if not todo or (end is not None and self._tools.clock() > end):
-                self._read_back()
-                due = self._tools.run(lambda db: edits.due_in(db, self._user_id))
-                return Done() if due is None else Done(again_in=due if todo else max(0.2, due))
+                return self._finish(over=not todo)
             if end is None:
                 self._check_account()
                 end = self._tools.clock() + TURN_SECONDS
-            self._round(todo)
+            try:
+                self._round(ready or self._rounds.read(todo, list(self._unverified)))
+            except Exception:
+                self._flush()
+                raise
+            self._flush()
         return Waiting()
+
+    def _finish(self, *, over: bool) -> Outcome:
+        """Read back what was written last. `over`: nothing is due any more."""
+        if self._unverified:
+            self._verify(depicts.read_statements(self._tools.wiki, sorted(self._unverified)))
+        due = self._tools.run(lambda db: edits.due_in(db, self._user_id))
+        return Done() if due is None else Done(again_in=max(0.2, due) if over else due)
 
     def pause(self, error: WikiError) -> Outcome:
         """Pause the user's batches until somebody mends the reason."""
@@ -106,36 +123,56 @@ class Sender:
         self.patience.keep_under(info.edit_limit)
         self.patience.tell(None)
 
-    def _round(self, todo: list[Edit]) -> None:
-        read_at = self._tools.clock()
-        self._read_back()
-        found = depicts.read_files(self._tools.wiki, [edit.page_id for edit in todo])
+    def _round(self, read: Round) -> None:
+        self._verify(read.written)
+        todo = self._items.follow(read.todo)
         self._learn_links(todo)
         for number, edit in enumerate(todo):
-            if self._tools.stop.is_set() or (number and self._tools.clock() - read_at > FRESH_SECONDS):
+            if self._tools.stop.is_set() or (number and self._tools.clock() - read.read_at > FRESH_SECONDS):
                 return
-            entity, file = found[edit.page_id]
-            self._edit(edit, Seen(entity, file, self._stored(edit, entity)))
+            if len(read.todo) == BATCH and number == len(todo) - AHEAD:
+                self._rounds.begin(read.todo, todo[number:], list(self._unverified))
+            seen = self._look(edit) if edit.page_id in read.stale else self._seen(edit, *read.found[edit.page_id])
+            self._edit(edit, seen)
 
-    def _read_back(self) -> None:
-        """See whether what the last round wrote stands. A copy of the wiki that lags behind is asked again later."""
+    def _run(self, work: Callable[[Connection], Value]) -> Value:
+        """Run SQL, together with what is owed from before: one commit where there would be two."""
+        owed, self._owed = self._owed or _nothing, None
+
+        def both(db: Connection) -> Value:
+            owed(db)
+            return work(db)
+
+        return self._tools.run(both)
+
+    def _flush(self) -> None:
+        """Write down what is owed, if anything is."""
+        if self._owed is not None:
+            self._run(_nothing)
+
+    def _verify(self, entities: Mapping[int, Entity]) -> None:
+        """See whether what was written stands. A copy of the wiki that lags behind is asked again later."""
         waiting = self._unverified
-        if not waiting:
-            return
-        entities = depicts.read_statements(self._tools.wiki, sorted(waiting))
-        seen = [entity for page_id, entity in entities.items() if entity.last_revision >= waiting[page_id]]
-        self._tools.run(lambda db: reverts.notice(db, statements.readings(seen)))
-        self._unverified = {page_id: waiting[page_id] for page_id in waiting.keys() - {one.page_id for one in seen}}
+        seen = [one for page_id, one in entities.items() if one.last_revision >= waiting.get(page_id, 0)]
+        if seen:
+            self._run(lambda db: reverts.notice(db, statements.readings(seen)))
+        for one in seen:
+            waiting.pop(one.page_id, None)
 
     def _learn_links(self, todo: list[Edit]) -> None:
         new = {edit.batch_id: edit.project_id for edit in todo if edit.batch_id not in self._links}
+        if not new:
+            return
         known = self._tools.run(lambda db: [batches.get(db, batch_id, project) for batch_id, project in new.items()])
         self._links |= {batch.id: (batch.hex, batch.label) for batch in known}
 
     def _look(self, edit: Edit) -> Seen:
         """Read one file anew."""
-        entity, file = depicts.read_files(self._tools.wiki, [edit.page_id])[edit.page_id]
-        return Seen(entity, file, self._stored(edit, entity))
+        self._flush()
+        return self._seen(edit, *depicts.read_files(self._tools.wiki, [edit.page_id])[edit.page_id])
+
+    def _seen(self, edit: Edit, entity: Entity, file: FileInfo | MissingFile) -> Seen:
+        return Seen(entity, file, self._stored(edit, entity), self._items.same(edit.item))
 
     def _stored(self, edit: Edit, entity: Entity) -> int:
         """The revision that a request of this edit made whose answer we may not have; 0 where there is none.
@@ -154,7 +191,7 @@ class Sender:
         for attempt in range(1, MOST_TRIES + 1):
             verdict = decide(edit, seen)
             if isinstance(verdict, Leave):
-                return self._leave(edit, seen.entity, verdict)
+                return self._leave(edit, seen, verdict)
             edit = _about_to_send(edit, verdict)
             if not self._begin(edit):
                 return None
@@ -177,7 +214,7 @@ class Sender:
         if written is None or written.patched:  # merged with somebody's edit: the answer does not show what is stored
             return self._look(edit)
         leave = Leave("done", statement_id=edit.statement_id, revision=written.revision or None)
-        stands = edit.statement_id if edit.action != "remove" else _other(edit, seen.entity)
+        stands = edit.statement_id if edit.action != "remove" else _other(edit, seen)
         self._settle(edit, replace(leave, states=stands))
         return None
 
@@ -223,7 +260,7 @@ class Sender:
 
     def _begin(self, edit: Edit) -> bool:
         """Write down what is about to be sent, looking once more whether a human still wants it."""
-        answer = self._tools.run(lambda db: edits.begin(db, self._task, edit, self._tools.worker))
+        answer = self._run(lambda db: edits.begin(db, self._task, edit, self._tools.worker))
         if answer == "busy":
             self._put_back(edit, BUSY_SECONDS, "file_busy")
         elif answer == "overwritten":
@@ -231,11 +268,11 @@ class Sender:
         elif answer in {"paused", "done"}:
             self._put_back(edit, 0.0)
         elif answer != "yes":
-            self._tools.run(lambda db: edits.cancel(db, self._task, edit, answer))
+            self._run(lambda db: edits.cancel(db, self._task, edit, answer))
         return answer == "yes"
 
-    def _leave(self, edit: Edit, entity: Entity, leave: Leave) -> None:
-        if leave.state == "done" and surplus(edit, entity) is not None:
+    def _leave(self, edit: Edit, seen: Seen, leave: Leave) -> None:
+        if leave.state == "done" and surplus(edit, seen) is not None:
             self._take_back_surplus(edit)
         elif leave.state == "skipped":
             self._skip(edit, leave)
@@ -246,7 +283,8 @@ class Sender:
         """The file is not what was approved any more: it is searched anew, which suspends what was said of the old bytes."""
         self._settle(edit, leave)
         if edit.action == "add":
-            self._tools.run(lambda db: files.search_again(db, [edit.page_id]))
+            self._flush()  # by itself: files are locked before all else
+            self._run(lambda db: files.search_again(db, [edit.page_id]))
 
     def _take_back_surplus(self, edit: Edit) -> None:
         """Remove our copy of a value that somebody wrote at the same time; the edit is settled when that is done.
@@ -254,10 +292,10 @@ class Sender:
         Under the file's lock, and read again: of two senders that see each other's copy only one removes its own.
         """
         for attempt in range(1, MOST_TRIES + 1):
-            if not self._tools.run(lambda db: edits.lock(db, self._task, edit, self._tools.worker)):
+            if not self._run(lambda db: edits.lock(db, self._task, edit, self._tools.worker)):
                 return self._later(edit, BUSY_SECONDS)
             seen = self._look(edit)
-            extra, verdict = surplus(edit, seen.entity), decide(edit, seen)
+            extra, verdict = surplus(edit, seen), decide(edit, seen)
             if isinstance(verdict, Write):  # gone altogether since it was read
                 return self._later(edit, 0.0)
             if extra is None:
@@ -276,41 +314,47 @@ class Sender:
 
     def _later(self, edit: Edit, seconds: float) -> None:
         """Look at what may be on the wiki again in a while."""
-        self._tools.run(lambda db: edits.later(db, self._task, edit, seconds))
+        self._run(lambda db: edits.later(db, self._task, edit, seconds))
 
     def _settle(self, edit: Edit, leave: Leave) -> None:
-        self._tools.run(
-            lambda db: edits.settle(
-                db,
-                self._task,
-                edit,
-                leave.state,
-                revision=leave.revision,
-                statement_id=leave.statement_id,
-                states=leave.states,
-                error=leave.reason,
-            )
-        )
+        """Note what became of an edit, with the next look at the database: before anything else is sent or waited for."""
+        self._flush()
+        self._owed = partial(_settled, task=self._task, edit=edit, leave=leave)
         self.settled += 1
         self._refusals.pop(edit.batch_id, None)
         if edit.action == "add" and leave.state == "done":
             self._unverified[edit.page_id] = leave.revision or 0
-        if leave.state == "reverted":
-            self._tools.run(lambda db: batches.pause_reverted(db, edit.project_id))
 
     def _refused(self, edit: Edit, error: GiveUp) -> None:
         """Report it; where the wiki refuses one edit of a batch after the other, do not hammer on."""
         detail = ": ".join(part for part in (error.code, error.text) if part)
-        self._tools.run(
-            lambda db: edits.settle(db, self._task, edit, "failed", error=error.reason.value, detail=detail)
-        )
+        self._run(lambda db: edits.settle(db, self._task, edit, "failed", error=error.reason.value, detail=detail))
         self._refusals[edit.batch_id] += 1
         if self._refusals[edit.batch_id] >= MOST_REFUSALS:
             self._refusals.pop(edit.batch_id)
-            self._tools.run(lambda db: batches.pause(db, edit.batch_id, "wiki_says_no"))
+            self._run(lambda db: batches.pause(db, edit.batch_id, "wiki_says_no"))
 
     def _put_back(self, edit: Edit, seconds: float, reason: str | None = None) -> None:
-        self._tools.run(lambda db: edits.put_back(db, self._task, edit, seconds, error=reason))
+        self._run(lambda db: edits.put_back(db, self._task, edit, seconds, error=reason))
+
+
+def _nothing(_db: Connection) -> None:
+    """No SQL of its own: what is owed is written down."""
+
+
+def _settled(db: Connection, task: Task, edit: Edit, leave: Leave) -> None:
+    edits.settle(
+        db,
+        task,
+        edit,
+        leave.state,
+        revision=leave.revision,
+        statement_id=leave.statement_id,
+        states=leave.states,
+        error=leave.reason,
+    )
+    if leave.state == "reverted":
+        batches.pause_reverted(db, edit.project_id)
 
 
 def _about_to_send(edit: Edit, verdict: Write) -> Edit:
@@ -319,7 +363,7 @@ def _about_to_send(edit: Edit, verdict: Write) -> Edit:
     return replace(edit, state="sending", statement_id=statement_id, base_revision=verdict.base_revision)
 
 
-def _other(edit: Edit, entity: Entity) -> str | None:
+def _other(edit: Edit, seen: Seen) -> str | None:
     """The statement that names the item although the one of the edit is gone."""
-    left = [found.id for found in depicts.stating(entity, edit.item) if found.id != edit.statement_id]
+    left = [found.id for found in depicts.stating(seen.entity, *seen.names(edit)) if found.id != edit.statement_id]
     return left[0] if left else None

@@ -12,11 +12,19 @@ from wiki.names import Box, box_of
 
 @dataclass(frozen=True)
 class Seen:
-    """What the wiki says now. `stored`: the revision that an earlier request of the same edit made, 0 where it made none."""
+    """What the wiki says now. `stored`: the revision that an earlier request of the same edit made, 0 where it made none.
+
+    `same`: the items that are the same person, where some were merged.
+    """
 
     entity: Entity
     file: FileInfo | MissingFile | None = None
     stored: int = 0
+    same: frozenset[str] = frozenset()
+
+    def names(self, edit: Edit) -> frozenset[str]:
+        """The items that the edit's statement may name: its own, and others that are the same person."""
+        return self.same | {edit.item}
 
 
 @dataclass(frozen=True)
@@ -54,13 +62,13 @@ def decide(edit: Edit, seen: Seen) -> Verdict:
 def _decide_add(edit: Edit, seen: Seen) -> Verdict:
     entity = seen.entity
     own = depicts.ours(entity, edit.statement_id) if edit.statement_id else None
-    if own is not None and own.item == edit.item:
+    if own is not None and own.item in seen.names(edit):
         return Leave("done", statement_id=own.id, revision=seen.stored or entity.last_revision, states=own.id)
     if entity.redirect:
         return Leave("skipped", "redirect")
     if not entity.exists:
         return Leave("skipped", "deleted")
-    stated = depicts.stating(entity, edit.item)
+    stated = depicts.stating(entity, *seen.names(edit))
     if stated:
         return Leave("already", statement_id=stated[0].id, states=stated[0].id)
     if isinstance(seen.file, MissingFile):
@@ -73,11 +81,15 @@ def _decide_add(edit: Edit, seen: Seen) -> Verdict:
 
 
 def _decide_remove(edit: Edit, seen: Seen) -> Verdict:
-    entity, stated = seen.entity, depicts.stating(seen.entity, edit.item)
+    entity, stated = seen.entity, depicts.stating(seen.entity, *seen.names(edit))
     found = depicts.ours(entity, edit.statement_id) if edit.statement_id else next(iter(stated), None)
-    if found is None or found.item != edit.item:
+    if found is None or found.item not in seen.names(edit):
         return _gone(edit, seen, stated[0].id if stated else None)
-    touched = not as_written(edit, found) if edit.undoes is not None else depicts.foreign(found) and not edit.forced
+    touched = (
+        not as_written(edit, found, seen.same)
+        if edit.undoes is not None
+        else depicts.foreign(found) and not edit.forced
+    )
     if touched:
         return Leave("skipped", "changed_by_others", states=found.id)
     return Write(entity.last_revision, found.id)
@@ -94,7 +106,7 @@ def _gone(edit: Edit, seen: Seen, other: str | None) -> Leave:
 
 def _decide_qualify(edit: Edit, seen: Seen) -> Verdict:
     found = depicts.ours(seen.entity, edit.statement_id) if edit.statement_id else None
-    if found is None or found.item != edit.item:
+    if found is None or found.item not in seen.names(edit):
         return Leave("skipped", "statement_gone")
     if depicts.positions(found):
         if seen.stored:
@@ -111,18 +123,19 @@ def _overwritten(edit: Edit, seen: Seen) -> bool:
     return edit.approved_sha1 is not None and seen.file.sha1 != edit.approved_sha1
 
 
-def as_written(edit: Edit, statement: Statement) -> bool:
-    """Whether a statement is still as we wrote it."""
+def as_written(edit: Edit, statement: Statement, same: frozenset[str] = frozenset()) -> bool:
+    """Whether a statement is still as we wrote it; that a bot let it name what its item was merged into is no touch."""
     rank = "preferred" if edit.prominent else "normal"
-    return depicts.untouched(statement, edit.item, rank=rank, box=position(edit))
+    item = statement.item if statement.item in same else edit.item
+    return depicts.untouched(statement, item or edit.item, rank=rank, box=position(edit))
 
 
-def surplus(edit: Edit, entity: Entity) -> Statement | None:
+def surplus(edit: Edit, seen: Seen) -> Statement | None:
     """Our statement, where the same value stands twice and ours is untouched: it is to be removed."""
-    if edit.action != "add" or not edit.statement_id or not depicts.twice(entity, edit.item):
+    if edit.action != "add" or not edit.statement_id or not depicts.twice(seen.entity, *seen.names(edit)):
         return None
-    own = depicts.ours(entity, edit.statement_id)
-    return own if own is not None and as_written(edit, own) else None
+    own = depicts.ours(seen.entity, edit.statement_id)
+    return own if own is not None and as_written(edit, own, seen.same) else None
 
 
 def position(edit: Edit) -> Box | None:

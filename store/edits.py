@@ -100,7 +100,7 @@ def sent_lately(db: Connection, user_id: int, seconds: float) -> list[float]:
 
 
 def begin(db: Connection, task: Task, edit: Edit, worker: str) -> str:
-    """Take the file's lock and write down what is about to be sent (statement id and base revision of `edit`): 'yes'.
+    """Take the file's lock and write down what is about to be sent (item, statement id, base revision of `edit`): 'yes'.
 
     Or why it must not be sent now: busy (another edit of the file is out), cancelled, paused, stopped, done (the batch),
     not_approved, overwritten. Committed before the request goes out. Raises LeaseLost when the claim is somebody else's.
@@ -112,9 +112,9 @@ def begin(db: Connection, task: Task, edit: Edit, worker: str) -> str:
     if not _lock_file(db, task, edit, worker):
         return "busy"
     db.execute(
-        """UPDATE edits SET state = 'sending', statement_id = %s, base_revision = %s, attempts = attempts + 1, sent_at = NOW(),
-             error = NULL, error_detail = NULL WHERE id = %s""",
-        (edit.statement_id, edit.base_revision, edit.id),
+        """UPDATE edits SET state = 'sending', item = %s, statement_id = %s, base_revision = %s, attempts = attempts + 1,
+             sent_at = NOW(), error = NULL, error_detail = NULL WHERE id = %s""",
+        (edit.item, edit.statement_id, edit.base_revision, edit.id),
     )
     return "yes"
 
@@ -211,19 +211,19 @@ def _unlock(db: Connection, edit: Edit) -> None:
 def _after_success(db: Connection, edit: Edit, statement_id: str | None, states: str | None, *, counted: bool) -> None:
     db.execute(
         """UPDATE project_files SET stated = %s, stated_id = %s, stated_at = NOW() WHERE page_id = %s
-           AND EXISTS (SELECT 1 FROM projects p WHERE p.id = project_files.project_id AND p.item = %s)""",
-        (states is not None, states, edit.page_id, edit.item),
+           AND EXISTS (SELECT 1 FROM projects p WHERE p.id = project_files.project_id AND (p.id = %s OR p.item = %s))""",
+        (states is not None, states, edit.page_id, edit.project_id, edit.item),
     )
     if edit.action == "remove":
         db.execute(
-            """UPDATE edits SET state = 'undone' WHERE page_id = %s AND item = %s AND statement_id = %s AND action = 'add'
+            """UPDATE edits SET state = 'undone' WHERE page_id = %s AND statement_id = %s AND action = 'add'
                  AND state = 'done'""",
-            (edit.page_id, edit.item, statement_id),
+            (edit.page_id, statement_id),
         )
     if edit.action == "qualify":  # an undo compares with what we wrote, and this is part of it now
         db.execute(
-            "UPDATE edits SET qualifier = %s WHERE page_id = %s AND item = %s AND statement_id = %s AND action = 'add'",
-            (edit.qualifier, edit.page_id, edit.item, statement_id),
+            "UPDATE edits SET qualifier = %s WHERE page_id = %s AND statement_id = %s AND action = 'add'",
+            (edit.qualifier, edit.page_id, statement_id),
         )
     if counted and edit.action == "add":
         db.execute(

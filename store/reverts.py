@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from database import Connection, marks
-from store import batches
+from store import batches, merges
 from store.edits import FIRST_LOOK_SECONDS
 
 LOOKED_AFTER_DAYS = 90
@@ -68,11 +68,12 @@ def notice(db: Connection, readings: Sequence[Reading]) -> int:
         f"""SELECT e.id, e.project_id, e.page_id, e.item, UPPER(e.statement_id) AS guid,
               COALESCE(e.revision_id, e.base_revision, 0) AS revision FROM edits e
             WHERE e.page_id IN ({marks(readings)}) AND e.action = 'add' AND e.state = 'done' AND NOT EXISTS
-              (SELECT 1 FROM edits r WHERE r.page_id = e.page_id AND r.item = e.item AND r.action = 'remove'
+              (SELECT 1 FROM edits r WHERE r.page_id = e.page_id AND r.action = 'remove'
                  AND r.state IN ('queued', 'sending'))""",
         list(seen),
     )
-    gone = [row for row in rows if _taken_back(row["guid"], row["item"], row["revision"], seen[row["page_id"]])]
+    same = merges.same(db, {row["item"] for row in rows})
+    gone = [row for row in rows if _taken_back(row["guid"], same[row["item"]], row["revision"], seen[row["page_id"]])]
     if not gone:
         return 0
     ids = [row["id"] for row in gone]
@@ -86,5 +87,5 @@ def notice(db: Connection, readings: Sequence[Reading]) -> int:
     return count
 
 
-def _taken_back(guid: str, item: str, revision: int, reading: Reading) -> bool:
-    return reading.revision >= revision and reading.items.get(guid) != item
+def _taken_back(guid: str, items: frozenset[str], revision: int, reading: Reading) -> bool:
+    return reading.revision >= revision and reading.items.get(guid) not in items

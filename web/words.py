@@ -66,8 +66,11 @@ _SENTENCES: dict[str, Lazy] = {
     "tried_often": lazy_gettext("It was tried several times without success. It comes again in a few minutes."),
     "file_busy": lazy_gettext("Another edit of this file is on its way. This one follows."),
     "not_approved": lazy_gettext("The approval was taken back before it was sent."),
+    "item_deleted": lazy_gettext(
+        "The person's item was deleted on Wikidata, so no statement can name it. Stop this, or resume it once there is an item."
+    ),
     "barred": lazy_gettext("Nobody may look for this person here any more."),
-    "asked_again": lazy_gettext("It was taken back on Commons, and you were asked again."),
+    "asked_again": lazy_gettext("It was taken back; a human then asked for it to be sent once more."),
     # a project
     "account_deleted": lazy_gettext("The account under which it was sent was deleted here."),
     "project_deleted": lazy_gettext("The project was deleted."),

@@ -59,9 +59,9 @@ def read_statements_of(entity: JsonObject) -> tuple[Statement, ...]:
     return tuple(read_statement(raw) for raw in objects(inner(entity, "statements"), DEPICTS))
 
 
-def stating(entity: Entity, item: str) -> tuple[Statement, ...]:
-    """The statements that name the item, whatever their rank."""
-    return tuple(statement for statement in entity.statements if statement.item == item)
+def stating(entity: Entity, *items: str) -> tuple[Statement, ...]:
+    """The statements that name the item (or one of several that are the same), whatever their rank."""
+    return tuple(statement for statement in entity.statements if statement.item in items)
 
 
 def states(entity: Entity, item: str) -> bool:
@@ -121,7 +121,7 @@ def statement_json(statement_id: str, item: str, rank: str, box: Box | None) -> 
     return statement
 
 
-def twice(entity: Entity, item: str) -> Sequence[Statement]:
-    """The statements of the item where it stands more than once, else none."""
-    found = stating(entity, item)
+def twice(entity: Entity, *items: str) -> Sequence[Statement]:
+    """The statements of the item (or of several that are the same) where it stands more than once, else none."""
+    found = stating(entity, *items)
     return found if len(found) > 1 else ()

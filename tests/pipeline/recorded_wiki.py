@@ -77,6 +77,8 @@ class RecordedWiki(Replay):
         return _with_ours(reply, sent.params)
 
     def _plain(self, kind: str, sent: Sent) -> Reply:
+        if kind == "wbgetentities" and sent.params["ids"].startswith("Q"):
+            return answered({"entities": {item: {"id": item} for item in sent.params["ids"].split("|")}, "success": 1})
         if kind == "write":
             return self._store(sent.params)
         answers: dict[str, Any] = {

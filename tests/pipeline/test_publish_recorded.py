@@ -96,7 +96,8 @@ class Ada:
 def ada(settings: Settings, database: Database, wiki: RecordedWiki) -> Ada:
     sign = Sign()
     here = replace(
-        settings, commons_api=f"{wiki.url}/w/api.php", oauth_url=f"{wiki.url}/w/rest.php/oauth2", contact="test@localhost",
+        settings, commons_api=f"{wiki.url}/w/api.php", wikidata_api=f"{wiki.url}/w/api.php",
+        oauth_url=f"{wiki.url}/w/rest.php/oauth2", contact="test@localhost",
         oauth_client_id="id", oauth_client_secret="secret", oauth_redirect_uri="http://localhost/auth/callback",
     )  # fmt: skip
     client = open_wiki(here, sign)

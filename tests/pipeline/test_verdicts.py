@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.verdicts import Leave, Seen, Write, as_written, decide, surplus
+from pipeline.verdicts import Leave, Seen, Verdict, Write, as_written, decide, surplus
 from store.edits import Action, Edit
 from wiki.depicts import Entity, Statement
 from wiki.files import FileInfo, MissingFile, Why
@@ -136,12 +136,36 @@ def test_a_position(seen: Seen, verdict: Leave | Write):
 
 def test_a_copy_of_ours_is_surplus_only_while_it_is_untouched():
     both = entity(says(), says(THEIRS))
+    assert surplus(edit(), Seen(both)) == says()
+    assert surplus(edit(), Seen(entity(says()))) is None
+    assert surplus(edit(), Seen(entity(says(THEIRS), says(THEIRS + "2")))) is None
+    assert surplus(edit(), Seen(entity(says(qualifiers=OTHERS), says(THEIRS)))) is None
+    assert surplus(edit(statement_id=None), Seen(both)) is None
+    assert surplus(edit("remove"), Seen(both)) is None
+
+
+OLD = says(item="Q7")  # merged into Q42
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "verdict"),
+    [
+        (edit(), OLD, Leave("done", statement_id=OURS, revision=100, states=OURS)),
+        (edit(), says(THEIRS, item="Q7"), Leave("already", statement_id=THEIRS, states=THEIRS)),
+        (edit(), says(THEIRS, item="Q8"), Write(100)),
+        (edit("remove", item="Q7", undoes=3), says(), Write(100, OURS)),
+        (edit("remove", item="Q7", undoes=3), says(qualifiers=OTHERS), Leave("skipped", "changed_by_others", states=OURS)),
+        (edit("remove", statement_id=THEIRS), says(THEIRS, item="Q7"), Write(100, THEIRS)),
+        (edit("qualify", qualifier=BOX), OLD, Write(100, OURS)),
+    ],
+)  # fmt: skip
+def test_an_item_that_was_merged_is_the_same_person(wanted: Edit, found: Statement, verdict: Verdict):
+    assert decide(wanted, Seen(entity(found), file(), same=frozenset({"Q7", "Q42"}))) == verdict
+
+
+def test_a_copy_under_the_old_item_is_surplus_too():
+    both = Seen(entity(says(), says(THEIRS, item="Q7")), same=frozenset({"Q7", "Q42"}))
     assert surplus(edit(), both) == says()
-    assert surplus(edit(), entity(says())) is None
-    assert surplus(edit(), entity(says(THEIRS), says(THEIRS + "2"))) is None
-    assert surplus(edit(), entity(says(qualifiers=OTHERS), says(THEIRS))) is None
-    assert surplus(edit(statement_id=None), both) is None
-    assert surplus(edit("remove"), both) is None
 
 
 def test_as_written():

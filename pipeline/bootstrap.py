@@ -8,7 +8,7 @@ from pipeline import permission, statements
 from pipeline.outcome import HOUR, Done, Finished, Outcome, Waiting
 from pipeline.sources import is_picture
 from pipeline.tools import Tools
-from store import files, labels, projects, tasks
+from store import files, labels, merges, projects, tasks
 from store.projects import Project
 from store.tasks import Task
 from wiki import commons, sparql
@@ -27,10 +27,11 @@ def run(task: Task, tools: Tools) -> Outcome:
         return Waiting()
     _portrait(task, project, tools)
     found = sparql.depicting(tools.wiki, project.item, limit=tools.settings.max_bootstrap)
+    items = tools.run(lambda db: merges.names(db, project.item))
     taken = 0
     for page_ids in batches(found.page_ids):
         tools.check()
-        read = statements.read(tools.wiki, project.item, page_ids)
+        read = statements.read(tools.wiki, items, page_ids)
         titles = _titles(tools, [page_id for page_id, _ in read.stated])
         if not tools.run(lambda db, read=read, titles=titles: _take(db, task, project, read, titles, tools)):  # type: ignore[misc]
             return Waiting()
@@ -50,7 +51,7 @@ def _portrait(task: Task, project: Project, tools: Tools) -> None:
     if page is None or not is_picture(page.title):
         log.info("there is no portrait %r on Commons", project.portrait_title, extra=_extra(project))
         return
-    read = statements.read(tools.wiki, project.item, [page.page_id])
+    read = statements.read(tools.wiki, [project.item], [page.page_id])
 
     def work(db: Connection) -> None:
         tasks.hold(db, task)

@@ -9,7 +9,7 @@ from pipeline import permission, review, statements, watch
 from pipeline.outcome import HOUR, Done, Finished, Outcome, Retry, Waiting
 from pipeline.sources import BadSource, Step, steps
 from pipeline.tools import Tools, search_settings
-from store import files, projects, tasks
+from store import files, merges, projects, tasks
 from store.projects import Project
 from store.tasks import Task
 from wiki import commons
@@ -140,10 +140,11 @@ def _nothing(project: Project, tools: Tools) -> Retry:
 def _review(task: Task, project: Project, cursor: dict[str, Any], tools: Tools) -> None:
     """Read, for files not read lately, whether Commons states the person, and what became of those known before."""
     after = int(cursor["after"])
+    items = tools.run(lambda db: merges.names(db, project.item))
     while page_ids := _unread(project, after, tools):
         after = page_ids[-1]
         known = tools.run(lambda db, page_ids=page_ids: files.get(db, page_ids))  # type: ignore[misc]
-        read = statements.read(tools.wiki, project.item, page_ids)
+        read = statements.read(tools.wiki, items, page_ids)
         seen = review.look(tools.wiki, known)
         _note(task, project, read, seen, {**cursor, "after": after}, tools)
         statements.name(project.id, page_ids, tools)

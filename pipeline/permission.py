@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 from database import Connection
 from pipeline.tools import Tools
-from store import blocked_items, projects
+from store import blocked_items, merges, projects
 from store.blocked_items import Why
 from store.projects import Project
 from wiki import wikidata
@@ -38,6 +38,8 @@ def barred_today(project: Project, tools: Tools, today: date | None = None) -> b
     if why:
         _bar(project, why, tools)
         return True
+    if person.redirected_to:
+        tools.run(lambda db: merges.follow(db, project.item, person.item, barred=False))
     life = iso(person.born), iso(person.died)
     if life != (project.born, project.died):
         tools.run(lambda db: projects.set_life(db, project.id, *life))

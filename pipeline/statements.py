@@ -1,7 +1,7 @@
 """What Commons states already: read in batches, noted for a project, with what follows for its labels."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from database import Connection
@@ -27,14 +27,14 @@ class Read:
     readings: tuple[Reading, ...] = ()
 
 
-def read(client: Client, item: str, page_ids: Sequence[int]) -> Read:
-    """Raises WikiError."""
+def read(client: Client, items: Collection[str], page_ids: Sequence[int]) -> Read:
+    """`items`: all that are the same person, where some were merged. Raises WikiError."""
     entities = depicts.read_statements(client, page_ids)
     stated, unstated = [], []
     for page_id, entity in entities.items():
         if not entity.exists:
             continue
-        found = depicts.stating(entity, item)
+        found = depicts.stating(entity, *items)
         if found:
             stated.append((page_id, found[0].id or None))
         else:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from bench.publishing import ITEM
-from pipeline import reverts
-from store import batches, blocked_items, merges, plans, progress
+from pipeline import permission, reverts
+from store import batches, blocked_items, merges, plans, progress, projects
 from store.projects import NewProject, create
 from tests.pipeline.publishing import Job, Killed, raising
+from tests.pipeline.test_publish_more import look
 
 NEW = "Q900000076"
 
@@ -161,3 +162,16 @@ def test_mergers_in_a_row_lead_to_the_last(job: Job):
         assert merges.names(db, "Q4") == frozenset({"Q4"})
         merges.follow(db, "Q3", "Q1", barred=False)
         assert merges.names(db, "Q2") == frozenset({"Q1", "Q2", "Q3"})
+
+
+def test_the_crawl_follows_and_counts_what_is_stated_under_the_old_item(job: Job, merge: Callable[[], None]):
+    job.by_bob(job.page_ids[0])
+    merge()
+    with job.database.transaction() as db:
+        project = projects.get(db, job.project_id)
+    assert project is not None
+    assert not permission.barred_today(project, job.tools())
+    assert item_of(job) == NEW
+    look(job, days=8)
+    with job.database.transaction() as db:
+        assert plans.plan_counts(db, job.project_id) == {"stated": 1, "send": 2}

@@ -294,9 +294,9 @@ def test_a_copy_of_the_wiki_that_lags_behind_is_no_revert(job: Job):
         assert job.database.retry(lambda db, reading=reading: reverts.notice(db, [reading])) == reverted  # type: ignore[misc]
 
 
-def look(job: Job) -> None:
-    """The daily crawl, a day later, over the painted people's category."""
-    job.sql("UPDATE project_files SET stated_at = NOW() - INTERVAL 1 DAY")
+def look(job: Job, days: int = 1) -> None:
+    """The daily crawl, a day (or some) later, over the painted people's category."""
+    job.sql("UPDATE project_files SET stated_at = NOW() - INTERVAL %s DAY", days)
     tools = job.tools()
 
     def due(db: Connection) -> tasks.Task | None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from bench.labelling_project import Labelling
 
-SECONDS = 10.0
+SECONDS = 30.0
 
 
 def eventually(condition: Callable[[], Any], what: str) -> None:

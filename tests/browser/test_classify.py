@@ -156,9 +156,7 @@ def test_by_touch_on_a_phone(start: Start, labelling: Labelling):
     swipe(classify.page, 20, 20)  # no answer
     group = classify.face()
     listed = next(listed for listed in labelling.faces.values() if group in listed)
-    box = classify.page.locator(f"#outlines .face[data-face='{listed[2]}'] .line").bounding_box()
-    assert box is not None
-    classify.page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    classify.page.tap(f"#outlines .face[data-face='{listed[2]}'] .line")
     given[listed[2]] = "target"
     eventually(lambda: classify.face() != group, "the next question")
     last = classify.face()
@@ -619,7 +617,7 @@ def test_the_keys_are_listed_and_can_be_switched_off(start: Start, labelling: La
     assert classify.face() == face
     page.keyboard.press("?")
     opened.wait_for()
-    page.check("#keys-on", timeout=30_000)
+    page.check("#keys-on")
     page.keyboard.press("Escape")
     opened.wait_for(state="detached")
     classify.press("y")
@@ -805,10 +803,12 @@ def test_a_step_on_which_the_server_fails_does_not_hold_up_the_others(
 
     classify.page.route("**/answers", fail)
     given = classify.press("y", "n", "y")
-    for _ in range(12):
+
+    def others_saved() -> bool:
         classify.page.evaluate("dispatchEvent(new Event('online'))")  # do not wait for the clock
-        classify.page.wait_for_timeout(100)
-    eventually(lambda: len(labelling.standing()) == 2, "the others saved")
+        return len(labelling.standing()) == 2
+
+    eventually(others_saved, "the others saved")
     assert classify.unsaved() == 1
     failing[0] = False
     classify.page.evaluate("dispatchEvent(new Event('online'))")

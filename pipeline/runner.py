@@ -10,13 +10,14 @@ import socket
 import threading
 import time
 
-from database import Connection, Database, DatabaseError
+from database import Connection, Database, DatabaseError, DatabaseUnavailable
 from pipeline import bootstrap, crawl, drawn, permission, publish, purge, reverts
 from pipeline.conveyor import Conveyor
 from pipeline.doing import Doing
 from pipeline.lane import AFTER_TROUBLE, Lane, Yard, task_lane
 from pipeline.model import Model
 from pipeline.outcome import Stopped
+from pipeline.pulse import EVERY, Pulse, path_of
 from pipeline.tools import Tools
 from pipeline.wake import Bell
 from store import purging, signals, workers
@@ -41,16 +42,20 @@ class Runner:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._yard = Yard(tools, Bell(), Doing())
+        self._pulse = Pulse(path_of(tools.worker))
+        self._waiting_for = ""
 
     def run(self) -> None:
         """Register, work until told to stop, give back what was claimed."""
-        threads: list[threading.Thread] = []
+        threads = [threading.Thread(target=self._live, name="pulse", daemon=True)]
+        threads[0].start()
         try:
             self._tools.run(self._register)
             if self._tools.settings.metrics_port:
                 self._tools.metrics.serve(self._tools.settings.metrics_port, self._tools.database, self._tools.pool)
-            threads += self._lanes()
-            for thread in threads:
+            lanes = self._lanes()
+            threads += lanes
+            for thread in lanes:
                 thread.start()
             log.info("started with %d threads", len(threads))
             self._watch()
@@ -58,6 +63,12 @@ class Runner:
             log.info("told to stop")
         finally:
             self._end(threads)
+
+    def _live(self) -> None:
+        """Leave a sign of life on this machine, whatever the database does."""
+        while not self._tools.stop.is_set():
+            self._pulse.beat(self._waiting_for)
+            self._tools.stop.wait(EVERY)
 
     def _register(self, db: Connection) -> None:
         workers.start(db, self._tools.worker, socket.gethostname(), os.getpid())
@@ -104,7 +115,8 @@ class Runner:
         bury_at = heard
         while not self._tools.stop.is_set():
             try:
-                self._tools.run(self._say)
+                self._tools.database.retry(self._say)
+                self._waiting_for = ""
                 now = time.monotonic()
                 if now - heard > 2 * HEARTBEAT:  # the database was away, for the others too: let them speak first
                     bury_at = now + DEAD_AFTER_S
@@ -114,6 +126,9 @@ class Runner:
                     self._bury()
             except Stopped:
                 return
+            except DatabaseUnavailable as error:
+                self._waiting_for = str(error)
+                log.warning("no heartbeat: %s", error)
             except Exception:
                 log.exception("the heartbeat failed")
             self._tools.stop.wait(HEARTBEAT)
@@ -152,6 +167,7 @@ class Runner:
         farewell = threading.Thread(target=self._farewell, daemon=True)
         farewell.start()
         farewell.join(FAREWELL_S)
+        self._pulse.end()
         late = [thread.name for thread in threads if thread.is_alive()]
         log.info("stopped%s", f"; given up: {', '.join(late)}" if late else "")
 

@@ -1,13 +1,17 @@
 """Workers as processes: a project from its creation to its questions."""
 
 import json
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from config import Settings
 from database import Database
+from pipeline import status
 from sandbox.server import Sandbox
 from store import tasks, workers
 from store.projects import NewProject
@@ -65,6 +69,46 @@ def test_who_does_what(local_settings: Settings, database: Database, tmp_path: P
     assert "12" in output
 
 
+@pytest.mark.parametrize(
+    ("away", "heard", "sign", "waiting_for", "alive", "words"),
+    [
+        (False, 5, None, "", True, "was heard 5 s ago"),
+        (False, 90, 5, "", False, "the database is there: it hangs or has ended"),
+        (False, 90, 5, "no connection", True, "the database is back only now"),
+        (False, 90, 90, "no connection", False, "hangs or has ended"),
+        (False, None, None, "", False, "has not been heard of"),
+        (True, 5, 5, "", True, "waits for the database"),
+        (True, 5, 90, "no connection", False, "hangs or has ended"),
+        (True, 5, None, "", False, "does not run on this machine"),
+    ],
+)
+def test_a_database_that_is_away_is_told_apart_from_a_worker_that_is_dead(
+    local_settings: Settings,
+    database: Database,
+    tmp_path: Path,
+    away: bool,
+    heard: int | None,
+    sign: int | None,
+    waiting_for: str,
+    alive: bool,
+    words: str,
+):
+    path = tmp_path / "sign"
+    if sign is not None:
+        path.write_text(waiting_for)
+        os.utime(path, (time.time() - sign, time.time() - sign))
+    if heard is not None:
+        with database.transaction() as db:
+            workers.start(db, "one", "here", 7)
+            db.execute("UPDATE workers SET heartbeat_at = NOW() - INTERVAL %s SECOND", (heard,))
+    with Gate(local_settings.db_port) as gate:
+        if away:
+            gate.close()
+        settings = replace(local_settings, db_host="127.0.0.1", db_port=gate.port)
+        found, said = status.healthy(Database(settings, size=1), "one", path)
+    assert (found, words in said) == (alive, True), said
+
+
 def test_a_wrong_database_is_one_sentence(local_settings: Settings, tmp_path: Path):
     wrong = replace(local_settings, db_password="wrong")
     process = servers.worker(hog(wrong), "one", tmp_path)
@@ -85,6 +129,9 @@ def test_a_worker_waits_for_a_database_that_is_away_and_loses_nothing(
             gate.close()
             time.sleep(4)  # more than all that Database.retry tries by itself
             assert worker.runs()
+            alive, said = status.healthy(Database(settings, size=1), "one")
+            assert alive, said
+            assert "waits for the database" in said
             gate.open()
             until(lambda: searched(database, project), 60)
         finally:

@@ -195,6 +195,17 @@ def _chips(db: Connection, project_id: int, questions: Sequence[Question]) -> tu
     return {chip.face_id: chip for chip, _ in chips}, newest
 
 
+def chips(db: Connection, project_id: int, face_ids: Sequence[int]) -> dict[int, Chip]:
+    """The chips of those of the faces that have one, in files that the project looks at."""
+    rows = db.rows(
+        f"""SELECT f.id, COALESCE(f.sha1, '') AS sha1 FROM faces f JOIN face_chips c ON c.face_id = f.id
+            JOIN project_files pf ON pf.page_id = f.page_id AND pf.project_id = %s
+            WHERE f.id IN ({marks(face_ids)}) AND (f.project_id IS NULL OR f.project_id = %s)""",
+        (project_id, *face_ids, project_id),
+    )
+    return {row["id"]: Chip(row["id"], row["sha1"][:8]) for row in rows}
+
+
 def _similar(question: Question, named: dict[int, Chip], newest: Sequence[Chip]) -> tuple[Chip, ...]:
     """Confirmed faces to compare with: those the worker chose, else the newest."""
     chosen = [named[face_id] for face_id in question.similar if face_id in named] or newest

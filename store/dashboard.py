@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from database import Connection, marks
+from store.asking import Chip
 from store.projects import Role, SourceKind, Status
 
 
@@ -52,12 +53,13 @@ def page(db: Connection, user_id: int, typed: str, offset: int, limit: int) -> P
     return Page([Entry(**row) for row in rows], int(db.value(f"SELECT COUNT(*) {joined}", args)))
 
 
-def avatars(db: Connection, project_ids: list[int]) -> dict[int, int]:
+def avatars(db: Connection, project_ids: list[int]) -> dict[int, Chip]:
     """The face that stands for each project that has one: its portrait's."""
     rows = db.rows(
-        f"""SELECT l.project_id, MIN(l.face_id) AS face_id FROM projects p
+        f"""SELECT l.project_id, f.id, COALESCE(f.sha1, '') AS sha1 FROM projects p
             JOIN labels l ON l.project_id = p.id AND l.page_id = p.portrait_page_id
-            WHERE p.id IN ({marks(project_ids)}) AND l.label = 'target' GROUP BY l.project_id""",
+            JOIN faces f ON f.id = l.face_id JOIN face_chips c ON c.face_id = f.id
+            WHERE p.id IN ({marks(project_ids)}) AND l.label = 'target' ORDER BY f.id DESC""",
         project_ids,
     )
-    return {row["project_id"]: row["face_id"] for row in rows}
+    return {row["project_id"]: Chip(row["id"], row["sha1"][:8]) for row in rows}

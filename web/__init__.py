@@ -12,7 +12,6 @@ BLUEPRINTS = (
     "web.classify",
     "web.creation",
     "web.dashboard",
-    "web.faces",
     "web.files",
     "web.health",
     "web.leaderboard",

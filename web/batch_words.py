@@ -87,6 +87,8 @@ def waiting(batch: Batch) -> str:
 
 def became(edit: Edit) -> str:
     """Why an edit failed, was left alone or still waits, in a sentence; empty where there is nothing to say."""
+    if edit.error == "asked_again":  # it is undone, and planned anew
+        return words.reason(edit.error)
     if edit.state in {"done", "already", "undone"} or not edit.error:
         return gettext("Somebody took it back on Commons.") if edit.state == "reverted" else ""
     return words.reason(edit.error)

@@ -7,10 +7,11 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from database import Connection
-from store import batches, edits, plans
+from store import asking, batches, edits, plans
+from store.asking import Chip
 from store.batches import Batch
 from store.projects import Project, Role
-from web import batch_words, chosen, sending, standing, urls
+from web import asked, batch_words, chosen, sending, standing, urls
 from web.access import NotAllowed, member, owner, user
 from web.batch_words import Can
 from web.errors import wants_json
@@ -40,9 +41,9 @@ def page(project_id: int, batch_id: int) -> str:
     """How a batch goes."""
     with transaction() as db:
         project, role, found, can = _one(db, project_id, batch_id)
-        listed = _listed(db, found)
+        listed, chips = _listed(db, found)
     return render_template(
-        "publishing/batch.html", project=project, role=role, batch=found, can=can, listed=_list(project, found, can, listed),
+        "publishing/batch.html", project=project, role=role, batch=found, can=can, listed=_list(project, found, can, listed, chips),
         words=batch_words, states=batch_words.STATES, batch_url=urls.batch_page,
     )  # fmt: skip
 
@@ -53,17 +54,20 @@ def _show(found: Batch) -> str:
     return wanted if wanted in batch_words.STATES else ""
 
 
-def _listed(db: Connection, found: Batch) -> list[edits.Edit]:
+def _listed(db: Connection, found: Batch) -> tuple[list[edits.Edit], dict[int, Chip]]:
+    """A page of its edits, and the chips of their faces."""
     show = _show(found)
     states = [show] if show else list(batch_words.STATES)
-    return edits.of_batch(db, found.id, states, PAGE, (_number() - 1) * PAGE)
+    listed = edits.of_batch(db, found.id, states, PAGE, (_number() - 1) * PAGE)
+    return listed, asking.chips(db, found.project_id, [edit.face_id for edit in listed if edit.face_id])
 
 
-def _list(project: Project, found: Batch, can: Can, listed: list[edits.Edit]) -> str:
+def _list(project: Project, found: Batch, can: Can, listed: list[edits.Edit], chips: dict[int, Chip]) -> str:
     show = _show(found)
     total = found.counts.get(show, 0) if show else sum(found.counts.values())
     return render_template(
-        "publishing/_edits.html", project=project, batch=found, can=can, edits=listed, words=batch_words, show=show,
+        "publishing/_edits.html", project=project, batch=found, can=can, edits=listed, chips=chips, words=batch_words, show=show,
+        chip_url=asked.chip_url,
         states=batch_words.STATES, certainty=standing.certainty, page=_number(), count=max(1, -(-total // PAGE)),
         diff_page=urls.diff_page,
     )  # fmt: skip
@@ -74,8 +78,8 @@ def listed(project_id: int, batch_id: int) -> dict[str, str]:
     """The list of its edits as HTML, for the script."""
     with transaction() as db:
         project, _, found, can = _one(db, project_id, batch_id)
-        rows = _listed(db, found)
-    return {"html": _list(project, found, can, rows)}
+        rows, chips = _listed(db, found)
+    return {"html": _list(project, found, can, rows, chips)}
 
 
 @bp.get("/<int:batch_id>.json")

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from flask import Blueprint, render_template, request
 
 from store import dashboard, progress
+from store.asking import Chip
 from store.dashboard import Entry
 from store.progress import Counts
-from web import access
+from web import access, asked
 from web.next_step import NextStep, next_step
 from web.services import transaction
 
@@ -21,7 +22,7 @@ class Card:
 
     entry: Entry
     counts: Counts
-    face_id: int | None
+    chip: Chip | None
     step: NextStep
 
 
@@ -38,10 +39,11 @@ def index() -> str:
     cards = [_card(entry, counts[entry.id], faces.get(entry.id)) for entry in found.entries]
     pages = -(-found.total // SHOWN)
     return render_template(
-        "dashboard/index.html", cards=cards, typed=typed, page=number, pages=pages, total=found.total
-    )
+        "dashboard/index.html", cards=cards, typed=typed, page=number, pages=pages, total=found.total,
+        chip_url=asked.chip_url,
+    )  # fmt: skip
 
 
-def _card(entry: Entry, counts: Counts, face_id: int | None) -> Card:
+def _card(entry: Entry, counts: Counts, chip: Chip | None) -> Card:
     crawled = entry.crawled_at is not None
-    return Card(entry, counts, face_id, next_step(entry.id, entry.status, entry.min_confirmed, counts, crawled=crawled))
+    return Card(entry, counts, chip, next_step(entry.id, entry.status, entry.min_confirmed, counts, crawled=crawled))

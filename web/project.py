@@ -95,13 +95,12 @@ def page(project_id: int) -> str:
     with transaction() as db:
         state = state_of(db, project_id)
         curve = progress.curve(db, project_id)
-        face_id = progress.avatar(db, project_id)
         members = projects.members(db, project_id)
     plot = charts.histogram(state.report.distances if state.report else None)
     return render_template(
         "project/page.html", project=state.project, role=state.role, state=state, progress=_progress(state), plot=plot,
         threshold_x=charts.place(state.project.distance_threshold), curve=curve, points=charts.curve_points(curve),
-        within=charts.within(plot, state.project.distance_threshold), face_id=face_id, members=members, charts=charts,
+        within=charts.within(plot, state.project.distance_threshold), members=members, charts=charts,
     )  # fmt: skip
 
 

@@ -115,7 +115,6 @@ TABLE: dict[str, Row] = {
     "GET creation.people": signed_in(200),
     "POST creation.submit": signed_in(400),
     "GET dashboard.index": signed_in(200),
-    "GET faces.chip": members(),
     "GET files.page": members(),
     "POST files.answer": members(303, body=lambda case: {"page": case.page(1), "answer": "again"}),
     "GET files.draw": members(),

@@ -502,7 +502,9 @@ def test_who_else_is_in_the_picture_is_told_by_name(labelling: Labelling, alice:
     ]
     assert {one["hint"] for one in question["others"]} == {"stated on Commons"}
     html = alice.get(url(labelling, "classify")).text
-    assert re.search(r'<span id="others-box">Also here: .*<bdi>Berta</bdi>.*<bdi>Kåre</bdi>', html)
+    assert re.search(
+        r'<p class="others" id="others-box"><span>Also here:</span> .*<bdi>Berta</bdi>.*<bdi>Kåre</bdi>', html
+    )
     alice.client.set_cookie("language", "es")
     assert asked(alice, labelling)["questions"][0]["others"][0]["label"] == "Berta la alta"
 

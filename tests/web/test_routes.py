@@ -149,7 +149,7 @@ def test_projects_that_are_not_there(world: World, project_id: int):
 @pytest.mark.parametrize(
     "route", [route for route in OF_PROJECTS if route.split()[1] in {
         "batches.page", "batches.listed", "batches.state", "batches.ask_undo", "batches.pause", "batches.resume",
-        "batches.stop", "batches.retry", "batches.undo", "classify.face", "faces.chip", "files.draw", "files.save",
+        "batches.stop", "batches.retry", "batches.undo", "classify.face", "files.draw", "files.save",
         "pictures.chip", "review.face", "settings.remove",
     }]
 )  # fmt: skip

@@ -133,6 +133,7 @@ CREATE TABLE project_files (
   stated TINYINT(1) NOT NULL DEFAULT 0,     -- Commons states the person here, when last read
   stated_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL,      -- that statement's GUID, where known
   stated_at DATETIME NULL,                  -- when last read
+  protected TINYINT(1) NOT NULL DEFAULT 0,  -- most accounts may not edit the page, when last read; 0 again once a human wants to try
   in_source TINYINT(1) NOT NULL DEFAULT 1,  -- 0: no longer in the category (kept: somebody answered)
   search_due_at DATETIME NULL,              -- copy of the file's due time while it waits (moved on by a claim), NULL otherwise
   -- the standing answer for the file as a whole, where no face was found

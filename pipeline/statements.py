@@ -20,11 +20,15 @@ MODEL_DELAY = 2.0  # seconds in which further news join the same run of the mode
 
 @dataclass(frozen=True)
 class Read:
-    """Files that exist, by whether they state the person: (page id, statement GUID), and page ids; and all that they state."""
+    """Files that exist, by whether they state the person: (page id, statement GUID), and page ids; and all that they state.
+
+    `protected`: those that most accounts may not edit.
+    """
 
     stated: tuple[tuple[int, str | None], ...]
     unstated: tuple[int, ...]
     readings: tuple[Reading, ...] = ()
+    protected: tuple[int, ...] = ()
 
 
 def read(client: Client, items: Collection[str], page_ids: Sequence[int]) -> Read:
@@ -39,7 +43,8 @@ def read(client: Client, items: Collection[str], page_ids: Sequence[int]) -> Rea
             stated.append((page_id, found[0].id or None))
         else:
             unstated.append(page_id)
-    return Read(tuple(stated), tuple(unstated), tuple(readings(entities.values())))
+    protected = tuple(page_id for page_id, entity in entities.items() if entity.exists and entity.locked)
+    return Read(tuple(stated), tuple(unstated), tuple(readings(entities.values())), protected)
 
 
 def readings(entities: Iterable[Entity]) -> list[Reading]:
@@ -61,6 +66,7 @@ def note(db: Connection, project_id: int, read: Read) -> None:
     before = files.stated(db, project_id, every)
     files.mark_stated(db, project_id, read.stated)
     files.mark_unstated(db, project_id, read.unstated)
+    files.mark_protected(db, project_id, every, set(read.protected))
     changed = sorted(before ^ files.stated(db, project_id, every))
     if changed:
         labels.rebuild(db, project_id, changed)

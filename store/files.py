@@ -1,6 +1,6 @@
 """Commons files and the projects that look at them. A file is downloaded, searched and encoded once for all projects."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -255,6 +255,17 @@ def mark_unstated(db: Connection, project_id: int, page_ids: Sequence[int]) -> N
             WHERE project_id = %s AND page_id IN ({marks(page_ids)})""",
         (project_id, *page_ids),
     )
+
+
+def mark_protected(db: Connection, project_id: int, page_ids: Sequence[int], protected: Collection[int]) -> None:
+    """Note which of these files most accounts may not edit."""
+    for value in (0, 1):
+        changed = [page_id for page_id in page_ids if (page_id in protected) == bool(value)]
+        db.execute(
+            f"""UPDATE project_files FORCE INDEX (PRIMARY) SET protected = %s
+                WHERE project_id = %s AND page_id IN ({marks(changed)}) AND protected <> %s""",
+            (value, project_id, *changed, value),
+        )
 
 
 def left_source(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:

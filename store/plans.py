@@ -16,8 +16,8 @@ _ASKED_AGAIN = "asked_again"
 class Planned:
     """What would be written, or left alone, for one approved file.
 
-    `verdict` is send, or why not: stated, sent, open, undone, reverted, overwritten, gone. `earlier`: why it was not written
-    when it was sent before (a reason key), where that is so.
+    `verdict` is send, or why not: stated, sent, open, undone, reverted, overwritten, protected, redirect, gone. `earlier`: why it
+    was not written when it was sent before (a reason key), where that is so.
     """
 
     page_id: int
@@ -63,8 +63,10 @@ _EDITS = f"""SELECT x.page_id, MAX(e.state IN ('queued', 'sending')) AS open,
     AND e.action = 'add'
   WHERE x.project_id = %s GROUP BY x.page_id"""
 
-_VERDICT = """CASE WHEN a.suspended THEN 'overwritten' WHEN f.state = 'gone' THEN 'gone' WHEN w.reverted THEN 'reverted'
-  WHEN w.open THEN 'open' WHEN w.sent THEN 'sent' WHEN pf.stated THEN 'stated' WHEN w.undone THEN 'undone' ELSE 'send' END"""
+_VERDICT = """CASE WHEN a.suspended THEN 'overwritten' WHEN f.state = 'gone' THEN IF(f.error = 'redirect', 'redirect', 'gone')
+  WHEN w.reverted THEN 'reverted'
+  WHEN w.open THEN 'open' WHEN w.sent THEN 'sent' WHEN pf.stated THEN 'stated' WHEN w.undone THEN 'undone'
+  WHEN pf.protected THEN 'protected' ELSE 'send' END"""
 
 # Takes the project twice.
 _PLAN = f"""FROM approvals a JOIN files f ON f.page_id = a.page_id
@@ -177,13 +179,19 @@ def send(db: Connection, project_id: int, user_id: int) -> int | None:
 
 
 def send_again(db: Connection, project_id: int, page_ids: Sequence[int]) -> int:
-    """A human asks to send reverted or undone files once more: they are planned again. Returns how many edits they had."""
-    return db.execute(
+    """A human asks to send reverted or undone files once more, or to try protected ones: they are planned. Returns how many."""
+    tried = db.execute(
+        f"""UPDATE project_files FORCE INDEX (PRIMARY) SET protected = 0 WHERE project_id = %s
+            AND page_id IN ({marks(page_ids)}) AND protected""",
+        (project_id, *page_ids),
+    )
+    asked = db.execute(
         f"""UPDATE edits SET state = 'undone', error = '{_ASKED_AGAIN}' WHERE project_id = %s AND action = 'add'
             AND page_id IN ({marks(page_ids)})
             AND (state = 'reverted' OR (state = 'undone' AND COALESCE(error, '') <> '{_ASKED_AGAIN}'))""",
         (project_id, *page_ids),
     )
+    return tried + asked
 
 
 @dataclass(frozen=True)

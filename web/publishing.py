@@ -21,7 +21,7 @@ bp = Blueprint("publishing", __name__, url_prefix="/projects/<int:project_id>")
 bp.register_error_handler(SignInExpired, sending.sign_in_expired)
 
 PAGE = 60
-VERDICTS = ("send", "open", "sent", "stated", "undone", "reverted", "overwritten", "gone")
+VERDICTS = ("send", "open", "sent", "stated", "undone", "reverted", "overwritten", "protected", "redirect", "gone")
 BATCHES = 30
 Answer = Any
 

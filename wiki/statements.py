@@ -9,6 +9,7 @@ from wiki.names import Box, region
 
 DEPICTS = "P180"
 POSITION = "P2677"  # relative position within image
+_OPEN_LEVELS = ("", "user", "autoconfirmed")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Entity:
     title: str = ""
     redirect: bool = False
     protection: str = ""
+
+    @property
+    def locked(self) -> bool:
+        """Whether the page is protected so that volunteers of some standing may not edit it either."""
+        return self.protection not in _OPEN_LEVELS
 
 
 def read_statement(raw: JsonObject) -> Statement:

@@ -10,7 +10,7 @@ from bench.publishing import ITEM, make_project
 from database import Connection
 from pipeline import crawl
 from pipeline.lane import run_stage
-from store import answers, approvals, batches, labels, plans, positions, projects, reverts, tasks
+from store import answers, approvals, batches, edits, labels, plans, positions, projects, reverts, tasks
 from store.reverts import Reading
 from tests.pipeline.publishing import Job, Killed, raising
 
@@ -450,3 +450,22 @@ def test_a_small_batch_does_not_wait_for_a_large_one(job_of: Callable[[int], Job
     assert (job.states(large), job.states(small)) == ({"done": 7}, {"done": 1})
     order = [sent["action"] for sent in job.writes[1:]]
     assert "wbremoveclaims" in order[:2], "each batch has its turn"
+
+
+def test_protected_pages_are_left_out_of_the_plan_unless_a_human_wants_to_try(job: Job):
+    first, second, _ = job.page_ids
+    job.wiki.other("protect", id=first)
+    job.wiki.other("protect", id=second, level="autoconfirmed")
+    look(job, days=8)
+    with job.database.transaction() as db:
+        assert plans.plan_counts(db, job.project_id) == {"protected": 1, "send": 2}
+        assert plans.send_again(db, job.project_id, [first]) == 1
+    job.wiki.other("protect", id=second, level="")
+    batch = job.send()
+    job.run()
+    assert job.states(batch) == {"done": 2, "failed": 1}
+    assert job.row(first)["error"] == "protected"
+    job.wiki.other("protect", id=first, level="")
+    job.database.retry(lambda db: edits.retry_failed(db, batch))
+    job.run()
+    assert job.states(batch) == {"done": 3}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from database import Database
-from store import audit, batches, plans, projects
+from store import audit, batches, plans, progress, projects
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
 from tests.web.publishing_support import Case, ask, content, make_case
@@ -76,6 +76,34 @@ def test_every_verdict_has_its_words(case: Case, alice: Browser, batch: int):
         page = alice.get(case.url(f"/send?show={name}")).text
         assert titles(page) == [place]
         assert '<p class="muted">' in page
+
+
+def test_what_cannot_be_written_is_left_alone_and_said(case: Case, alice: Browser):
+    case.execute("UPDATE project_files SET protected = 1 WHERE page_id = %s", case.page(0))
+    case.execute("UPDATE files SET state = 'gone', error = 'redirect' WHERE page_id = %s", case.page(1))
+    case.execute("UPDATE files SET state = 'gone', error = 'deleted' WHERE page_id = %s", case.page(2))
+    assert verdicts(case) == {"protected": 1, "redirect": 1, "gone": 1, "send": 1}
+    for place, name, words in (
+        (0, "protected", "pages are protected"),
+        (1, "redirect", "lead to"),
+        (2, "gone", "not on"),
+    ):
+        page = alice.get(case.url(f"/send?show={name}")).text
+        assert titles(page) == [place]
+        assert words in page
+    with case.database.transaction() as db:
+        assert progress.counts(db, [case.project_id])[case.project_id].unsent == 1
+    assert ask(alice, case.url("/send/again"), {"pages": [case.page(0)]}) == {"planned": 1}
+    assert verdicts(case) == {"redirect": 1, "gone": 1, "send": 2}
+
+
+def test_the_plan_says_when_reverts_pile_up(case: Case, alice: Browser, batch: int):
+    for place in (0, 1):
+        settle(case, place, "reverted")
+    assert "taken back by others on Commons. Look" not in " ".join(alice.get(case.url("/send")).text.split())
+    settle(case, 2, "reverted")
+    page = " ".join(alice.get(case.url("/send")).text.split())
+    assert "3 statements of this project were taken back by others on Commons. Look" in page
 
 
 def test_what_failed_before_is_planned_with_its_reason(case: Case, alice: Browser, batch: int):

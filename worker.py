@@ -4,6 +4,7 @@ Detector children are spawned and import this module again: nothing heavy is imp
 """
 
 import argparse
+import os
 import signal
 import socket
 import sys
@@ -17,6 +18,7 @@ import config
 if TYPE_CHECKING:
     from pipeline.tools import Tools
 
+NICE = 5  # of 19: where they share a machine, pages come before models, and these before searches (pipeline/tools.py)
 Opener = Callable[[config.Settings, str, threading.Event], "Tools"]
 
 
@@ -30,7 +32,11 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         help="its name; a worker that starts takes over what an earlier one of its name had claimed (default: the host's)",
     )
     parser.add_argument("--status", action="store_true", help="print who does what, and end")
-    parser.add_argument("--check", action="store_true", help="end with 0 if the worker of that name lives, else with 1")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="end with 0 if the worker of that name lives, also while it waits for the database, else with 1",
+    )
     return parser.parse_args(given)
 
 
@@ -47,6 +53,7 @@ def main(given: list[str] | None = None, opener: Opener | None = None) -> int:
     if options.status or options.check:
         return _tell(settings, options)
     stop = threading.Event()
+    os.nice(NICE)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()

@@ -139,6 +139,20 @@ def for_member(db: Connection, project_id: int, user_id: int) -> tuple[Project, 
     return _project(row), role
 
 
+def membership(db: Connection, project_id: int, user_id: int) -> tuple[Role, str | None]:
+    """The user's role and whether the project is barred, where nothing else of it is wanted. Raises as `for_member`."""
+    row = db.row(
+        """SELECT p.status, p.barred, m.role FROM projects p JOIN project_members m ON m.project_id = p.id AND m.user_id = %s
+           WHERE p.id = %s""",
+        (user_id, project_id),
+    )
+    if row is None:
+        raise NotFound(f"project {project_id}")
+    if row["status"] == "deleted":
+        raise Gone(f"project {project_id}")
+    return row["role"], row["barred"]
+
+
 def alike(db: Connection, owner_id: int, item: str, source_kind: str, source: str) -> tuple[int, Status] | None:
     """The owner's project with the same person and source (id, status; also one that is being deleted), or None."""
     row = db.row(

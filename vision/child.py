@@ -67,7 +67,7 @@ def _settle(memory: int, nice: int) -> None:
 
 def _step_back(nice: int) -> None:
     """Others go before. Where Linux shares the cores among sessions first, the session has to say so as well."""
-    os.nice(nice)
+    os.nice(max(0, nice - os.nice(0)))
     with suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(nice))
 

@@ -69,9 +69,20 @@ def user() -> User:
 def member(db: Connection, project_id: int) -> tuple[Project, Role]:
     """The project, and the asker's role in it. Raises SignInNeeded, NotFound for strangers, NotAllowed where it is barred."""
     project, role = projects.for_member(db, project_id, user().id)
-    if project.barred and request.method != "GET" and request.blueprint not in _OPEN_WHILE_BARRED:
-        raise NotAllowed("barred")
+    _open(project.barred)
     return project, role
+
+
+def admit(db: Connection, project_id: int) -> Role:
+    """The same check, where nothing of the project is wanted but that: for what is asked many times a second."""
+    role, barred = projects.membership(db, project_id, user().id)
+    _open(barred)
+    return role
+
+
+def _open(barred: str | None) -> None:
+    if barred and request.method != "GET" and request.blueprint not in _OPEN_WHILE_BARRED:
+        raise NotAllowed("barred")
 
 
 def owner(db: Connection, project_id: int) -> Project:

@@ -18,7 +18,7 @@ from store.errors import NotFound, Stale
 from store.predictions import Question
 from store.projects import Project
 from web import asked, drawn, report, said, urls
-from web.access import member, user
+from web.access import admit, member, user
 from web.asked import QuestionJson
 from web.limits import LOOK_UP, limiter
 from web.next_step import link
@@ -40,6 +40,10 @@ class ResultJson(TypedDict):
     status: str
     text: str
     differs: str | None
+
+
+class Missing(Exception):
+    """A file or face that an answer is about is none of the project's."""
 
 
 @dataclass(frozen=True)
@@ -143,24 +147,31 @@ def session(project_id: int) -> dict[str, Any]:
 def save(project_id: int) -> dict[str, list[ResultJson]]:
     """Save steps of answers, each by itself: one that cannot be saved does not hold up the others."""
     given = said.steps(request.get_json())
-    with transaction() as db:
-        member(db, project_id)
     return {"results": [_save(project_id, step) for step in given]}
 
 
 def _save(project_id: int, step: list[NewAnswer]) -> ResultJson:
     status, text, differs = "saved", "", None
     try:
-        recorded = services().database.retry(lambda db: answers.record(db, project_id, user().id, step))
+        recorded = services().database.retry(lambda db: _record(db, project_id, step))
         status, differs = ("repeated" if recorded.repeated else "saved"), recorded.differs
     except Stale as error:
         status, text = "stale", drawn.stale_text(error)
-    except NotFound:
+    except Missing:
         status, text = (
             "missing",
             gettext("This file is no longer part of the project; the answer about it was not saved."),
         )
     return {"step": step[0].step, "status": status, "text": text, "differs": differs}
+
+
+def _record(db: Connection, project_id: int, step: list[NewAnswer]) -> answers.Recorded:
+    """Within one transaction: who may, and what was said. Raises Missing, Stale, and as `admit`."""
+    admit(db, project_id)
+    try:
+        return answers.record(db, project_id, user().id, step)
+    except NotFound as error:
+        raise Missing from error
 
 
 @bp.post("/boxes")
@@ -226,8 +237,6 @@ def steps(project_id: int) -> dict[str, Any]:
 def answer(project_id: int) -> Response:
     """A button of the page without a script."""
     form = request.form.to_dict()
-    with transaction() as db:
-        member(db, project_id)
     result = _save(project_id, said.of_form(form, said.numbers(form.get("faces"), said.MOST_ANSWERS)))
     if result["text"]:
         flash(result["text"], "warn")

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 
 from store import faces
 from store.errors import NotFound
-from web.access import member
+from web.access import admit
 from web.limits import limiter
 from web.services import transaction
 
@@ -18,7 +18,7 @@ KEEP = 30 * 86_400  # seconds; the address changes with the picture
 def chip(project_id: int, face_id: int) -> Response:
     """A face as a JPEG of about 150 px. `v` in the address makes it another one when the picture changes."""
     with transaction() as db:
-        member(db, project_id)
+        admit(db, project_id)
         jpeg = faces.chip(db, project_id, face_id)
     if jpeg is None:
         raise NotFound(f"chip {face_id}")

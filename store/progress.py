@@ -81,6 +81,8 @@ _COUNTS = (
     # By the files: the server answers NOT EXISTS here by reading the edits of all projects.
     """SELECT a.project_id, 'unsent', COUNT(*) FROM approvals a JOIN projects p ON p.id = a.project_id
        JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id AND NOT pf.stated
+         AND NOT pf.protected
+       JOIN files f ON f.page_id = a.page_id AND f.state <> 'gone'
        LEFT JOIN edits e FORCE INDEX (by_file) ON e.page_id = a.page_id AND (e.item = p.item OR e.project_id = p.id)
          AND e.action = 'add' AND (e.state IN ('queued', 'sending', 'done', 'already', 'reverted')
            OR (e.state = 'undone' AND COALESCE(e.error, '') <> 'asked_again'))
@@ -229,14 +231,3 @@ def curve(db: Connection, project_id: int) -> Curve:
         (project_id, POINTS),
     )
     return Curve(((0, 0), *((row["n"], int(row["matches"])) for row in rows)) if rows else ())
-
-
-def avatar(db: Connection, project_id: int) -> int | None:
-    """The face that stands for the project: the portrait's, else the best that a human confirmed; None so far."""
-    face_id: int | None = db.value(
-        """SELECT l.face_id FROM labels l JOIN face_chips c ON c.face_id = l.face_id
-           WHERE l.project_id = %s AND l.label = 'target' AND NOT l.suspended
-           ORDER BY l.source = 'portrait' DESC, l.source = 'human' DESC, l.face_id LIMIT 1""",
-        (project_id,),
-    )
-    return face_id

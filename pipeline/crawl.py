@@ -101,6 +101,8 @@ def _taken(
         projects.crawled(db, project.id, cut=cut, newest=began.replace(tzinfo=None))
         if counts is not None:
             projects.keep_source_counts(db, project.id, counts.to_json())
+        # Files that another project has searched already bring no news of faces: there is a first run all the same.
+        tasks.want(db, "model", project.id, delay=statements.MODEL_DELAY)
 
     tools.run(work)
     return cursor

@@ -11,10 +11,11 @@ from pipeline.sources import is_picture
 from pipeline.tools import Tools
 from sandbox.server import Sandbox
 from sandbox.statements import depicted
-from store import people, projects, tasks
+from store import offers, people, projects, tasks
 from store.projects import NewProject
 from tests.pipeline.conftest import Run, changed, claimed
 from tests.pipeline.support import new_project, other, person, pictures_in, rows, value
+from tests.store import support
 
 
 def looked_at(database: Database, project: int) -> set[str]:
@@ -268,3 +269,25 @@ def test_what_else_is_stated_is_kept_with_its_names(sandbox: Sandbox, database: 
     with database.transaction() as db:
         every = db.column("SELECT page_id FROM project_files WHERE project_id = %s", (project,))
         assert people.nameless(db, project, every) == []
+
+
+def test_a_project_whose_files_are_all_searched_already_gets_its_questions(
+    sandbox: Sandbox, database: Database, tools: Tools, run: Run
+):
+    """Also the face that somebody named in the other project, for whom this one is made later."""
+    new, somebody = person(sandbox), person(sandbox, 1)
+    first = new_project(database, somebody)
+    category(sandbox, somebody.source, pictures_in(sandbox, new.source))
+    run("crawl", crawl.run)
+    with database.transaction() as db:
+        db.execute("UPDATE files SET state = 'searched', search_due_at = NULL")
+        title = pictures_in(sandbox, new.source)[0]
+        page = int(db.value("SELECT page_id FROM files WHERE title = %s", (title,)))
+        (face,) = support.search(db, page, support.LEFT)
+        support.say(db, first, support.user(db), page, face, "other", other_item=new.item)
+        db.execute("DELETE FROM tasks")
+    project = new_project(database, new)
+    run("crawl", crawl.run)
+    with database.transaction() as db:
+        assert tasks.is_wanted(db, "model", project)
+        assert [(asked.face_id, asked.reason) for asked in offers.questions(db, project, 9)] == [(face, "named")]

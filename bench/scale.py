@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 import migrate
+from bench import processes
 from bench.publishing import ITEM, Workshop, empty, workshop
 from bench.sleeping_worker import SECONDS
 from config import Settings
@@ -48,13 +49,18 @@ LONGEST_S = 900.0
 
 @dataclass(frozen=True)
 class Run:
-    """`seconds` from the first file due to the last file stored; `load`: the machine's, before."""
+    """`seconds` from the first file due to the last file stored; `load`: the machine's, before.
+
+    `core_ms`: what workers, their children and the database server worked for each file, waiting and sleep left out. A busy
+    machine changes it little, unlike `seconds`.
+    """
 
     workers: int
     files: int
     seconds: float
     downloaded_twice: int
     statements: float  # SQL, for each file, by all workers
+    core_ms: float
     load: float
 
     @property
@@ -119,22 +125,28 @@ def side_by_side(count: int, wanted: int, settings: Settings, shop: Workshop, fo
         if page["has_file"] and not page["deleted"] and not page["redirect"]
     ]
     warm, measured = pages[: WARM_EACH * count], pages[-wanted:]
-    with all_of(count, settings, folder):
+    with all_of(count, settings, folder) as started:
         warming = project(database, "warm")
         _until(lambda: _alive(database) == count)
         add(database, warming, warm)
         _until(lambda: _left(database) == 0)
         load = os.getloadavg()[0]
         busy = project(database, "measured")
-        asked = _asked(database)
+        asked, worked = _asked(database), _worked(started, folder)
         began = time.monotonic()
         add(database, busy, measured)
         _until(lambda: _left(database) == 0)
         seconds = time.monotonic() - began
-        asked = _asked(database) - asked
+        asked, worked = _asked(database) - asked, _worked(started, folder) - worked
     fetched = wiki.sandbox.world.counts.thumbnails + wiki.sandbox.world.counts.originals
     twice = sum(number - 1 for number in fetched.values())
-    return Run(count, len(measured), seconds, twice, asked / len(measured), load)
+    return Run(count, len(measured), seconds, twice, asked / len(measured), worked / len(measured), load)
+
+
+def _worked(started: Sequence[servers.Process], folder: Path) -> float:
+    """Milliseconds on a core of all workers with their children, and of the database server."""
+    server = int((folder / "mariadb" / "mariadb.pid").read_text())
+    return sum(processes.busy_ms(pid) for pid in (server, *(p for each in started for p in processes.family(each.pid))))
 
 
 @contextmanager
@@ -298,6 +310,8 @@ def report(runs: Sequence[Run], claims: Sequence[Claims]) -> dict[str, Any]:
         "claim_p95_ms": {str(each.files): round(each.p95_ms, 2) for each in claims},
         "claim_p50_ms": {str(each.files): round(each.p50_ms, 2) for each in claims},
         "claim_growth": round(growth, 2),
+        "core_ms_per_file": {str(run.workers): round(run.core_ms, 2) for run in runs},
+        "statements_per_file": {str(run.workers): round(run.statements, 1) for run in runs},
         "load": {str(run.workers): round(run.load, 1) for run in runs},
         "good": linear >= LEAST_OF_LINEAR and not twice and growth <= MOST_GROWTH,
     }
@@ -305,12 +319,15 @@ def report(runs: Sequence[Run], claims: Sequence[Claims]) -> dict[str, Any]:
 
 def show(runs: Sequence[Run], claims: Sequence[Claims], found: dict[str, Any]) -> None:
     """The table."""
-    print(f"{'workers':>8}{'files':>8}{'seconds':>10}{'files/s':>10}{'speed-up':>10}{'twice':>7}{'load before':>13}")
+    print(
+        f"{'workers':>8}{'files':>8}{'seconds':>10}{'files/s':>10}{'speed-up':>10}{'core ms/file':>14}"
+        f"{'twice':>7}{'load before':>13}"
+    )
     for run in runs:
         speedup = found["speedup"][str(run.workers)]
         print(
             f"{run.workers:8}{run.files:8}{run.seconds:10.1f}{run.per_second:10.2f}{speedup:10.2f}"
-            f"{run.downloaded_twice:7}{run.load:13.1f}"
+            f"{run.core_ms:14.1f}{run.downloaded_twice:7}{run.load:13.1f}"
         )
     print(f"\n{'files':>9}{'projects':>10}{'claim p50':>12}{'claim p95':>12}")
     for each in claims:
@@ -326,12 +343,14 @@ def on_paper(runs: Sequence[Run], claims: Sequence[Claims]) -> str:
     hours = 1e8 / rate / 3600
     claim, statements, each = claims[-1].p50_ms, runs[-1].statements, claims[-1].bytes_each
     busy, room = batches * claim / 10, each * 1e8 / 1e9
+    cores = rate * runs[-1].core_ms / 1000
     return f"""On paper: 100 workers of two children at {SECONDS * 1000:.0f} ms search {rate:.0f} files a second, 10^8 files in
 {hours:.0f} hours. What would stop it, the first to do so first:
 1. Connections: {100 * pool} at {pool} a worker, where ToolsDB allows a user 20: three workers and the web. More need a database
    of one's own, or a proxy that pools connections; nothing in the code stands in the way.
 2. Wikimedia: {rate:.0f} pictures a second for one tool are beyond good manners, whatever the machine could do.
-3. Statements: {statements:.0f} a file, {rate * statements:.0f} a second for one server.
+3. Statements: {statements:.0f} a file, {rate * statements:.0f} a second for one server, and a commit for each file. Workers and
+   server together work {runs[-1].core_ms:.1f} ms a file without looking at it, {cores:.0f} cores in all.
    Storing several files in one transaction is next.
 4. Claims: {batches:.0f} a second at {claim:.1f} ms keep a thread of the server busy {busy:.0f} % of the time. A claim reads the
    projects that wait, not all. The signal is one row, written {batches:.0f} times a second and more.

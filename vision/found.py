@@ -12,6 +12,9 @@ from vision.faces import Array, Box
 # Above this intersection over union two detectors mean the same face: HOG's squares and CenterFace's upright boxes of
 # one face overlap by about 0.7, those of neighbours hardly at all.
 MERGE_OVERLAP = 0.25
+# Whose only face is to the side of this part of the picture's width may show somebody else as well: of 183 photographs in
+# which HOG found one face it is so in 9, of which 4 show another face of 60 px and more, as 19 of all 183 do.
+MIDDLE = (1 / 3, 2 / 3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,11 +50,15 @@ class Detector(Protocol):
 
 
 def look(picture: Picture, first: Detector, second: Detector | None) -> list[Found]:
-    """The first detector's faces; where it did not find exactly one, and surely, the second looks too."""
+    """The first detector's faces; where it did not find exactly one, surely and in the middle, the second looks too."""
     found = first.detect(picture)
-    if second is None or (len(found) == 1 and found[0].sure):
+    if second is None or (len(found) == 1 and found[0].sure and _in_the_middle(found[0].box)):
         return found
     return merged(found, second.detect(picture))
+
+
+def _in_the_middle(box: Box) -> bool:
+    return MIDDLE[0] <= box.left + box.width / 2 <= MIDDLE[1]
 
 
 def merged(first: Sequence[Found], second: Sequence[Found]) -> list[Found]:

@@ -15,7 +15,7 @@ MAX_BYTES = 50_000_000
 MAX_PIXELS = 100_000_000
 
 # Raised when a change finds other faces, or the same face with another encoding: files are then searched again.
-DETECTOR_VERSIONS = {HOG: "hog-2", HOG_CENTERFACE: "hog-2+centerface-2", CENTERFACE: "centerface-2"}
+DETECTOR_VERSIONS = {HOG: "hog-2", HOG_CENTERFACE: "hog-2+centerface-3", CENTERFACE: "centerface-2"}
 ENCODER_VERSION = "dlib-resnet-v1"
 MIRROR_VERSION = "dlib-resnet-v1+mirror"
 

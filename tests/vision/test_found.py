@@ -33,9 +33,17 @@ class Fake:
 
 @pytest.mark.parametrize(
     ("first", "asks"),
-    [([], True), ([face(0.1)], False), ([face(0.1, sure=False)], True), ([face(0.1), face(0.6)], True)],
+    [
+        ([], True),
+        ([face(0.4)], False),
+        ([face(0.25)], False),
+        ([face(0.1)], True),
+        ([face(0.7)], True),
+        ([face(0.4, sure=False)], True),
+        ([face(0.1), face(0.6)], True),
+    ],
 )
-def test_the_second_look_is_for_pictures_without_exactly_one_sure_face(first, asks):
+def test_the_second_look_is_for_pictures_without_exactly_one_sure_face_in_the_middle(first, asks):
     second = Fake([face(0.12, marks=MARKS)])
     found = look(PICTURE, Fake(first), second)
     assert bool(second.asked) == asks

@@ -27,7 +27,7 @@ def distance(one: Array, other: Array) -> float:
 
 def test_a_face_and_all_that_is_said_of_it(search):
     result = search(TWO)
-    assert (result.detector, result.encoder) == ("hog-2+centerface-2", "dlib-resnet-v1+mirror")
+    assert (result.detector, result.encoder) == ("hog-2+centerface-3", "dlib-resnet-v1+mirror")
     assert max(result.width, result.height) == 960
     assert len(result.faces) == 2
     for face in result.faces:

@@ -15,7 +15,7 @@ from playwright.sync_api import Dialog, Page, Route
 from bench.labelling_project import Labelling, confirm, fill, photographs, sign_up
 from database import Database
 from sandbox.server import Sandbox
-from store import asking, faces, files, projects
+from store import asking, faces, files, people, projects
 from store.faces import Box
 from tests import servers
 from tests.browser.classify_page import Classify, eventually
@@ -176,6 +176,11 @@ SIZES = {
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_everything_is_on_one_screen(start: Start, labelling: Labelling, language: str):
     confirm(labelling, 3)
+    crowd = {f"Q{number}": {"en": f"Somebody with quite a long name {number}"} for number in range(1, 9)}
+    with labelling.database.transaction() as db:
+        people.keep_stated(db, dict.fromkeys(labelling.faces, list(crowd)))
+        people.keep_labels(db, crowd, complete=True)
+        db.execute("UPDATE questions SET reason = 'named'")
     classify = start(locale=language)
     for name, (width, height) in SIZES.items():
         classify.page.set_viewport_size({"width": width, "height": height})
@@ -187,7 +192,15 @@ def check_screen(page: Page, name: str, width: int, height: int) -> None:
     assert page.locator("#numbers .number").count() == 3
     assert page.evaluate("document.documentElement.scrollHeight") <= height, name
     assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-    wanted = ["#question", "#photo-img", "#crop", "#age", "#file", *(f"[data-act={action}]" for action in ACTIONS)]
+    wanted = [
+        "#question",
+        "#photo-img",
+        "#crop",
+        "#age",
+        "#file",
+        "#others-box",
+        *(f"[data-act={action}]" for action in ACTIONS),
+    ]
     for selector in [*wanted, "#numbers .number"]:
         boxes = page.locator(selector).evaluate_all(RECTANGLES)
         assert boxes, selector

@@ -178,7 +178,7 @@ def test_everything_is_on_one_screen(start: Start, labelling: Labelling, languag
     confirm(labelling, 3)
     crowd = {f"Q{number}": {"en": f"Somebody with quite a long name {number}"} for number in range(1, 9)}
     with labelling.database.transaction() as db:
-        people.keep_stated(db, dict.fromkeys(labelling.faces, list(crowd)))
+        people.keep_stated(db, {page: list(crowd) for page in labelling.faces})
         people.keep_labels(db, crowd, complete=True)
         db.execute("UPDATE questions SET reason = 'named'")
     classify = start(locale=language)

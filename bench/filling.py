@@ -8,6 +8,7 @@ import io
 import random
 import threading
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ FIRST_PAGE = 1_000_000
 PEOPLE = 200
 ANSWERED = 700
 STATED = 300
+REJECTED = 20
 BATCHES = 6
 IN_A_BATCH = 150
 DRAWN = 25
@@ -38,7 +40,7 @@ ERRORS = ("too_large", "image", "no_rendering", "search_timeout")
 
 @dataclass(frozen=True)
 class Filled:
-    """What a bench asks pages about; `sent` is the newest batch."""
+    """What a bench asks pages about; `batch_id` is the newest batch, `asked` the faces of the first questions."""
 
     user_id: int
     project_id: int
@@ -46,6 +48,7 @@ class Filled:
     faceless_page_id: int
     face_id: int
     batch_id: int
+    asked: tuple[int, ...]
 
 
 def fill(settings: Settings, database: Database, files: int = 9_000, faces: int = 20_000, seed: int = 1) -> Filled:
@@ -76,8 +79,9 @@ def fill(settings: Settings, database: Database, files: int = 9_000, faces: int 
         )
         faceless = db.value("SELECT MIN(page_id) FROM files WHERE face_count = 0 AND state = 'searched'")
         batch_id = db.value("SELECT MAX(id) FROM batches WHERE project_id = %s", [project_id])
+        asked = db.column("SELECT face_id FROM questions WHERE project_id = %s ORDER BY position LIMIT 5", [project_id])
     assert row is not None, "the model is sure of every face: the made-up people are too easy"
-    return Filled(user_id, project_id, row["page_id"], faceless, row["face_id"], batch_id)
+    return Filled(user_id, project_id, row["page_id"], faceless, row["face_id"], batch_id, tuple(asked))
 
 
 def run_model(settings: Settings, database: Database, project_id: int) -> None:
@@ -143,6 +147,7 @@ def _project(db: Connection, user_id: int, item: str, label: str) -> int:
     new = NewProject(item, label, label, description="somebody", born="1952-03-11")
     project_id = projects.create(db, user_id, new)
     db.execute("UPDATE tasks SET due_at = NULL WHERE subject_id = %s", (project_id,))
+    db.execute("UPDATE projects SET write_position = 1 WHERE id = %s", (project_id,))
     projects.crawled(db, project_id, cut=False, newest=None)
     return project_id
 
@@ -237,7 +242,8 @@ def _answer(db: Connection, project_id: int, user_id: int, truth: dict[int, bool
     faceless = db.column(
         "SELECT page_id FROM files WHERE state = 'searched' AND face_count = 0 ORDER BY page_id LIMIT 60"
     )
-    given += [(page, None, "shown" if page % 3 == 0 else "not_shown") for page in faceless]
+    given += [(page, None, "not_shown" if place % 3 else "shown") for place, page in enumerate(faceless)]
+    given += _rejected(db, project_id, truth, set(asked))
     rows = []
     for page, face, word in given:
         name = str(uuid.UUID(int=chance.getrandbits(128)))
@@ -251,6 +257,21 @@ def _answer(db: Connection, project_id: int, user_id: int, truth: dict[int, bool
     touched = sorted({*stated, *(page for page, _, _ in given)})
     for start in range(0, len(touched), 1000):
         labels.rebuild(db, project_id, touched[start : start + 1000])
+
+
+def _rejected(
+    db: Connection, project_id: int, truth: dict[int, bool], asked: set[int]
+) -> list[tuple[int, int | None, str]]:
+    """Somebody else in every face of some files that Commons says show the person: statements to be removed."""
+    faces: dict[int, list[int]] = defaultdict(list)
+    for row in db.rows(
+        """SELECT f.page_id, f.id FROM project_files pf JOIN faces f ON f.page_id = pf.page_id
+           WHERE pf.project_id = %s AND pf.stated = 1 ORDER BY f.page_id, f.id""",
+        (project_id,),
+    ):
+        faces[row["page_id"]].append(row["id"])
+    wrong = [page for page, ids in faces.items() if not any(truth.get(face, True) or face in asked for face in ids)]
+    return [(page, face, "other") for page in wrong[:REJECTED] for face in faces[page]]
 
 
 def _send(database: Database, project_id: int, user_id: int, chance: random.Random) -> None:

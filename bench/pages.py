@@ -5,9 +5,11 @@
 The pages are found in the application's own list of addresses: every GET that the owner of a project sees, and some of them
 again with filters. gunicorn runs as in Procfile, on a private MariaDB. A page's time is from the request's first byte sent to the
 answer's last byte read, over loopback; pages take turns, so that whatever else the machine does meets them alike. Statements are
-counted by the server (SELECT, INSERT, UPDATE, DELETE, REPLACE; not BEGIN and COMMIT). "busy" is what gunicorn and MariaDB worked
+counted by the server (SELECT, INSERT, UPDATE, DELETE, REPLACE; not BEGIN and COMMIT), those that find out who asks among them,
+the most of two looks at a page. What lists of different addresses hold is compared, so that no filter is timed that is not
+looked at. "busy" is what gunicorn and MariaDB worked
 for a request: where it is far below p50, the machine had other things to do. Ends with 1 when a page's p95 is 50 ms or
-more, or when it takes more than 10 statements.
+more, when it takes more than 10 statements, or when it did not deliver what was asked for.
 """
 
 import argparse
@@ -28,11 +30,13 @@ from flask import Flask
 
 import migrate
 from app import create_app
-from bench import processes
+from bench import delivered, processes
 from bench.filling import Filled, fill
 from config import Settings
 from database import Database
 from sandbox.environment import variables
+from store.asking import FILES_KINDS
+from store.review import SHOWS, SORTS
 from tests import servers
 
 MOST_MS, MOST_STATEMENTS = 50.0, 10
@@ -45,22 +49,32 @@ LEFT_OUT = {
     "account.callback": "waits for the wiki",
     "creation.people": "waits for the wiki",
 }
-# The same pages as they are asked otherwise. `{face}` and so on as in `arguments`.
-FILTERS = {
-    "dashboard.index": ["?q=person", "?page=2"],
-    "review.page": [
-        *(
-            f"?show={show}"
-            for show in ("non_matches", "unsure", "confirmed", "rejected", "bootstrap", "stated", "waiting")
-        ),
-        "?sort=similar",
-        "?show=non_matches&page=100",
-    ],
-    "review.listed": ["?after=15000"],
-    "classify.questions": ["?have=1,2,3,4,5", "?limit=10"],
-    "files.page": ["?show=open", "?show=shown", "?after=1004000"],
-    "publishing.page": [f"?show={show}" for show in ("sent", "stated", "reverted")],
-}
+
+
+def filters(filled: Filled) -> dict[str, list[str]]:
+    """The same pages as they are asked otherwise, by endpoint."""
+    asked = ",".join(map(str, filled.asked))
+    middle = filled.page_id
+    return {
+        "dashboard.index": ["?q=person+1", "?page=2"],
+        "review.page": [
+            *(f"?show={show}" for show in SHOWS[1:]),
+            *(f"?show=non_matches&sort={sort}" for sort in SORTS[1:]),
+            "?show=non_matches&page=100",
+        ],
+        "review.grid": ["?show=waiting&sort=doubt"],
+        "review.listed": [f"?after={middle},0"],
+        "classify.page": [f"?file={middle}&face={filled.face_id}"],
+        "classify.questions": [f"?have={asked}"],
+        "files.page": [*(f"?kind={kind}" for kind in FILES_KINDS[1:]), f"?after={middle}"],
+        "publishing.page": ["?show=open", "?show=sent", "?show=sent&page=3", "?show=reverted"],
+        "publishing.doubted": ["?page=2"],
+        "publishing.history": [f"?before={filled.batch_id}"],
+        "batches.page": ["?page=2", "?show=failed"],
+        "batches.listed": ["?show=done&page=2"],
+    }
+
+
 COUNTED = re.compile("^Com_(select|insert|update|delete|replace)(_multi|_select)?$")
 
 
@@ -73,6 +87,8 @@ class Page:
     status: int = 0
     statements: int = 0
     bytes: int = 0
+    entries: tuple[str, ...] | None = None
+    undelivered: str = ""
     ms: list[float] = field(default_factory=list)
     busy_ms: list[float] = field(default_factory=list)
 
@@ -92,7 +108,8 @@ class Page:
     @property
     def faults(self) -> list[str]:
         """What is wrong with it, if anything."""
-        found = [] if self.status in {200, 302, 303} else [f"answers {self.status}"]
+        found = [] if self.status == 200 or self.path == "/" else [f"answers {self.status}"]
+        found += [self.undelivered] if self.undelivered else []
         if self.p95 >= MOST_MS:
             found.append(f"p95 {self.p95:.0f} ms")
         if self.statements > MOST_STATEMENTS:
@@ -110,13 +127,13 @@ def pages(app: Flask, filled: Filled) -> list[Page]:
         "version": app.extensions["assets"].version,
         "name": "css/base.css",
     }
-    found = []
+    found, otherwise = [], filters(filled)
     with app.test_request_context():
         for rule in sorted(app.url_map.iter_rules(), key=str):
             if "GET" not in (rule.methods or ()) or rule.endpoint in LEFT_OUT:
                 continue
             path = app.url_for(rule.endpoint, **{name: arguments[name] for name in rule.arguments})
-            found += [Page(rule.endpoint, path + query) for query in ("", *FILTERS.get(rule.endpoint, ()))]
+            found += [Page(rule.endpoint, path + query) for query in ("", *otherwise.get(rule.endpoint, ()))]
     return found
 
 
@@ -158,6 +175,8 @@ class Meter:
         )
         taken = time.perf_counter() - started
         page.status, page.bytes = answer.status_code, len(answer.content)
+        if page.endpoint in delivered.ENTRIES:
+            page.entries = delivered.entries(page.endpoint, answer.text)
         time.sleep(max(0.0, PAUSE - taken))
         return 1000 * taken
 
@@ -181,11 +200,16 @@ class Meter:
 
 
 def measure(meter: Meter, found: Sequence[Page], rounds: int) -> None:
-    """Warm up, count, then ask for all of them in turns."""
+    """Warm up, count, look at what was delivered, then ask for all of them in turns."""
     for page in found:
         for _ in range(WARM_UPS):
             meter.ask(page)
-        page.statements = min(meter.count(page) for _ in range(2))
+    for _ in range(2):  # in turns: what a process keeps for seconds is gone until a page comes again
+        for page in found:
+            page.statements = max(page.statements, meter.count(page))
+    wrong = delivered.faults((page.endpoint, page.path, page.entries) for page in found)
+    for page in found:
+        page.undelivered = wrong.get(page.path, "")
     for _ in range(rounds):
         for page in found:
             meter.measure(page)
@@ -222,7 +246,7 @@ def main(given: Sequence[str] | None = None) -> int:
     )
     if chosen.json:
         rows = [
-            {name: value for name, value in asdict(page).items() if name != "ms"}
+            {name: value for name, value in asdict(page).items() if name not in {"ms", "entries"}}
             | {"p50_ms": page.p50, "p95_ms": page.p95, "busy_ms": page.busy}
             for page in found
         ]
@@ -235,7 +259,8 @@ def run(folder: Path, files: int, faces: int, rounds: int, only: str = "") -> li
     with servers.mariadb(folder / "mariadb") as server:
         name = f"{server['TOOL_TOOLSDB_USER']}__pages"
         with servers.empty_database(server, name) as empty:
-            settings = Settings.from_env(servers.variables(empty) | variables(NOWHERE, "http://localhost:8000"))
+            wiki = variables(NOWHERE, "http://localhost:8000") | {"WIKIVISAGE_ADMINS": "Alice"}
+            settings = Settings.from_env(servers.variables(empty) | wiki)
             database = Database(settings, size=2)
             migrate.migrate(database)
             filled = fill(settings, database, files, faces)

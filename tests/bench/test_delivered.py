@@ -1,0 +1,26 @@
+"""The bench of the pages notices a filter that was not looked at."""
+
+from bench.delivered import entries, faults
+
+
+def test_lists_that_are_empty_or_the_same_are_told():
+    told = faults(
+        [
+            ("review.page", "/review", ("1", "2")),
+            ("review.page", "/review?show=stated", ("3",)),
+            ("review.page", "/review?shown=stated", ("1", "2")),
+            ("review.page", "/review?show=drawn", ()),
+            ("files.page", "/files", ("1", "2")),
+            ("pages.help_page", "/help", None),
+        ]
+    )
+    assert told == {
+        "/review?shown=stated": "lists the same as /review",
+        "/review?show=drawn": "lists nothing",
+    }
+
+
+def test_entries_are_found_in_pages_and_in_json():
+    assert entries("review.page", '<li data-face="12"><li data-face="3">') == ('data-face="12"', 'data-face="3"')
+    assert entries("review.listed", '{"faces":[{"face":7},{"face": 8}]}') == ('"face":7', '"face": 8')
+    assert entries("pages.help_page", "no list") is None

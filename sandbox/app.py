@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox import admin, api, entities, media, names, pages, piles, query, signin, sparql, write
 from sandbox.faults import Fault
+from sandbox.hostile import SPOILERS
 from sandbox.media import page_of_error
 from sandbox.model import State
 from sandbox.world import World
@@ -152,6 +153,8 @@ def _after(response: Response) -> AnyResponse:
         return _cut()
     if fault and fault.kind == "cut_short":
         _cut_short(response)
+    elif fault and fault.kind in SPOILERS:
+        SPOILERS[fault.kind](response, fault.to)
     elif fault:
         _spoil(response, whole=fault.kind == "corrupt")
     return response

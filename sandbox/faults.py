@@ -6,6 +6,8 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sandbox.hostile import SPOILERS
+
 POINTS = {
     "slow": "delay",
     "too_many_requests": "request",
@@ -31,6 +33,7 @@ POINTS = {
     "lost_race": "save",
     "internal_error": "save",
     "refresh": "refresh",
+    **dict.fromkeys(SPOILERS, "answer"),
 }
 """Every kind of fault, and the point of a request at which it strikes."""
 
@@ -57,6 +60,7 @@ class Fault:
     lag: float = 7.4
     lag_type: str = "db"
     reason: str = ""
+    to: str = "http://elsewhere.invalid/"
     struck: int = 0
 
     def fits(self, facts: dict[str, str]) -> bool:

@@ -23,7 +23,7 @@ MEDIA_HOSTS = ("upload.wikimedia.org", "thumb.wikimedia.org", "commons.wikimedia
 BATCH = 50  # titles or ids in one request
 MAXLAG_SECONDS = 5
 
-_MOST_JSON_BYTES = 32 * 1024 * 1024
+_MOST_JSON_BYTES = 16 * 1024 * 1024  # read as JSON it may take twenty times as much
 _JSON_SECONDS = 90.0
 _LONGEST_ADDRESS = 2_000  # characters of parameters; a longer read is sent as POST
 _LONGEST_BACKOFF_SECONDS = 60.0

@@ -47,8 +47,9 @@ def category_title(typed: str) -> str:
 
 
 def bare_title(title: str) -> str:
-    """The title without its namespace."""
-    return title.partition(":")[2] if title.partition(":")[0] in _NAMESPACES else title
+    """The title without its namespace; cut where no wiki has a longer one, since that is what we keep room for."""
+    bare = title.partition(":")[2] if title.partition(":")[0] in _NAMESPACES else title
+    return bare[:_LONGEST_TITLE_BYTES]
 
 
 def _title(typed: str, namespace: str) -> str:

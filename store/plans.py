@@ -237,20 +237,30 @@ def remove_stated(
 ) -> int | None:
     """Queue the removal of statements that Commons makes although a human rejected the match; returns the batch.
 
-    `forced`: the human said a second yes where others had added to the statement.
+    `forced`: the human said a second yes where others had added to the statement; it counts only where the first was refused.
+    The project's row is locked: two clicks make one batch.
     """
+    project = db.row("SELECT item, label FROM projects WHERE id = %s FOR UPDATE", (project_id,))
     offered = {row.page_id: row for row in removal_offers(db, project_id)}
     rows = [offered[page_id] for page_id in page_ids if page_id in offered]
-    if not rows:
+    if not rows or project is None:
         return None
-    project = db.row("SELECT item, label FROM projects WHERE id = %s FOR UPDATE", (project_id,))
-    assert project is not None
     batch_id = batches.create(db, project_id, user_id, "removal", project["item"], project["label"])
     db.many(
         """INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action, statement_id, forced, approved_by)
            VALUES (%s, %s, %s, %s, %s, %s, 'remove', %s, %s, %s)""",
         [
-            (batch_id, project_id, user_id, row.page_id, row.title, project["item"], row.statement_id, forced, user_id)
+            (
+                batch_id,
+                project_id,
+                user_id,
+                row.page_id,
+                row.title,
+                project["item"],
+                row.statement_id,
+                forced and row.refused == "changed_by_others",
+                user_id,
+            )
             for row in rows
         ],
     )

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from database import Connection
-from store import audit, batches, plans, review
+from store import audit, batches, merges, plans, review
 from store import positions as bare_statements
 from store.projects import Project
 from web import asked, batch_words, chosen, sending, standing, words
@@ -40,11 +40,12 @@ def page(project_id: int) -> str:
         running = [batch for batch in batches.of_project(db, project_id, 5) if batch.state in {"running", "paused"}]
         removals = len(plans.removal_offers(db, project_id))
         doubted, bare = audit.count(db, project_id), bare_statements.count(db, project_id)
+        merged = sorted(merges.names(db, project.item) - {project.item})
     return render_template(
         "publishing/page.html", project=project, role=role, summary=plan.summary, verdict=verdict, verdicts=VERDICTS,
         planned=plan.files, page=plan.page, pages=plan.pages, running=running, removals=removals, doubted=doubted, bare=bare,
         words=batch_words, reason=words.reason, edit_summary=_edit_summary(project), chip_url=asked.chip_url,
-        certainty=standing.certainty, wrong=standing.wrong,
+        certainty=standing.certainty, wrong=standing.wrong, merged=merged,
     )  # fmt: skip
 
 

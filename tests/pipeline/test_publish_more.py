@@ -231,6 +231,15 @@ def test_what_others_added_needs_a_second_yes(job: Job):
     assert (job.states(second), job.guids(page_id)) == ({"done": 1}, [])
 
 
+def test_a_second_yes_without_a_first_is_none(job: Job):
+    page_id = job.page_ids[0]
+    guid = job.by_bob(page_id, qualifiers={"P1545": "1"})
+    reject(job, page_id)
+    batch = remove(job, page_id, forced=True)
+    job.run()
+    assert (job.states(batch), job.guids(page_id)) == ({"skipped": 1}, [guid])
+
+
 def test_a_statement_that_took_the_place_of_the_one_asked_about_is_not_removed(job: Job):
     page_id = job.page_ids[0]
     old = job.by_bob(page_id)

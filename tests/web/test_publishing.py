@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from database import Database
-from store import audit, batches, plans, progress, projects
+from store import audit, batches, merges, plans, progress, projects
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
 from tests.web.publishing_support import Case, ask, content, make_case
@@ -104,6 +104,15 @@ def test_the_plan_says_when_reverts_pile_up(case: Case, alice: Browser, batch: i
     settle(case, 2, "reverted")
     page = " ".join(alice.get(case.url("/send")).text.split())
     assert "3 statements of this project were taken back by others on Commons. Look" in page
+
+
+def test_the_plan_says_that_the_item_was_merged(case: Case, alice: Browser):
+    assert "were merged" not in alice.get(case.url("/send")).text
+    with case.database.transaction() as db:
+        merges.follow(db, "Q42", "Q43", barred=False)
+    page = alice.get(case.url("/send")).text
+    assert "On Wikidata Q42 and Q43 are the same person now" in page
+    assert "depicts [[d:Q43|" in page
 
 
 def test_what_failed_before_is_planned_with_its_reason(case: Case, alice: Browser, batch: int):

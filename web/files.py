@@ -47,6 +47,7 @@ def page(project_id: int) -> str:
         first=not after,
         boot=_boot(project_id),
         reason=words.reason,
+        rendering=urls.rendering,
         new_step=lambda: str(uuid4()),
     )
 

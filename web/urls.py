@@ -1,5 +1,6 @@
 """Addresses: back into the site, and out to the wikis."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -7,6 +8,9 @@ from urllib.parse import quote
 from flask import request, url_for
 
 from web.services import settings
+
+# Of a rendering as the wiki gives it: .../thumb/a/ab/Name.jpg/960px-Name.jpg, or with page1- or lossy-page1- before the width.
+_RENDERED = re.compile(r"/((?:lossy-)?(?:page\d+-)?)960px-(?=[^/]*$)")
 
 
 def local(target: str | None, otherwise: str = "/") -> str:
@@ -56,3 +60,11 @@ def page_url(page: int, query: Mapping[str, str]) -> str:
     """The address of another page of the list that is shown, with the same filters."""
     values: dict[str, Any] = {**(request.view_args or {}), **query, "page": page}
     return url_for(request.endpoint or "", **values)
+
+
+def rendering(thumb_url: str, width: int) -> str:
+    """The address of a smaller rendering than the 960 px one, for a small place; as it is where the file itself is smaller.
+
+    `width`: one of those that Wikimedia renders (20, 40, 60, 120, 250, 330, 500); it refuses others.
+    """
+    return _RENDERED.sub(rf"/\g<1>{width}px-", thumb_url)

@@ -66,6 +66,19 @@ def test_addresses_that_lead_away(target: str | None):
     assert urls.local(target) == "/"
 
 
+@pytest.mark.parametrize(
+    ("given", "small"),
+    [
+        ("https://upload/thumb/a/ab/960px-A.jpg/960px-960px-A.jpg", "https://upload/thumb/a/ab/960px-A.jpg/330px-960px-A.jpg"),
+        ("https://upload/thumb/a/ab/B.tif/lossy-page1-960px-B.tif.jpg", "https://upload/thumb/a/ab/B.tif/lossy-page1-330px-B.tif.jpg"),
+        ("https://upload/thumb/a/ab/C.jpg/960px-C.jpg?7", "https://upload/thumb/a/ab/C.jpg/330px-C.jpg?7"),
+        ("https://upload/a/ab/Small_960px.jpg", "https://upload/a/ab/Small_960px.jpg"),
+    ],
+)  # fmt: skip
+def test_a_small_place_gets_a_small_rendering(given: str, small: str):
+    assert urls.rendering(given, 330) == small
+
+
 @pytest.mark.parametrize("key", list(Reason))
 def test_every_reason_of_the_wiki_has_its_sentence(key: Reason):
     assert key.value in words.KEYS

@@ -7,7 +7,9 @@ MariaDB; Chromium with an empty cache, every photograph at an address of its own
 stamp (so that waiting for the page counts). It ends in the first task after the frame in which the next question's photograph,
 loaded and decoded, is in the document, or when the browser says that it presented the frame after the key (Event Timing),
 whichever is later. "One page load per answer" is the same page without its script: a key sends the form, which leads to the next
-page. Ends with 1 when the p95 is 100 ms or more, or when an answer is not in the database as given.
+page. `own_kb` is what the page itself came with before the first answer (HTML, CSS, JS and its strings as they went over the
+wire, compressed, with all that it imports; without pictures). Ends with 1 when the p95 is 100 ms or more, when the page is 60 kB or
+more, or when an answer is not in the database as given.
 """
 
 import argparse
@@ -35,6 +37,7 @@ from tests import servers
 
 PICTURE_DELAY = 0.4
 MOST_MS = 100.0
+MOST_KB = 60.0
 DIFFERENT = 60  # photographs; each is shown under several addresses
 FOLDERS = (servers.SHARED / "photos" / "scenes", servers.ROOT / ".local" / "photos")
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -63,6 +66,11 @@ addEventListener("keydown", (event) => {
   requestAnimationFrame(look);
 }, true);
 """
+
+# Bytes of the body of each part of the page as it came over the wire, by kind.
+OWN = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+  .filter(({ name, initiatorType }) => initiatorType === "navigation" || /\\.(css|js|json)(\\?|$)/.test(new URL(name).pathname))
+  .map(({ name, encodedBodySize }) => [new URL(name).pathname, encodedBodySize])"""
 
 # The page without its script: a key presses the button, the next page notes when it has been painted.
 RELOAD = """
@@ -151,6 +159,17 @@ def open_page(found: World, script: str, *, plain: bool = False) -> Page:
     return page
 
 
+def own_parts(found: World) -> dict[str, int]:
+    """Bytes of the page's own parts, by path; a browser with an empty cache fetches each."""
+    page = open_page(found, "")
+    page.wait_for_load_state("networkidle")
+    parts: dict[str, int] = dict(page.evaluate(OWN))
+    page.context.close()
+    assert any(name.endswith(".js") for name in parts), parts
+    assert all(parts.values()), parts
+    return parts
+
+
 def answer_ahead(found: World, answers: int, rate: float) -> list[dict[str, Any]]:
     """Answer at a steady rate; what the page noted of each key: face, key, at, painted, presented (ms)."""
     page = open_page(found, WATCH)
@@ -182,6 +201,7 @@ def answer_by_reload(found: World, answers: int) -> list[float]:
 def measure(photos: Path, answers: int, reloads: int, rate: float) -> dict[str, Any]:
     """The figures of one run."""
     with world(photos, answers + reloads + 20) as found:
+        parts = own_parts(found)
         pressed = answer_ahead(found, answers, rate)
         standing = found.labelling.standing()
         times = [max(entry["painted"], entry["presented"]) - entry["at"] for entry in pressed]
@@ -192,6 +212,8 @@ def measure(photos: Path, answers: int, reloads: int, rate: float) -> dict[str, 
         "key_to_next_max_ms": round(max(times), 1),
         "reload_p50_ms": round(percentile(by_reload, 50), 1),
         "reload_p95_ms": round(percentile(by_reload, 95), 1),
+        "own_kb": round(sum(parts.values()) / 1000, 1),
+        "own_parts": len(parts),
         "answers_given": len({entry["face"] for entry in pressed}),
         "answers_saved": sum(standing.get(entry["face"]) == KEYS[entry["key"]] for entry in pressed),
         "answers_wanted": answers,
@@ -207,6 +229,8 @@ def missed(figures: dict[str, Any]) -> list[str]:
     found = []
     if figures["key_to_next_p95_ms"] >= MOST_MS:
         found.append(f"key to next question: p95 {figures['key_to_next_p95_ms']} ms, not below {MOST_MS:.0f} ms")
+    if figures["own_kb"] >= MOST_KB:
+        found.append(f"the page's own bytes: {figures['own_kb']} kB, not below {MOST_KB:.0f} kB")
     for name in ("answers_given", "answers_saved"):
         if figures[name] != figures["answers_wanted"]:
             found.append(f"{name}: {figures[name]} of {figures['answers_wanted']}")

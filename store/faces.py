@@ -1,7 +1,7 @@
 """Faces: found by the detector and shared by all projects, or drawn by hand in one project and seen by it alone."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ State = Literal["waiting", "encoded", "failed", "dropped", "gone"]
 # overlap by 0.5 and more, boxes of neighbours hardly at all.
 SAME_FACE_IOU = 0.4
 SMALLEST_BOX = 0.004  # of the picture's side: 4 px of 960
+SMALLEST_PX = 6  # of the picture as it was searched
 
 # The faces a project sees: shared ones and its own, but not those gone or whose box it has corrected. Takes the project twice.
 VISIBLE = """(f.project_id IS NULL OR f.project_id = %s) AND f.state <> 'gone' AND NOT EXISTS (
@@ -276,8 +277,11 @@ def draw(
     )
     if not looks:
         raise NotFound(f"file {page_id}")
-    inside = 0 <= box.left <= 1 - box.width + 1e-9 and 0 <= box.top <= 1 - box.height + 1e-9
-    if not inside or box.width < SMALLEST_BOX or box.height < SMALLEST_BOX:
+    size = db.row(
+        "SELECT COALESCE(searched_width, width) AS x, COALESCE(searched_height, height) AS y FROM files WHERE page_id = %s",
+        (page_id,),
+    )
+    if not _holds_a_face(box, size or {}):
         raise Stale("box")
     if replaces is not None and all(face.id != replaces for face in of_file(db, project_id, page_id)):
         raise Stale("face")
@@ -288,6 +292,14 @@ def draw(
     )
     signals.wake(db)
     return face_id
+
+
+def _holds_a_face(box: Box, size: Mapping[str, int | None]) -> bool:
+    """Whether it lies inside a picture of this size in pixels, where that is known, and is no mere dot."""
+    inside = 0 <= box.left <= 1 - box.width + 1e-9 and 0 <= box.top <= 1 - box.height + 1e-9
+    across = box.width * (size.get("x") or SMALLEST_PX / SMALLEST_BOX)
+    down = box.height * (size.get("y") or SMALLEST_PX / SMALLEST_BOX)
+    return inside and min(box.width, box.height) >= SMALLEST_BOX and min(across, down) >= SMALLEST_PX
 
 
 def claim_drawn(db: Connection, worker: str, limit: int) -> list[DrawnFace]:

@@ -13,6 +13,7 @@ from database import Database
 from store import faces, files, labels, people, projects, tasks, users
 from store.faces import Box
 from store.predictions import Prediction, Question, replace, replace_questions
+from store.projects import NewProject
 from store.users import User
 from tests.web.browser import JSON, Browser
 from tests.web.conftest import sign_up
@@ -287,6 +288,28 @@ def test_a_box_that_holds_no_face_is_explained(alice: Browser, labelling: Labell
     assert labelling.standing() == {}
     with labelling.database.transaction() as db:
         assert db.value("SELECT COUNT(*) FROM faces WHERE project_id IS NOT NULL") == 0
+
+
+def test_three_pixels_of_a_small_picture_hold_no_face(alice: Browser, labelling: Labelling):
+    question = asked(alice, labelling)["questions"][0]
+    with labelling.database.transaction() as db:
+        db.execute("UPDATE files SET width = 300, height = 200, searched_width = 300, searched_height = 200")
+    three = post(alice, url(labelling, "boxes"), drawing(question, 0.1, 0.1, 3 / 300, 0.2))
+    assert (three["status"], "too small" in three["text"]) == ("stale", True)
+    assert post(alice, url(labelling, "boxes"), drawing(question, 0.1, 0.1, 7 / 300, 0.2))["status"] == "saved"
+
+
+def test_a_face_drawn_in_another_project_is_not_answered(alice: Browser, labelling: Labelling):
+    question = asked(alice, labelling)["questions"][0]
+    with labelling.database.transaction() as db:
+        stranger = sign_up(db, "Charlie")
+        elsewhere = projects.create(db, stranger.id, NewProject("Q7", "Somebody else", "Elsewhere"))
+        files.add_to_project(db, elsewhere, [(question["page"], question["title"])], "source", 10)
+        box = Box(0.1, 0.1, 0.3, 0.3)
+        drawn = faces.draw(db, elsewhere, question["page"], stranger.id, box, replaces=None, sha1=None)
+    result = save(alice, labelling, step({**said(question), "face": drawn}))[0]
+    assert (result["status"], result["text"] != "") == ("missing", True)
+    assert labelling.standing() == {}
 
 
 @pytest.mark.parametrize("box", [[0.1, 0.1, 0.1], ["0", 0, 0, 0], None, [0.1, 0.1, 0.2, 1e400]])

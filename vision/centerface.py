@@ -20,9 +20,9 @@ MULTIPLE = 32  # the network halves its input five times
 # At 416 px it finds as many faces of 40 px and more (of 960 px pictures) as at 960 px, in 23 ms instead of 120; what a
 # larger input adds are smaller faces, which train nothing. At 0.5 few things pass for faces. (Chosen by looking at all of the
 # photographs, none held out, by the faces found and the persons recognised.)
-# Of 132 photographs it finds 408 faces at 416 px in 23 ms each, 305 at 320 px in 15 ms, 265 at 256 px in 10 ms; and 379 at 416 px with
-# weights and activations of eight bits (ONNX Runtime's static quantisation, calibrated on 24 of them) in 19.5 ms. A second look is a
-# tenth of the time that a picture takes, so that neither is worth its faces.
+# Of 132 photographs it finds 408 faces at 416 px in 23 ms each, 305 at 320 px in 15 ms, 265 at 256 px in 10 ms; and 379 at
+# 416 px with weights and activations of eight bits (ONNX Runtime's static quantisation, calibrated on 24 of them) in 19.5 ms.
+# Only some pictures are looked at twice: what either saves is not worth the faces.
 INPUT_SIDE = 416
 SCORE = 0.5
 SAME_FACE = 0.3  # intersection over union above which two peaks are one face, as in the authors' code

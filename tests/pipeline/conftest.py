@@ -76,7 +76,7 @@ def changed(tools: Tools, **more: Any) -> Tools:
 @pytest.fixture(scope="session")
 def painted_wiki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wiki]:
     """A sandbox for publishing, where nobody looks at the pictures."""
-    with painted(tmp_path_factory.mktemp("painted"), 40) as wiki:
+    with painted(tmp_path_factory.mktemp("painted"), 70) as wiki:
         yield wiki
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,15 +39,37 @@ class People:
     def rows(self, name: str) -> Indices:
         return np.flatnonzero(np.array(self.names) == name)
 
+    def only(self, names: Collection[str]) -> People:
+        """The people of these names."""
+        kept = np.flatnonzero(np.isin(self.names, sorted(names)))
+        return People(
+            self.encodings[kept],
+            self.poor[kept],
+            tuple(self.sets[row] for row in kept),
+            tuple(self.names[row] for row in kept),
+        )
+
     def subjects(self) -> list[tuple[str, str]]:
         """(set, person) with enough photographs."""
         counts = Counter(zip(self.sets, self.names, strict=True))
         return sorted(pair for pair, count in counts.items() if count >= LEAST_PHOTOS)
 
 
-def in_development(name: str) -> bool:
-    """Whether a person belongs to the half that constants are fitted on; the other half is kept for reports."""
-    return hashlib.sha256(name.lower().encode()).digest()[0] % 2 == 0
+def first_half(pool: People) -> frozenset[str]:
+    """The names of the half of the people that the constants in use were fitted on; the others are kept for reports.
+
+    Every second subject of each set, the smallest set first, so that both halves have some of each; of the people with fewer
+    photographs those whose name's hash is odd. Which half comes first was decided when both had been fitted: the one whose
+    weights are the less sure, for it is being too sure that costs.
+    """
+    sides: dict[str, bool] = {}
+    subjects = pool.subjects()
+    size = Counter(kind for kind, _ in subjects)
+    for kind in sorted(size, key=lambda kind: (size[kind], kind)):
+        fresh = [name for each, name in subjects if each == kind and name not in sides]
+        sides |= {name: place % 2 == 1 for place, name in enumerate(fresh)}
+    rest = {name: hashlib.sha256(name.encode()).digest()[0] % 2 == 1 for name in set(pool.names) - sides.keys()}
+    return frozenset(name for name, first in (sides | rest).items() if first)
 
 
 def people(faces: Faces) -> People:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import exp, lgamma, log
 from typing import Any
 
 from bench.projects import BOOTSTRAP, ERRING, TRUE
+from bench.rows import budget_rows
 from bench.runs import BASELINE, BUDGETS, OURS
 
 Row = dict[str, Any]
 ANSWERS = 20
+COVERAGE = 0.9
+CHANCE = 0.05
+"""A promise counts as broken in one row when so many wrong ones would come by chance, were it kept, less often than this."""
+LEAST_RUNS = 5
 INFERENCE_S, INFERENCE_FACES = 1.0, "100000"
 QUESTIONS_S, QUESTIONS_FACES = 0.05, "20000"
 
@@ -24,6 +30,7 @@ def missed(rows: Sequence[Row], who: str) -> list[str]:
         *_each(ours, who, TRUE, "answers_to_model", lambda v: v <= 6, "at most 6"),
         *_each(ours, who, ERRING, "precision_mean", lambda v: v >= 0.985, "at least 0.985"),
         *_each(ours, who, BOOTSTRAP, "precision_mean", lambda v: v >= 0.985, "at least 0.985"),
+        *_each(ours, who, TRUE, "coverage", lambda v: v >= COVERAGE, "at least 0.9"),
         *_uncovered(ours, who),
         *_each(ours, who, TRUE, "upper_bound_share", lambda v: v <= 0.05, "at most 0.05"),
         *_over_budget(ours, who),
@@ -43,37 +50,63 @@ def _each(
 
 
 def _uncovered(rows: Sequence[Row], who: str) -> list[str]:
-    """Nine of ten runs, over all sets: where a source labels bystanders as the person, no interval can know of them."""
+    """Nine of ten runs also of every volunteer, set and share, whatever the number of answers before the checks."""
     said = []
-    for share in sorted({row["share"] for row in rows}):
-        chosen = [row for row in rows if (row["volunteer"], row["answers"], row["share"]) == (TRUE, ANSWERS, share)]
-        runs = sum(row["people"] * row["seeds"] for row in chosen if row["coverage"] is not None)
-        held = sum(row["people"] * row["seeds"] * row["coverage"] for row in chosen if row["coverage"] is not None)
-        if chosen and held < 0.9 * runs:
-            said.append(f"{who}, share {share}: the interval held the truth in {held:.0f} of {runs} runs, not in 90 %")
+    for kind, share, volunteer in sorted({(row["set"], row["share"], row["volunteer"]) for row in rows}):
+        chosen = [row for row in rows if (row["set"], row["share"], row["volunteer"]) == (kind, share, volunteer)]
+        runs = sum(row["runs_covered"] for row in chosen)
+        held = sum(row["runs_covered"] * row["coverage"] for row in chosen if row["runs_covered"])
+        if held < COVERAGE * runs:
+            said.append(
+                f"{who}, {kind}, share {share}, {volunteer}: the interval held the truth in {held:.0f} of {runs} runs, not in 90 %"
+            )
     return said
 
 
 def _over_budget(rows: Sequence[Row], who: str) -> list[str]:
-    """What is promised is promised on average: each volunteer's wrong ones are pooled over sets, shares and answers."""
+    """What is promised is promised on average: the wrong ones of each set and volunteer, pooled over shares and answers.
+
+    Of one share alone there are too few to tell 1 in 500: there the promise is broken when chance does not explain it (CHANCE).
+    """
     said = []
-    for volunteer in sorted({row["volunteer"] for row in rows}):
+    each = budget_rows(rows)
+    for kind, volunteer in sorted({(row["set"], row["volunteer"]) for row in each}):
+        chosen = [row for row in each if (row["set"], row["volunteer"]) == (kind, volunteer)]
         for budget in BUDGETS:
-            counted = [row for row in rows if row["volunteer"] == volunteer and row["budgets"][str(budget)] is not None]
-            claimed = sum(row["claimed_at"][str(budget)] for row in counted)
-            wrong = sum(row["claimed_at"][str(budget)] * row["budgets"][str(budget)] for row in counted)
+            claimed, wrong = (sum(row[key][str(budget)] for row in chosen) for key in ("claimed", "wrong"))
             if wrong > claimed / budget:
-                said.append(f"{who}, {volunteer}: {wrong:.0f} of {claimed} wrong at a budget of 1 in {budget}")
+                said.append(f"{who}, {kind}, {volunteer}: {wrong} of {claimed} wrong at a budget of 1 in {budget}")
+    for row in each:
+        for budget in BUDGETS:
+            claimed, wrong = row["claimed"][str(budget)], row["wrong"][str(budget)]
+            if wrong > claimed / budget and by_chance(wrong, claimed / budget) < CHANCE:
+                where = f"{row['set']}, share {row['share']}, {row['volunteer']}"
+                said.append(f"{who}, {where}: {wrong} of {claimed} wrong at a budget of 1 in {budget}")
     return said
 
 
+def by_chance(wrong: int, expected: float) -> float:
+    """How often at least `wrong` come where `expected` do on average (Poisson)."""
+    if expected <= 0:
+        return float(wrong <= 0)
+    return 1 - sum(exp(k * log(expected) - expected - lgamma(k + 1)) for k in range(wrong))
+
+
 def _less_sure(rows: Sequence[Row], who: str) -> list[str]:
-    """The log loss is to be better than that of the usual recipe's distance, over all rows where both have one."""
-    baseline = {_key(row): row["log_loss"] for row in rows if row["method"] == BASELINE}
-    pairs = [(row["log_loss"], baseline.get(_key(row))) for row in rows if row["method"] == OURS]
-    both = [(mine, theirs) for mine, theirs in pairs if mine is not None and theirs is not None]
-    mine, theirs = sum(pair[0] for pair in both), sum(pair[1] for pair in both)
-    return [f"{who}: log loss {mine:.3f}, usual recipe {theirs:.3f} (sums)"] if both and mine >= theirs else []
+    """The log loss is to be better than that of the usual recipe's distance in every row, over the runs where both are on.
+
+    Rows with fewer than LEAST_RUNS of these say nothing. Each method is judged by the faces that it leaves open: on those that both
+    leave open (`log_loss_both`, not judged) only easy ones are left, since ours asks about the others.
+    """
+    baseline = {_key(row): row["log_loss_same_runs"] for row in rows if row["method"] == BASELINE}
+    said = []
+    for row in rows:
+        mine, theirs = row["log_loss_same_runs"], baseline.get(_key(row))
+        if row["method"] != OURS or mine is None or theirs is None or row["runs_both"] < LEAST_RUNS:
+            continue
+        if mine >= theirs:
+            said.append(f"{_name(row, who)}: log loss {mine:.5f}, usual recipe {theirs:.5f} in {row['runs_both']} runs")
+    return said
 
 
 def too_slow(times: dict[str, dict[str, float]]) -> list[str]:

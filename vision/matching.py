@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision import calibration
-from vision.calibration import Doubles, Measures, log_odds, sigmoid
+from vision.calibration import WEIGHTS, Doubles, Measures, Weights, log_odds, sigmoid
 from vision.geometry import apart_from_self, distances, distances_to, mean_of_nearest
 from vision.known import REFERENCE_ONLY, Codes, Flags, Floats, Indices, Known, Label, Reason, Source, Suggestion
 
@@ -25,6 +25,9 @@ LEAST_CLAIMED_POOR = 0.99
 LEAST_UNSURE = 0.02
 NOTHING = 1.1
 """The cut of a model that claims nothing."""
+TRAINS = 0.995
+"""So probable must be what the wiki or a bulk approval says, by the other labels, before it trains: a double's face that trains
+brings its others. Chosen among people whose doubles recur, where more of these trained at 0.95."""
 NEAREST = 3
 MOST_REFERENCES = 512
 RELIABILITY = {
@@ -34,6 +37,9 @@ RELIABILITY = {
     Source.HUMAN: 0.97,
     Source.IMPLIED: 0.97,
 }
+"""How often a label of this source is believed to be right, before the others are asked. Chosen: a volunteer's slip of one key in
+33, statements on the wiki wrong in one of seven, portraits hardly ever."""
+RELIABILITY_OF = np.array([RELIABILITY.get(source, 0.5) for source in Source])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +52,7 @@ class Model:
     confirmed: int
     on: bool
     trust: Doubles
+    weights: Weights = WEIGHTS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,17 +79,17 @@ class Predictions:
         return np.asarray(self.suggestion == Suggestion.MATCH)
 
 
-def fit(known: Known, *, min_confirmed: int = MIN_CONFIRMED) -> Model:
+def fit(known: Known, *, min_confirmed: int = MIN_CONFIRMED, weights: Weights = WEIGHTS) -> Model:
     """The model of what is known. It is on with `min_confirmed` faces confirmed by a human."""
     confirmed = int((known.confirmed & known.encoded).sum())
     on = confirmed >= min_confirmed
     trust = _first_trust(known)
     for _ in range(2):
-        model = _with_trust(known, trust, confirmed, on)
+        model = _with_trust(known, trust, confirmed, on, weights)
         if model.centroid is None:
             return model
         trust = _trust(known, model)
-    return _with_trust(known, trust, confirmed, on)
+    return _with_trust(known, trust, confirmed, on, weights)
 
 
 def measure(known: Known, model: Model, *, rows: Indices | None = None) -> Measures:
@@ -110,7 +117,7 @@ def predict(
     if model.centroid is None:
         return _silent(known, model)
     measures = measure(known, model)
-    logits = calibration.logit_of(measures)
+    logits = calibration.logit_of(measures, model.weights)
     open_ = known.open & known.encoded
     share = calibration.share_of(logits[open_])
     logits = logits + log_odds(share)
@@ -136,10 +143,16 @@ def predict(
 
 
 def infer(
-    known: Known, *, threshold: float = THRESHOLD, error_budget: int = ERROR_BUDGET, min_confirmed: int = MIN_CONFIRMED
+    known: Known,
+    *,
+    threshold: float = THRESHOLD,
+    error_budget: int = ERROR_BUDGET,
+    min_confirmed: int = MIN_CONFIRMED,
+    weights: Weights = WEIGHTS,
 ) -> Predictions:
     """`fit` and `predict` in one."""
-    return predict(known, fit(known, min_confirmed=min_confirmed), threshold=threshold, error_budget=error_budget)
+    model = fit(known, min_confirmed=min_confirmed, weights=weights)
+    return predict(known, model, threshold=threshold, error_budget=error_budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,29 +249,29 @@ def _first_trust(known: Known) -> Doubles:
     return np.asarray(chosen | refused, np.float64)
 
 
-def _with_trust(known: Known, trust: Doubles, confirmed: int, on: bool) -> Model:
+def _with_trust(known: Known, trust: Doubles, confirmed: int, on: bool, weights: Weights) -> Model:
     target = known.labels == Label.TARGET
     references = np.flatnonzero(target & (trust >= 0.5))
     refusals = np.flatnonzero(~target & (trust >= 0.5))
     if len(references) == 0:
-        return Model(None, references, refusals, confirmed, False, trust)
+        return Model(None, references, refusals, confirmed, False, trust, weights)
     centroid = known.encodings[references].mean(axis=0)
     near = np.argsort(distances_to(known.encodings[refusals], centroid), kind="stable")[:MOST_REFERENCES]
-    return Model(centroid, references, refusals[near], confirmed, on, trust)
+    return Model(centroid, references, refusals[near], confirmed, on, trust, weights)
 
 
 def _trust(known: Known, model: Model) -> Doubles:
     """How probably each label is right, by the other labels: Bayes' rule with the reliability of its source."""
     said = (known.labels != Label.NONE) & (known.labels != Label.UNSURE)
     rows = np.flatnonzero(known.encoded & said)
-    logits = calibration.logit_of(measure(known, model, rows=rows))
+    logits = calibration.logit_of(measure(known, model, rows=rows), model.weights)
     target = known.labels[rows] == Label.TARGET
     agrees = np.where(target, sigmoid(logits), sigmoid(-logits))
-    right = np.array([RELIABILITY[Source(s)] for s in known.sources[rows]])
+    right = RELIABILITY_OF[known.sources[rows]]
     posterior = agrees * right / (agrees * right + (1 - agrees) * (1 - right))
     weak = ~np.isin(known.sources[rows], (Source.HUMAN, Source.IMPLIED))
     if model.confirmed:
-        posterior[weak & (posterior < 0.95)] = 0.0
+        posterior[weak & (posterior < TRAINS)] = 0.0
     posterior[known.answers[rows] >= 2] = 1.0
     posterior[target & known.poor[rows]] = 0.0
     trust = np.zeros(len(known))

@@ -7,6 +7,7 @@ import pytest
 
 from tests.vision.crowds import crowd, nothing, say, trained
 from vision import matching
+from vision.calibration import Weights
 from vision.known import REFERENCE_ONLY, Known, Label, Reason, Source, Suggestion
 from vision.matching import changes, fit, infer, measure
 
@@ -193,6 +194,27 @@ def test_bulk_and_bootstrap_do_not_train_until_they_agree():
         assert not np.isin(wrong, model.references).any()
         assert np.isin(right, model.references).sum() >= 4
         assert model.confirmed == 6
+
+
+def test_what_the_wiki_says_trains_only_when_the_other_labels_are_sure_of_it():
+    known, who = trained(COUNTS)
+    claimed = np.flatnonzero(who == 0)[10:16]
+    known = say(known, claimed, Label.TARGET, Source.BOOTSTRAP)
+    model = fit(known)
+    trains = np.isin(claimed, model.references)
+    assert trains.any()
+    assert (model.trust[claimed][trains] >= matching.TRAINS).all()
+    assert (model.trust[claimed][~trains] == 0).all()
+
+
+def test_other_weights_are_used_for_what_is_claimed_and_for_what_is_believed():
+    known, who = trained(COUNTS, yes=8)
+    wrong = int(np.flatnonzero(who == 1)[30])
+    known = say(known, [wrong], Label.TARGET)
+    blind = Weights(0.0, 0.0, 0.0, 0.0)
+    assert infer(known).trust[wrong] < 0.5 < infer(known, weights=blind).trust[wrong]
+    assert infer(known).matches.any()
+    assert not infer(known, weights=blind).matches.any()
 
 
 def test_bootstrapped_faces_are_still_predicted():

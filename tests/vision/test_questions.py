@@ -104,7 +104,10 @@ def test_once_on_it_asks_where_it_is_unsure_and_checks_a_few_at_random():
 
 def test_a_model_that_is_sure_of_everything_is_checked():
     known, _ = trained(COUNTS)
-    sure = replace(infer(known), probability=np.full(len(known), 0.001, np.float32))
+    found = infer(known)
+    sure = replace(
+        found, probability=np.full(len(known), 0.001, np.float32), suggestion=np.zeros_like(found.suggestion)
+    )
     assert {q.why for q in choose(known, sure, rng(), 10)} == {Why.SPOT_CHECK}
 
 
@@ -138,6 +141,40 @@ def test_spot_checks_are_drawn_oftener_where_the_model_is_unsure_but_everywhere(
     likely = p[known.open] > 0.1
     assert rate[likely].mean() > 3 * rate[~likely].mean()
     assert (rate[~likely] > 0).mean() > 0.8
+
+
+def test_one_question_in_five_is_about_the_claimed_face_least_like_those_answered():
+    known, _ = trained(COUNTS, yes=5)
+    found = infer(known)
+    claimed = np.flatnonzero(found.matches)
+    seen = known.encodings[known.human]
+    apart = np.linalg.norm(known.encodings[claimed][:, None] - seen[None], axis=2).min(axis=1)
+    edge = int(claimed[np.argmax(apart)])
+    unsure = found.probability.copy()
+    unsure[~found.matches] = 0.3
+    asked = choose(known, replace(found, probability=unsure), rng(), 10)
+    (there,) = [q for q in asked if q.face == edge]
+    assert there.why == Why.UNSEEN
+    assert 1 <= sum(found.matches[q.face] for q in asked if q.why == Why.UNSEEN) <= 3
+
+
+def test_a_double_among_the_matches_is_found_within_a_few_questions():
+    """Somebody so alike that the model claims them too: the one refusal takes the others along."""
+    wrong = []
+    for seed in range(6):
+        known, who = crowd((30, 20, *[1] * 60), seed)
+        shift = known.encodings[who == 1].mean(axis=0) - known.encodings[who == 0].mean(axis=0)
+        encodings = known.encodings.copy()
+        encodings[who == 1] -= 0.62 * shift
+        known = replace(known, encodings=encodings)
+        known = say(known, np.flatnonzero(who == 0)[:6], Label.TARGET)
+        assert (infer(known).matches & (who == 1)).any()
+        chance = rng(seed)
+        for _ in range(10):
+            question = choose(known, infer(known), chance, 1)[0]
+            known = say(known, [question.face], Label.TARGET if who[question.face] == 0 else Label.OTHER)
+        wrong.append(int((infer(known).matches & (who != 0)).sum()))
+    assert sum(wrong) <= 3
 
 
 def test_half_of_the_spot_checks_are_the_likeliest_that_are_not_claimed():

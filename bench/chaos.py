@@ -168,19 +168,8 @@ def play(
     shop: Workshop, folder: Path, seconds: float, wanted: int, rng: random.Random
 ) -> tuple[Judged, dict[str, int]]:
     """Trouble for so many seconds, then calm."""
-    empty(shop.database)
-    shop.wiki.post("reset", {"keep_tokens": True})
-    shop.wiki.post("settings", {"edit_limit": 1_000_000, "edit_window": 60.0})
-    user_id = shop.wiki.sign_in(shop.settings, shop.database)
-    settings = replace(
-        shop.settings, detector="hog", detector_children=1, batch_size=8, max_files=wanted, contact="bench@localhost"
-    )
     # So long that there is work to lose to the end.
-    crew = Crew(settings, folder, max(0.1, seconds * len(Crew.names) / wanted))
-    for name in crew.names:
-        crew.start(name)
-    new = NewProject(ITEM, "Barack Obama", "Photographs with Barack Obama")
-    volunteer = Volunteer(shop, shop.database.retry(lambda db: projects.create(db, user_id, new)), user_id)
+    crew, volunteer = begin(shop, folder, wanted, max(0.1, seconds * len(Crew.names) / wanted), Crew.names)
     _until(lambda: len(volunteer.open()) > 5, 120)
     before = resident_mb(crew.running["steady"].pid)
     answering = threading.Thread(target=volunteer.work, daemon=True)
@@ -191,14 +180,35 @@ def play(
     chaos.stop()
     crew.kill(crew.names[-1])
     calm = time.monotonic()
-    _until(lambda: _calm(volunteer), CALM_S)
-    volunteer.stop.set()
-    answering.join(30)
-    _until(lambda: not leases(volunteer) and not crew.orphans(), 90)
+    come_to_rest(volunteer, answering, crew)
     judged = judge(volunteer, crew, before, time.monotonic() - calm)
     for error in chaos.errors:
         print("while making trouble:", error, file=sys.stderr)
     return judged, dict(chaos.struck)
+
+
+def begin(shop: Workshop, folder: Path, wanted: int, sleep: float, names: Sequence[str]) -> tuple[Crew, Volunteer]:
+    """An empty database, a wiki as it was, workers of these names whose children sleep so many seconds, and a project."""
+    empty(shop.database)
+    shop.wiki.post("reset", {"keep_tokens": True})
+    shop.wiki.post("settings", {"edit_limit": 1_000_000, "edit_window": 60.0})
+    user_id = shop.wiki.sign_in(shop.settings, shop.database)
+    settings = replace(
+        shop.settings, detector="hog", detector_children=1, batch_size=8, max_files=wanted, contact="bench@localhost"
+    )
+    crew = Crew(settings, folder, sleep)
+    for name in names:
+        crew.start(name)
+    new = NewProject(ITEM, "Barack Obama", "Photographs with Barack Obama")
+    return crew, Volunteer(shop, shop.database.retry(lambda db: projects.create(db, user_id, new)), user_id)
+
+
+def come_to_rest(volunteer: Volunteer, answering: threading.Thread, crew: Crew) -> None:
+    """Wait until everything is searched, answered and sent, no claim is left and no child without its worker."""
+    _until(lambda: _calm(volunteer), CALM_S)
+    volunteer.stop.set()
+    answering.join(30)
+    _until(lambda: not leases(volunteer) and not crew.orphans(), 90)
 
 
 def _until(look: Callable[[], object], seconds: float) -> bool:

@@ -1,0 +1,126 @@
+"""Names with markup, quotes, marks of direction, emoji, 255 bytes, SQL and template syntax: on every page they are text."""
+
+import pytest
+from playwright.sync_api import Dialog, Page
+
+from app import create_app
+from bench.labelling_project import Labelling
+from database import Database
+from store import answers, plans, projects
+from store.answers import NewAnswer
+from store.projects import NewProject
+from store.review import SHOWS
+from tests.browser.conftest import Opener, Site
+from tests.web.conftest import sign_up
+from tests.web.nasty import NAMES
+from tests.web.publishing_support import make_case
+from tests.web.routes import TABLE
+
+LABEL = "<script>document.title='owned'</script>\"'`{{7*7}}"
+# What a MediaWiki title or user name can hold at all: no controls; NAMES has longer ones for what is typed.
+WORDS = [name for name in NAMES if name.isprintable() or "\u202e" in name]
+# No pages, or they lead away from the site.
+NO_PAGES = {"static", "account.start", "account.callback", "account.data", "pages.manifest", "pages.robots"}
+NO_PAGES |= {"pages.favicon", "pictures.chip"}
+PAGES = [
+    route.split()[1]
+    for route, row in TABLE.items()
+    if route.startswith("GET") and not row.script and route.split()[1] not in NO_PAGES
+]
+
+
+@pytest.fixture
+def named(site: Site, database: Database) -> Labelling:
+    """A project in which everything that has a name has an odd one."""
+    with database.transaction() as db:
+        alice, bob = sign_up(db, f"A{LABEL}"), sign_up(db, f"B{LABEL}")
+        new = NewProject("Q42", LABEL, LABEL, description=LABEL, source_text=LABEL, excluded=LABEL)
+        project_id = projects.create(db, alice.id, new)
+        projects.add_member(db, project_id, bob.id, "labeller")
+    case = make_case(database, project_id, {"Alice": alice.id, "Bob": bob.id}, len(WORDS) + 2)
+    with database.transaction() as db:
+        for page_id, word in zip(case.faces, WORDS, strict=False):
+            db.execute(
+                "UPDATE files SET title = %s, description = %s WHERE page_id = %s", (f"{word[:240]}.jpg", word, page_id)
+            )
+        db.execute("UPDATE files SET face_count = 0 WHERE page_id = %s", (case.page(-2),))
+        db.execute(
+            "UPDATE files SET state = 'error', error = 'image', error_detail = %s WHERE page_id = %s",
+            (LABEL, case.page(-1)),
+        )
+        db.execute("DELETE FROM faces WHERE page_id IN (%s, %s)", (case.page(-2), case.page(-1)))
+    for place in (0, 1, 2, 3, *range(8, len(WORDS))):
+        case.say(place, "target", "Bob" if place % 2 else "Alice")
+    with database.transaction() as db:
+        other = NewAnswer("o1", "s1", case.page(4), case.face(4), "other", reason=None)
+        answers.record(db, project_id, bob.id, [other])
+        plans.send(db, project_id, alice.id)
+        db.execute("UPDATE edits SET state = 'failed', error = 'unknown', error_detail = %s LIMIT 1", (LABEL,))
+    case.predict((5, "match", 0.99), (6, "unsure", 0.5), (7, "no_match", 0.1))
+    found = Labelling(site.settings, database, project_id, alice.id, case.faces)
+    found.rank([case.face(5), case.face(6)])
+    return found
+
+
+def test_every_page_shows_names_as_text(open_page: Opener, site: Site, named: Labelling):
+    page = open_page("/projects", named.cookie())
+    dialogs: list[str] = []
+
+    def said(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", said)
+    open_page.allow(r"status of 403 .*/admin\)$")
+    seen = {name: look(page, name, site.address + path) for name, path in addresses(named).items()}
+    shown = [endpoint for endpoint, text in seen.items() if LABEL in text]
+    assert {
+        "project.page",
+        "dashboard.index",
+        "classify.page",
+        "review.page",
+        "publishing.page",
+        "settings.page",
+    } <= set(shown), shown
+    everything = " ".join(seen.values())
+    assert [word for word in WORDS if plain(word)[:100] not in everything] == []
+    assert dialogs == []
+    assert "49" not in seen["project.page"].replace(LABEL, ""), "a template worked out what a name says"
+
+
+def look(page: Page, endpoint: str, address: str) -> str:
+    """The page's text, as a person reads it, and the names in its attributes that are read out."""
+    answer = page.goto(address)
+    assert answer is not None
+    assert answer.status < 500, endpoint
+    if not (answer.headers.get("content-type") or "").startswith("text/html"):
+        return ""
+    assert page.title() != "owned", endpoint
+    assert page.evaluate("document.querySelectorAll('script:not([src]):not([type*=json]), [onerror]').length") == 0
+    read = "[...document.querySelectorAll('[title], [alt], [aria-label], input, textarea')].map("
+    read += (
+        "e => [e.title, e.alt, e.getAttribute('aria-label'), e.value].join(' ')).join(' ') + document.body.innerText"
+    )
+    return plain(str(page.evaluate(f"{read} + document.body.textContent")))
+
+
+def plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def addresses(named: Labelling) -> dict[str, str]:
+    """Where the pages of PAGES are, in this project."""
+    app = create_app(named.settings)
+    page_id, listed = next((page_id, listed) for page_id, listed in named.faces.items() if listed)
+    with named.database.transaction() as db:
+        batch_id = db.value("SELECT MAX(id) FROM batches")
+    values = {"project_id": named.project_id, "page_id": page_id, "face_id": listed[0], "batch_id": batch_id}
+    with app.test_request_context():
+        rules = {rule.endpoint: rule for rule in app.url_map.iter_rules() if rule.endpoint in PAGES}
+        found = {
+            endpoint: app.url_for(endpoint, **{name: values[name] for name in rule.arguments})
+            for endpoint, rule in rules.items()
+        }
+    for show in SHOWS:
+        found[show] = f"{found['review.page']}?show={show}"
+    return found

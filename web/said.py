@@ -11,7 +11,7 @@ from store.answers import FACE_ANSWERS, FILE_ANSWERS, NewAnswer
 from store.faces import Box
 from web.errors import BadInput
 from web.text import gettext
-from wiki.names import is_item
+from wiki.names import InvalidName, is_item, item_id
 
 MOST_STEPS = 50
 MOST_ANSWERS = 300  # "none of them" in a picture of a crowd
@@ -75,12 +75,21 @@ def of_form(form: dict[str, str], face_ids: Sequence[int]) -> list[NewAnswer]:
             "page": form.get("page"),
             "face": face_id,
             "answer": "other" if pressed == "none" else pressed,
+            "other_item": _typed_item(form.get("other_item", "")) if pressed == "other" else None,
             "reason": form.get("reason"),
             "sha1": form.get("sha1"),
         }
         for face_id in about
     ]
     return _step({"step": form.get("step"), "answers": body})
+
+
+def _typed_item(typed: str) -> str | None:
+    """Who somebody else is, as typed; nothing says nothing. Raises BadInput."""
+    try:
+        return item_id(typed) if typed.strip() else None
+    except InvalidName:
+        raise BadInput(gettext("Who it is is said by an item such as Q42. You may leave the field empty.")) from None
 
 
 def one_about_file(step: Any, page_id: int, answer: Any, shown_sha1: Any) -> list[NewAnswer]:

@@ -4,12 +4,13 @@ import { call } from "./lib/api.js";
 
 const byId = (id) => document.getElementById(id);
 
-/** Ask who it is; resolves to an item, "" for nobody in particular, or null when the person changed their mind. */
-export function askWho(url) {
+/** Ask who it is; resolves to an item, "" for nobody in particular, or null when the person changed their mind.
+ *  `likely`: people {item, label, description} to choose from before anything is typed. */
+export function askWho(url, likely) {
   const dialog = byId("who");
   const field = byId("who-name");
   field.value = "";
-  list([]);
+  list(likely);
   dialog.returnValue = "cancel";
   dialog.showModal();
   field.focus();
@@ -17,7 +18,7 @@ export function askWho(url) {
     let timer = null;
     const typed = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => look(url, field), 200);
+      timer = setTimeout(() => look(url, field, likely), 200);
     };
     const pressed = (event) => choose(event, dialog);
     field.addEventListener("input", typed);
@@ -42,9 +43,9 @@ function item(value) {
   return chosen?.dataset.item ?? (/^Q[1-9]\d*$/.test(typed) ? typed : "");
 }
 
-async function look(url, field) {
+async function look(url, field, likely) {
   const typed = field.value.trim();
-  if (!typed) return list([]);
+  if (!typed) return list(likely);
   try {
     const { people } = await call(`${url}?q=${encodeURIComponent(typed)}`);
     if (field.value.trim() === typed) list(people);

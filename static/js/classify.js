@@ -123,7 +123,7 @@ function toggleTwice() {
 
 async function somebodyElse() {
   busy = true;
-  const item = await askWho(boot.urls.people);
+  const item = await askWho(boot.urls.people, current.others.map(({ hint, ...one }) => ({ ...one, description: hint })));
   busy = false;
   if (item !== null) answer([said(current.face, "other", { other_item: item || null })]);
 }

@@ -800,6 +800,22 @@ def test_somebody_else_is_found_on_wikidata(start: Start, labelling: Labelling):
     assert answers_of(labelling, face)[0]["other_item"] == item
 
 
+def test_somebody_who_is_stated_in_the_file_is_two_keys_away(start: Start, labelling: Labelling):
+    with labelling.database.transaction() as db:
+        people.keep_stated(db, {page: ["Q1001"] for page in labelling.faces})
+        people.keep_labels(db, {"Q1001": {"en": "Berta"}}, complete=True)
+    classify = start()
+    face = classify.face()
+    page = classify.page
+    page.keyboard.press("o")
+    page.locator("#who-found li", has_text="Berta").wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert classify.face() != face
+    classify.settle()
+    assert answers_of(labelling, face)[0]["other_item"] == "Q1001"
+
+
 def test_a_step_on_which_the_server_fails_does_not_hold_up_the_others(
     start: Start, open_page: Opener, labelling: Labelling
 ):

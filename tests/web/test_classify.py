@@ -402,6 +402,19 @@ def test_the_whole_flow_without_a_script(alice: Browser, labelling: Labelling):
     assert {labelling.standing()[face] for face in listed} == {"other"}
 
 
+def test_somebody_else_is_named_without_a_script(alice: Browser, labelling: Labelling):
+    classify = url(labelling, "classify")
+    page = alice.get(classify).text
+    assert 'name="other_item"' in page
+    refused = alice.post(classify, **fields(page) | {"answer": "other", "other_item": "my aunt"})
+    assert (refused.status_code, "an item such as Q42" in refused.text) == (400, True)
+    assert labelling.standing() == {}
+    typed = " https://www.wikidata.org/wiki/q1001 "
+    assert alice.post(classify, **fields(page) | {"answer": "other", "other_item": typed}).status_code == 303
+    with labelling.database.transaction() as db:
+        assert db.rows("SELECT answer, other_item FROM answers") == [{"answer": "other", "other_item": "Q1001"}]
+
+
 def test_an_answer_too_late_is_explained_without_a_script(alice: Browser, labelling: Labelling):
     classify = url(labelling, "classify")
     form = fields(alice.get(classify).text)

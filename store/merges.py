@@ -8,7 +8,12 @@ from store import blocked_items, tasks
 
 def names(db: Connection, item: str) -> frozenset[str]:
     """All items that are the same person as `item`, itself included."""
-    return same(db, [item])[item]
+    rows = db.rows(
+        """SELECT item, target FROM merged_items
+           WHERE target = COALESCE((SELECT m.target FROM merged_items m WHERE m.item = %s), %s)""",
+        (item, item),
+    )
+    return frozenset([item, *(row[name] for row in rows for name in ("item", "target"))])
 
 
 def same(db: Connection, items: Collection[str]) -> dict[str, frozenset[str]]:

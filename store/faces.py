@@ -236,23 +236,24 @@ def _retire(db: Connection, page_id: int, face_ids: Sequence[int]) -> None:
 def remove(db: Connection, face_ids: Sequence[int], project_ids: Sequence[int]) -> None:
     """Delete faces with everything derived from them in these projects: those that look, or looked, at their files.
 
-    Each table by its primary key: a DELETE that looks for rows would read, and lock, those of everybody.
+    Row by row, by primary keys: a DELETE that looks for rows reads, and locks, those of everybody, and so does one with a
+    list of keys where the server thinks that reading all is quicker.
     """
     if not face_ids:
         return
-    listed = marks(face_ids)
+    ordered = sorted(face_ids)
     for project_id in project_ids:
-        for table in ("labels", "predictions"):
-            db.execute(f"DELETE FROM {table} WHERE project_id = %s AND face_id IN ({listed})", (project_id, *face_ids))
-        asked = db.column(
-            f"SELECT position FROM questions WHERE project_id = %s AND face_id IN ({listed})", (project_id, *face_ids)
+        asked = db.rows(
+            f"SELECT project_id, position FROM questions WHERE project_id = %s AND face_id IN ({marks(ordered)})",
+            (project_id, *ordered),
         )
-        if asked:
-            db.execute(
-                f"DELETE FROM questions WHERE project_id = %s AND position IN ({marks(asked)})", (project_id, *asked)
+        db.many("DELETE FROM questions WHERE project_id = %s AND position = %s", [tuple(row.values()) for row in asked])
+        for table in ("labels", "predictions"):
+            db.many(
+                f"DELETE FROM {table} WHERE project_id = %s AND face_id = %s", [(project_id, face) for face in ordered]
             )
-    db.execute(f"DELETE FROM face_chips WHERE face_id IN ({listed})", face_ids)
-    db.execute(f"DELETE FROM faces WHERE id IN ({listed})", face_ids)
+    db.many("DELETE FROM face_chips WHERE face_id = %s", [(face,) for face in ordered])
+    db.many("DELETE FROM faces WHERE id = %s", [(face,) for face in ordered])
 
 
 def intact(db: Connection, page_id: int, encoder: str) -> bool:

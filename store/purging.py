@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from database import Connection, marks
-from store import faces
+from store import faces, files
 
 # What belongs to a project alone and hangs on nothing else, in the order in which it goes, with the rest of its primary key.
 _OF_PROJECT = (
@@ -24,8 +24,10 @@ def rows_of_project(db: Connection, project_id: int, limit: int) -> int:
     for table, key in _OF_PROJECT:
         found = db.column(f"SELECT {key} FROM {table} WHERE project_id = %s LIMIT %s", (project_id, limit))
         if found:
-            return db.execute(
-                f"DELETE FROM {table} WHERE project_id = %s AND {key} IN ({marks(found)})", (project_id, *sorted(found))
+            # Row by row: given a list, the server may think that reading all is quicker, and lock it.
+            return db.many(
+                f"DELETE FROM {table} WHERE project_id = %s AND {key} = %s",
+                [(project_id, row) for row in sorted(found)],
             )
     return 0
 
@@ -43,9 +45,9 @@ def files_of_project(db: Connection, project_id: int, limit: int) -> int:
         "SELECT page_id FROM project_files WHERE project_id = %s ORDER BY page_id LIMIT %s", (project_id, limit)
     )
     # Whoever begins to look at a file writes its row first, and so waits here, or is seen by `_collect`.
-    db.rows(f"SELECT page_id FROM files WHERE page_id IN ({marks(page_ids)}) ORDER BY page_id FOR UPDATE", page_ids)
-    db.execute(
-        f"DELETE FROM project_files WHERE project_id = %s AND page_id IN ({marks(page_ids)})", (project_id, *page_ids)
+    files.lock(db, page_ids)
+    db.many(
+        "DELETE FROM project_files WHERE project_id = %s AND page_id = %s", [(project_id, page) for page in page_ids]
     )
     _collect(db, project_id, page_ids)
     return len(page_ids)
@@ -59,7 +61,7 @@ def _collect(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
         page_ids,
     )
     faces.remove(db, db.column(f"SELECT id FROM faces WHERE page_id IN ({marks(lonely)})", lonely), [project_id])
-    db.execute(f"DELETE FROM files WHERE page_id IN ({marks(lonely)})", lonely)
+    db.many("DELETE FROM files WHERE page_id = %s", [(page,) for page in sorted(lonely)])
 
 
 def project(db: Connection, project_id: int) -> None:

@@ -107,6 +107,18 @@ def claimed_anyway(database: Database, project: int) -> tasks.Task:
     return tasks.Task("purge", project, 1, 0, None, b"x" * 16)
 
 
+@pytest.mark.timeout(60)
+def test_a_purge_waits_for_nobody_elses_rows(database: Database, tools: Tools):
+    first, second = (full_project(database, tools, name) for name in ("Ada", "Bob"))
+    delete(database, first)
+    task = claimed(database, "purge")
+    with database.transaction() as busy:
+        for table in ("labels", "predictions", "questions", "answers", "approvals", "faces"):
+            assert busy.rows(f"SELECT 1 FROM {table} WHERE project_id = %s FOR UPDATE", (second,))
+        assert purge.run(task, tools) == Finished()
+    assert value(database, "SELECT COUNT(*) FROM labels WHERE project_id = %s", first) == 0
+
+
 @pytest.mark.parametrize(
     ("status", "age", "dropped"), [("active", 100, 0), ("completed", 10, 0), ("completed", 100, 24)]
 )

@@ -264,6 +264,9 @@ def judge(volunteer: Volunteer, crew: Crew, before: float, seconds: float) -> Ju
     }
     approved = [page_id for page_id, (_, word) in volunteer.said.items() if word == "target"]
     stated = statements(shop.wiki.state(), approved)
+    for page_id in (page_id for page_id, count in stated.items() if count != 1):
+        edits = "SELECT id, batch_id, state, error, error_detail, attempts, revision_id FROM edits WHERE page_id = %s"
+        print(f"stated {stated[page_id]} times:", page_id, _rows(volunteer, edits, page_id), file=sys.stderr)
     connections = _number(
         volunteer, "SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s", shop.settings.db_user
     )

@@ -65,6 +65,15 @@ def test_one_child_serves_many_pictures(pool):
     assert pool.search(b"fine").width == pool.search(b"fine").width != os.getpid()
 
 
+def test_children_step_back_behind_other_processes():
+    pool = FacePool(1, SearchSettings(nice=7), open_work=open_faulty, prepare=unprepared)
+    try:
+        child = pool.search(b"fine").width
+        assert os.getpriority(os.PRIO_PROCESS, child) == max(7, os.getpriority(os.PRIO_PROCESS, 0))
+    finally:
+        pool.stop()
+
+
 def test_a_drawn_box_does_not_wait_behind_searches(pool):
     pool.search(b"fine")  # so that the child is there
     order: list[str] = []

@@ -100,6 +100,20 @@ def test_live_progress_changes_its_mark_only_with_what_it_shows(
     assert second["mark"] != first["mark"]
 
 
+def test_who_watches_at_once_shares_a_look_but_a_page_is_fresh(
+    app: Flask, database: Database, alice: Browser, bob: Browser, cast: Cast
+):
+    app.extensions["looks"] = Recent(seconds=60)
+    path = f"/projects/{cast.project_id}"
+    first = alice.client.get(f"{path}/progress", headers=JSON).get_json()
+    with database.transaction() as db:
+        for page_id, face_id in add_files(db, cast.project_id, 3):
+            say(db, cast, page_id, face_id, "target")
+    assert bob.client.get(f"{path}/progress", headers=JSON).get_json()["said"] == first["said"]
+    assert "3 approved matches can be sent" in alice.get(path).text
+    app.extensions.pop("looks")
+
+
 def test_what_to_do_next(database: Database, alice: Browser, cast: Cast):
     url = f"/projects/{cast.project_id}"
     assert "about to look for the files" in alice.get(url).text

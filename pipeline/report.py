@@ -10,7 +10,7 @@ from store.predictions import Prediction
 from store.projects import Project
 from vision import calibration, estimate
 from vision.known import Flags, Label, Source, Suggestion
-from vision.matching import Predictions, least_claimed
+from vision.matching import Predictions, claimable, least_claimed
 
 BUDGETS = (20, 50, 100, 200, 500, 1000)
 BINS = 120
@@ -96,7 +96,7 @@ def _curve(gathered: Gathered, found: Predictions, project: Project) -> list[dic
     """For each error budget: how many faces would be claimed, and how many of them are expected to be wrong."""
     if not found.on:
         return []
-    may = gathered.known.open & gathered.known.encoded & (found.distance <= project.distance_threshold)
+    may = claimable(gathered.known, found.distance, found.probability.astype(np.float64), project.distance_threshold)
     chances = found.probability[may].astype(np.float64)
     curve = []
     for budget in BUDGETS:

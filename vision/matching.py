@@ -174,6 +174,12 @@ def least_claimed(error_budget: int) -> float:
     return max(LEAST_CLAIMED, 1 - 10 / error_budget)
 
 
+def claimable(known: Known, distance: Floats, probability: Doubles, threshold: float = THRESHOLD) -> Flags:
+    """The faces that may be claimed, were the error budget large enough."""
+    sure = probability >= np.where(known.poor, LEAST_CLAIMED_POOR, 0.0)
+    return np.asarray(known.open & known.encoded & (distance <= threshold) & sure)
+
+
 def one_per_file(probability: Doubles, known: Known) -> Doubles:
     """Probabilities given that at most one face of a file is the person's: Bayes' rule over the faces of the file.
 
@@ -209,7 +215,7 @@ def decide(
         reason[open_] = Reason.OFF
         return suggestion, reason, NOTHING
     near = measures.centroid <= threshold
-    may = open_ & near & known.encoded & (probability >= np.where(known.poor, LEAST_CLAIMED_POOR, 0.0))
+    may = claimable(known, measures.centroid, probability, threshold)
     cut = calibration.cut(probability[may], error_budget, least_claimed(error_budget))
     match = may & (probability >= cut)
     unsure = open_ & ~match & known.encoded & (probability >= LEAST_UNSURE)

@@ -107,8 +107,11 @@ class Page:
 
     @property
     def least(self) -> float:
-        """The least work of all requests: neighbours that share a core's caches make the others dearer."""
-        return min(self.busy_ms, default=0.0)
+        """The least work of all requests: neighbours that share a core's caches make the others dearer.
+
+        A thread that ends takes its time with it: what is not above 0 is none.
+        """
+        return min((ms for ms in self.busy_ms if ms > 0), default=0.0)
 
     @property
     def faults(self) -> list[str]:

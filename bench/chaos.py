@@ -270,7 +270,9 @@ def judge(volunteer: Volunteer, crew: Crew, before: float, seconds: float) -> Ju
     connections = _number(
         volunteer, "SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s", shop.settings.db_user
     )
-    left, orphans, alive = leases(volunteer), len(crew.orphans()), len(crew.running)
+    # Workers that live go on looking around: a claim of a moment is none that is left.
+    left = 0 if _until(lambda: not leases(volunteer), 30) else leases(volunteer)
+    orphans, alive = len(crew.orphans()), len(crew.running)
     memory = resident_mb(crew.running["steady"].pid)
     exits = crew.stop()
     return Judged(

@@ -54,6 +54,7 @@ def main(given: list[str] | None = None, opener: Opener | None = None) -> int:
         return _tell(settings, options)
     stop = threading.Event()
     os.nice(NICE)
+    os.putenv("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded; two would wait for each other by spinning
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()

@@ -73,8 +73,8 @@ class Model:
         change = predictions.Change.between(before.rows, rows)
 
         def work(db: Connection) -> None:
-            tasks.hold(db, task)
             predictions.change(db, project.id, run, change)
+            tasks.hold(db, task)  # not before: every answer waits for this row
             predictions.replace_questions(db, project.id, run, asked)
             projects.modelled(db, project.id, run, json.dumps(said))
 

@@ -21,7 +21,7 @@ SPOT_CHECKS, CHECKED_AT_ONCE = 40, 5
 ROUND = 5
 """Once the model is on, questions are ranked anew after so many answers (the product does so within 2 s of an answer)."""
 CERTAIN = 1e-6
-BASELINE_SLOPE, BASELINE_MIDDLE = -42.5, 0.495
+BASELINE_SLOPE, BASELINE_MIDDLE = -52.5, 0.495
 """The usual recipe's distance as a probability: the best logistic curve on the first half of the people (bench/constants.py)."""
 
 

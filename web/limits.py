@@ -3,7 +3,7 @@
 import hashlib
 from ipaddress import IPv6Address, ip_address
 
-from flask import Flask, g, request
+from flask import Flask, request, session
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
@@ -21,8 +21,9 @@ LARGE = {"creation.submit", "classify.save"}
 
 
 def _who() -> str:
-    user = g.get("user")
-    return f"user {user.id}" if user else network(get_remote_address())
+    """Whoever the signed cookie names: limits are checked before the database is asked whether that session still stands."""
+    user = session.get("user")
+    return f"user {user}" if user else network(get_remote_address())
 
 
 def network(address: str) -> str:

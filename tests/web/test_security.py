@@ -220,6 +220,13 @@ def test_a_limit_is_kept_and_said(web_settings: Settings, database: Database):
     assert answers[-1].headers["Retry-After"]
 
 
+def test_people_behind_one_address_are_counted_apart(web_settings: Settings, cast: Cast):
+    app = create_app(web_settings)
+    alice, bob = Browser(app, cast.alice), Browser(app, cast.bob)
+    assert [alice.get("/account/data.json").status_code for _ in range(11)] == [200] * 10 + [429]
+    assert bob.get("/account/data.json").status_code == 200
+
+
 def test_a_shared_store_counts_for_all_processes(web_settings: Settings, database: Database, tmp_path: Path):
     with redis_server(tmp_path) as address:
         program = "import sys; from tests.web.counting import ask; print(*ask(sys.argv[1]))"

@@ -7,7 +7,7 @@ projects that look at the file already. Neither who said it nor in which project
 from collections.abc import Sequence
 
 from database import Connection, marks
-from store import tasks
+from store import merges, tasks
 from store.faces import VISIBLE
 from store.predictions import Question
 
@@ -20,9 +20,11 @@ def questions(db: Connection, project_id: int, limit: int) -> list[Question]:
     The newest word about a face counts; one that was taken back, or of a file that was overwritten since, does not. A box
     that was corrected there is offered as the face that it replaces.
     """
+    item = db.value("SELECT item FROM projects WHERE id = %s", (project_id,))
+    person = sorted(merges.names(db, item))
     rows = db.rows(
         f"""SELECT f.id, f.page_id FROM projects p
-            JOIN answers a ON a.other_item = p.item AND a.project_id <> p.id AND a.withdrawn_at IS NULL
+            JOIN answers a ON a.other_item IN ({marks(person)}) AND a.project_id <> p.id AND a.withdrawn_at IS NULL
             JOIN projects w ON w.id = a.project_id AND w.status <> 'deleted'
             JOIN labels l ON l.project_id = a.project_id AND l.face_id = a.face_id AND l.label = 'other'
               AND l.source = 'human' AND NOT l.suspended
@@ -35,7 +37,7 @@ def questions(db: Connection, project_id: int, limit: int) -> list[Question]:
               (SELECT 1 FROM answers n WHERE n.project_id = a.project_id AND n.page_id = a.page_id AND n.face_id = a.face_id
                  AND n.id > a.id AND n.other_item IS NOT NULL AND n.withdrawn_at IS NULL)
             GROUP BY f.id, f.page_id ORDER BY MIN(a.id) LIMIT %s""",
-        (project_id, project_id, project_id, limit),
+        (*person, project_id, project_id, project_id, limit),
     )
     return [Question(row["page_id"], row["id"], NAMED) for row in rows]
 
@@ -43,7 +45,8 @@ def questions(db: Connection, project_id: int, limit: int) -> list[Question]:
 def tell(db: Connection, project_id: int, page_ids: Sequence[int], delay: float) -> None:
     """Have the questions chosen anew in this project, and wherever its answers about these files name the person."""
     others = db.column(
-        f"""SELECT DISTINCT p.id FROM answers a JOIN projects p ON p.item = a.other_item AND p.status <> 'deleted'
+        f"""SELECT DISTINCT p.id FROM answers a LEFT JOIN merged_items m ON m.item = a.other_item
+            JOIN projects p ON p.item = COALESCE(m.target, a.other_item) AND p.status <> 'deleted'
             JOIN project_files pf ON pf.project_id = p.id AND pf.page_id = a.page_id
             WHERE a.project_id = %s AND a.page_id IN ({marks(page_ids)}) AND a.other_item IS NOT NULL""",
         (project_id, *page_ids),

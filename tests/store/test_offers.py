@@ -1,7 +1,7 @@
 """What somebody said of a face is offered to that person's own project, and is nothing more there than a question."""
 
 from database import Connection
-from store import answers, files, labels, offers, projects, tasks
+from store import answers, files, labels, merges, offers, projects, tasks
 from store.faces import Box, draw
 from store.projects import NewProject
 from tests.store import support
@@ -103,3 +103,13 @@ def test_projects_that_were_deleted_neither_offer_nor_are_told(db: Connection):
     support.say(db, adas, support.user(db), 1, face, "other", other_item=BERTA)
     db.execute("UPDATE projects SET status = 'deleted' WHERE id = %s", (adas,))
     assert offered(db, bertas) == []
+
+
+def test_the_item_under_which_somebody_was_named_may_have_been_merged_since(db: Connection):
+    adas, bertas = support.project(db, pages=[1, 2]), berta(db, 1)
+    (face,) = support.search(db, 1, LEFT)
+    merges.follow(db, "Q99", BERTA, barred=False)
+    no_work(db)
+    support.say(db, adas, support.user(db), 1, face, "other", other_item="Q99")
+    assert offered(db, bertas) == [(1, face)]
+    assert tasks.is_wanted(db, "model", bertas)

@@ -45,6 +45,7 @@ CREATE TABLE files (
   thumb_url VARCHAR(2048) NULL,             -- the 960 px rendering, as the wiki gave it
   description TEXT NULL,                    -- caption or description, plain text
   taken_on VARCHAR(64) NULL,                -- date of the picture, as the wiki words it
+  depicts VARCHAR(1000) NULL,               -- items that Commons states in it, by comma, when last read
   -- waiting -> searched | error | gone; searched -> waiting when sha1, detector or encoder change, or a dropped encoding is
   -- wanted again; error -> waiting at search_due_at for errors that pass; gone: deleted, or no picture any more
   state ENUM('waiting', 'searched', 'error', 'gone') NOT NULL DEFAULT 'waiting',
@@ -101,7 +102,8 @@ CREATE TABLE projects (
   deleted_at DATETIME NULL,
   PRIMARY KEY (id),
   UNIQUE KEY once (owner_id, item, source_kind, source), -- no second one with the same person and source, also while it is purged
-  KEY by_status (status)                    -- health and metrics: how many of each
+  KEY by_status (status),                   -- health and metrics: how many of each
+  KEY by_item (item)                        -- projects of somebody who was named in another one
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 -- Whose turn it is to be searched: a claim reads the projects that wait, not all of them (store/turns.py).
@@ -131,6 +133,7 @@ CREATE TABLE project_files (
   stated TINYINT(1) NOT NULL DEFAULT 0,     -- Commons states the person here, when last read
   stated_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL,      -- that statement's GUID, where known
   stated_at DATETIME NULL,                  -- when last read
+  protected TINYINT(1) NOT NULL DEFAULT 0,  -- most accounts may not edit the page, when last read; 0 again once a human wants to try
   in_source TINYINT(1) NOT NULL DEFAULT 1,  -- 0: no longer in the category (kept: somebody answered)
   search_due_at DATETIME NULL,              -- copy of the file's due time while it waits (moved on by a claim), NULL otherwise
   -- the standing answer for the file as a whole, where no face was found
@@ -138,6 +141,7 @@ CREATE TABLE project_files (
   added_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (project_id, page_id),
   KEY by_page (page_id),                    -- who looks at a file
+  KEY by_stated (project_id, stated),       -- what Commons states already: review, removals, doubts
   KEY to_search (project_id, search_due_at) -- detection claims: only what waits, the due ones first
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -197,6 +201,7 @@ CREATE TABLE answers (
   PRIMARY KEY (id),
   UNIQUE KEY by_client (user_id, client_id),
   KEY by_file (project_id, page_id),        -- what stands for a file
+  KEY by_person (other_item),               -- what is offered to that person's own projects
   KEY by_project_user (project_id, user_id, withdrawn_at, id) -- undo: the newest that stands
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -224,7 +229,7 @@ CREATE TABLE predictions (
   suggestion ENUM('match', 'no_match', 'unsure') NOT NULL, -- match: claimed within the error budget
   run INT UNSIGNED NOT NULL,
   PRIMARY KEY (project_id, face_id),
-  KEY by_suggestion (project_id, suggestion, probability), -- review
+  KEY by_suggestion (project_id, suggestion, probability, page_id), -- review: its order, and its counts without a look at the rows
   KEY by_distance (project_id, distance)    -- questions before the worker has ranked any
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -233,7 +238,7 @@ CREATE TABLE questions (
   position SMALLINT UNSIGNED NOT NULL,
   page_id BIGINT UNSIGNED NOT NULL,
   face_id BIGINT UNSIGNED NULL,             -- NULL: about the file as a whole
-  reason VARCHAR(32) NOT NULL,              -- alike, unsure, unseen, spot_check, mistaken, first
+  reason VARCHAR(32) NOT NULL,              -- named, alike, unsure, unseen, spot_check, mistaken, first
   similar VARCHAR(120) NOT NULL DEFAULT '', -- ids of the most similar confirmed faces, by comma
   run INT UNSIGNED NOT NULL,
   PRIMARY KEY (project_id, position)
@@ -246,6 +251,7 @@ CREATE TABLE approvals (
   face_id BIGINT UNSIGNED NULL,             -- NULL: the file as a whole
   user_id BIGINT UNSIGNED NOT NULL,
   kind ENUM('alone', 'bulk') NOT NULL,      -- alone: follows from an answer; bulk: the model's suggestions, approved together
+  step CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL, -- bulk: made by the client; taken back together
   probability FLOAT NULL,                   -- the model's at that time
   prominent TINYINT(1) NOT NULL DEFAULT 0,  -- write with rank preferred
   sha1 CHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL,
@@ -309,11 +315,13 @@ CREATE TABLE edits (
   created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   sent_at DATETIME NULL,
   finished_at DATETIME NULL,
+  look_at DATETIME NULL,                    -- when to look next whether it still stands (store/reverts.py); NULL: not any more
   PRIMARY KEY (id),
   KEY by_batch (batch_id, state),           -- progress; what to send next
   KEY by_file (page_id, item, state),       -- one edit at a time per file; is it sent already
   KEY by_project (project_id, state),       -- history, cancelling
-  KEY by_user (user_id, state, due_at)      -- what a user's sender has to do
+  KEY by_user (user_id, state, due_at),     -- what a user's sender has to do
+  KEY to_look (look_at)                     -- what was written and is looked at again
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 -- One edit at a time per file, across projects and users: held while a request may be out.
@@ -345,6 +353,15 @@ CREATE TABLE tasks (
   KEY by_lease_worker (lease_worker)        -- claims of a worker that died
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+-- Items of Wikidata that were found to be merged into others: the old id still means the same person.
+CREATE TABLE merged_items (
+  item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  target VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  found_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (item),
+  KEY by_target (target)                    -- all that are the same person
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 -- People whom nobody may look for, beside those of WIKIVISAGE_BLOCKED_ITEMS.
 CREATE TABLE blocked_items (
   item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -352,6 +369,15 @@ CREATE TABLE blocked_items (
   added_by BIGINT UNSIGNED NULL,            -- administrator; NULL: an account that was deleted
   added_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (item)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- What items that are stated in files are called: to say who else is in a photograph. Language '': when it was read.
+CREATE TABLE item_labels (
+  item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  language VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  label VARCHAR(255) NOT NULL,
+  read_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (item, language)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE workers (

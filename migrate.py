@@ -66,6 +66,7 @@ def _apply(db: Connection, changes: Sequence[Change]) -> list[str]:
                     db.execute(statement)
                 names.append(name)
     db.many("INSERT INTO schema_changes (name) VALUES (%s)", [(name,) for name in names])
+    db.execute("COMMIT")  # before the lock goes: whoever waits for it looks at once
     return names
 
 

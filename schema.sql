@@ -341,6 +341,8 @@ CREATE TABLE tasks (
   subject_id BIGINT UNSIGNED NOT NULL,
   due_at DATETIME(3) NULL,                  -- NULL: nothing to do
   wanted INT UNSIGNED NOT NULL DEFAULT 0,   -- raised by every wish; what was wished for during a run is not lost when it ends
+  rest_until DATETIME(3) NULL,              -- a wish with a delay is not due before: a run that took long is followed by a rest
+  hurried TINYINT(1) NOT NULL DEFAULT 0,    -- somebody wished without a delay since the last claim: no rest after that run
   attempts SMALLINT UNSIGNED NOT NULL DEFAULT 0,
   error VARCHAR(64) NULL,
   error_detail VARCHAR(255) NULL,

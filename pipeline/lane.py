@@ -129,8 +129,8 @@ def settle(task: Task, outcome: Outcome | None, tools: Tools) -> None:
 
 def _settle(db: Connection, task: Task, outcome: Outcome) -> None:
     match outcome:
-        case Done(again_in):
-            tasks.settle(db, task, again_in)
+        case Done(again_in, rest):
+            tasks.settle(db, task, again_in, rest)
         case Waiting():
             tasks.give_back(db, task)
         case Retry(seconds, reason, detail):

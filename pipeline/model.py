@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +21,7 @@ from vision.known import Suggestion
 log = logging.getLogger(__name__)
 
 QUESTIONS = 40
+REST, LONGEST_REST = 4.0, 3.0  # times what a run took; seconds, since who answers waits for the next
 WORDS: dict[int, predictions.Suggestion] = {
     Suggestion.NONE: "unsure",  # the model is off
     Suggestion.MATCH: "match",
@@ -47,7 +47,7 @@ class Model:
 
     def run(self, task: Task, tools: Tools) -> Outcome:
         """Raises LeaseLost, Stopped."""
-        started = time.monotonic()
+        started = tools.clock()
         project = tools.run(lambda db: projects.get(db, task.subject_id))
         if project is None:
             return Finished()
@@ -80,9 +80,9 @@ class Model:
 
         tools.run(work)
         self._remember(project.id, Before(run, change.applied(before.rows)))
-        seconds = time.monotonic() - started
+        seconds = tools.clock() - started
         log.info("%d faces in %.2f s: %s", len(gathered.ids), seconds, said["matches"], extra=_extra(project))
-        return Done()
+        return Done(rest=rest_after(seconds))
 
     def _stored(self, project: Project, tools: Tools) -> Before:
         known = self._before.get(project.id)
@@ -95,6 +95,11 @@ class Model:
         self._before[project_id] = before
         for old in list(self._before)[: -self._memory.most]:
             del self._before[old]
+
+
+def rest_after(seconds: float) -> float:
+    """Seconds between a run that took so long and the next: at most a fifth of the time goes into one project's runs."""
+    return min(REST * seconds, LONGEST_REST)
 
 
 def _extra(project: Project) -> dict[str, object]:

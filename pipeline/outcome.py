@@ -12,9 +12,13 @@ AGAIN = (2 * MINUTE, HOUR, DAY)
 
 @dataclass(frozen=True)
 class Done:
-    """The work is done; the next run is due in `again_in` seconds, never where None."""
+    """The work is done; the next run is due in `again_in` seconds, never where None.
+
+    `rest`: seconds before a run that was wished for in the meantime, or soon after, begins.
+    """
 
     again_in: float | None = None
+    rest: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -41,12 +41,17 @@ class Task:
 
 
 def want(db: Connection, kind: Kind, subject_id: int, delay: float = 0.0) -> None:
-    """Ask for a run in `delay` seconds at the latest; an earlier wish stands. A wish during a run makes another run."""
+    """Ask for a run in `delay` seconds, or once the rest after the last one is over; an earlier wish stands.
+
+    Without a delay there is no rest. A wish during a run makes another run.
+    """
+    wished = "IF(VALUES(hurried), VALUES(due_at), GREATEST(VALUES(due_at), COALESCE(rest_until, VALUES(due_at))))"
     db.execute(
-        """INSERT INTO tasks (kind, subject_id, due_at, wanted) VALUES (%s, %s, NOW(3) + INTERVAL %s SECOND, 1)
-           ON DUPLICATE KEY UPDATE wanted = wanted + 1,
-             due_at = LEAST(COALESCE(due_at, VALUES(due_at)), VALUES(due_at)), attempts = 0""",
-        (kind, subject_id, delay),
+        f"""INSERT INTO tasks (kind, subject_id, due_at, wanted, hurried)
+            VALUES (%s, %s, NOW(3) + INTERVAL %s SECOND, 1, %s)
+            ON DUPLICATE KEY UPDATE wanted = wanted + 1, due_at = LEAST(COALESCE(due_at, {wished}), {wished}),
+              hurried = hurried OR VALUES(hurried), attempts = 0""",
+        (kind, subject_id, delay, delay <= 0),
     )
     signals.wake(db)
 
@@ -64,7 +69,8 @@ def claim(db: Connection, kind: Kind, worker: str) -> Task | None:
         return None
     token = secrets.token_bytes(16)
     db.execute(
-        "UPDATE tasks SET lease_token = %s, lease_worker = %s, leased_at = NOW() WHERE kind = %s AND subject_id = %s",
+        """UPDATE tasks SET lease_token = %s, lease_worker = %s, leased_at = NOW(), hurried = 0
+           WHERE kind = %s AND subject_id = %s""",
         (token, worker, kind, found["subject_id"]),
     )
     cursor = json.loads(found["cursor_json"]) if found["cursor_json"] else None
@@ -101,18 +107,18 @@ def keep_cursor(db: Connection, task: Task, cursor: dict[str, Any] | None) -> No
     )
 
 
-def settle(db: Connection, task: Task, again_in: float | None = None) -> None:
-    """End a run that did its work; the next is due in `again_in` seconds, or at once if it was wished for meanwhile.
+def settle(db: Connection, task: Task, again_in: float | None = None, rest: float = 0.0) -> None:
+    """End a run that did its work; the next is due in `again_in` seconds, or after the rest if it was wished for meanwhile.
 
-    Raises LeaseLost.
+    `rest`: seconds in which no run begins that was wished for with a delay. Raises LeaseLost.
     """
     hold(db, task)
     db.execute(
-        """UPDATE tasks SET due_at = IF(wanted = %s, NOW(3) + INTERVAL %s SECOND, NOW(3)),
-             attempts = 0, error = NULL, error_detail = NULL, cursor_json = NULL,
-             lease_token = NULL, lease_worker = NULL, leased_at = NULL
+        """UPDATE tasks SET rest_until = NOW(3) + INTERVAL %s SECOND,
+             due_at = IF(wanted = %s, NOW(3) + INTERVAL %s SECOND, IF(hurried, NOW(3), rest_until)), attempts = 0, error = NULL,
+             error_detail = NULL, cursor_json = NULL, lease_token = NULL, lease_worker = NULL, leased_at = NULL
            WHERE kind = %s AND subject_id = %s""",
-        (task.wanted, again_in, task.kind, task.subject_id),
+        (rest, task.wanted, again_in, task.kind, task.subject_id),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from database import Connection, Database
 from pipeline.known import Memory
-from pipeline.model import Model
+from pipeline.model import LONGEST_REST, Model
 from pipeline.outcome import Done, Waiting
 from pipeline.tools import Tools
 from store import answers, approvals, projects, tasks
@@ -66,9 +66,10 @@ def model(tools: Tools, project: int, stage: Model | None = None) -> dict[str, A
     with tools.database.transaction() as db:
         tasks.want(db, "model", project)
     task = claimed(tools.database, "model")
-    assert (stage or Model()).run(task, tools) == Done()
+    outcome = (stage or Model()).run(task, tools)
+    assert isinstance(outcome, Done)
     with tools.database.transaction() as db:
-        tasks.settle(db, task)
+        tasks.settle(db, task, outcome.again_in, outcome.rest)
         found = projects.get(db, project)
     assert found is not None
     assert found.model_json is not None
@@ -234,6 +235,20 @@ def test_twenty_thousand_faces_in_well_under_two_seconds(tools: Tools, database:
         model(tools, project, stage)
         times.append(time.process_time() - began)
     assert min(times) < 1.0, times
+
+
+@pytest.mark.parametrize(("took", "due"), [(0.2, 0.8), (0.01, 0.5), (60.0, LONGEST_REST)])
+def test_answers_in_a_stream_leave_the_model_a_rest_and_a_changed_setting_does_not(
+    tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]], took: float, due: float
+):
+    project, user, who = trained
+    ticks = iter([100.0, 100.0 + took])
+    model(replace(tools, clock=lambda: next(ticks)), project)
+    say(database, project, user, max(who))
+    with database.transaction() as db:
+        assert tasks.due_in(db, "model") == pytest.approx(due, abs=0.25)
+        projects.change_settings(db, project, ProjectSettings("Somebody", 0.1, 5, 100, write_position=False))
+        assert tasks.due_in(db, "model") == pytest.approx(0.0, abs=0.1)
 
 
 def test_a_face_named_in_another_project_is_asked_first(database: Database, tools: Tools):

@@ -74,6 +74,43 @@ def test_an_earlier_wish_stands(db: Connection):
     assert tasks.due_in(db, "crawl") == pytest.approx(20, abs=1)
 
 
+def test_after_a_run_a_wish_that_can_wait_is_due_when_the_rest_is_over(db: Connection):
+    project = support.project(db)
+    tasks.settle(db, claim(db), rest=3)
+    assert tasks.due_in(db, "crawl") is None
+    tasks.want(db, "crawl", project, delay=0.5)
+    assert tasks.due_in(db, "crawl") == pytest.approx(3, abs=0.4)
+    tasks.want(db, "crawl", project, delay=10)
+    assert tasks.due_in(db, "crawl") == pytest.approx(3, abs=0.4)
+    tasks.want(db, "crawl", project)
+    assert claim(db).subject_id == project
+
+
+def test_a_rest_that_is_over_delays_nothing(db: Connection):
+    project = support.project(db)
+    tasks.settle(db, claim(db), rest=-1)
+    tasks.want(db, "crawl", project, delay=0.5)
+    assert tasks.due_in(db, "crawl") == pytest.approx(0.5, abs=0.4)
+
+
+@pytest.mark.parametrize(("delays", "due"), [((0.5,), 3), ((0.5, 0.0, 0.5), 0)])
+def test_what_was_wished_for_during_a_run_waits_for_the_rest_unless_it_hurries(
+    db: Connection, delays: tuple[float, ...], due: float
+):
+    project = support.project(db)
+    for _ in range(2):  # a hurry is over with the run that it asked for
+        task = claim(db)
+        for delay in delays:
+            tasks.want(db, "crawl", project, delay=delay)
+        tasks.settle(db, task, rest=3)
+        assert tasks.due_in(db, "crawl") == pytest.approx(due, abs=0.4)
+        db.execute("UPDATE tasks SET due_at = NOW(3)")
+    task = claim(db)
+    tasks.want(db, "crawl", project, delay=0.5)
+    tasks.settle(db, task, rest=3)
+    assert tasks.due_in(db, "crawl") == pytest.approx(3, abs=0.4)
+
+
 def test_what_was_put_off_comes_later_or_never(db: Connection):
     project = support.project(db)
     tasks.put_off(db, claim(db), 300, "server", "x" * 1000)

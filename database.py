@@ -7,7 +7,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from pymysql.cursors import DictCursor
 from config import Settings
 
 Row = dict[str, Any]
+Arguments = Sequence[Any] | Mapping[str, Any]  # for %s, or by name for %(name)s
 Value = TypeVar("Value")
 
 # Each was rolled back by the server, or never reached it: the transaction can be run again from its beginning.
@@ -61,7 +62,7 @@ class Connection:
         self._last: dict[str, None] = {}
         self.for_update = "FOR UPDATE SKIP LOCKED" if skip_locked else "FOR UPDATE"
 
-    def execute(self, sql: str, args: Sequence[Any] | None = None) -> int:
+    def execute(self, sql: str, args: Arguments | None = None) -> int:
         """Run a statement; returns the number of rows changed (found, for a SELECT)."""
         with self._raw.cursor() as cursor:
             count: int = cursor.execute(sql, args)
@@ -78,7 +79,7 @@ class Connection:
             self.execute(sql)
         self._last.clear()
 
-    def insert(self, sql: str, args: Sequence[Any] | None = None) -> int:
+    def insert(self, sql: str, args: Arguments | None = None) -> int:
         """Run an INSERT; returns the AUTO_INCREMENT id. Raises Duplicate."""
         with self._raw.cursor() as cursor:
             try:
@@ -96,25 +97,25 @@ class Connection:
         with self._raw.cursor() as cursor:
             return int(cursor.executemany(sql, rows) or 0)
 
-    def rows(self, sql: str, args: Sequence[Any] | None = None) -> list[Row]:
+    def rows(self, sql: str, args: Arguments | None = None) -> list[Row]:
         """All rows, each a dict by column name."""
         with self._raw.cursor() as cursor:
             cursor.execute(sql, args)
             return list(cursor.fetchall())
 
-    def row(self, sql: str, args: Sequence[Any] | None = None) -> Row | None:
+    def row(self, sql: str, args: Arguments | None = None) -> Row | None:
         """The first row, or None."""
         with self._raw.cursor() as cursor:
             cursor.execute(sql, args)
             found: Row | None = cursor.fetchone()
             return found
 
-    def value(self, sql: str, args: Sequence[Any] | None = None) -> Any:
+    def value(self, sql: str, args: Arguments | None = None) -> Any:
         """The first column of the first row, or None."""
         found = self.row(sql, args)
         return next(iter(found.values())) if found else None
 
-    def column(self, sql: str, args: Sequence[Any] | None = None) -> list[Any]:
+    def column(self, sql: str, args: Arguments | None = None) -> list[Any]:
         """The first column of all rows."""
         return [next(iter(found.values())) for found in self.rows(sql, args)]
 

@@ -4,7 +4,8 @@ Predictions and labels follow the faces: every visible face that no human settle
 found, every settled one has a label. The lists start from these, so that a page of 20,000 faces costs as little as one of 200.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypedDict, cast
@@ -30,42 +31,43 @@ _ORDERS: dict[Sort, str] = {
     "newest": "newest DESC, face_id DESC",
 }
 
-# Anti-joins are outer joins here: the server looks a key up three times as fast for those as for NOT EXISTS.
-_UNSETTLED = """LEFT JOIN labels h ON h.project_id = p.project_id AND h.face_id = p.face_id AND h.source IN ('human', 'implied')"""
+# Anti-joins are outer joins here: the server looks a key up three times as fast for those as for NOT EXISTS. Faces that a
+# human settled are given by number: a run of the model leaves no prediction of them, so that they are few.
+_UNSETTLED = "p.face_id NOT IN %(settled)s"
 _UNAPPROVED = "LEFT JOIN approvals o ON o.project_id = p.project_id AND o.page_id = p.page_id AND NOT o.suspended"
 
 
-def _predicted(suggestion: str, joins: str, condition: str) -> str:
+def _predicted(suggestion: str, joins: str = "", condition: str = "TRUE") -> str:
     return f"""SELECT p.face_id, p.page_id, p.probability, p.distance, p.face_id AS newest FROM predictions p {joins}
-      WHERE p.project_id = %s AND p.suggestion = '{suggestion}' AND {condition}"""
+      WHERE p.project_id = %(project)s AND p.suggestion = '{suggestion}' AND {_UNSETTLED} AND {condition}"""
 
 
 def _labelled(condition: str) -> str:
     return f"""SELECT l.face_id, l.page_id, p.probability, p.distance, COALESCE(l.answer_id, 0) AS newest FROM labels l
       LEFT JOIN predictions p ON p.project_id = l.project_id AND p.face_id = l.face_id
-      WHERE l.project_id = %s AND {condition}"""
+      WHERE l.project_id = %(project)s AND {condition}"""
 
 
 def _approved(joins: str, condition: str) -> str:
     return f"""SELECT a.face_id, a.page_id, COALESCE(p.probability, a.probability) AS probability, p.distance,
         UNIX_TIMESTAMP(a.created_at) AS newest
       FROM approvals a LEFT JOIN predictions p ON p.project_id = a.project_id AND p.face_id = a.face_id {joins}
-      WHERE a.project_id = %s AND a.face_id IS NOT NULL AND NOT a.suspended AND {condition}"""
+      WHERE a.project_id = %(project)s AND a.face_id IS NOT NULL AND NOT a.suspended AND {condition}"""
 
 
-_NOT_REDRAWN = """LEFT JOIN faces d ON d.page_id = f.page_id AND d.project_id = {project} AND d.replaces = f.id
-  AND d.state <> 'gone'"""
+_NOT_REDRAWN = """f.id NOT IN (SELECT d.replaces FROM faces d WHERE d.project_id = %(project)s AND d.state <> 'gone'
+  AND d.replaces IS NOT NULL)"""
 
-# What each filter holds: SELECTs with the project as their only argument.
+# What each filter holds: SELECTs that take `project` and `settled`.
 _MEMBERS: dict[Show, tuple[str, ...]] = {
-    "matches": (_predicted("match", f"{_UNSETTLED} {_UNAPPROVED}", "h.face_id IS NULL AND o.page_id IS NULL"),),
+    "matches": (_predicted("match", _UNAPPROVED, "o.page_id IS NULL"),),
     "approved": (_approved("", "a.kind = 'bulk'"),),
     "confirmed": (_labelled("l.source = 'human' AND l.label = 'target' AND NOT l.suspended"),),
     "unsure": (
-        _predicted("unsure", _UNSETTLED, "h.face_id IS NULL"),
+        _predicted("unsure"),
         _labelled("l.source IN ('human', 'implied') AND (l.label = 'unsure' OR l.suspended)"),
     ),
-    "non_matches": (_predicted("no_match", _UNSETTLED, "h.face_id IS NULL"),),
+    "non_matches": (_predicted("no_match"),),
     "rejected": (
         _labelled("l.source IN ('human', 'implied') AND l.label IN ('other', 'not_face') AND NOT l.suspended"),
     ),
@@ -73,23 +75,20 @@ _MEMBERS: dict[Show, tuple[str, ...]] = {
     "drawn": (
         f"""SELECT f.id AS face_id, f.page_id, p.probability, p.distance, f.id AS newest FROM faces f
            LEFT JOIN predictions p ON p.project_id = f.project_id AND p.face_id = f.id
-           {_NOT_REDRAWN.format(project="f.project_id")}
-           WHERE f.project_id = %s AND f.state <> 'gone' AND d.id IS NULL""",
+           WHERE f.project_id = %(project)s AND f.state <> 'gone' AND {_NOT_REDRAWN}""",
     ),
     "stated": (
         f"""SELECT f.id AS face_id, f.page_id, p.probability, p.distance, f.id AS newest FROM project_files pf
            JOIN faces f ON f.page_id = pf.page_id AND f.state <> 'gone'
              AND (f.project_id IS NULL OR f.project_id = pf.project_id)
            LEFT JOIN predictions p ON p.project_id = pf.project_id AND p.face_id = f.id
-           {_NOT_REDRAWN.format(project="pf.project_id")}
-           WHERE pf.project_id = %s AND pf.stated = 1 AND d.id IS NULL""",
+           WHERE pf.project_id = %(project)s AND pf.stated = 1 AND {_NOT_REDRAWN}""",
     ),
     "waiting": (
         _approved(
-            """JOIN project_files w ON w.project_id = a.project_id AND w.page_id = a.page_id AND NOT w.stated
-               LEFT JOIN edits e FORCE INDEX (by_file) ON e.page_id = a.page_id AND e.project_id = a.project_id
-                 AND e.action = 'add' AND e.state IN ('done', 'already', 'reverted', 'undone')""",
-            "e.id IS NULL",
+            "JOIN project_files w ON w.project_id = a.project_id AND w.page_id = a.page_id AND NOT w.stated",
+            """a.page_id NOT IN (SELECT e.page_id FROM edits e FORCE INDEX (by_project) WHERE e.project_id = %(project)s
+                 AND e.action = 'add' AND e.state IN ('done', 'already', 'reverted', 'undone'))""",
         ),
     ),
 }
@@ -157,56 +156,89 @@ class Counts:
     matches: Matches
 
 
-def counts(db: Connection, project_id: int, last_answer: int = 0) -> Counts:
+def predicted(db: Connection, project_id: int) -> dict[str, int]:
+    """Faces by the model's suggestion, those settled since its last run among them. As long as that is the last run, this
+    stays the same."""
+    rows = db.rows(
+        "SELECT suggestion, COUNT(*) AS n FROM predictions WHERE project_id = %s GROUP BY suggestion", (project_id,)
+    )
+    return {row["suggestion"]: row["n"] for row in rows}
+
+
+def settled(db: Connection, project_id: int, last_answer: int = 0) -> dict[int, str]:
+    """Faces that a human settled and that have a prediction still, with its suggestion.
+
+    `last_answer`: the newest answer that the last run of the model knew. Only faces settled since then may have one.
+    """
+    rows = db.rows(
+        """SELECT l.face_id, p.suggestion FROM labels l
+           JOIN predictions p ON p.project_id = l.project_id AND p.face_id = l.face_id
+           WHERE l.project_id = %s AND l.source IN ('human', 'implied') AND (l.answer_id > %s OR l.suspended)""",
+        (project_id, last_answer),
+    )
+    return {row["face_id"]: row["suggestion"] for row in rows}
+
+
+def _arguments(project_id: int, known: Iterable[int]) -> dict[str, Any]:
+    return {"project": project_id, "settled": [0, *known]}  # never empty: there is no such list in SQL
+
+
+def counts(
+    db: Connection, project_id: int, known: Mapping[int, str] | None = None, guessed: Mapping[str, int] | None = None
+) -> Counts:
     """Counted from indices, without a look at every face: what the lists leave out is little, and taken off.
 
-    `last_answer`: the newest answer that the last run of the model knew. Only faces settled since then may still have a
-    prediction.
+    `known`: what `settled` gives; `guessed`: what `predicted` gives.
     """
+    known = settled(db, project_id) if known is None else known
+    guessed = predicted(db, project_id) if guessed is None else guessed
     found: dict[Show, int] = dict.fromkeys(SHOWS, 0)
-    for row in db.rows(_PREDICTED_COUNTS, (project_id, project_id, last_answer)):
-        found[row["name"]] += int(row["n"])
-    selects = [f"SELECT '{show}' AS name, COUNT(*) AS n FROM ({_MEMBERS[show][0]}) x" for show in _COUNTED]
-    for row in db.rows(" UNION ALL ".join((_LABEL_COUNTS, *selects)), [project_id] * (1 + len(selects))):
+    selects = [f"SELECT '{show}' AS name, COUNT(*) AS n, 0 AS wrong FROM ({_MEMBERS[show][0]}) x" for show in _COUNTED]
+    suggested = Matches(0, 0.0)
+    for row in db.rows(" UNION ALL ".join((_MATCHES, _LABEL_COUNTS, *selects)), _arguments(project_id, known)):
+        if row["name"] == "matches":
+            suggested = Matches(int(row["n"]), float(row["wrong"]))
         if row["name"]:
             found[row["name"]] += int(row["n"])
-    suggested = matches(db, project_id)
-    return Counts(found | {"matches": suggested.faces}, suggested)
+    gone = Counter(known.values())
+    found["unsure"] += guessed.get("unsure", 0) - gone["unsure"]
+    found["non_matches"] += guessed.get("no_match", 0) - gone["no_match"]
+    return Counts(found, suggested)
 
 
 _COUNTED: tuple[Show, ...] = ("approved", "drawn", "stated", "waiting")
 
-# All predictions by an index alone; less those of faces settled or suspended since.
-_PREDICTED_COUNTS = """SELECT IF(suggestion = 'unsure', 'unsure', 'non_matches') AS name, SUM(n) AS n FROM (
-    SELECT suggestion, COUNT(*) AS n FROM predictions WHERE project_id = %s AND suggestion IN ('unsure', 'no_match')
-      GROUP BY suggestion
-    UNION ALL SELECT p.suggestion, -COUNT(*) FROM labels l
-      JOIN predictions p ON p.project_id = l.project_id AND p.face_id = l.face_id AND p.suggestion <> 'match'
-      WHERE l.project_id = %s AND l.source IN ('human', 'implied') AND (l.answer_id > %s OR l.suspended)
-      GROUP BY p.suggestion) x GROUP BY name"""
-
 _LABEL_COUNTS = """SELECT CASE WHEN source IN ('bootstrap', 'portrait') THEN 'bootstrap'
     WHEN label = 'unsure' OR suspended THEN 'unsure' WHEN label IN ('other', 'not_face') THEN 'rejected'
-    WHEN source = 'human' THEN 'confirmed' END AS name, COUNT(*) AS n
-  FROM labels WHERE project_id = %s GROUP BY name"""
+    WHEN source = 'human' THEN 'confirmed' END AS name, COUNT(*) AS n, 0 AS wrong
+  FROM labels WHERE project_id = %(project)s GROUP BY name"""
+
+_MATCHES = f"""SELECT 'matches' AS name, COUNT(*) AS n, COALESCE(SUM(1 - probability), 0) AS wrong
+  FROM ({_MEMBERS["matches"][0]}) x"""
 
 
 def matches(db: Connection, project_id: int) -> Matches:
     """What approving all suggestions would approve. A probability p that is calibrated is wrong 1 - p of the time."""
-    row = db.row(
-        f"SELECT COUNT(*) AS faces, COALESCE(SUM(1 - probability), 0) AS wrong FROM ({_MEMBERS['matches'][0]}) x",
-        (project_id,),
-    )
+    row = db.row(_MATCHES, _arguments(project_id, settled(db, project_id)))
     assert row is not None
-    return Matches(int(row["faces"]), float(row["wrong"]))
+    return Matches(int(row["n"]), float(row["wrong"]))
 
 
-def ids(db: Connection, project_id: int, show: Show, sort: Sort, limit: int, offset: int = 0) -> list[int]:
-    """The faces of a filter in order, some of them."""
-    parts = _MEMBERS[show]
+def ids(
+    db: Connection,
+    project_id: int,
+    show: Show,
+    sort: Sort,
+    limit: int,
+    offset: int = 0,
+    known: Mapping[int, str] | None = None,
+) -> list[int]:
+    """The faces of a filter in order, some of them; `known`: what `settled` gives."""
+    known = settled(db, project_id) if known is None else known
+    arguments = _arguments(project_id, known) | {"limit": limit, "offset": offset}
     return db.column(
-        f"SELECT face_id FROM ({' UNION ALL '.join(parts)}) x ORDER BY {_ORDERS[sort]} LIMIT %s OFFSET %s",
-        [*[project_id] * len(parts), limit, offset],
+        f"SELECT face_id FROM ({' UNION ALL '.join(_MEMBERS[show])}) x ORDER BY {_ORDERS[sort]} LIMIT %(limit)s OFFSET %(offset)s",
+        arguments,
     )
 
 

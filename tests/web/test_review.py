@@ -337,7 +337,7 @@ def questions(case: Case) -> int:
 def all_counted_as_listed(case: Case, last_answer: int) -> None:
     """Counts come from indices, lists from the rows: they must agree."""
     with case.database.transaction() as db:
-        counted = review.counts(db, case.project_id, last_answer)
+        counted = review.counts(db, case.project_id, review.settled(db, case.project_id, last_answer))
         listed = {show: len(review.ids(db, case.project_id, show, "newest", 1000)) for show in review.SHOWS}
         whole = review.matches(db, case.project_id)
     assert counted.faces == listed

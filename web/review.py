@@ -18,6 +18,7 @@ from store.projects import Project, Role
 from store.review import Face, Matches, Place, Show
 from web import asked, chosen, said, standing, urls
 from web.access import member, user
+from web.cells import cells
 from web.chosen import View
 from web.errors import BadInput, wants_json
 from web.next_step import link
@@ -82,10 +83,11 @@ def _last_answer(project: Project) -> int:
 
 
 def _grid(shown: Shown) -> str:
+    here = _here(shown)
     return render_template(
-        "review/_grid.html", project=shown.project, role=shown.role, shown=shown, chip_url=asked.chip_url,
-        here=_here(shown), send=link("publishing.page", shown.project.id), acts=standing.acts(shown.view.show),
-        empty=standing.empty(shown.view.show), standing=standing.standing, certainty=standing.certainty, wrong=standing.wrong,
+        "review/_grid.html", project=shown.project, role=shown.role, shown=shown,
+        cells=cells(shown.project.id, shown.faces, here), here=here, send=link("publishing.page", shown.project.id),
+        acts=standing.acts(shown.view.show), empty=standing.empty(shown.view.show), wrong=standing.wrong,
     )  # fmt: skip
 
 

@@ -1,16 +1,19 @@
 """Addresses: back into the site, and out to the wikis."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from flask import request, url_for
 
+from store.asking import Chip
 from web.services import settings
 
 # Of a rendering as the wiki gives it: .../thumb/a/ab/Name.jpg/960px-Name.jpg, or with page1- or lossy-page1- before the width.
 _RENDERED = re.compile(r"/((?:lossy-)?(?:page\d+-)?)960px-(?=[^/]*$)")
+
+_NUMBER = 9_007_199_254_740_993  # no id is as large
 
 
 def local(target: str | None, otherwise: str = "/") -> str:
@@ -60,6 +63,19 @@ def page_url(page: int, query: Mapping[str, str]) -> str:
     """The address of another page of the list that is shown, with the same filters."""
     values: dict[str, Any] = {**(request.view_args or {}), **query, "page": page}
     return url_for(request.endpoint or "", **values)
+
+
+def pattern(endpoint: str, name: str, **values: Any) -> Callable[[int], str]:
+    """Addresses that differ in one number, the argument `name`: put together once instead of for every row of a page."""
+    arguments: dict[str, Any] = {**values, name: _NUMBER}
+    start, _, end = url_for(endpoint, **arguments).partition(str(_NUMBER))
+    return lambda number: f"{start}{number}{end}"
+
+
+def chips(project_id: int) -> Callable[[Chip], str]:
+    """The addresses of chips, as asked.chip_url gives them."""
+    of_face = pattern("pictures.chip", "face_id", project_id=project_id)
+    return lambda chip: f"{of_face(chip.face_id)}?v={chip.version}"
 
 
 def rendering(thumb_url: str, width: int) -> str:

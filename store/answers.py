@@ -1,6 +1,6 @@
 """Answers: append-only, idempotent by an id the client made; undo withdraws the newest step that stands."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -73,9 +73,7 @@ def record(db: Connection, project_id: int, user_id: int, given: Sequence[NewAns
     for answer in fresh:
         _check(db, project_id, answer, {face.id for face in visible[answer.page_id]})
     differs = _who_differs(db, project_id, user_id, fresh)
-    # Read apart: within the INSERT it would lock the files, which whoever searches them holds.
-    rows = db.rows(f"SELECT page_id, sha1 FROM files WHERE page_id IN ({marks(page_ids)})", page_ids)
-    today = {row["page_id"]: row["sha1"] for row in rows}
+    today = _sha1s(db, {answer.page_id for answer in fresh if not answer.sha1})
     db.many(
         """INSERT INTO answers (project_id, user_id, client_id, step, page_id, face_id, answer, twice, other_item, reason,
              sha1) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
@@ -96,10 +94,12 @@ def record(db: Connection, project_id: int, user_id: int, given: Sequence[NewAns
             for answer in fresh
         ],
     )
-    _after(db, project_id, page_ids)
-    asked = [answer.face_id for answer in fresh if answer.face_id is not None]
-    db.execute(f"DELETE FROM questions WHERE project_id = %s AND face_id IN ({marks(asked)})", (project_id, *asked))
+    labels.rebuild(db, project_id, page_ids, visible)
     _count(db, user_id, fresh)
+    offers.tell(db, project_id, page_ids, delay=0.5)
+    asked = [answer.face_id for answer in fresh if answer.face_id is not None]
+    if asked:
+        db.execute(f"DELETE FROM questions WHERE project_id = %s AND face_id IN ({marks(asked)})", (project_id, *asked))
     return Recorded(repeated=False, differs=differs)
 
 
@@ -130,7 +130,8 @@ def withdraw(db: Connection, project_id: int, user_id: int, step: str) -> list[A
         (project_id, user_id, step),
     )
     _hide_undone_boxes(db, project_id, [answer.face_id for answer in withdrawn if answer.face_id is not None])
-    _after(db, project_id, page_ids)
+    labels.rebuild(db, project_id, page_ids)
+    offers.tell(db, project_id, page_ids, delay=0.5)
     return withdrawn
 
 
@@ -187,6 +188,14 @@ def _lock(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
         raise NotFound(f"file {min(missing)}")
 
 
+def _sha1s(db: Connection, page_ids: Collection[int]) -> dict[int, str | None]:
+    """Today's, of files. Read apart: within the INSERT it would lock the files, which whoever searches them holds."""
+    if not page_ids:
+        return {}
+    rows = db.rows(f"SELECT page_id, sha1 FROM files WHERE page_id IN ({marks(list(page_ids))})", list(page_ids))
+    return {row["page_id"]: row["sha1"] for row in rows}
+
+
 def _check(db: Connection, project_id: int, answer: NewAnswer, visible: set[int]) -> None:
     allowed = FILE_ANSWERS if answer.face_id is None else FACE_ANSWERS
     if answer.answer not in allowed:
@@ -223,11 +232,6 @@ def _hide_undone_boxes(db: Connection, project_id: int, face_ids: Sequence[int])
             AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.face_id = faces.id AND a.withdrawn_at IS NULL)""",
         (*face_ids, project_id),
     )
-
-
-def _after(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
-    labels.rebuild(db, project_id, page_ids)
-    offers.tell(db, project_id, page_ids, delay=0.5)
 
 
 def _count(db: Connection, user_id: int, given: Sequence[NewAnswer]) -> None:

@@ -4,12 +4,13 @@
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from database import Connection, marks
 from store import faces
+from store.faces import Face
 
 Label = Literal["target", "other", "not_face", "unsure"]
 Source = Literal["human", "implied", "bootstrap", "portrait"]
@@ -109,10 +110,16 @@ def _overwritten(facts: FileFacts, answer: Standing) -> bool:
     return answer.sha1 is not None and facts.sha1 is not None and answer.sha1 != facts.sha1
 
 
-def rebuild(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
-    """Derive and store labels and approvals of files anew; edits that wait but lost their approval are cancelled."""
+def rebuild(
+    db: Connection, project_id: int, page_ids: Sequence[int], visible: Mapping[int, Sequence[Face]] | None = None
+) -> None:
+    """Derive and store labels and approvals of files anew; edits that wait but lost their approval are cancelled.
+
+    `visible`: the files' faces, where whoever calls has read them already in this transaction.
+    """
     facts = _facts(db, project_id, page_ids)
-    derivations = _derive_all(db, project_id, facts)
+    visible = faces.of_files(db, project_id, list(facts)) if visible is None else visible
+    derivations = _derive_all(db, project_id, facts, visible)
     stored = _stored(db, project_id, list(derivations))
     for page_id, derived in derivations.items():
         _store_labels(db, project_id, page_id, derived, stored[page_id])
@@ -154,11 +161,12 @@ def _facts(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int
     return {row["page_id"]: row for row in rows}
 
 
-def _derive_all(db: Connection, project_id: int, facts: dict[int, dict[str, Any]]) -> dict[int, Derived]:
+def _derive_all(
+    db: Connection, project_id: int, facts: dict[int, dict[str, Any]], visible: Mapping[int, Sequence[Face]]
+) -> dict[int, Derived]:
     if not facts:
         return {}
     page_ids = list(facts)
-    visible = faces.of_files(db, project_id, page_ids)
     said: dict[int, list[Standing]] = defaultdict(list)
     for row in db.rows(
         f"""SELECT id, page_id, user_id, face_id, answer, twice, sha1 FROM answers

@@ -18,7 +18,7 @@ from store.errors import NotFound, Stale
 from store.predictions import Question
 from store.projects import Project
 from web import asked, drawn, report, said, urls
-from web.access import admit, member, user
+from web.access import admit, asks_itself, member, user
 from web.asked import QuestionJson
 from web.limits import LOOK_UP, limiter
 from web.next_step import link
@@ -114,6 +114,7 @@ def _boot(project: Project, questions: list[QuestionJson], coming: Next) -> dict
 
 
 @bp.get("/questions.json")
+@asks_itself
 def questions(project_id: int) -> dict[str, Any]:
     """The next questions but those about the faces in `have`; where none is left, why (HTML)."""
     known = said.numbers(request.args.get("have"), MOST_KNOWN)
@@ -144,6 +145,7 @@ def session(project_id: int) -> dict[str, Any]:
 
 
 @bp.post("/answers")
+@asks_itself
 def save(project_id: int) -> dict[str, list[ResultJson]]:
     """Save steps of answers, each by itself: one that cannot be saved does not hold up the others."""
     given = said.steps(request.get_json())

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 
 from store import faces
 from store.errors import NotFound
-from web.access import admit
+from web.access import admit, asks_itself
 from web.limits import limiter
 from web.services import transaction
 
@@ -15,6 +15,7 @@ KEEP = 30 * 86_400  # seconds; the address changes with the picture
 
 @bp.get("/chip/<int:project_id>/<int:face_id>.jpg")
 @limiter.exempt  # a page of them is one person's look at a page
+@asks_itself
 def chip(project_id: int, face_id: int) -> Response:
     """A face as a JPEG of about 150 px. `v` in the address makes it another one when the picture changes."""
     with transaction() as db:

@@ -182,6 +182,7 @@ def measure(
         seen = everybody(plans)
         after, seconds = spent(roots, worker), time.monotonic() - started
     busy = {name: round((after[name] - before[name]) / 1000 / seconds, 2) for name in after}
+    busy["people"] = round(sum(one.busy_s for one in seen) / seconds, 2)
     return settle(database, seen, replace(asked, connections_max=watch.most, busy=busy))
 
 

@@ -1,15 +1,17 @@
 """Volunteers and watchers for bench/load.py, a thread each: what a browser asks for, when, and how long it waits.
 
-They speak HTTP over connections of their own that stay open, as browsers do.
+They speak HTTP over connections of their own that stay open, as browsers do, and no more of it than they need: what they take
+of a core they share with the server is missing there.
 """
 
 import json
 import random
+import socket
 import threading
 import time
 import uuid
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +29,7 @@ class Seen:
     saved: list[str] = field(default_factory=list)
     sent: int = 0
     late: float = 0.0  # seconds by which answers fell behind their turn
+    busy_s: float = 0.0  # seconds on a core that it took to be this person
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,58 @@ class Plan:
     watches: bool = False
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered; `head`: its header lines as they came."""
+
+    status: int
+    head: tuple[bytes, ...]
+    content: bytes
+
+    def header(self, name: bytes) -> list[bytes]:
+        """The values of a header; `name` in small letters."""
+        parts = [line.partition(b":") for line in self.head]
+        return [value.strip() for found, _, value in parts if found.lower() == name]
+
+
+class Line:
+    """A connection to a server that gives the length of each answer."""
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        self._host = parts.netloc
+        self._socket = socket.create_connection((parts.hostname, parts.port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._file = self._socket.makefile("rb")
+
+    def ask(self, method: str, path: str, headers: str, body: bytes = b"") -> Reply:
+        """Raises ConnectionError where the server has hung up, HTTPException for what is no answer."""
+        self._socket.sendall(f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{headers}\r\n".encode() + body)
+        first = self._file.readline()
+        if not first:
+            raise ConnectionResetError("the server has hung up")
+        if not first.startswith(b"HTTP/1.1 "):
+            raise HTTPException(first)
+        head = []
+        while (line := self._file.readline().rstrip()) != b"":
+            head.append(line)
+        reply = Reply(int(first[9:12]), tuple(head), b"")
+        (length,) = reply.header(b"content-length") or [b""]
+        if not length.isdigit():
+            raise HTTPException("an answer without a length")
+        content = self._file.read(int(length))
+        if len(content) < int(length):
+            raise ConnectionResetError("the answer broke off")
+        return Reply(reply.status, reply.head, content)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._file.close()
+        self._socket.close()
+
+
 class Person:
     """One browser."""
 
@@ -48,7 +103,7 @@ class Person:
         self.plan, self.seen = plan, Seen()
         self._chance = random.Random(plan.seed)
         self._cookie = {plan.cookie[0]: plan.cookie[1]}
-        self._line: HTTPConnection | None = None
+        self._line: Line | None = None
         self._base = f"/projects/{plan.project_id}"
         self._kept: set[str] = set()  # pictures whose address says that they never change
 
@@ -59,6 +114,7 @@ class Person:
         self._watch(end) if self.plan.watches else self._answer(end)
         if self._line is not None:
             self._line.close()
+        self.seen.busy_s = time.thread_time()
 
     def _watch(self, end: float) -> None:
         while time.monotonic() < end:
@@ -99,44 +155,40 @@ class Person:
 
     def _ask(self, endpoint: str, path: str, body: Any = None, token: str = "") -> Any:
         """The answer's JSON, None for a picture or a fault; it is noted either way."""
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookie.items())}
-        headers |= {"Accept": "application/json", "Accept-Encoding": "identity"}
+        sent = b"" if body is None else json.dumps(body).encode()
+        headers = "Cookie: " + "; ".join(f"{name}={value}" for name, value in self._cookie.items())
+        headers += "\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
         if body is not None:
-            headers |= {"Content-Type": "application/json", "X-CSRFToken": token}
+            headers += f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\nX-CSRFToken: {token}\r\n"
         started = time.perf_counter()
         try:
-            status, kind, content = self._send("GET" if body is None else "POST", path, body, headers)
+            reply = self._send("GET" if body is None else "POST", path, headers, sent)
         except (OSError, HTTPException) as error:
             self.seen.errors.append(f"{endpoint}: {type(error).__name__}")
             self._line = None
             return None
         self.seen.ms.append((endpoint, 1000 * (time.perf_counter() - started)))
-        if status != 200:
-            self.seen.errors.append(f"{endpoint}: {status}")
+        for one in reply.header(b"set-cookie"):
+            name, _, value = one.decode().partition(";")[0].partition("=")
+            self._cookie[name] = value
+        if reply.status != 200:
+            self.seen.errors.append(f"{endpoint}: {reply.status}")
             return None
-        return json.loads(content) if "json" in kind else None
+        return json.loads(reply.content) if b"application/json" in reply.header(b"content-type") else None
 
-    def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, str, bytes]:
-        sent = None if body is None else json.dumps(body)
+    def _send(self, method: str, path: str, headers: str, body: bytes) -> Reply:
         for attempt in (1, 2):  # a server may close a connection that was idle: browsers try again on another
-            line, self._line = self._line or self._open(), None
+            line, self._line = self._line or Line(self.plan.address), None
             try:
-                line.request(method, path, sent, headers)
-                answer = line.getresponse()
-                content = answer.read()
+                reply = line.ask(method, path, headers, body)
                 break
             except (ConnectionError, HTTPException):
+                line.close()
                 if attempt == 2:
                     raise
-        if not answer.will_close:
+        if b"close" not in reply.header(b"connection"):
             self._line = line
-        for one in answer.headers.get_all("Set-Cookie") or []:
-            name, _, value = one.partition(";")[0].partition("=")
-            self._cookie[name] = value
-        return answer.status, answer.headers.get("Content-Type", ""), content
-
-    def _open(self) -> HTTPConnection:
-        return HTTPConnection(urlsplit(self.plan.address).netloc, timeout=60)
+        return reply
 
 
 def crowd(plans: list[Plan]) -> list[Seen]:

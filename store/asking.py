@@ -179,20 +179,29 @@ def _faces(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int
 
 
 def _chips(db: Connection, project_id: int, questions: Sequence[Question]) -> tuple[dict[int, Chip], list[Chip]]:
-    """The chips of the faces that the questions name as similar, and those of the newest confirmed faces."""
-    wanted = sorted({0, *(face_id for question in questions for face_id in question.similar)})
+    """The chips of the faces that the questions name as similar, and where one names none, of the newest confirmed faces."""
+    wanted = sorted({face_id for question in questions for face_id in question.similar})
     rows = db.rows(
-        f"""SELECT f.id, COALESCE(f.sha1, '') AS sha1, 0 AS newest FROM faces f JOIN face_chips c ON c.face_id = f.id
-            WHERE f.id IN ({marks(wanted)}) AND {VISIBLE}
-            UNION ALL (SELECT f.id, COALESCE(f.sha1, ''), l.answer_id FROM labels l JOIN faces f ON f.id = l.face_id
-              JOIN face_chips c ON c.face_id = f.id
-              WHERE l.project_id = %s AND l.label = 'target' AND l.source = 'human' AND NOT l.suspended AND f.state <> 'gone'
-              ORDER BY f.poor, l.answer_id DESC LIMIT %s)""",
-        (*wanted, project_id, project_id, project_id, SIMILAR + 1),
+        f"""SELECT f.id, COALESCE(f.sha1, '') AS sha1 FROM faces f JOIN face_chips c ON c.face_id = f.id
+            WHERE f.id IN ({marks(wanted)}) AND {VISIBLE}""",
+        (*wanted, project_id, project_id),
     )
-    chips = [(Chip(row["id"], row["sha1"][:8]), row["newest"]) for row in rows]
-    newest = [chip for chip, place in sorted(chips, key=lambda found: -found[1]) if place]
-    return {chip.face_id: chip for chip, _ in chips}, newest
+    named = {row["id"]: Chip(row["id"], row["sha1"][:8]) for row in rows}
+    if all(named.keys() & question.similar for question in questions):
+        return named, []
+    return named, _newest(db, project_id)
+
+
+def _newest(db: Connection, project_id: int) -> list[Chip]:
+    """The chips of the faces confirmed last; poor ones only where there are too few others."""
+    rows = db.rows(
+        """SELECT f.id, COALESCE(f.sha1, '') AS sha1, l.answer_id FROM labels l JOIN faces f ON f.id = l.face_id
+           JOIN face_chips c ON c.face_id = f.id
+           WHERE l.project_id = %s AND l.label = 'target' AND l.source = 'human' AND NOT l.suspended AND f.state <> 'gone'
+           ORDER BY f.poor, l.answer_id DESC LIMIT %s""",
+        (project_id, SIMILAR + 1),
+    )
+    return [Chip(row["id"], row["sha1"][:8]) for row in sorted(rows, key=lambda row: -row["answer_id"])]
 
 
 def chips(db: Connection, project_id: int, face_ids: Sequence[int]) -> dict[int, Chip]:

@@ -1,9 +1,10 @@
 """How far projects are: counts for the pages, a few queries for any number of projects."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from database import Connection, marks
+from store import review
 
 RATE_SECONDS = 120  # over which the speed of searching is measured
 
@@ -78,14 +79,15 @@ _COUNTS = (
        WHERE project_id IN ({0}) AND NOT suspended AND kind = 'alone' GROUP BY project_id""",
     """SELECT project_id, 'approved', COUNT(*) FROM approvals
        WHERE project_id IN ({0}) AND NOT suspended GROUP BY project_id""",
-    # By the files: the server answers NOT EXISTS here by reading the edits of all projects.
-    """SELECT a.project_id, 'unsent', COUNT(*) FROM approvals a JOIN projects p ON p.id = a.project_id
-       JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id AND NOT pf.stated
-         AND NOT pf.protected
-       JOIN files f ON f.page_id = a.page_id AND f.state <> 'gone'
+    # By the files: the server answers NOT EXISTS here by reading the edits of all projects. Those before the files: most of
+    # what was approved is written already.
+    """SELECT STRAIGHT_JOIN a.project_id, 'unsent', COUNT(*) FROM approvals a JOIN projects p ON p.id = a.project_id
        LEFT JOIN edits e FORCE INDEX (by_file) ON e.page_id = a.page_id AND (e.item = p.item OR e.project_id = p.id)
          AND e.action = 'add' AND (e.state IN ('queued', 'sending', 'done', 'already', 'reverted')
            OR (e.state = 'undone' AND COALESCE(e.error, '') <> 'asked_again'))
+       JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id AND NOT pf.stated
+         AND NOT pf.protected
+       JOIN files f ON f.page_id = a.page_id AND f.state <> 'gone'
        WHERE a.project_id IN ({0}) AND NOT a.suspended AND e.id IS NULL GROUP BY a.project_id""",
     """SELECT project_id, 'sent', COUNT(*) FROM edits
        WHERE project_id IN ({0}) AND state = 'done' AND action = 'add' GROUP BY project_id""",
@@ -185,17 +187,18 @@ class Breakdown:
         return self.human_yes + self.human_no + self.bootstrap + self.model_yes + self.model_no + self.unsure
 
 
-def breakdown(db: Connection, project_id: int) -> Breakdown:
-    """What humans, bootstrap and the model say; a human's word hides the others'."""
+def breakdown(db: Connection, project_id: int, guessed: Mapping[str, int] | None = None) -> Breakdown:
+    """What humans, bootstrap and the model say; a human's word hides the others'. `guessed`: what `review.predicted` gives."""
+    guessed = review.predicted(db, project_id) if guessed is None else guessed
     rows = db.rows(
         """SELECT IF(source IN ('human', 'implied'), label, 'bootstrap') AS said, COUNT(*) AS n
            FROM labels WHERE project_id = %s AND NOT suspended GROUP BY said
-           UNION ALL SELECT suggestion, COUNT(*) FROM predictions WHERE project_id = %s GROUP BY suggestion
            UNION ALL SELECT p.suggestion, -COUNT(*) FROM labels l
              JOIN predictions p ON p.project_id = l.project_id AND p.face_id = l.face_id
              WHERE l.project_id = %s AND NOT l.suspended GROUP BY p.suggestion""",
-        (project_id, project_id, project_id),
+        (project_id, project_id),
     )
+    rows += [{"said": suggestion, "n": number} for suggestion, number in guessed.items()]
 
     def total(*said: str) -> int:
         return sum(int(row["n"]) for row in rows if row["said"] in said)

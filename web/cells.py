@@ -1,10 +1,11 @@
-"""The cells of the review's grid: all that a face shows, in words, so that the template has nothing to look up for each."""
+"""Rows of long lists, all that each shows in words, so that the template has nothing to look up for every one of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from store.plans import Planned
 from store.review import Face
-from web import formats, standing, urls
+from web import formats, standing, urls, words
 from web.standing import Standing
 from web.text import gettext
 
@@ -61,3 +62,33 @@ def _marks() -> dict[str, tuple[str, str]]:
         "drawn": ("tag", gettext("drawn")),
         "poor": ("tag warn", gettext("poor quality")),
     }
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """An approved file; `by`: who approved it, and how; `earlier`: why it was not written before, empty where it was not tried."""
+
+    planned: Planned
+    url: str
+    chip: str
+    by: str
+    certainty: str
+    earlier: str
+
+
+def plan_rows(project_id: int, files: Sequence[Planned]) -> list[PlanRow]:
+    """In the order of the files."""
+    chip = urls.chips(project_id)
+    words_of = {"bulk": gettext("approved in bulk by %(name)s"), "alone": gettext("confirmed by %(name)s")}
+    sure = gettext("certainty %(number)s")
+    return [
+        PlanRow(
+            file,
+            urls.file_page(file.title),
+            chip(file.chip) if file.chip else "",
+            words_of[file.kind] % {"name": file.approved_by},
+            "" if file.probability is None else sure % {"number": standing.certainty(file.probability)},
+            words.reason(file.earlier) if file.earlier else "",
+        )
+        for file in files
+    ]

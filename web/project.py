@@ -10,7 +10,7 @@ from database import Connection
 from store import files, progress, projects, tasks
 from store.progress import Breakdown, Counts, Hands, Search
 from store.projects import Project, Role
-from web import access, charts, words
+from web import access, charts, guesses, words
 from web.next_step import NextStep, link, next_step
 from web.recent import Recent
 from web.report import Report, read
@@ -57,18 +57,19 @@ def looks() -> Recent:
     return kept
 
 
-def _look(db: Connection, project_id: int) -> tuple[Counts, Hands, Breakdown]:
-    counts = progress.counts(db, [project_id])[project_id]
-    return counts, progress.hands(db, project_id), progress.breakdown(db, project_id)
+def _look(db: Connection, project: Project) -> tuple[Counts, Hands, Breakdown]:
+    counts = progress.counts(db, [project.id])[project.id]
+    breakdown = progress.breakdown(db, project.id, guesses.predicted(db, project))
+    return counts, progress.hands(db, project.id), breakdown
 
 
 def state_of(db: Connection, project_id: int, *, recent: bool = False) -> State:
-    """Five queries beside those for the asker; `recent`: up to a second old, as good for whoever looks on."""
+    """Six queries beside those for the asker; `recent`: up to a second old, as good for whoever looks on."""
     project, role = access.member(db, project_id)
     if recent:
-        counts, hands, breakdown = looks().get((project_id, project.status), lambda: _look(db, project_id))
+        counts, hands, breakdown = looks().get((project_id, project.status), lambda: _look(db, project))
     else:
-        counts, hands, breakdown = _look(db, project_id)
+        counts, hands, breakdown = _look(db, project)
     step = next_step(project_id, project.status, project.min_confirmed, counts, crawled=project.crawled_at is not None)
     return State(
         project,

@@ -8,7 +8,7 @@ from database import Connection
 from store import audit, batches, merges, plans, review
 from store import positions as bare_statements
 from store.projects import Project
-from web import asked, batch_words, chosen, sending, standing, words
+from web import asked, batch_words, cells, chosen, sending, standing, words
 from web.access import member, owner, user
 from web.errors import wants_json
 from web.sending import SignInExpired
@@ -43,9 +43,9 @@ def page(project_id: int) -> str:
         merged = sorted(merges.names(db, project.item) - {project.item})
     return render_template(
         "publishing/page.html", project=project, role=role, summary=plan.summary, verdict=verdict, verdicts=VERDICTS,
-        planned=plan.files, page=plan.page, pages=plan.pages, running=running, removals=removals, doubted=doubted, bare=bare,
-        words=batch_words, reason=words.reason, edit_summary=_edit_summary(project), chip_url=asked.chip_url,
-        certainty=standing.certainty, wrong=standing.wrong, merged=merged,
+        rows=cells.plan_rows(project_id, plan.files), page=plan.page, pages=plan.pages, running=running, removals=removals,
+        doubted=doubted, bare=bare,
+        words=batch_words, edit_summary=_edit_summary(project), wrong=standing.wrong, merged=merged,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid4, uuid5
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from database import Connection
@@ -16,13 +16,12 @@ from store.errors import NotFound, Stale
 from store.predictions import Question
 from store.projects import Project, Role
 from store.review import Face, Matches, Place, Show
-from web import asked, chosen, said, standing, urls
+from web import asked, chosen, guesses, said, standing, urls
 from web.access import member, user
 from web.cells import cells
 from web.chosen import View
 from web.errors import BadInput, wants_json
 from web.next_step import link
-from web.recent import Recent
 from web.services import services, transaction
 from web.text import gettext, ngettext
 
@@ -48,19 +47,12 @@ class Shown:
     seen: str
 
 
-def predicted() -> Recent:
-    """Kept as long as no other run of the model was the last, but a minute at most: files go away without one."""
-    kept: Recent = current_app.extensions.setdefault("predicted", Recent(seconds=60))
-    return kept
-
-
 def _shown(db: Connection, project_id: int) -> Shown:
     """What the address asks for; a page beyond the last is the last."""
     view = chosen.view()
     project, role = member(db, project_id)
     known = review.settled(db, project_id, _last_answer(project))
-    guessed = predicted().get((project_id, project.model_run), lambda: review.predicted(db, project_id))
-    counts = review.counts(db, project_id, known, guessed)
+    counts = review.counts(db, project_id, known, guesses.predicted(db, project))
     pages = max(1, -(-counts.faces[view.show] // PAGE))
     view = View(view.show, view.sort, min(view.page, pages))
     listed = review.ids(db, project_id, view.show, view.sort, PAGE, (view.page - 1) * PAGE, known)

@@ -48,6 +48,7 @@ def page(project_id: int) -> str:
         boot=_boot(project_id),
         reason=words.reason,
         rendering=urls.rendering,
+        draw=urls.pattern("files.draw", "page_id", project_id=project_id, next=request.full_path),
         new_step=lambda: str(uuid4()),
     )
 

@@ -5,10 +5,12 @@ import re
 import pytest
 
 from database import Database
-from store import edits, plans
-from tests.web.browser import Browser
+from store import edits, plans, users
+from tests.web.browser import JSON, Browser
 from tests.web.conftest import Cast
 from tests.web.publishing_support import Case, make_case
+from tests.web.routes import UUID
+from web.pictures import KEEP
 
 
 @pytest.fixture
@@ -53,3 +55,42 @@ def test_the_dashboard_shows_the_portrait_and_else_a_letter(case: Case, alice: B
         page = alice.get("/projects").text
         assert len(pictures(page)) == expected
         assert ("avatar letter" in page) == (expected == 0)
+
+
+def test_a_picture_is_the_browsers_to_keep_until_its_address_changes(case: Case, alice: Browser):
+    address = f"/chip/{case.project_id}/{case.face(0)}.jpg"
+    for path, expected in (
+        (f"{address}?v=1", f"private, max-age={KEEP}, immutable"),
+        (address, "private, max-age=60"),
+    ):
+        first = alice.client.get(path)
+        assert first.headers["Cache-Control"] == expected
+        assert "Set-Cookie" not in first.headers
+        again = alice.client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.data) == (304, b"")
+    missing = alice.client.get(f"/chip/{case.project_id}/{case.face(1)}.jpg?v=1")
+    assert (missing.status_code, "immutable" in missing.headers["Cache-Control"]) == (404, False)
+
+
+@pytest.mark.parametrize("how", ["ended", "deleted"])
+def test_what_asks_for_itself_knows_a_session_that_is_over(
+    case: Case, alice: Browser, cast: Cast, database: Database, how: str
+):
+    token = alice.token()
+    step = {"client_id": UUID, "page": case.page(1), "face": case.face(1), "answer": "other"}
+    body = {"steps": [{"step": UUID, "answers": [step]}]}
+    before = case.value("SELECT COUNT(*) FROM answers")
+    with database.transaction() as db:
+        if how == "ended":
+            users.sign_out_everywhere(db, cast.alice.id)
+        else:
+            db.execute("DELETE FROM users WHERE id = %s", (cast.alice.id,))
+    posted = alice.client.post(case.url("/answers"), json=body, headers=JSON | {"X-CSRFToken": token})
+    assert posted.status_code == 401
+    assert case.value("SELECT COUNT(*) FROM answers") == before
+    assert "user" not in alice.session()
+    for path in (f"/chip/{case.project_id}/{case.face(0)}.jpg", case.url("/questions.json")):
+        with alice.client.session_transaction() as session:
+            session["user"], session["epoch"] = cast.alice.id, cast.alice.session_epoch
+        assert alice.client.get(path, headers=JSON).status_code == 401, path
+        assert "user" not in alice.session()

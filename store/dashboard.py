@@ -40,7 +40,8 @@ def page(db: Connection, user_id: int, typed: str, offset: int, limit: int) -> P
     args: list[object] = [user_id]
     if typed:
         where += " AND (LOCATE(LOWER(%s), LOWER(p.label)) OR p.item = %s OR LOCATE(LOWER(%s), LOWER(p.source)))"
-        args += [typed, typed.upper(), typed]
+        item = typed.upper() if typed.isascii() else ""  # MariaDB refuses to compare the ids with some other letters
+        args += [typed, item, typed]
     joined = (
         f"FROM project_members m JOIN projects p ON p.id = m.project_id JOIN users u ON u.id = p.owner_id WHERE {where}"
     )

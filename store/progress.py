@@ -21,6 +21,7 @@ class Counts:
     approved: int = 0  # files whose statement may be sent
     unsent: int = 0  # of these, neither on Commons nor on the way
     sent: int = 0  # statements on Commons by this tool
+    about_files: int = 0  # answers that stand about files as a whole
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ _COUNTS = (
        WHERE a.project_id IN ({0}) AND NOT a.suspended AND e.id IS NULL GROUP BY a.project_id""",
     """SELECT project_id, 'sent', COUNT(*) FROM edits
        WHERE project_id IN ({0}) AND state = 'done' AND action = 'add' GROUP BY project_id""",
+    """SELECT project_id, 'about_files', COUNT(*) FROM answers FORCE INDEX (by_file)
+       WHERE project_id IN ({0}) AND face_id IS NULL AND withdrawn_at IS NULL GROUP BY project_id""",
 )
 
 

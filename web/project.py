@@ -45,10 +45,12 @@ class State:
         return any(work.running for work in self.hands.work)
 
 
-def searches() -> Recent:
-    """Kept as long as as many files wait, but a few seconds at most: every watcher asks, and it reads every file."""
-    kept: Recent = current_app.extensions.setdefault("searches", Recent(seconds=5))
-    return kept
+def _search(db: Connection, project_id: int, counts: Counts) -> Search:
+    """Kept as long as as many files wait and as much was said of files, but for seconds at most: every watcher asks, and it
+    reads every file."""
+    kept: Recent = current_app.extensions.setdefault("searches", Recent(seconds=20))
+    key = project_id, counts.files, counts.waiting, counts.about_files
+    return kept.get(key, lambda: progress.search(db, project_id))
 
 
 def looks() -> Recent:
@@ -75,7 +77,7 @@ def state_of(db: Connection, project_id: int, *, recent: bool = False) -> State:
         project,
         role,
         counts,
-        searches().get((project_id, counts.files, counts.waiting), lambda: progress.search(db, project_id)),
+        _search(db, project_id, counts),
         hands,
         breakdown,
         step,

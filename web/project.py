@@ -48,7 +48,7 @@ class State:
 def _search(db: Connection, project_id: int, counts: Counts) -> Search:
     """Kept as long as as many files wait and as much was said of files, but for seconds at most: every watcher asks, and it
     reads every file."""
-    kept: Recent = current_app.extensions.setdefault("searches", Recent(seconds=20))
+    kept: Recent = current_app.extensions.setdefault("searches", Recent(seconds=5))
     key = project_id, counts.files, counts.waiting, counts.about_files
     return kept.get(key, lambda: progress.search(db, project_id))
 

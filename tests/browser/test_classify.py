@@ -768,6 +768,7 @@ def test_axe_finds_nothing_in_dialogs_and_on_the_way(open_page: Opener, labellin
     page.keyboard.press("Escape")
     opened.wait_for(state="detached")
     page.keyboard.press("d")
+    page.locator("#draw-bar").wait_for()
     assert problems(page) == []
     page.keyboard.press("Escape")
     page.goto(page.url.replace("/classify", f"/files/{next(iter(labelling.faces))}/draw"))

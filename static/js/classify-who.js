@@ -20,19 +20,18 @@ export function askWho(url, likely) {
       clearTimeout(timer);
       timer = setTimeout(() => look(url, field, likely), 200);
     };
-    const pressed = (event) => choose(event, dialog);
+    const pressed = (event) => choose(event, dialog) && done(); // at once: the event of its closing comes after the next key
+    const done = () => {
+      if (dialog.open) return; // opened again before the event of its closing came
+      clearTimeout(timer);
+      field.removeEventListener("input", typed);
+      field.removeEventListener("keydown", pressed);
+      dialog.removeEventListener("close", done);
+      resolve(dialog.returnValue === "save" ? item(field.value) : null);
+    };
     field.addEventListener("input", typed);
     field.addEventListener("keydown", pressed);
-    dialog.addEventListener(
-      "close",
-      () => {
-        clearTimeout(timer);
-        field.removeEventListener("input", typed);
-        field.removeEventListener("keydown", pressed);
-        resolve(dialog.returnValue === "save" ? item(field.value) : null);
-      },
-      { once: true },
-    );
+    dialog.addEventListener("close", done);
   });
 }
 
@@ -72,20 +71,16 @@ function list(people) {
   byId("who-name").removeAttribute("aria-activedescendant");
 }
 
+/** Up and down the list; Enter and Escape close the dialog. Returns whether it was closed. */
 function choose(event, dialog) {
   const rows = [...byId("who-found").children];
   const now = rows.findIndex((row) => row.getAttribute("aria-selected") === "true");
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step && rows.length) {
-    event.preventDefault();
-    select(rows[(now + step + rows.length) % rows.length]);
-  } else if (event.key === "Enter") {
-    event.preventDefault();
-    dialog.close("save");
-  } else if (event.key === "Escape") {
-    event.preventDefault(); // a search field would only be emptied by it
-    dialog.close("cancel");
-  }
+  const result = { Enter: "save", Escape: "cancel" }[event.key]; // a search field would only be emptied by Escape
+  if (step && rows.length) select(rows[(now + step + rows.length) % rows.length]);
+  if (result) dialog.close(result);
+  if (result || (step && rows.length)) event.preventDefault();
+  return Boolean(result);
 }
 
 function select(chosen) {

@@ -75,8 +75,3 @@ def bar(db: Connection, project_id: int, why: Why) -> None:
         (project_id,),
     )
     db.execute("DELETE FROM questions WHERE project_id = %s", (project_id,))
-
-
-def unbar(db: Connection, project_id: int) -> None:
-    """Nothing speaks against the person any more (they came of age, or the wiki's date was wrong)."""
-    db.execute("UPDATE projects SET barred = NULL WHERE id = %s", (project_id,))

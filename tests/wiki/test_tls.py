@@ -1,6 +1,5 @@
 """Production speaks TLS only: the same bounds hold there."""
 
-import datetime as dt
 import http.server
 import ssl
 import threading
@@ -8,32 +7,15 @@ import time
 
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests import front
 from wiki.transport import NoAnswer, Transport
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A file with a key and a certificate for localhost that signs itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + dt.timedelta(1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return str(path)
+    return str(front.certificate(tmp_path_factory.mktemp("tls") / "both.pem"))
 
 
 class Dripping(http.server.BaseHTTPRequestHandler):

@@ -1,6 +1,5 @@
 """Names and ids as Wikimedia writes them: items, titles, entities, statements, boxes and batches. Pure."""
 
-import random
 import re
 import unicodedata
 from urllib.parse import quote
@@ -109,11 +108,6 @@ def box_of(value: str) -> Box | None:
     return (x, y, width, height) if x + width <= 1.0001 and y + height <= 1.0001 else None
 
 
-def new_batch(rng: random.Random) -> str:
-    """An id for a batch of edits: hexadecimal, below 2**48, as EditGroups wants it of scripts without their own id."""
-    return f"{rng.randrange(1, 2**48):012x}"
-
-
 def batch_link(batch: str) -> str:
     """The link for the edit summary by which EditGroups groups (and can undo) the edits of a batch."""
     return f"([[:toolforge:editgroups-commons/b/CB/{batch}|details]])"
@@ -122,7 +116,3 @@ def batch_link(batch: str) -> str:
 def page_url(base: str, title: str) -> str:
     """The address of a file or category page; `base` ends before the title."""
     return f"{base.rstrip('/')}/{quote(title.replace(' ', '_'), safe=':/,;@()!*~')}"
-
-
-def item_url(base: str, item: str) -> str:
-    return page_url(base, item)

@@ -21,6 +21,17 @@ RECIPES = (
 DECORATIONS = ("{}", "{}", "{}", "{} “Łódź & Tromsø”", "{}", "{}", "{} (who's that?)", "{}", "{} 100%", "{}", "{}")
 STATED = 3
 """So many files of each person state it from the start."""
+CAPTIONED = {2: ("en", "nb", "es", "fr"), 3: ("de",), 5: ("en-gb", "es"), 6: ("ar",)}
+"""Which files of each person have captions from the start, by their place: in the pages' languages, in others alone."""
+CAPTIONS = {
+    "en": "A photograph of {}",
+    "en-gb": "A photo of {}",
+    "nb": "Et fotografi av {}",
+    "es": "Una fotografía de {}",
+    "fr": "Une photographie de {}",
+    "de": "Eine Fotografie von {}",
+    "ar": "صورة فوتوغرافية: {}",
+}
 FIRST_MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -130,6 +141,12 @@ class Builder:
         comment = f"/* wbcreateclaim-create:1| */ [[Property:P180]]: [[{item}]]"
         self.revision(page, "Volunteer", comment, entity=entity)
 
+    def caption(self, page: Page, captions: dict[str, str]) -> None:
+        """Give a file captions by language from the start; what is stated stays."""
+        statements = page.last.entity.statements if page.last.entity else {}
+        comment = f"/* wbeditentity-update-languages:0||{', '.join(captions)} */"
+        self.revision(page, "Volunteer", comment, entity=Entity(captions, {}, statements))
+
 
 def titles() -> Iterator[str]:
     """Patterns for titles; a few carry what has to be escaped somewhere."""
@@ -200,6 +217,9 @@ def _person(builder: Builder, name: str, pages: dict[str, list[Page]], others: l
     builder.page(f"Category:{label}", f"Photographs of {label}.", ["Category:People"])
     for page in own[1 : STATED + 1]:
         builder.state_depicts(page, who.item)
+    for place, languages in CAPTIONED.items():
+        for page in own[place : place + 1]:
+            builder.caption(page, {language: CAPTIONS[language].format(label) for language in languages})
     mixed, album = f"Category:Photographs with {label}", f"Category:Photographs with {label}, album"
     builder.page(mixed, f"Photographs, many of them with {label}.", [album])
     builder.page(album, "A subcategory that holds its own parent: a loop.", [mixed])

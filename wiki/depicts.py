@@ -12,6 +12,7 @@ from uuid import UUID
 
 from wiki import files, names
 from wiki.answers import JsonObject, inner, number, objects, text
+from wiki.captions import read_captions
 from wiki.client import Client, Params, batches
 from wiki.errors import Reason, Reread, StopBatch, Wait
 from wiki.files import FileInfo, MissingFile
@@ -97,7 +98,7 @@ class UserInfo:
 
 
 def read_statements(client: Client, page_ids: Sequence[int], *, bearer: str = "") -> dict[int, Entity]:
-    """Every page asked for, by page id, 50 in a request. Raises WikiError.
+    """Every page asked for, by page id, with its captions, 50 in a request. Raises WikiError.
 
     The pages are asked before the entities: where there is no entity yet, the base revision is then never newer than
     what was seen.
@@ -247,7 +248,7 @@ def _pages(client: Client, ids: Sequence[int], bearer: str) -> dict[int, JsonObj
 
 def _entities(client: Client, ids: Sequence[int], bearer: str) -> JsonObject:
     wanted = [names.entity_id(page_id) for page_id in ids]
-    params: Params = {"action": "wbgetentities", "ids": wanted, "props": "info|claims"}
+    params: Params = {"action": "wbgetentities", "ids": wanted, "props": "info|claims|labels"}
     return inner(client.get(params, bearer=bearer), "entities")
 
 
@@ -264,6 +265,7 @@ def _entity(page_id: int, page: JsonObject, entities: JsonObject) -> Entity:
         statements=read_statements_of(raw) if there else (),
         title=text(page, "title", 300),
         redirect=redirect,
+        captions=read_captions(raw) if there else {},
         protection=next((text(p, "level") for p in objects(page, "protection") if text(p, "type") == "edit"), ""),
     )
 

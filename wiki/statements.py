@@ -1,6 +1,6 @@
 """Depicts statements of files as values, and what can be said of them without asking anybody. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ class Entity:
     """What the wiki has of a file page.
 
     `exists`: the page is there and is not a redirect. `last_revision`: what an edit of this state names as its base.
-    `protection`: the level that editing needs ("sysop"), empty where anybody may.
+    `protection`: the level that editing needs ("sysop"), empty where anybody may. `captions`: by language.
     """
 
     page_id: int
@@ -39,6 +39,7 @@ class Entity:
     title: str = ""
     redirect: bool = False
     protection: str = ""
+    captions: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def locked(self) -> bool:

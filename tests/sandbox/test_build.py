@@ -42,8 +42,19 @@ def test_a_persons_category_is_theirs_and_the_mixed_one_has_others(photos: Path)
     mixed = [page for page in files if any("with Joe Biden" in category for category in page.categories)]
     assert [page.people for page in own] == [["joe_biden"]] * 8
     assert {tuple(page.people) for page in mixed} >= {("joe_biden",), ("ada_lovelace",), ()}
-    stated = [page for page in own if page.last.entity]
+    stated = [page for page in own if page.last.entity and page.last.entity.statements]
     assert len(stated) == 3
+
+
+def test_some_files_have_captions_with_and_without_statements(photos: Path) -> None:
+    entities = [page.last.entity for page in build(photos).pages.values() if page.last.entity]
+    captioned = [entity for entity in entities if entity.labels]
+    assert {entity.labels["nb"] for entity in captioned if "nb" in entity.labels} == {
+        "Et fotografi av Ada Lovelace",
+        "Et fotografi av Joe Biden",
+    }
+    assert {"de"} in [set(entity.labels) for entity in captioned if entity.statements]
+    assert {"ar"} in [set(entity.labels) for entity in captioned if not entity.statements]
 
 
 def test_titles_need_care(photos: Path) -> None:

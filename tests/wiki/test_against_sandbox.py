@@ -269,6 +269,16 @@ def test_pictures_with_a_fault_on_the_way(bench, fault, reason):
     assert caught.value.reason is reason
 
 
+def test_captions_come_with_the_statements(bench):
+    found = depicts.read_statements(bench.client, [file["id"] for file in bench.files])
+    captioned = [entity for entity in found.values() if entity.captions]
+    assert {entity.captions["nb"] for entity in captioned if "nb" in entity.captions} == {
+        f"Et fotografi av {bench.name}"
+    }
+    assert {bool(entity.statements) for entity in captioned} == {True, False}
+    assert any(entity.has_mediainfo and not entity.captions for entity in found.values())
+
+
 def test_who_depicts_whom(bench):
     stated = {file["id"] for file in bench.files if bench.item in file["depicts"]}
     assert stated

@@ -110,6 +110,7 @@ RECORDED: list[tuple[str, Callable[[Client], object]]] = [
     ("wbgetentities_redirected_item", lambda client: wikidata.person(client, "Q200000000", ["en"])),
     ("wbsearchentities", lambda client: wikidata.search(client, "Tony", "en")),
     ("wbgetentities_qualifiers_reference_full", _read_and_judge),
+    ("wbgetentities_caption_only_mediainfo", lambda client: depicts.read_statements(client, [311])),
     ("userinfo_loggedin", lambda client: depicts.user_info(client, "b")),
     ("err_blocked_userinfo_blockinfo", lambda client: depicts.user_info(client, "b")),
     ("tokens_csrf_loggedin", lambda client: depicts.csrf_token(client, "b")),

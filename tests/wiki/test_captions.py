@@ -1,0 +1,89 @@
+"""Captions of files: read with the statements in the same request, whatever else is sent in their place."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.wiki import fakes
+from tests.wiki.replay import answered, needs_recordings, recording, replaying
+from wiki import depicts
+from wiki.captions import LONGEST, read_captions
+from wiki.depicts import Entity
+
+STATED = "M7$11111111-2222-4333-8444-555555555555"
+STATEMENT = {"id": STATED, "mainsnak": {"datavalue": {"value": {"id": "Q42"}}}}
+
+
+def read(entities: dict[str, Any]) -> dict[int, Entity]:
+    ids = [int(key[1:]) for key in entities]
+    pages = [{"pageid": page_id, "ns": 6, "lastrevid": 1} for page_id in ids]
+    info = answered({"batchcomplete": True, "query": {"pages": pages}})
+    with replaying(info, answered({"entities": entities, "success": 1})) as wiki:
+        found = depicts.read_statements(fakes.client(wiki.url), ids)
+    assert [sent.params["action"] for sent in wiki.sent] == ["query", "wbgetentities"]
+    assert wiki.sent[1].params["props"] == "info|claims|labels"
+    return found
+
+
+@needs_recordings
+def test_captions_as_a_wiki_sends_them():
+    """One caption and no statement; a statement and no caption; no MediaInfo at all."""
+    cases = ("wbgetentities_caption_only_mediainfo", "wbgetentities_M_mixed")
+    together = {key: value for case in cases for key, value in recording(case)["response"]["body"]["entities"].items()}
+    found = read(together)
+    assert {page: (entity.captions, len(entity.statements)) for page, entity in found.items()} == {
+        311: ({"en": "A portrait"}, 0),
+        441: ({}, 1),
+        605: ({}, 0),
+        99999999: ({}, 0),
+    }
+
+
+@needs_recordings
+def test_the_other_format_says_the_same():
+    entities = recording("wbgetentities_caption_only_mediainfo_fv1")["response"]["body"]["entities"]
+    assert read(entities)[311].captions == {"en": "A portrait"}
+
+
+@pytest.mark.parametrize("nothing", [[], {}, None, "x", 5, [{"language": "en", "value": "A portrait"}]])
+def test_what_is_no_object_holds_no_caption_and_the_statements_are_read(nothing):
+    entity = read({"M7": {"id": "M7", "labels": nothing, "statements": {"P180": [STATEMENT]}}})[7]
+    assert (entity.captions, depicts.states(entity, "Q42")) == ({}, True)
+
+
+HOSTILE: dict[str, tuple[object, str | None]] = {
+    "markup": ({"value": "<script>alert(1)</script> {{x}}"}, "<script>alert(1)</script> {{x}}"),
+    "100 kB": ({"value": "x" * 100_000}, "x" * LONGEST),
+    "letters of four bytes": ({"value": "𝕏" * 300}, "𝕏" * LONGEST),
+    "controls": ({"value": "\x00a\x1b[31m\r\nb\x7f\u0085\u2028c\t"}, "a [31m b c"),
+    "half a pair": ({"value": "a\ud800b"}, "a b"),
+    "nothing but controls": ({"value": " \x00\n "}, None),
+    "a list": ([], None),
+    "no text": ({"value": 5}, None),
+    "nested": ({"value": {"value": "x"}}, None),
+    "null": (None, None),
+    "no value": ({"language": "en"}, None),
+}
+
+
+@pytest.mark.parametrize(("sent", "kept"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_caption_is_text_or_nothing(sent, kept):
+    """And neither the captions beside it nor the statements suffer; what is kept can be stored."""
+    labels = {"en": sent, "nb": {"language": "nb", "value": "Et portrett"}}
+    entity = read({"M7": {"id": "M7", "labels": labels, "statements": {"P180": [STATEMENT]}}})[7]
+    assert entity.captions == {"nb": "Et portrett"} | ({"en": kept} if kept else {})
+    assert depicts.states(entity, "Q42")
+    json.dumps(dict(entity.captions), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("language", ["nb", "en-gb", "zh-hant", "be-x-old", "roa-tara", "de-formal", "mul"])
+def test_languages_as_wikis_name_them(language):
+    assert read_captions({"labels": {language: {"value": "x"}}}) == {language: "x"}
+
+
+@pytest.mark.parametrize(
+    "language", ["", "EN", 'en" onclick="x', "en_GB", "x", "en-", "e" * 300, "en" + "-a" * 9, "٣٣"]
+)
+def test_other_names_of_languages_are_passed_over(language):
+    assert read_captions({"labels": {language: {"value": "x"}}}) == {}

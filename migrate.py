@@ -23,7 +23,25 @@ Change = tuple[str, list[str]]
 
 # Changes to a landed schema, in order; schema.sql always holds their result. A change is (name, statements) and runs once.
 # DDL commits by itself in MariaDB: each statement must be harmless when run again (IF EXISTS / IF NOT EXISTS).
-CHANGES: list[Change] = []
+CHANGES: list[Change] = [
+    (
+        "0.2 project_files repeats what files says of a search",
+        [
+            """ALTER TABLE project_files
+                 ADD COLUMN IF NOT EXISTS state ENUM('waiting', 'searched', 'error', 'gone') NOT NULL DEFAULT 'waiting'
+                   AFTER search_due_at,
+                 ADD COLUMN IF NOT EXISTS error VARCHAR(64) NULL AFTER state,
+                 ADD COLUMN IF NOT EXISTS face_count SMALLINT UNSIGNED NULL AFTER error,
+                 ADD COLUMN IF NOT EXISTS searched_at DATETIME NULL AFTER face_count""",
+            """UPDATE project_files pf JOIN files f ON f.page_id = pf.page_id
+               SET pf.state = f.state, pf.error = f.error, pf.face_count = f.face_count, pf.searched_at = f.searched_at""",
+        ],
+    ),
+    (
+        "0.2 files hold their captions",
+        ["ALTER TABLE files ADD COLUMN IF NOT EXISTS captions TEXT NULL AFTER depicts"],
+    ),
+]
 
 _RECORD = """CREATE TABLE IF NOT EXISTS schema_changes (
   name VARCHAR(100) NOT NULL PRIMARY KEY, applied_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP

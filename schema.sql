@@ -43,9 +43,10 @@ CREATE TABLE files (
   height INT UNSIGNED NULL,
   uploaded_at DATETIME NULL,                -- of the version last seen
   thumb_url VARCHAR(2048) NULL,             -- the 960 px rendering, as the wiki gave it
-  description TEXT NULL,                    -- caption or description, plain text
+  description TEXT NULL,                    -- plain text
   taken_on VARCHAR(64) NULL,                -- date of the picture, as the wiki words it
   depicts VARCHAR(1000) NULL,               -- items that Commons states in it, by comma, when last read
+  captions TEXT NULL,                       -- its captions then, JSON: language to plain text, at most 10 of 255 characters; NULL: none
   -- waiting -> searched | error | gone; searched -> waiting when sha1, detector or encoder change, or a dropped encoding is
   -- wanted again; error -> waiting at search_due_at for errors that pass; gone: deleted, or no picture any more
   state ENUM('waiting', 'searched', 'error', 'gone') NOT NULL DEFAULT 'waiting',
@@ -136,6 +137,11 @@ CREATE TABLE project_files (
   protected TINYINT(1) NOT NULL DEFAULT 0,  -- most accounts may not edit the page, when last read; 0 again once a human wants to try
   in_source TINYINT(1) NOT NULL DEFAULT 1,  -- 0: no longer in the category (kept: somebody answered)
   search_due_at DATETIME NULL,              -- copy of the file's due time while it waits (moved on by a claim), NULL otherwise
+  -- copies of the file's own, so that counting a project's files reads no other table (files.copy_to_projects)
+  state ENUM('waiting', 'searched', 'error', 'gone') NOT NULL DEFAULT 'waiting',
+  error VARCHAR(64) NULL,
+  face_count SMALLINT UNSIGNED NULL,
+  searched_at DATETIME NULL,
   -- the standing answer for the file as a whole, where no face was found
   file_answer ENUM('shown', 'not_shown') NULL,
   added_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,

@@ -21,6 +21,7 @@ from pipeline.lane import run_stage, settle
 from pipeline.model import Model
 from pipeline.tools import open_tools
 from store import approvals, labels, plans, projects, tasks, users, workers
+from store.files import copy_to_projects
 from store.projects import NewProject
 from token_crypto import TokenBox
 
@@ -163,19 +164,28 @@ def _files(db: Connection, project_id: int, count: int, chance: random.Random) -
         title, address = f"Some people on a stage, number {number}.jpg", f"http://127.0.0.1:9/{page_id}.jpg"
         error = chance.choice(ERRORS) if state == "error" else None
         rows.append(
-            (page_id, title, _sha1(page_id), _sha1(page_id), address, "A caption of usual length. " * 4, state, error)
+            (
+                page_id,
+                title,
+                _sha1(page_id),
+                _sha1(page_id),
+                address,
+                "A caption of usual length. " * 4,
+                state,
+                error,
+                state,
+            )
         )
-        looked.append((project_id, page_id, number % (count // STATED) == 1, state))
+        looked.append((project_id, page_id, number % (count // STATED) == 1))
     db.many(
         """INSERT INTO files (page_id, title, sha1, searched_sha1, size_bytes, width, height, thumb_url, description, taken_on,
-             state, error, searched_at, searched_width, searched_height, detector, face_count)
-           VALUES (%s, %s, %s, %s, 4000000, 3000, 2000, %s, %s, '2011-06-01', %s, %s, NOW() - INTERVAL 1 HOUR, 960, 640,
-             'hog', 0)""",
+             state, error, search_due_at, searched_at, searched_width, searched_height, detector, face_count)
+           VALUES (%s, %s, %s, %s, 4000000, 3000, 2000, %s, %s, '2011-06-01', %s, %s, IF(%s = 'waiting', NOW(), NULL),
+             NOW() - INTERVAL 1 HOUR, 960, 640, 'hog', 0)""",
         rows,
     )
     db.many(
-        """INSERT INTO project_files (project_id, page_id, stated, search_due_at)
-           VALUES (%s, %s, %s, IF(%s = 'waiting', NOW(), NULL))""",
+        "INSERT INTO project_files (project_id, page_id, stated) VALUES (%s, %s, %s)",
         looked,
     )
     return pages
@@ -206,6 +216,7 @@ def _faces(db: Connection, pages: list[int], who: np.ndarray, rng: np.random.Gen
     db.execute(
         "UPDATE files SET face_count = (SELECT COUNT(*) FROM faces f WHERE f.page_id = files.page_id) WHERE state = 'searched'"
     )
+    copy_to_projects(db, db.column("SELECT page_id FROM project_files"))
 
 
 def _chips() -> Iterator[bytes]:

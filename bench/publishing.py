@@ -251,7 +251,7 @@ def make_project(db: Connection, wiki: Wiki, user_id: int, count: int) -> tuple[
         "UPDATE files SET sha1 = %s, state = 'searched' WHERE page_id = %s",
         [(_sha1(wiki, page), page["id"]) for page in fresh],
     )
-    db.execute("UPDATE project_files SET search_due_at = NULL")
+    files.copy_to_projects(db, pages)
     for page_id in pages:
         sha1 = db.value("SELECT sha1 FROM files WHERE page_id = %s", (page_id,))
         box = faces.Box(0.25, 0.25, 0.5, 0.5)

@@ -312,17 +312,17 @@ FILES_KINDS: tuple[FilesKind, ...] = ("open", "unread", "shown", "not_shown")
 # A file shows no face when the project sees none, or has said of each that it is not a face. Takes the project four times.
 # Where the detector found some and none was called "not a face", the faces are not looked at; and they are looked at as a value,
 # for the server answers NOT EXISTS here by reading the faces of all projects.
-_NO_FACE = f"""(COALESCE(x.face_count, 0) = 0 OR x.page_id IN
+_NO_FACE = f"""(COALESCE(pf.face_count, 0) = 0 OR pf.page_id IN
     (SELECT n.page_id FROM labels n WHERE n.project_id = %s AND n.label = 'not_face'))
-  AND (SELECT 1 FROM faces f WHERE f.page_id = x.page_id AND {VISIBLE} AND NOT EXISTS
+  AND (SELECT 1 FROM faces f WHERE f.page_id = pf.page_id AND {VISIBLE} AND NOT EXISTS
     (SELECT 1 FROM labels l WHERE l.project_id = %s AND l.face_id = f.id AND l.label = 'not_face' AND NOT l.suspended)
     LIMIT 1) IS NULL"""
 
 _KIND = {
-    "open": "x.state = 'searched' AND pf.file_answer IS NULL",
-    "unread": "x.state = 'error' AND pf.file_answer IS NULL",
-    "shown": "x.state IN ('searched', 'error') AND pf.file_answer = 'shown'",
-    "not_shown": "x.state IN ('searched', 'error') AND pf.file_answer = 'not_shown'",
+    "open": "pf.state = 'searched' AND pf.file_answer IS NULL",
+    "unread": "pf.state = 'error' AND pf.file_answer IS NULL",
+    "shown": "pf.state IN ('searched', 'error') AND pf.file_answer = 'shown'",
+    "not_shown": "pf.state IN ('searched', 'error') AND pf.file_answer = 'not_shown'",
 }
 
 
@@ -350,8 +350,8 @@ def faceless_counts(db: Connection, project_id: int) -> Faceless:
     """How many files of the project show no face, by what was said of them."""
     sums = ", ".join(f"COALESCE(SUM({condition}), 0) AS {kind}" for kind, condition in _KIND.items())
     row = db.row(
-        f"""SELECT {sums} FROM project_files pf JOIN files x ON x.page_id = pf.page_id
-            WHERE pf.project_id = %s AND x.state IN ('searched', 'error') AND {_NO_FACE}""",
+        f"""SELECT {sums} FROM project_files pf
+            WHERE pf.project_id = %s AND pf.state IN ('searched', 'error') AND {_NO_FACE}""",
         (project_id,) * 5,
     )
     assert row is not None
@@ -361,7 +361,7 @@ def faceless_counts(db: Connection, project_id: int) -> Faceless:
 def faceless(db: Connection, project_id: int, kind: FilesKind, after: int, limit: int) -> list[FacelessFile]:
     """Files of one kind in the order of their page ids, from the one after `after`: answering some does not shift the rest."""
     page_ids = db.column(
-        f"""SELECT pf.page_id FROM project_files pf JOIN files x ON x.page_id = pf.page_id
+        f"""SELECT pf.page_id FROM project_files pf
             WHERE pf.project_id = %s AND pf.page_id > %s AND {_KIND[kind]} AND {_NO_FACE} ORDER BY pf.page_id LIMIT %s""",
         (project_id, after, *[project_id] * 4, limit),
     )

@@ -34,6 +34,7 @@ class File:
     searched_sha1: str | None
     detector: str | None
     depicts: str | None
+    captions: str | None
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Seen:
 
 
 _COLUMNS = """page_id, title, sha1, size_bytes, width, height, thumb_url, description, taken_on, state, error, error_detail,
-  searched_width, searched_height, face_count, searched_sha1, detector, depicts"""
+  searched_width, searched_height, face_count, searched_sha1, detector, depicts, captions"""
 
 
 def add_to_project(
@@ -109,14 +110,21 @@ def want_search(db: Connection, page_ids: Sequence[int]) -> None:
               AND EXISTS (SELECT 1 FROM faces f WHERE f.page_id = files.page_id AND f.state = 'dropped')""",
         page_ids,
     )
-    db.execute(
-        f"""UPDATE files f FORCE INDEX (PRIMARY) STRAIGHT_JOIN project_files pf FORCE INDEX (by_page) ON pf.page_id = f.page_id
-            SET pf.search_due_at = IF(f.lease_token IS NULL, f.search_due_at, f.leased_at + {EXPIRY})
-            WHERE f.page_id IN ({marks(page_ids)}) AND f.state = 'waiting'""",
-        page_ids,
-    )
+    copy_to_projects(db, page_ids)
     turns.wait_for(db, page_ids)
     signals.wake(db)
+
+
+def copy_to_projects(db: Connection, page_ids: Sequence[int]) -> None:
+    """Repeat how files stand in the rows of all projects that look at them; whoever changes that calls it, after the change."""
+    db.execute(
+        f"""UPDATE files f FORCE INDEX (PRIMARY) STRAIGHT_JOIN project_files pf FORCE INDEX (by_page) ON pf.page_id = f.page_id
+            SET pf.state = f.state, pf.error = f.error, pf.face_count = f.face_count, pf.searched_at = f.searched_at,
+              pf.search_due_at = IF(f.state <> 'waiting', NULL,
+                IF(f.lease_token IS NULL OR f.leased_at < NOW() - {EXPIRY}, f.search_due_at, f.leased_at + {EXPIRY}))
+            WHERE f.page_id IN ({marks(page_ids)})""",
+        page_ids,
+    )
 
 
 def want_dropped(db: Connection, page_ids: Sequence[int]) -> None:
@@ -212,7 +220,7 @@ def vanished(db: Connection, page_id: int, reason: str) -> None:
         (reason, page_id),
     )
     if gone:
-        db.execute("UPDATE project_files SET search_due_at = NULL WHERE page_id = %s", (page_id,))
+        copy_to_projects(db, [page_id])
 
 
 def count(db: Connection, project_id: int) -> int:

@@ -63,14 +63,13 @@ _EDITS = f"""SELECT x.page_id, MAX(e.state IN ('queued', 'sending')) AS open,
     AND e.action = 'add'
   WHERE x.project_id = %s GROUP BY x.page_id"""
 
-_VERDICT = """CASE WHEN a.suspended THEN 'overwritten' WHEN f.state = 'gone' THEN IF(f.error = 'redirect', 'redirect', 'gone')
+_VERDICT = """CASE WHEN a.suspended THEN 'overwritten' WHEN pf.state = 'gone' THEN IF(pf.error = 'redirect', 'redirect', 'gone')
   WHEN w.reverted THEN 'reverted'
   WHEN w.open THEN 'open' WHEN w.sent THEN 'sent' WHEN pf.stated THEN 'stated' WHEN w.undone THEN 'undone'
   WHEN pf.protected THEN 'protected' ELSE 'send' END"""
 
 # Takes the project twice.
-_PLAN = f"""FROM approvals a JOIN files f ON f.page_id = a.page_id
-  JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id
+_PLAN = f"""FROM approvals a JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id
   LEFT JOIN predictions r ON r.project_id = a.project_id AND r.face_id = a.face_id
   LEFT JOIN ({_EDITS}) w ON w.page_id = a.page_id WHERE a.project_id = %s"""
 

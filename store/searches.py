@@ -1,7 +1,7 @@
 """Detection leases: files claimed in batches, and what becomes of each.
 
-`project_files.search_due_at` repeats the file's due time while it waits, so that a claim reads only what waits, in the order
-of an index, however many files there are.
+`project_files.search_due_at` repeats the file's due time while it waits (files.copy_to_projects), so that a claim reads only
+what waits, in the order of an index, however many files there are.
 """
 
 import secrets
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from database import Connection, marks
-from store import turns
+from store import files, turns
 from store.errors import LeaseLost
 from store.files import Seen
 from store.tasks import EXPIRY
@@ -50,7 +50,7 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
         (*due, limit),
     )
     if not page_ids:
-        _mend_due(db, project_id, due)
+        _mend_due(db, due)
         if not due:
             turns.put_off(db, project_id)
         else:
@@ -83,20 +83,14 @@ def _portion(db: Connection, project_id: int, limit: int) -> int:
     return min(limit, max(LEAST_PORTION, -(-int(left) // (2 * alive))))
 
 
-def _mend_due(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
+def _mend_due(db: Connection, page_ids: Sequence[int]) -> None:
     """Copy the due times of files again, so that a copy that was wrong can never hold up a project."""
     still = db.column(
         "SELECT page_id FROM files FORCE INDEX (PRIMARY) "
         f"WHERE page_id IN ({marks(page_ids)}) ORDER BY page_id {db.for_update}",
         page_ids,
     )
-    db.execute(
-        f"""UPDATE files f FORCE INDEX (PRIMARY) STRAIGHT_JOIN project_files pf FORCE INDEX (PRIMARY) ON pf.page_id = f.page_id
-            SET pf.search_due_at = IF(f.state <> 'waiting', NULL,
-              IF(f.lease_token IS NULL OR f.leased_at < NOW() - {EXPIRY}, f.search_due_at, f.leased_at + {EXPIRY}))
-            WHERE pf.project_id = %s AND pf.page_id IN ({marks(still)})""",
-        (project_id, *still),
-    )
+    files.copy_to_projects(db, still)
 
 
 def any_due(db: Connection) -> bool:
@@ -188,7 +182,7 @@ def searched(
         (width, height, detector, faces, page_id, lease.token),
     )
     _still_ours(ours, page_id)
-    db.execute("UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NULL WHERE page_id = %s", (page_id,))
+    files.copy_to_projects(db, [page_id])
 
 
 def failed(
@@ -210,10 +204,7 @@ def failed(
         (state, error[:64], detail[:255], again_in, page_id, lease.token),
     )
     _still_ours(ours, page_id)
-    db.execute(
-        "UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NOW() + INTERVAL %s SECOND WHERE page_id = %s",
-        (again_in, page_id),
-    )
+    files.copy_to_projects(db, [page_id])
     turns.wait_for(db, [page_id])
 
 

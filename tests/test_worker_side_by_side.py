@@ -28,6 +28,7 @@ from tests.pipeline.support import (
     until,
     value,
 )
+from tests.standing import wrong_copies
 
 SLEEP = 0.05  # seconds for each picture
 Start = Callable[[Settings, str], servers.Process]
@@ -148,6 +149,8 @@ def _all_there(database: Database, project: int) -> None:
              (SELECT COUNT(*) FROM faces x WHERE x.page_id = f.page_id AND x.project_id IS NULL)""",
     )
     assert wrong == []
+    with database.transaction() as db:
+        assert wrong_copies(db) == []
 
 
 def test_a_killed_worker_loses_the_work_in_hand_at_most(

@@ -45,39 +45,31 @@ class State:
         return any(work.running for work in self.hands.work)
 
 
-def _search(db: Connection, project_id: int, counts: Counts) -> Search:
-    """Kept as long as as many files wait and as much was said of files, but for seconds at most: every watcher asks, and it
-    reads every file."""
-    kept: Recent = current_app.extensions.setdefault("searches", Recent(seconds=5))
-    key = project_id, counts.files, counts.waiting, counts.about_files
-    return kept.get(key, lambda: progress.search(db, project_id))
-
-
 def looks() -> Recent:
     """What all who watch a project see alike, for one second."""
     kept: Recent = current_app.extensions.setdefault("looks", Recent(seconds=1))
     return kept
 
 
-def _look(db: Connection, project: Project) -> tuple[Counts, Hands, Breakdown]:
+def _look(db: Connection, project: Project) -> tuple[Counts, Search, Hands, Breakdown]:
     counts = progress.counts(db, [project.id])[project.id]
     breakdown = progress.breakdown(db, project.id, guesses.predicted(db, project))
-    return counts, progress.hands(db, project.id), breakdown
+    return counts, progress.search(db, project.id), progress.hands(db, project.id), breakdown
 
 
 def state_of(db: Connection, project_id: int, *, recent: bool = False) -> State:
     """Six queries beside those for the asker; `recent`: up to a second old, as good for whoever looks on."""
     project, role = access.member(db, project_id)
     if recent:
-        counts, hands, breakdown = looks().get((project_id, project.status), lambda: _look(db, project))
+        counts, search, hands, breakdown = looks().get((project_id, project.status), lambda: _look(db, project))
     else:
-        counts, hands, breakdown = _look(db, project)
+        counts, search, hands, breakdown = _look(db, project)
     step = next_step(project_id, project.status, project.min_confirmed, counts, crawled=project.crawled_at is not None)
     return State(
         project,
         role,
         counts,
-        _search(db, project_id, counts),
+        search,
         hands,
         breakdown,
         step,

@@ -20,6 +20,7 @@ from store.faces import Box
 from tests import servers
 from tests.browser.classify_page import Classify, eventually
 from tests.browser.conftest import Opener, Site
+from tests.standing import change_files
 
 COUNT = 32
 Start = Callable[..., Classify]
@@ -667,7 +668,7 @@ def without_faces(labelling: Labelling, count: int) -> list[int]:
     with labelling.database.transaction() as db:
         for page_id in page_ids:
             db.execute("DELETE FROM faces WHERE page_id = %s", (page_id,))
-            db.execute("UPDATE files SET face_count = 0 WHERE page_id = %s", (page_id,))
+            change_files(db, "UPDATE files SET face_count = 0 WHERE page_id = %s", (page_id,))
     return page_ids
 
 

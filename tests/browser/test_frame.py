@@ -11,6 +11,7 @@ from database import Database
 from sandbox.server import Sandbox
 from store import projects
 from tests.browser.conftest import Opener, Site
+from tests.standing import change_files
 
 ROWS = ("target", "other", "match", "unsure", "no_match")
 REPORT: dict[str, Any] = {
@@ -37,8 +38,7 @@ def test_progress_comes_without_reloading(open_page: Opener, labelling: Labellin
     expect(page.locator("#progress")).to_contain_text("Every file was searched.")
     page.evaluate("window.stayed = true")
     with labelling.database.transaction() as db:
-        db.execute("UPDATE files SET state = 'waiting', search_due_at = NOW() LIMIT 3")
-        db.execute("UPDATE project_files SET search_due_at = NOW() LIMIT 3")
+        change_files(db, "UPDATE files SET state = 'waiting', search_due_at = NOW() LIMIT 3")
     expect(page.locator("#progress progress")).to_be_visible(timeout=15_000)
     assert page.evaluate("window.stayed")
 

@@ -11,6 +11,7 @@ from store.answers import NewAnswer
 from store.projects import NewProject
 from store.review import SHOWS
 from tests.browser.conftest import Opener, Site
+from tests.standing import change_files
 from tests.web.conftest import sign_up
 from tests.web.nasty import NAMES
 from tests.web.publishing_support import make_case
@@ -43,8 +44,9 @@ def named(site: Site, database: Database) -> Labelling:
             db.execute(
                 "UPDATE files SET title = %s, description = %s WHERE page_id = %s", (f"{word[:240]}.jpg", word, page_id)
             )
-        db.execute("UPDATE files SET face_count = 0 WHERE page_id = %s", (case.page(-2),))
-        db.execute(
+        change_files(db, "UPDATE files SET face_count = 0 WHERE page_id = %s", (case.page(-2),))
+        change_files(
+            db,
             "UPDATE files SET state = 'error', error = 'image', error_detail = %s WHERE page_id = %s",
             (LABEL, case.page(-1)),
         )

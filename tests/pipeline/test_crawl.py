@@ -15,6 +15,7 @@ from store import offers, people, projects, tasks
 from store.projects import NewProject
 from tests.pipeline.conftest import Run, changed, claimed
 from tests.pipeline.support import new_project, other, person, pictures_in, rows, value
+from tests.standing import change_files
 from tests.store import support
 
 
@@ -209,7 +210,8 @@ def _pretend_searched(database: Database, sandbox: Sandbox, detector: str) -> No
             page = sandbox.world.state.pages[row["page_id"]]
             if page.versions:
                 sha1 = sandbox.world.pictures.facts(page.versions[-1]).sha1
-                db.execute(
+                change_files(
+                    db,
                     """UPDATE files SET state = 'searched', sha1 = %s, detector = %s, search_due_at = NULL
                        WHERE page_id = %s""",
                     (sha1, detector, row["page_id"]),
@@ -280,7 +282,7 @@ def test_a_project_whose_files_are_all_searched_already_gets_its_questions(
     category(sandbox, somebody.source, pictures_in(sandbox, new.source))
     run("crawl", crawl.run)
     with database.transaction() as db:
-        db.execute("UPDATE files SET state = 'searched', search_due_at = NULL")
+        change_files(db, "UPDATE files SET state = 'searched', search_due_at = NULL")
         title = pictures_in(sandbox, new.source)[0]
         page = int(db.value("SELECT page_id FROM files WHERE title = %s", (title,)))
         (face,) = support.search(db, page, support.LEFT)

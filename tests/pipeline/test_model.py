@@ -15,12 +15,13 @@ from pipeline.known import Memory
 from pipeline.model import LONGEST_REST, Model
 from pipeline.outcome import Done, Waiting
 from pipeline.tools import Tools
-from store import answers, approvals, projects, tasks
+from store import answers, approvals, files, projects, tasks
 from store.answers import NewAnswer
 from store.errors import LeaseLost
 from store.projects import NewProject, ProjectSettings
 from tests.pipeline.conftest import claimed
 from tests.pipeline.support import new_project, new_user, rows, value
+from tests.standing import change_files
 from vision.known import Label, Source
 
 PERSON = NewProject("Q42", "Somebody", "Faces")
@@ -44,6 +45,7 @@ def made_up(database: Database, project: int, people: int, each: int, seed: int 
             [(page, f"{page}.jpg", f"{page:040x}") for page in pages],
         )
         db.many("INSERT INTO project_files (project_id, page_id) VALUES (%s, %s)", [(project, page) for page in pages])
+        files.copy_to_projects(db, pages)
         db.many(
             """INSERT INTO faces (page_id, box_left, box_top, box_width, box_height, encoding, encoder, state)
                VALUES (%s, 0.2, 0.2, 0.3, 0.3, %s, 'made-up', 'encoded')""",
@@ -256,7 +258,7 @@ def test_a_face_named_in_another_project_is_asked_first(database: Database, tool
     faces = made_up(database, elsewhere, people=3, each=4)
     project = new_project(database, PERSON, owner="Bob")
     with database.transaction() as db:
-        db.execute("INSERT INTO project_files (project_id, page_id) SELECT %s, page_id FROM files", (project,))
+        change_files(db, "INSERT INTO project_files (project_id, page_id) SELECT %s, page_id FROM files", (project,))
     last = max(faces)
     page = int(value(database, "SELECT page_id FROM faces WHERE id = %s", last))
     named = NewAnswer(str(uuid4()), str(uuid4()), page, last, "other", other_item=PERSON.item)

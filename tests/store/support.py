@@ -46,7 +46,7 @@ def search(db: Connection, page: int, *boxes: Box, sha1: str = SHA1) -> list[int
     db.execute("UPDATE files SET sha1 = %s WHERE page_id = %s", (sha1, page))
     faces.replace_found(db, page, sha1, [found(box) for box in boxes])
     db.execute("UPDATE files SET state = 'searched', search_due_at = NULL WHERE page_id = %s", (page,))
-    db.execute("UPDATE project_files SET search_due_at = NULL WHERE page_id = %s", (page,))
+    files.copy_to_projects(db, [page])
     return db.column(
         "SELECT id FROM faces WHERE page_id = %s AND project_id IS NULL AND state <> 'gone' ORDER BY box_left", (page,)
     )

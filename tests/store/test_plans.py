@@ -7,6 +7,7 @@ import pytest
 
 from database import Connection, Database
 from store import audit, files, labels, plans, positions, projects
+from tests.standing import change_files
 from tests.store import support
 
 
@@ -49,7 +50,7 @@ LEDGER = """INSERT INTO edits (batch_id, project_id, user_id, page_id, title, it
 def test_verdicts(db: Connection, change: str, verdict: str):
     project, user = approved(db)
     if " " in change:
-        db.execute(change)
+        change_files(db, change)
     elif change:
         db.execute(LEDGER, (project, change))
     (found,) = [one for one in plans.plan(db, project, verdict, 50).files if one.page_id == 1]

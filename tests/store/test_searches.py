@@ -8,8 +8,9 @@ import pytest
 
 from config import Settings
 from database import Connection, Database
-from store import files, projects, searches, workers
+from store import files, progress, projects, searches, workers
 from store.errors import LeaseLost
+from tests.standing import wrong_copies
 from tests.store import support
 
 
@@ -180,6 +181,30 @@ def test_a_due_time_that_is_wrong_cannot_hold_up_a_project(db: Connection):
     db.execute("UPDATE project_files SET search_due_at = NOW() - INTERVAL 1 DAY")
     assert searches.claim(db, "one", 50) is None
     assert searches.over(db, project)
+
+
+def test_projects_repeat_how_their_files_stand(db: Connection):
+    project = support.project(db, "Ada", pages=range(1, 5))
+    lease = support.claim(db)
+    searches.searched(db, lease, 1, width=1, height=1, detector="d", faces=3)
+    searches.failed(db, lease, 2, error="image", detail="", again_in=None)
+    searches.failed(db, lease, 3, error="server", detail="", again_in=120)
+    searches.failed(db, lease, 4, error="deleted", detail="", again_in=None, gone=True)
+    support.project(db, "Bob", pages=range(1, 5))
+    rows = db.rows("SELECT state, error, face_count FROM project_files ORDER BY page_id, project_id")
+    stands = [("searched", None, 3), ("error", "image", None), ("waiting", "server", None), ("gone", "deleted", None)]
+    assert [tuple(row.values()) for row in rows] == [one for one in stands for _ in range(2)]
+    assert wrong_copies(db) == []
+    files.search_again(db, [1, 2])
+    files.vanished(db, 3, "redirect")
+    assert wrong_copies(db) == []
+    found = progress.search(db, project)
+    assert (found.files, found.waiting, found.searched, found.faces) == (4, 2, 0, 0)
+    assert {(trouble.error, trouble.passing) for trouble in found.troubles} == {
+        ("image", True),
+        ("redirect", False),
+        ("deleted", False),
+    }
 
 
 def turn(db: Connection, project: int) -> float | None:

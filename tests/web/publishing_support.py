@@ -13,6 +13,7 @@ from store import answers, faces, files, labels, predictions, projects
 from store.answers import NewAnswer
 from store.faces import Box, FoundFace
 from store.predictions import Prediction, Suggestion
+from tests.standing import change_files
 from tests.web.browser import Browser
 
 
@@ -91,6 +92,10 @@ class Case:
         with self.database.transaction() as db:
             return db.execute(sql, args)
 
+    def change_files(self, sql: str, *args: Any) -> None:
+        with self.database.transaction() as db:
+            change_files(db, sql, args)
+
     def approved(self) -> dict[int, str]:
         """Page id -> kind of the approvals."""
         with self.database.transaction() as db:
@@ -119,13 +124,13 @@ def make_case(
         for number, (page_id, _) in enumerate(pages):
             sha1 = hashlib.sha1(str(page_id).encode()).hexdigest()
             faces.replace_found(db, page_id, sha1, [found_face(number, box) for box in BOXES[:each]])
-            db.execute(
+            change_files(
+                db,
                 """UPDATE files SET state = 'searched', sha1 = %s, searched_at = NOW() - INTERVAL 1 HOUR, thumb_url = %s,
                      searched_width = 960, searched_height = 640, face_count = %s WHERE page_id = %s""",
                 (sha1, thumb, each, page_id),
             )
             case.faces[page_id] = [face.id for face in faces.of_file(db, project_id, page_id)]
-        db.execute("UPDATE project_files SET search_due_at = NULL")
         db.execute("DELETE FROM tasks")
         projects.crawled(db, project_id, cut=False, newest=None)
     return case

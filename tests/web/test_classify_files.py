@@ -13,6 +13,7 @@ from store import asking, faces
 from store.asking import Faceless
 from store.faces import Box
 from store.users import User
+from tests.standing import change_files
 from tests.web.browser import Browser
 
 COUNT = 30
@@ -24,7 +25,7 @@ def labelling(web_settings: Settings, database: Database, app: Flask) -> Labelli
     made = fill(web_settings, database, nowhere(COUNT), COUNT)
     with database.transaction() as db:
         db.execute("DELETE FROM faces WHERE page_id < %s", (5000 + COUNT,))
-        db.execute("UPDATE files SET face_count = 0 WHERE page_id < %s", (5000 + COUNT,))
+        change_files(db, "UPDATE files SET face_count = 0 WHERE page_id < %s", (5000 + COUNT,))
     return made
 
 
@@ -64,7 +65,7 @@ def test_each_kind_has_its_list(alice: Browser, labelling: Labelling):
     answer(alice, labelling, 5001, "shown")
     answer(alice, labelling, 5002, "not_shown")
     with labelling.database.transaction() as db:
-        db.execute("UPDATE files SET state = 'error', error = 'truncated' WHERE page_id IN (5003, 5004)")
+        change_files(db, "UPDATE files SET state = 'error', error = 'truncated' WHERE page_id IN (5003, 5004)")
     assert counts(labelling) == Faceless(open=25, unread=2, shown=1, not_shown=1)
     assert pages(alice.get(grid(labelling, "?kind=shown")).text) == [5001]
     assert pages(alice.get(grid(labelling, "?kind=not_shown")).text) == [5002]
@@ -103,7 +104,7 @@ def test_a_file_all_of_whose_faces_are_none_is_one_without_a_face(alice: Browser
 
 def test_an_unreadable_file_is_searched_again_on_request(alice: Browser, labelling: Labelling):
     with labelling.database.transaction() as db:
-        db.execute("UPDATE files SET state = 'error', error = 'network' WHERE page_id = 5003")
+        change_files(db, "UPDATE files SET state = 'error', error = 'network' WHERE page_id = 5003")
     assert answer(alice, labelling, 5003, "again") == 303
     assert answer(alice, labelling, 77, "again") == 303  # of no project of hers: nothing happens
     with labelling.database.transaction() as db:

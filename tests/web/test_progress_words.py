@@ -6,6 +6,7 @@ import pytest
 
 from database import Database
 from store import files
+from tests.standing import change_files
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
 
@@ -16,10 +17,10 @@ def going_on(database: Database, cast: Cast) -> str:
     rows = [(page_id, f"{page_id}.jpg") for page_id in range(1, 181)]
     with database.transaction() as db:
         files.add_to_project(db, cast.project_id, rows, "source", 10_000)
-        db.execute("UPDATE files SET state = 'searched', face_count = 1, searched_at = NOW() WHERE page_id <= 60")
-        db.execute("UPDATE project_files SET search_due_at = NULL WHERE page_id <= 60")
-        db.execute(
-            "UPDATE files SET lease_worker = 'w1', lease_token = REPEAT('t', 16), leased_at = NOW() WHERE page_id > 170"
+        change_files(db, "UPDATE files SET state = 'searched', face_count = 1, searched_at = NOW() WHERE page_id <= 60")
+        change_files(
+            db,
+            "UPDATE files SET lease_worker = 'w1', lease_token = REPEAT('t', 16), leased_at = NOW() WHERE page_id > 170",
         )
         db.execute(
             "UPDATE tasks SET lease_worker = 'w2', lease_token = REPEAT('t', 16), leased_at = NOW() WHERE kind = 'crawl'"
@@ -31,8 +32,7 @@ def test_time_left_follows_from_the_pace(going_on: str, database: Database, alic
     """60 files within the two minutes that are looked at: 120 take four."""
     assert "About 4 minutes left" in alice.get(going_on).text
     with database.transaction() as db:
-        db.execute("UPDATE files SET searched_at = NOW() - INTERVAL 1 DAY")
-        db.execute("UPDATE project_files SET search_due_at = NULL WHERE page_id = 61")  # else it is known for 5 seconds
+        change_files(db, "UPDATE files SET searched_at = NOW() - INTERVAL 1 DAY")
     assert "The time left shows once a few pictures have been searched." in alice.get(going_on).text
 
 

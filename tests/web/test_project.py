@@ -10,6 +10,7 @@ from database import Connection, Database
 from store import answers, files, predictions, progress, projects
 from store.answers import NewAnswer
 from store.predictions import Prediction
+from tests.standing import change_files
 from tests.web.browser import JSON, Browser
 from tests.web.conftest import Cast
 from web.recent import Recent
@@ -19,8 +20,7 @@ def add_files(db: Connection, project_id: int, number: int) -> list[tuple[int, i
     """Searched files with one face each; returns (page id, face id)."""
     rows = [(page_id, f"{page_id}.jpg") for page_id in range(1, number + 1)]
     files.add_to_project(db, project_id, rows, "source", 10_000)
-    db.execute("UPDATE files SET state = 'searched', face_count = 1, sha1 = REPEAT('a', 40), searched_at = NOW()")
-    db.execute("UPDATE project_files SET search_due_at = NULL")
+    change_files(db, "UPDATE files SET state = 'searched', face_count = 1, sha1 = REPEAT('a', 40), searched_at = NOW()")
     db.many(
         """INSERT INTO faces (page_id, box_left, box_top, box_width, box_height, state)
            VALUES (%s, 0.1, 0.1, 0.5, 0.5, 'encoded')""",
@@ -60,8 +60,8 @@ def test_counts(database: Database, cast: Cast):
 def test_search_tells_what_went_wrong_and_tries_again(database: Database, alice: Browser, cast: Cast):
     with database.transaction() as db:
         add_files(db, cast.project_id, 4)
-        db.execute("UPDATE files SET face_count = 0 WHERE page_id = 1")
-        db.execute("UPDATE files SET state = 'error', error = 'image' WHERE page_id IN (2, 3)")
+        change_files(db, "UPDATE files SET face_count = 0 WHERE page_id = 1")
+        change_files(db, "UPDATE files SET state = 'error', error = 'image' WHERE page_id IN (2, 3)")
         found = progress.search(db, cast.project_id)
     assert (found.files, found.searched, found.no_face, found.faces) == (4, 2, 1, 1)
     assert found.troubles == (progress.Trouble("image", False, 2),)

@@ -80,8 +80,8 @@ def test_every_verdict_has_its_words(case: Case, alice: Browser, batch: int):
 
 def test_what_cannot_be_written_is_left_alone_and_said(case: Case, alice: Browser):
     case.execute("UPDATE project_files SET protected = 1 WHERE page_id = %s", case.page(0))
-    case.execute("UPDATE files SET state = 'gone', error = 'redirect' WHERE page_id = %s", case.page(1))
-    case.execute("UPDATE files SET state = 'gone', error = 'deleted' WHERE page_id = %s", case.page(2))
+    case.change_files("UPDATE files SET state = 'gone', error = 'redirect' WHERE page_id = %s", case.page(1))
+    case.change_files("UPDATE files SET state = 'gone', error = 'deleted' WHERE page_id = %s", case.page(2))
     assert verdicts(case) == {"protected": 1, "redirect": 1, "gone": 1, "send": 1}
     for place, name, words in (
         (0, "protected", "pages are protected"),

@@ -45,7 +45,7 @@ def made_up(database: Database, project: int, people: int, each: int, seed: int 
             [(page, f"{page}.jpg", f"{page:040x}") for page in pages],
         )
         db.many("INSERT INTO project_files (project_id, page_id) VALUES (%s, %s)", [(project, page) for page in pages])
-        files.copy_to_projects(db, pages)
+        files.copy_to_projects(db, list(pages))
         db.many(
             """INSERT INTO faces (page_id, box_left, box_top, box_width, box_height, encoding, encoder, state)
                VALUES (%s, 0.2, 0.2, 0.3, 0.3, %s, 'made-up', 'encoded')""",

@@ -46,7 +46,7 @@ CREATE TABLE files (
   description TEXT NULL,                    -- plain text
   taken_on VARCHAR(64) NULL,                -- date of the picture, as the wiki words it
   depicts VARCHAR(1000) NULL,               -- items that Commons states in it, by comma, when last read
-  captions TEXT NULL,                       -- its captions then, JSON: language to plain text, at most 10 of 255 characters; NULL: none
+  captions TEXT NULL,                       -- its captions then: JSON, language to text, at most 10 of 255 characters; NULL: none
   -- waiting -> searched | error | gone; searched -> waiting when sha1, detector or encoder change, or a dropped encoding is
   -- wanted again; error -> waiting at search_due_at for errors that pass; gone: deleted, or no picture any more
   state ENUM('waiting', 'searched', 'error', 'gone') NOT NULL DEFAULT 'waiting',

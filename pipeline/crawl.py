@@ -164,7 +164,6 @@ def _note(
 
     def work(db: Connection) -> None:
         _go_on(db, task, cursor)
-        files.lock(db, page_ids)
         statements.note(db, project.id, read)
         review.note(db, page_ids, seen, search_settings(tools.settings))
 

@@ -1,12 +1,12 @@
 """What Commons states already: read in batches, noted for a project, with what follows for its labels."""
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from database import Connection
 from pipeline.tools import Tools
-from store import files, labels, people, reverts, tasks
+from store import captions, files, labels, people, reverts, tasks
 from store.reverts import Reading
 from wiki import depicts, wikidata
 from wiki.client import Client
@@ -22,13 +22,14 @@ MODEL_DELAY = 2.0  # seconds in which further news join the same run of the mode
 class Read:
     """Files that exist, by whether they state the person: (page id, statement GUID), and page ids; and all that they state.
 
-    `protected`: those that most accounts may not edit.
+    `protected`: those that most accounts may not edit. `captions`: by page id and language.
     """
 
     stated: tuple[tuple[int, str | None], ...]
     unstated: tuple[int, ...]
     readings: tuple[Reading, ...] = ()
     protected: tuple[int, ...] = ()
+    captions: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
 
 def read(client: Client, items: Collection[str], page_ids: Sequence[int]) -> Read:
@@ -44,7 +45,8 @@ def read(client: Client, items: Collection[str], page_ids: Sequence[int]) -> Rea
         else:
             unstated.append(page_id)
     protected = tuple(page_id for page_id, entity in entities.items() if entity.exists and entity.locked)
-    return Read(tuple(stated), tuple(unstated), tuple(readings(entities.values())), protected)
+    texts = {page_id: entity.captions for page_id, entity in entities.items() if entity.exists}
+    return Read(tuple(stated), tuple(unstated), tuple(readings(entities.values())), protected, texts)
 
 
 def readings(entities: Iterable[Entity]) -> list[Reading]:
@@ -60,9 +62,11 @@ def note(db: Connection, project_id: int, read: Read) -> None:
     """Store it for the project's files; a label that follows from it changes with it, and reverts of ours are noticed."""
     page_ids = [page_id for page_id, _ in read.stated]
     every = [*page_ids, *read.unstated]
+    files.lock(db, every)
     people.keep_stated(
         db, {reading.page_id: [item for item in reading.items.values() if item] for reading in read.readings}
     )
+    captions.keep(db, read.captions)
     before = files.stated(db, project_id, every)
     files.mark_stated(db, project_id, read.stated)
     files.mark_unstated(db, project_id, read.unstated)

@@ -77,6 +77,14 @@ def change_statement(world: World, given: Given) -> Json:
     return _save(world, page, given, put(page.last.entity or Entity(), one), "/* wbsetclaim-update:2||1 */")
 
 
+def set_captions(world: World, given: Given) -> Json:
+    """{title|id, captions: {"nb": "Et portrett"}, user?}: these and no others from now on."""
+    page, captions = _page(world, given), {str(name): str(text) for name, text in given["captions"].items()}
+    before = page.last.entity or Entity()
+    entity = Entity(captions, before.descriptions, before.statements)
+    return _save(world, page, given, entity, f"/* wbeditentity-update-languages:0||{', '.join(captions)} */")
+
+
 def edit_text(world: World, given: Given) -> Json:
     """{title|id, text, user?}: only the wikitext changes, the MediaInfo stays."""
     page = _page(world, given)
@@ -270,6 +278,7 @@ KINDS: dict[str, Callable[[World, Given], Json]] = {
     "add_statement": add_statement,
     "remove_statement": remove_statement,
     "change_statement": change_statement,
+    "set_captions": set_captions,
     "edit_text": edit_text,
     "overwrite": overwrite,
     "move": move,

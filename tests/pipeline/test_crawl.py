@@ -11,7 +11,7 @@ from pipeline.sources import is_picture
 from pipeline.tools import Tools
 from sandbox.server import Sandbox
 from sandbox.statements import depicted
-from store import offers, people, projects, tasks
+from store import captions, offers, people, projects, tasks
 from store.projects import NewProject
 from tests.pipeline.conftest import Run, changed, claimed
 from tests.pipeline.support import new_project, other, person, pictures_in, rows, value
@@ -271,6 +271,27 @@ def test_what_else_is_stated_is_kept_with_its_names(sandbox: Sandbox, database: 
     with database.transaction() as db:
         every = db.column("SELECT page_id FROM project_files WHERE project_id = %s", (project,))
         assert people.nameless(db, project, every) == []
+
+
+def test_captions_are_kept_with_what_is_stated(sandbox: Sandbox, database: Database, run: Run):
+    """Also of files in which nothing is stated. Once they are read again, they are what they have become."""
+    new = person(sandbox)
+    project = new_project(database, new)
+    run("crawl", crawl.run)
+    found = rows(database, "SELECT page_id, depicts, captions FROM files WHERE captions IS NOT NULL ORDER BY page_id")
+    assert f"Et fotografi av {new.label}" in {captions.read(row["captions"]).get("nb") for row in found}
+    assert {bool(row["depicts"]) for row in found} == {True, False}
+    assert value(database, "SELECT COUNT(*) FROM files WHERE captions IS NULL") > 0
+    changed, emptied = (row["page_id"] for row in found[:2])
+    other(sandbox, "set_captions", id=changed, captions={"en": "x" * 300, "es": "<b>\x00"})
+    other(sandbox, "set_captions", id=emptied, captions={})
+    with database.transaction() as db:
+        db.execute("UPDATE project_files SET stated_at = NOW() - INTERVAL 8 DAY")
+    again(database, project)
+    run("crawl", crawl.run)
+    now = {row["page_id"]: row["captions"] for row in rows(database, "SELECT page_id, captions FROM files")}
+    assert captions.read(now[changed]) == {"en": "x" * 255, "es": "<b>"}
+    assert now[emptied] is None
 
 
 def test_a_project_whose_files_are_all_searched_already_gets_its_questions(

@@ -13,6 +13,7 @@ from store.people import Named
 from store.projects import Project
 from web import urls
 from web.ages import age
+from web.captions import Told, told
 from web.text import gettext, lazy_gettext, ngettext
 
 MARGIN = 1.6  # a crop's side over the box's
@@ -48,7 +49,7 @@ class PersonJson(TypedDict):
     hint: str
 
 
-class QuestionJson(TypedDict):
+class QuestionJson(Told):
     """One question; `face` None: about the file as a whole. `why` is a sentence, `reason` its key."""
 
     page: int
@@ -61,7 +62,6 @@ class QuestionJson(TypedDict):
     photo: str | None
     width: int
     height: int
-    description: str
     taken: str
     age: str
     stated: str
@@ -92,7 +92,7 @@ def question(project: Project, asked: Asked) -> QuestionJson:
         "photo": file.thumb_url,
         "width": width,
         "height": height,
-        "description": file.description or "",
+        **told(file),
         "taken": file.taken_on or "",
         "age": age_text(project, file),
         "stated": gettext("Commons states %(label)s here.", label=project.label) if asked.stated else "",

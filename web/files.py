@@ -12,7 +12,7 @@ from store.answers import NewAnswer
 from store.asking import FILES_KINDS, Asked, FilesKind
 from store.errors import NotFound, Stale
 from store.predictions import Question
-from web import asked, drawn, said, urls, words
+from web import asked, captions, drawn, said, urls, words
 from web.access import member, user
 from web.errors import BadInput
 from web.services import services, transaction
@@ -48,6 +48,7 @@ def page(project_id: int) -> str:
         boot=_boot(project_id),
         reason=words.reason,
         rendering=urls.rendering,
+        told=captions.told,
         draw=urls.pattern("files.draw", "page_id", project_id=project_id, next=request.full_path),
         new_step=lambda: str(uuid4()),
     )

@@ -25,11 +25,15 @@ def chosen_language() -> str:
         if choice in LANGUAGES:
             return choice
     for wanted, _ in request.accept_languages:
-        base = wanted.lower().split("-")[0]
-        base = _NEAR.get(base, base)
-        if base in LANGUAGES:
-            return base
+        if base(wanted) in LANGUAGES:
+            return base(wanted)
     return "en"
+
+
+def base(language: str) -> str:
+    """The language that one is a variant of, or is read as: `en` for `en-GB`, `nb` for `no` and `nn`."""
+    name = language.lower().split("-")[0]
+    return _NEAR.get(name, name)
 
 
 def direction() -> str:

@@ -54,7 +54,7 @@ export class View {
     const { question } = this;
     byId("question").textContent = t(this.group ? "group" : "single");
     byId("why").textContent = [this.askedText(), question.why].filter(Boolean).join(" ");
-    byId("description").textContent = byId("description").title = question.description;
+    this.told();
     byId("taken").textContent = question.taken;
     byId("age").textContent = question.age;
     byId("stated").textContent = question.stated;
@@ -67,6 +67,18 @@ export class View {
     byId("no-text").textContent = t(this.group ? "none" : "no");
     byId("twice").hidden = !this.group;
     this.yes();
+  }
+
+  /** The caption, and the description after it, which then has a direction of its own. */
+  told() {
+    const { caption, caption_lang: language, description } = this.question;
+    const [first, second] = byId("description").children;
+    first.textContent = caption;
+    second.textContent = description;
+    if (language) first.lang = language;
+    else first.removeAttribute("lang"); // an empty one would say "unknown"
+    second.dir = caption ? "auto" : "";
+    byId("description").title = [caption, description].filter(Boolean).join("\n");
   }
 
   outline() {

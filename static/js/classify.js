@@ -171,7 +171,7 @@ function present() {
   const question = current;
   const pictures = supply.preload(question);
   view.show(question, pictures.picture);
-  byId("spoken").textContent = [byId("question").textContent, view.askedText(), question.why, question.description, question.age].join(" ");
+  byId("spoken").textContent = [byId("question").textContent, view.askedText(), question.why, question.caption, question.description, question.age].join(" ");
   if (pictures.picture) return;
   pictures.photo.then(
     (picture) => current === question && view.picture(picture),

@@ -15,7 +15,7 @@ from playwright.sync_api import Dialog, Page, Route
 from bench.labelling_project import Labelling, confirm, fill, photographs, sign_up
 from database import Database
 from sandbox.server import Sandbox
-from store import asking, faces, files, people, projects
+from store import asking, captions, faces, files, people, projects
 from store.faces import Box
 from tests import servers
 from tests.browser.classify_page import Classify, eventually
@@ -181,6 +181,7 @@ def test_everything_is_on_one_screen(start: Start, labelling: Labelling, languag
     with labelling.database.transaction() as db:
         people.keep_stated(db, {page: list(crowd) for page in labelling.faces})
         people.keep_labels(db, crowd, complete=True)
+        captions.keep(db, {page: {"de": "Ein Bild mit vielen Worten. " * 9} for page in labelling.faces})
         db.execute("UPDATE questions SET reason = 'named'")
     classify = start(locale=language)
     for name, (width, height) in SIZES.items():
@@ -244,6 +245,33 @@ WHERE = """() => {
   const [left, top] = [box.left + (box.width - width) / 2, box.top + (box.height - height) / 2];
   return [[left, top, width, height], [line.left, line.top, line.width, line.height]];
 }"""
+
+
+def told(page: Page) -> list[tuple[str, str, str]]:
+    """Caption and description: text, its `lang`, and which way it runs."""
+    found = page.locator("#description > *").evaluate_all(
+        "all => all.map(e => [e.textContent, e.getAttribute('lang') ?? '', getComputedStyle(e).direction])"
+    )
+    return [tuple(one) for one in found]
+
+
+def test_a_caption_comes_before_the_description_and_says_its_language(start: Start, labelling: Labelling):
+    """In a language of the other direction, in the reader's own, and none; as the page came and as the script goes on."""
+    words = "Roger Federer at tournament number {}, on the court after the match"
+    first, second, *_ = labelling.faces
+    with labelling.database.transaction() as db:
+        captions.keep(db, {first: {"ar": "صورة <b>"}, second: {"en": "On the court", "ar": "صورة"}})
+    classify = start()
+    for expected in (
+        [("صورة <b>", "ar", "rtl"), (words.format(1), "", "ltr")],
+        [("On the court", "", "ltr"), (words.format(2), "", "ltr")],
+        [("", "", "ltr"), (words.format(3), "", "ltr")],
+    ):
+        classify.face()
+        assert told(classify.page) == expected
+        spoken = classify.page.locator("#spoken").inner_text()
+        assert all(text in spoken for text, _, _ in expected)
+        classify.press("s")
 
 
 def test_outlines_are_where_the_faces_are(start: Start, labelling: Labelling):

@@ -6,7 +6,7 @@ from playwright.sync_api import Dialog, Page
 from app import create_app
 from bench.labelling_project import Labelling
 from database import Database
-from store import answers, plans, projects
+from store import answers, captions, plans, projects
 from store.answers import NewAnswer
 from store.projects import NewProject
 from store.review import SHOWS
@@ -44,6 +44,7 @@ def named(site: Site, database: Database) -> Labelling:
             db.execute(
                 "UPDATE files SET title = %s, description = %s WHERE page_id = %s", (f"{word[:240]}.jpg", word, page_id)
             )
+            captions.keep(db, {page_id: {"de": f"Ja {LABEL}"}})
         change_files(db, "UPDATE files SET face_count = 0 WHERE page_id = %s", (case.page(-2),))
         change_files(
             db,
@@ -86,6 +87,7 @@ def test_every_page_shows_names_as_text(open_page: Opener, site: Site, named: La
     } <= set(shown), shown
     everything = " ".join(seen.values())
     assert [word for word in WORDS if plain(word)[:100] not in everything] == []
+    assert [endpoint for endpoint in ("classify.page", "files.draw") if f"Ja {LABEL}" not in seen[endpoint]] == []
     assert dialogs == []
     assert "49" not in seen["project.page"].replace(LABEL, ""), "a template worked out what a name says"
 

@@ -94,11 +94,12 @@ _COUNTS = (
 
 
 def search(db: Connection, project_id: int) -> Search:
-    """How far the search for faces is. Reads every file of the project: about 3 ms for 9,000."""
+    """How far the search for faces is. Reads every file of the project: about 5 ms for 9,000."""
     rows = db.rows(
-        """SELECT state, error, COUNT(*) AS files, SUM(search_due_at IS NOT NULL) AS waiting,
-             SUM(COALESCE(face_count, 0)) AS faces, SUM(face_count = 0 AND file_answer IS NULL) AS no_face,
-             SUM(searched_at > NOW() - INTERVAL %s SECOND) AS recent
+        # Counted, and added up as doubles: the server adds integers as decimals, which takes as long as all the rest.
+        """SELECT state, error, COUNT(*) AS files, COUNT(search_due_at) AS waiting, SUM(face_count + 0e0) AS faces,
+             COUNT(IF(face_count = 0 AND file_answer IS NULL, 1, NULL)) AS no_face,
+             COUNT(IF(searched_at > NOW() - INTERVAL %s SECOND, 1, NULL)) AS recent
            FROM project_files WHERE project_id = %s GROUP BY state, error""",
         (RATE_SECONDS, project_id),
     )

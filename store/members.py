@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from database import Connection
-from store.errors import Gone, NotFound
-from store.projects import Role
+from store.projects import Role, admitted
 from store.users import User
 
 
@@ -20,11 +19,8 @@ class Asker:
 
     def membership(self) -> tuple[Role, str | None]:
         """The role and whether the project is barred. Raises NotFound for strangers, Gone for a deleted project."""
-        if self.role is None:
-            raise NotFound(f"project {self.project_id}")
-        if self.status == "deleted":
-            raise Gone(f"project {self.project_id}")
-        return self.role, self.barred
+        row = admitted(self.project_id, {"role": self.role, "status": self.status})
+        return row["role"], self.barred
 
 
 def asker(db: Connection, project_id: int, user_id: int) -> Asker | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from database import Connection
+from database import Connection, Row
 from store import tasks
 from store.errors import Gone, NotFound
 
@@ -126,30 +126,33 @@ def get(db: Connection, project_id: int) -> Project | None:
 
 def for_member(db: Connection, project_id: int, user_id: int) -> tuple[Project, Role]:
     """The project and the user's role in it. Raises NotFound for strangers, Gone for a deleted project."""
-    row = db.row(
+    found = db.row(
         f"""SELECT {_COLUMNS}, m.role FROM projects p JOIN project_members m ON m.project_id = p.id AND m.user_id = %s
             WHERE p.id = %s""",
         (user_id, project_id),
     )
-    if row is None:
-        raise NotFound(f"project {project_id}")
-    if row["status"] == "deleted":
-        raise Gone(f"project {project_id}")
+    row = admitted(project_id, found)
     role: Role = row.pop("role")
     return _project(row), role
 
 
+def admitted(project_id: int, row: Row | None) -> Row:
+    """The row itself, if its role and status let somebody in. Raises NotFound for strangers, Gone for a deleted project."""
+    if row is None or row["role"] is None:
+        raise NotFound(f"project {project_id}")
+    if row["status"] == "deleted":
+        raise Gone(f"project {project_id}")
+    return row
+
+
 def membership(db: Connection, project_id: int, user_id: int) -> tuple[Role, str | None]:
     """The user's role and whether the project is barred, where nothing else of it is wanted. Raises as `for_member`."""
-    row = db.row(
+    found = db.row(
         """SELECT p.status, p.barred, m.role FROM projects p JOIN project_members m ON m.project_id = p.id AND m.user_id = %s
            WHERE p.id = %s""",
         (user_id, project_id),
     )
-    if row is None:
-        raise NotFound(f"project {project_id}")
-    if row["status"] == "deleted":
-        raise Gone(f"project {project_id}")
+    row = admitted(project_id, found)
     return row["role"], row["barred"]
 
 

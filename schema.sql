@@ -136,8 +136,8 @@ CREATE TABLE project_files (
   stated_at DATETIME NULL,                  -- when last read
   protected TINYINT(1) NOT NULL DEFAULT 0,  -- most accounts may not edit the page, when last read; 0 again once a human wants to try
   in_source TINYINT(1) NOT NULL DEFAULT 1,  -- 0: no longer in the category (kept: somebody answered)
-  search_due_at DATETIME NULL,              -- copy of the file's due time while it waits (moved on by a claim), NULL otherwise
-  -- copies of the file's own, so that counting a project's files reads no other table (files.copy_to_projects)
+  -- how the file stands, repeated so that claims and counts read no other table (files.copy_to_projects)
+  search_due_at DATETIME NULL,              -- when a claim may take it: its due time, or the end of its lease; NULL: it does not wait
   state ENUM('waiting', 'searched', 'error', 'gone') NOT NULL DEFAULT 'waiting',
   error VARCHAR(64) NULL,
   face_count SMALLINT UNSIGNED NULL,

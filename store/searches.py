@@ -62,11 +62,7 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
         f"WHERE page_id IN ({marks(page_ids)})",
         (token, worker, *page_ids),
     )
-    db.execute(
-        f"UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NOW() + {EXPIRY} WHERE page_id IN ({marks(page_ids)}) "
-        "AND search_due_at IS NOT NULL",
-        page_ids,
-    )
+    files.copy_to_projects(db, page_ids)
     turns.served(db, project_id)
     return SearchLease(token, project_id, tuple(page_ids))
 
@@ -133,11 +129,7 @@ def give_back(db: Connection, lease: SearchLease) -> None:
             f"WHERE page_id IN ({marks(ours)})",
             ours,
         )
-        db.execute(
-            f"UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NOW() "
-            f"WHERE page_id IN ({marks(ours)}) AND search_due_at IS NOT NULL",
-            ours,
-        )
+        files.copy_to_projects(db, ours)
         turns.wait_for(db, ours)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from database import Connection, marks
-from store import turns
+from store import files, turns
 
 DEAD_AFTER = "INTERVAL 60 SECOND"
 _FREE = "lease_token = NULL, lease_worker = NULL, leased_at = NULL"
@@ -76,11 +76,7 @@ def _free_files(db: Connection, worker: str) -> None:
     )
     if ours:
         db.execute(f"UPDATE files FORCE INDEX (PRIMARY) SET {_FREE} WHERE page_id IN ({marks(ours)})", ours)
-        db.execute(
-            f"""UPDATE project_files FORCE INDEX (by_page) SET search_due_at = NOW()
-                WHERE page_id IN ({marks(ours)}) AND search_due_at IS NOT NULL""",
-            ours,
-        )
+        files.copy_to_projects(db, ours)
         turns.wait_for(db, ours)
 
 

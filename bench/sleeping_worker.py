@@ -9,6 +9,7 @@ import argparse
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ import numpy as np
 
 import worker
 from config import Settings
+from vision.errors import ImageError
 from vision.faces import Box, Face, SearchResult
 from vision.settings import SearchSettings
 
@@ -33,7 +35,10 @@ class Sleeper:
     seconds: float
     settings: SearchSettings
 
-    def search(self, data: bytes) -> SearchResult:
+    def search_all(self, pictures: Iterable[bytes]) -> list[SearchResult | ImageError]:
+        return [self._search(data) for data in pictures]
+
+    def _search(self, data: bytes) -> SearchResult:
         time.sleep(self.seconds)
         face = self.encode(data, Box(0.25, 0.25, 0.5, 0.5))
         return SearchResult(480, 480, (face,), self.settings.detector_version, self.settings.encoder_version)

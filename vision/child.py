@@ -1,4 +1,4 @@
-"""What runs in a child of the pool: one picture after the other, from its private pipe, until the pipe ends."""
+"""What runs in a child of the pool: a few pictures at a time, from its private pipe, until the pipe ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import resource
 import signal
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing import connection, parent_process
 from pathlib import Path
@@ -27,31 +27,46 @@ READY, TAKEN = "ready", "taken"
 class Work(Protocol):
     """What a child does; `vision.search.Searcher`, or a stand-in in tests."""
 
-    def search(self, data: bytes) -> SearchResult: ...
+    def search_all(self, pictures: Iterable[bytes]) -> list[SearchResult | ImageError]:
+        """What became of each picture, in their order; takes one when it begins with it."""
 
-    def encode(self, data: bytes, box: Box) -> Face: ...
+    def encode(self, data: bytes, box: Box) -> Face:
+        """Raises ImageError."""
 
 
 Open = Callable[[SearchSettings], Work]
-Reply = tuple[SearchResult | Face | SearchError, bool]
+Found = list[SearchResult | ImageError] | Face
+Reply = tuple[Found | SearchError, bool]
 
 
 def main(pipe: connection.Connection, open_work: Open, settings: SearchSettings, memory: int, timeout_s: float) -> None:
-    """Say READY once loaded; to each (box or None, bytes) say TAKEN, then (result or error, whether to be replaced)."""
+    """Say READY once loaded, and reply to each (box or None, how many pictures) and the pictures that follow.
+
+    TAKEN is said whenever one of them is begun with. The reply is what was found, or why nothing was, and whether this
+    child is to be replaced.
+    """
     _settle(memory, settings.nice)
     work = open_work(settings)
     LIBC.malloc_trim(0)  # reading the networks leaves half of what it took unused
     pipe.send(READY)
     while True:
         try:
-            box, data = pipe.recv(), pipe.recv_bytes()
+            box, count = pipe.recv()
+            pictures = [pipe.recv_bytes() for _ in range(count)]
         except (EOFError, OSError):
             return
+        pipe.send(_reply(work, box, _taken(pipe, pictures, timeout_s)))
+        signal.alarm(0)
+
+
+def _taken(pipe: connection.Connection, pictures: list[bytes], timeout_s: float) -> Iterator[bytes]:
+    """One picture after the other, each with the whole time."""
+    pictures.reverse()
+    while pictures:
         # The parent ends a child that is late. Should the parent be gone, the kernel does, later, whatever hangs.
         signal.alarm(math.ceil(2 * timeout_s) + 1)
         pipe.send(TAKEN)
-        pipe.send(_reply(work, box, data))
-        signal.alarm(0)
+        yield pictures.pop()
 
 
 def _settle(memory: int, nice: int) -> None:
@@ -79,9 +94,9 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _reply(work: Work, box: Box | None, data: bytes) -> Reply:
+def _reply(work: Work, box: Box | None, pictures: Iterator[bytes]) -> Reply:
     try:
-        return (work.search(data) if box is None else work.encode(data, box)), False
+        return (work.search_all(pictures) if box is None else work.encode(next(pictures), box)), False
     except SearchError as error:
         return error, False
     except MemoryError:

@@ -29,7 +29,8 @@ class OnnxNetwork:
         self._session = session(graph)
 
     def __call__(self, chips: Image) -> Array:
-        parts = [self._session.run(None, {"chips": chips[i : i + BATCH]})[0] for i in range(0, len(chips), BATCH)]
+        batches = np.array_split(chips, -(-len(chips) // BATCH))
+        parts = [self._session.run(None, {"chips": batch})[0] for batch in batches]
         return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
 
 

@@ -28,7 +28,7 @@ class SearchCrashed(SearchError):
 
 
 class NotTaken(SearchCrashed):
-    """The process had ended before it took the picture, which is not to blame: another process may have it."""
+    """The process had ended before it took a picture, which is not to blame: another process may have it."""
 
 
 class DetectorUnavailable(SearchError):

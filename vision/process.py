@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from multiprocessing import get_context
 from typing import cast
 
@@ -58,21 +59,25 @@ class SearchProcess:
                 f"A search process could not start ({self._how_it_ended()}); its output says why."
             )
 
-    def ask(self, data: bytes, box: Box | None) -> child.Reply:
+    def ask(self, pictures: Sequence[bytes], box: Box | None) -> child.Reply:
         """The child's reply. Raises NotTaken, SearchTimedOut or SearchCrashed: the child is then of no more use."""
-        self.done += 1
-        self._hand_over(data, box)
+        self.done += len(pictures)
+        self._hand_over(pictures, box)
+        said: child.Reply | str = child.TAKEN
         try:
-            if not self._pipe.poll(self._timeout_s):
-                raise SearchTimedOut(f"The search took more than {self._timeout_s:g} s and was broken off.")
-            return cast(child.Reply, self._pipe.recv())
+            while said == child.TAKEN:  # each picture has the whole time
+                if not self._pipe.poll(self._timeout_s):
+                    raise SearchTimedOut(f"The search took more than {self._timeout_s:g} s and was broken off.")
+                said = self._pipe.recv()
+            return cast(child.Reply, said)
         except (EOFError, OSError):
             raise SearchCrashed(f"The search process ended while it searched ({self._how_it_ended()}).") from None
 
-    def _hand_over(self, data: bytes, box: Box | None) -> None:
+    def _hand_over(self, pictures: Sequence[bytes], box: Box | None) -> None:
         try:
-            self._pipe.send(box)
-            self._pipe.send_bytes(data)
+            self._pipe.send((box, len(pictures)))
+            for data in pictures:
+                self._pipe.send_bytes(data)
             taken = self._pipe.poll(self._timeout_s) and self._pipe.recv() == child.TAKEN
         except BlockingIOError:
             taken = False

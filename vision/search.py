@@ -1,10 +1,11 @@
-"""One picture searched: decoded, looked at, aligned, encoded. This is what runs in a child of the pool."""
+"""Pictures searched: decoded, looked at, aligned, encoded. This is what runs in a child of the pool."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image as Pillow
@@ -31,8 +32,26 @@ CHIP_SIDE = 150
 CHIP_MARGIN = 0.3  # of the box's longer side, on every side: with hair and chin a face is easier to recognise
 
 
+class SeenFace(NamedTuple):
+    """A face of a picture that need not be at hand any more; all but its encoding."""
+
+    found: Found
+    box: Box
+    aligned: Aligned
+    quality: Quality
+    chip_jpeg: bytes
+
+
+class Seen(NamedTuple):
+    """What is left of a picture that was looked at: its size in pixels and its faces, largest first."""
+
+    width: int
+    height: int
+    faces: list[SeenFace]
+
+
 class Searcher:
-    """Holds the networks; `search` and `encode` may be called any number of times, by one thread."""
+    """Holds the networks; `search`, `search_all` and `encode` may be called any number of times, by one thread."""
 
     def __init__(self, settings: SearchSettings) -> None:
         self._settings = settings
@@ -42,20 +61,49 @@ class Searcher:
 
     def search(self, data: bytes) -> SearchResult:
         """Every face of a picture, largest first. Raises ImageError."""
-        picture = decode(data)
-        found = look(picture, self._first, self._second)
-        found = sorted(found, key=lambda face: -face.box.width * face.box.height)[:MOST_FACES]
-        faces = self._faces(picture, found, [face.box.clipped() for face in found])
-        settings = self._settings
-        return SearchResult(
-            picture.width, picture.height, tuple(faces), settings.detector_version, settings.encoder_version
-        )
+        (found,) = self.search_all([data])
+        if isinstance(found, ImageError):
+            raise found
+        return found
+
+    def search_all(self, pictures: Iterable[bytes]) -> list[SearchResult | ImageError]:
+        """The same for each of several pictures, in their order; their faces go through the network together.
+
+        One picture after the other is taken and let go of, all but its faces.
+        """
+        seen = [self._seen(data) for data in pictures]
+        faces = [face for each in seen if not isinstance(each, ImageError) for face in each.faces]
+        encodings = iter(self._encodings(faces))
+        return [each if isinstance(each, ImageError) else self._result(each, encodings) for each in seen]
 
     def encode(self, data: bytes, box: Box) -> Face:
         """The face in a box that was drawn by hand. Raises ImageError."""
         picture = decode(data)
         box = _not_empty(box)
-        return self._faces(picture, [self._drawn(picture, box)], [box])[0]
+        face = self._seen_face(picture, self._drawn(picture, box), box)
+        return self._face(face, self._encodings([face])[0])
+
+    def _seen(self, data: bytes) -> Seen | ImageError:
+        try:
+            picture = decode(data)
+        except ImageError as error:
+            return ImageError(error.reason)  # that one holds on to where it was raised, and to the picture
+        found = look(picture, self._first, self._second)
+        found = sorted(found, key=lambda face: -face.box.width * face.box.height)[:MOST_FACES]
+        faces = [self._seen_face(picture, face, face.box.clipped()) for face in found]
+        return Seen(picture.width, picture.height, faces)
+
+    def _seen_face(self, picture: Picture, found: Found, box: Box) -> SeenFace:
+        aligned = self._aligner.align(picture, found)
+        return SeenFace(found, box, aligned, Quality.of(picture, box, aligned), chip_jpeg(picture.rgb, box))
+
+    def _encodings(self, faces: Sequence[SeenFace]) -> Array:
+        return self._encoder.encode(_stacked([face.aligned for face in faces]), [face.quality.poor for face in faces])
+
+    def _result(self, seen: Seen, encodings: Iterator[Array]) -> SearchResult:
+        faces = tuple(self._face(face, next(encodings)) for face in seen.faces)
+        settings = self._settings
+        return SearchResult(seen.width, seen.height, faces, settings.detector_version, settings.encoder_version)
 
     def _drawn(self, picture: Picture, box: Box) -> Found:
         """Where in the drawn box the face is: looked for in its surroundings, else taken to fill it."""
@@ -66,26 +114,19 @@ class Searcher:
             return Found(hog_square(box, picture.width, picture.height), 0.0, DRAWN)
         return replace(best, score=0.0, detector=DRAWN)
 
-    def _faces(self, picture: Picture, found: Sequence[Found], boxes: Sequence[Box]) -> list[Face]:
-        aligned = [self._aligner.align(picture, face) for face in found]
-        seen = [Quality.of(picture, *each) for each in zip(boxes, aligned, strict=True)]
-        encodings = self._encoder.encode(_stacked(aligned), [each.poor for each in seen])
-        parts = zip(found, boxes, aligned, seen, encodings, strict=True)
-        return [self._face(picture, *each) for each in parts]
-
-    def _face(self, picture: Picture, found: Found, box: Box, aligned: Aligned, seen: Quality, encoding: Array) -> Face:
+    def _face(self, seen: SeenFace, encoding: Array) -> Face:
         return Face(
-            box=box,
-            score=float(found.score),
-            detector=found.detector,
-            landmarks=aligned.landmarks,
+            box=seen.box,
+            score=float(seen.found.score),
+            detector=seen.found.detector,
+            landmarks=seen.aligned.landmarks,
             encoding=encoding,
             encoder=self._settings.encoder_version,
-            size_px=seen.size_px,
-            native_px=seen.native_px,
-            sharpness=seen.sharpness,
-            poor=seen.poor,
-            chip_jpeg=chip_jpeg(picture.rgb, box),
+            size_px=seen.quality.size_px,
+            native_px=seen.quality.native_px,
+            sharpness=seen.quality.sharpness,
+            poor=seen.quality.poor,
+            chip_jpeg=seen.chip_jpeg,
         )
 
 

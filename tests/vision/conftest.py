@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
 import pytest
 
+from tests.vision.pools import make_pool
 from vision.faces import SearchResult
+from vision.pool import FacePool
 from vision.prepare import prepared
 from vision.search import Searcher
 from vision.settings import HOG, HOG_CENTERFACE, SearchSettings
@@ -16,6 +18,14 @@ from vision.settings import HOG, HOG_CENTERFACE, SearchSettings
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = ROOT.parent / "shared" / "photos"
 CACHE = ROOT / ".local" / "weights"
+
+
+@pytest.fixture
+def pool() -> Iterator[FacePool]:
+    """One child that fails on demand."""
+    pool = make_pool()
+    yield pool
+    pool.stop()
 
 
 @pytest.fixture(scope="session")

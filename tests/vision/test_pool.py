@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.vision.faulty import cannot_open, open_faulty
+from tests.vision.pools import gone, make_pool, unprepared
 from vision.errors import (
     DetectorUnavailable,
     ImageError,
@@ -29,30 +30,6 @@ from vision.pool import FacePool
 from vision.settings import MAX_BYTES, SearchSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def unprepared(settings: SearchSettings, stop: threading.Event) -> SearchSettings:
-    return settings
-
-
-def make_pool(children: int = 1, **options: object) -> FacePool:
-    chosen = {"timeout_s": 1.0, "open_work": open_faulty, "prepare": unprepared, **options}
-    return FacePool(children, SearchSettings(), **chosen)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def pool() -> Iterator[FacePool]:
-    pool = make_pool()
-    yield pool
-    pool.stop()
-
-
-def gone(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1]
-    except OSError:
-        return True
-    return state.startswith("Z")
 
 
 def test_nothing_is_started_before_it_is_needed(pool):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from vision.decode import Picture
 from vision.errors import ImageError, SearchError
-from vision.faces import Array, Box
+from vision.faces import Array, Box, SearchResult
 from vision.pool import FacePool
 from vision.search import Searcher, chip_jpeg
 from vision.settings import CENTERFACE, HOG, SearchSettings
@@ -117,6 +120,38 @@ def test_a_chip_at_the_edge_is_square_and_in_place():
         chip = np.asarray(Image.open(io.BytesIO(chip_jpeg(picture, box))))
         assert chip.shape == (150, 150, 3)
         assert chip[75, 75, 0] > 200
+
+
+TOGETHER = (TWO, "awkward/made_from_face/zero_bytes.jpg", "groups/yolov5face__bus.jpg", "noface", "portraits", TWO)
+
+
+def test_pictures_searched_together_have_the_faces_they_have_alone(searcher, photos):
+    paths = [photos / name for name in TOGETHER]
+    data = [(next(path.rglob("*.jpg")) if path.is_dir() else path).read_bytes() for path in paths]
+    together = searcher.search_all(iter(data))
+    assert [type(each) for each in together] == [ImageError if i == 1 else SearchResult for i in range(len(data))]
+    assert sum(len(each.faces) for each in together if isinstance(each, SearchResult)) > 6
+    for one, result in zip(data, together, strict=True):
+        if isinstance(result, ImageError):
+            continue
+        alone = searcher.search(one)
+        assert (result.width, result.height, result.detector) == (alone.width, alone.height, alone.detector)
+        for face, other in zip(result.faces, alone.faces, strict=True):
+            assert np.abs(face.encoding - other.encoding).max() < 1e-5
+            assert (face.box, face.poor, face.chip_jpeg) == (other.box, other.poor, other.chip_jpeg)
+
+
+def test_nothing_is_kept_of_a_picture_but_its_faces(searcher, photos):
+    """What several pictures need at once is what the largest needs."""
+    alive = []
+
+    def pictures() -> Iterator[bytes]:
+        for _ in range(4):
+            alive.append(sum(isinstance(each, Picture) for each in gc.get_objects()))
+            yield (photos / TWO).read_bytes()
+
+    assert all(isinstance(each, SearchResult) for each in searcher.search_all(pictures()))
+    assert alive == [alive[0]] * 4
 
 
 @pytest.mark.timeout(600)

@@ -1,0 +1,29 @@
+"""Pools of children that fail on demand, for tests."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from tests.vision.faulty import open_faulty
+from vision.pool import FacePool
+from vision.settings import SearchSettings
+
+
+def unprepared(settings: SearchSettings, stop: threading.Event) -> SearchSettings:
+    return settings
+
+
+def make_pool(children: int = 1, **options: object) -> FacePool:
+    """A second for each picture."""
+    chosen = {"timeout_s": 1.0, "open_work": open_faulty, "prepare": unprepared, **options}
+    return FacePool(children, SearchSettings(), **chosen)  # type: ignore[arg-type]
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1]
+    except OSError:
+        return True
+    return state.startswith("Z")

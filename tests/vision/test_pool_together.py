@@ -1,0 +1,179 @@
+"""Several pictures searched together: what goes wrong with one costs the others nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.vision.faulty import cannot_open
+from tests.vision.pools import gone, make_pool
+from vision.errors import (
+    DetectorUnavailable,
+    ImageError,
+    PoolStopped,
+    SearchCrashed,
+    SearchError,
+    SearchTimedOut,
+)
+from vision.faces import Box, SearchResult
+from vision.pool import TOGETHER, FacePool
+from vision.settings import MAX_BYTES
+
+
+def sizes(found: Sequence[SearchResult | SearchError]) -> list[int | None]:
+    """How many bytes each picture had, as its answer says; None for an error."""
+    return [each.height if isinstance(each, SearchResult) else None for each in found]
+
+
+def test_answers_come_in_the_order_of_the_pictures_from_one_child(pool: FacePool):
+    found = pool.search_all([b"fine", b"slow and large", b"broken", b"fine again"])
+    assert sizes(found) == [4, 14, None, 10]
+    assert isinstance(found[2], ImageError)
+    assert len({each.width for each in found if isinstance(each, SearchResult)}) == 1
+    assert (pool.stats().asked, pool.stats().started) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (b"kill", SearchCrashed),
+        (b"abort", SearchCrashed),
+        (b"hang", SearchTimedOut),
+        (b"stop", SearchTimedOut),
+        (b"memory", ImageError),
+        (b"bug", SearchCrashed),
+        (b"x" * (MAX_BYTES + 1), ImageError),
+    ],
+)
+def test_a_fault_costs_its_own_picture_alone(pool: FacePool, fault: bytes, error: type[SearchError]):
+    found = pool.search_all([b"fine", fault, b"fine again"])
+    assert sizes(found) == [4, None, 10]
+    assert type(found[1]) is error
+    assert pool.stats().asked == 3
+    assert pool.stats().alive == 1
+
+
+def test_two_faults_cost_two_pictures(pool: FacePool):
+    found = pool.search_all([b"kill", b"fine", b"broken", b"bug"])
+    assert [type(each) for each in found] == [SearchCrashed, SearchResult, ImageError, SearchCrashed]
+
+
+def test_a_child_killed_in_the_middle_costs_nothing(pool: FacePool):
+    pool.search(b"fine")
+    (child,) = pool.pids()
+    with ThreadPoolExecutor(1) as thread:
+        found = thread.submit(pool.search_all, [b"slow", b"slow 2", b"slow 03"])
+        time.sleep(0.7)
+        os.kill(child, signal.SIGKILL)
+        assert sizes(found.result(30)) == [4, 6, 7]
+    assert pool.stats().crashed == 1
+
+
+def test_each_picture_has_the_whole_time(pool: FacePool):
+    """One second for a picture here; and after three the kernel would end a child that does not say it goes on."""
+    assert sizes(pool.search_all([b"slow"] * 7)) == [4] * 7
+    assert (pool.stats().started, pool.stats().timed_out, pool.stats().crashed) == (1, 0, 0)
+
+
+def test_large_pictures_travel_together(pool: FacePool):
+    assert sizes(pool.search_all([b"x" * 10_000_000] * 3)) == [10_000_000] * 3
+
+
+def test_a_child_that_does_not_read_is_replaced(pool: FacePool):
+    pool.search(b"fine")
+    (child,) = pool.pids()
+    os.kill(child, signal.SIGSTOP)
+    assert sizes(pool.search_all([b"fine", b"x" * 10_000_000])) == [4, 10_000_000]
+    assert gone(child)
+
+
+def test_a_drawn_box_waits_for_one_batch_at_most(pool: FacePool):
+    pool.search(b"fine")  # so that the child is there
+    order: list[str] = []
+
+    def search() -> None:
+        pool.search_all([b"slow"] * 2)
+        order.append("searched")
+
+    def encode() -> None:
+        with pytest.raises(ImageError):
+            pool.encode(b"fine", Box(0.1, 0.1, 0.5, 0.5))
+        order.append("encoded")
+
+    with ThreadPoolExecutor(4) as threads:
+        done = [threads.submit(search) for _ in range(3)]
+        time.sleep(0.2)  # two pictures are searched, four wait
+        done.append(threads.submit(encode))
+        for each in done:
+            each.result(30)
+    assert order == ["searched", "encoded", "searched", "searched"]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5])
+def test_stopping_ends_what_is_under_way_together_or_alone(seconds: float):
+    """After a second the picture that hangs has cost the batch, and is searched alone."""
+    pool = make_pool()
+    pool.search(b"fine")
+    with ThreadPoolExecutor(1) as thread:
+        found = thread.submit(pool.search_all, [b"hang", b"fine", b"fine"])
+        time.sleep(seconds)
+        begun = time.monotonic()
+        pool.stop()
+        assert [type(each) for each in found.result(5)] == [PoolStopped] * 3
+        assert time.monotonic() - begun < 4
+    assert pool.stats().alive == 0
+
+
+def test_children_that_cannot_start_are_not_tried_for_each_picture():
+    pool = make_pool(open_work=cannot_open)
+    try:
+        assert [type(each) for each in pool.search_all([b"fine"] * 3)] == [DetectorUnavailable] * 3
+        assert pool.stats().started == 1
+    finally:
+        pool.stop()
+
+
+def test_children_are_recycled_after_so_many_pictures():
+    pool = make_pool(recycle_after=3)
+    try:
+        for _ in range(3):
+            assert sizes(pool.search_all([b"fine"] * 2)) == [4, 4]
+        assert pool.stats().recycled == 1
+    finally:
+        pool.stop()
+
+
+def test_no_pictures_need_no_child(pool: FacePool):
+    assert pool.search_all([]) == []
+    assert pool.stats().started == 0
+
+
+@pytest.mark.parametrize("children", [1, 2, 8])
+def test_shares_are_small_where_little_waits_and_no_child_is_left_without(children: int):
+    pool = make_pool(children)
+    assert pool.share(1) == 1
+    assert pool.share(2 * TOGETHER * children) == pool.share(10**6) == TOGETHER
+    for waiting in range(children, 100):
+        left = waiting
+        for _ in range(children):
+            assert left > 0
+            left -= pool.share(left)
+        assert left >= 0
+
+
+def test_several_threads_hand_over_faults_together():
+    pool = make_pool(2)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            batches = [[b"fine", b"kill", b"fine 2"], [b"bug", b"fine"], [b"slow", b"broken"], [b"fine", b"fine 2"]] * 3
+            found = list(threads.map(pool.search_all, batches))
+        assert [sizes(each) for each in found] == [[4, None, 6], [None, 4], [4, None], [4, 6]] * 3
+        assert pool.stats().alive <= 2
+        assert pool.stats().asked == 27
+    finally:
+        pool.stop()

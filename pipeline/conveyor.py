@@ -7,7 +7,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -21,6 +22,8 @@ from store import projects, searches, tasks
 from store.errors import LeaseLost
 from store.searches import SearchLease
 from vision.errors import DetectorUnavailable, PoolStopped, SearchError
+from vision.faces import SearchResult
+from vision.pool import TOGETHER
 from wiki.errors import WikiError
 
 log = logging.getLogger(__name__)
@@ -50,6 +53,9 @@ class Load:
     touched: set[int] = field(default_factory=set)
 
 
+Fetched = tuple[Load, Job, bytes]
+
+
 class Conveyor:
     """Call `threads` once. All fields below the queues are guarded by `_changed`."""
 
@@ -58,7 +64,7 @@ class Conveyor:
         self._tools = yard.tools
         self._children = children(yard.tools.settings)
         self._to_fetch: queue.Queue[tuple[Load, Job]] = queue.Queue()
-        self._to_search: queue.Queue[tuple[Load, Job, bytes]] = queue.Queue(2 * self._children + 2)
+        self._to_search: queue.Queue[Fetched] = queue.Queue(2 * TOGETHER * self._children)
         self._changed = threading.Condition()
         self._loads: list[Load] = []
         self._modelled: dict[int, float] = {}
@@ -88,12 +94,19 @@ class Conveyor:
             except queue.Empty:
                 continue
             try:
-                work(piece)
+                self._carefully(work, piece)
             except Stopped:
                 return
-            except Exception:
-                log.exception("a file was left in the middle; its lease runs out", extra={"stage": "detect"})
-                self._tools.stop.wait(AFTER_TROUBLE)
+
+    def _carefully(self, work: Callable[..., None], *given: object) -> None:
+        """Whatever goes wrong stays with what is given. Raises Stopped."""
+        try:
+            work(*given)
+        except Stopped:
+            raise
+        except Exception:
+            log.exception("a file was left in the middle; its lease runs out", extra={"stage": "detect"})
+            self._tools.stop.wait(AFTER_TROUBLE)
 
     def _look(self) -> bool:
         """Claim what there is room for, and care for what is on its way. False when there is nothing at all."""
@@ -173,8 +186,7 @@ class Conveyor:
 
     def _fetch(self, piece: tuple[Load, Job]) -> None:
         load, job = piece
-        if load.dropped:
-            self._done(load)
+        if self._let_go(load):
             return
         try:
             with self._tools.metrics.timed("download"):
@@ -193,14 +205,41 @@ class Conveyor:
             except queue.Full:
                 continue
 
-    def _search(self, piece: tuple[Load, Job, bytes]) -> None:
-        load, job, data = piece
-        if load.dropped:
-            self._done(load)
-            return
+    def _let_go(self, load: Load) -> bool:
+        """Whether a file need not go on, as its load was dropped."""
+        if not load.dropped:
+            return False
+        self._done(load)
+        return True
+
+    def _search(self, first: Fetched) -> None:
+        """Search it together with what else waits, without waiting for more."""
+        wanted = [piece for piece in (first, *self._more()) if not self._let_go(piece[0])]
+        if wanted:
+            for piece, found in zip(wanted, self._found(wanted), strict=True):
+                self._carefully(self._settle, piece, found)
+
+    def _found(self, pieces: list[Fetched]) -> Sequence[SearchResult | Exception]:
+        projects_at_hand = ", ".join(sorted({str(load.lease.project_id) for load, _, _ in pieces}))
         try:
-            with self._yard.doing.at(f"search for {job.lease.project_id}"), self._tools.metrics.timed("search"):
-                result = detect.search(job, data, self._tools)
+            with self._yard.doing.at(f"search for {projects_at_hand}"), self._tools.metrics.timed("search"):
+                return self._tools.pool.search_all([data for _, _, data in pieces])
+        except Exception as error:
+            return [error] * len(pieces)
+
+    def _more(self) -> list[Fetched]:
+        found = []
+        with suppress(queue.Empty):
+            for _ in range(self._tools.pool.share(1 + self._to_search.qsize()) - 1):
+                found.append(self._to_search.get_nowait())
+        return found
+
+    def _settle(self, piece: Fetched, found: SearchResult | Exception) -> None:
+        load, job, data = piece
+        try:
+            if isinstance(found, Exception):
+                raise found
+            result = detect.complete(job, data, found, self._tools)
             with self._tools.metrics.timed("store"):
                 load.touched.update(detect.keep(job, result, self._tools))
             self._tools.metrics.file("searched")

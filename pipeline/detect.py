@@ -1,6 +1,7 @@
 """Search files for faces: what the wiki says of them, their picture, what the children find in it, and where it is kept.
 
-A file goes through `look_up`, `fetch`, `search` and `keep`; the conveyor (pipeline/conveyor.py) runs these side by side.
+A file goes through `look_up`, `fetch`, the pool, `complete` and `keep`; the conveyor (pipeline/conveyor.py) runs these side
+by side.
 Whatever goes wrong with one file is settled on that file by `fail`, with a reason that the pages put into words.
 """
 
@@ -147,13 +148,10 @@ def fetch(job: Job, tools: Tools) -> bytes:
     return commons.download(tools.wiki, job.url, most_bytes=MAX_BYTES)
 
 
-def search(job: Job, data: bytes, tools: Tools) -> SearchResult:
-    """Find the faces of a picture. Raises SearchError.
-
-    What a human decided about in these bytes is looked for in its box where the detector of today does not see it, so that
-    a decision never goes with a version.
+def complete(job: Job, data: bytes, result: SearchResult, tools: Tools) -> SearchResult:
+    """With what a human decided about in these bytes: looked for in its box where the detector of today does not see it, so
+    that a decision never goes with a version. Raises SearchError.
     """
-    result = tools.pool.search(data)
     if not job.again:
         return result
     found = [_stored_box(face.box) for face in result.faces]

@@ -1,9 +1,8 @@
 """The detection lane against a wiki and a detector that fail: what counts against files, and what does not."""
 
 import random
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -22,28 +21,30 @@ from tests.pipeline.support import downloads, new_project, person, pictures_in, 
 from tests.pipeline.test_detect import impatient
 from vision.errors import DetectorUnavailable, SearchCrashed, SearchError
 from vision.faces import Box, Face, SearchResult
-from vision.pool import FacePool
+from vision.pool import TOGETHER, FacePool
 from vision.settings import SearchSettings
 
 
 class Pool(FacePool):
-    """A pool without children: every picture has one face, or ends in `error`."""
+    """A pool without children: pictures have one face, or end in `error`: all of them, or every third picture."""
 
     def __init__(self) -> None:
         super().__init__(1, SearchSettings(detector="hog"))
-        self.error: SearchError | None = None
+        self.error: Exception | None = None
+        self.every_third = False
         self.seconds = 0.0
-        self.at_once = self.most_at_once = 0
-        self._lock = threading.Lock()
+        self.batches: list[int] = []
 
-    def search(self, image: bytes) -> SearchResult:
-        with self._lock:
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
+    def search_all(self, images: Sequence[bytes]) -> list[SearchResult | SearchError]:
+        before = sum(self.batches)
+        self.batches.append(len(images))
+        return [self._searched(before + n) for n in range(len(images))]
+
+    def _searched(self, number: int) -> SearchResult | SearchError:
         time.sleep(self.seconds)
-        with self._lock:
-            self.at_once -= 1
-        if self.error:
+        if self.error and not (self.every_third and number % 3):
+            if isinstance(self.error, SearchError):
+                return self.error
             raise self.error
         face = Face(
             box=Box(0.2, 0.2, 0.3, 0.3),
@@ -152,10 +153,43 @@ def test_without_a_detector_files_are_given_back_and_nothing_spins(
 
 
 def test_an_unforeseen_failure_is_held_against_its_file(tools: Tools, database: Database, project: int, fake: Pool):
-    fake.error = ValueError("a bug")  # type: ignore[assignment]
+    fake.error = ValueError("a bug")
     with conveyor(small(tools, fake)):
         until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'internal'") == 12, 20)
     assert states(database) == {"waiting": 12}
+
+
+def test_what_waits_is_searched_together(tools: Tools, database: Database, project: int, fake: Pool):
+    fake.seconds = 0.2
+    with conveyor(small(tools, fake)):
+        until(lambda: states(database) == {"searched": 12}, 20)
+    assert sum(fake.batches) == 12
+    assert 1 < max(fake.batches) <= TOGETHER
+
+
+def test_pictures_searched_together_are_settled_each_for_itself(
+    tools: Tools, database: Database, project: int, fake: Pool
+):
+    fake.seconds, fake.error, fake.every_third = 0.2, SearchCrashed("The process ended."), True
+    with conveyor(small(tools, fake)):
+        until(lambda: sum(fake.batches) == 12 and free(database), 20)
+    assert max(fake.batches) > 1
+    assert states(database) == {"searched": 8, "waiting": 4}
+    assert value(database, "SELECT COUNT(*) FROM files WHERE error = 'search_crashed' AND attempts = 1") == 4
+
+
+def test_a_lease_that_was_lost_costs_its_own_file_alone(tools: Tools, database: Database, project: int, fake: Pool):
+    fake.seconds = 0.3
+    with conveyor(small(tools, fake, batch_size=12)):
+        until(lambda: states(database).get("searched", 0) >= 1, 20)
+        with database.transaction() as db:
+            db.execute(
+                "UPDATE files SET lease_token = %s WHERE state = 'waiting' ORDER BY page_id DESC LIMIT 1", (b"x" * 16,)
+            )
+        until(lambda: states(database) == {"searched": 11, "waiting": 1}, 20)
+        until(lambda: sum(fake.batches) == 12, 20)
+    assert states(database) == {"searched": 11, "waiting": 1}
+    assert max(fake.batches) > 1
 
 
 def test_a_pause_gives_back_what_is_not_searched(tools: Tools, database: Database, project: int, fake: Pool):

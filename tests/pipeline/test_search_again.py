@@ -46,7 +46,8 @@ class Searched:
         jobs = detect.look_up(lease, self.tools)
         for job in jobs:
             data = detect.fetch(job, self.tools)
-            detect.keep(job, detect.search(job, data, self.tools), self.tools)
+            found = detect.complete(job, data, self.tools.pool.search(data), self.tools)
+            detect.keep(job, found, self.tools)
         return len(jobs)
 
     def again(self) -> int:

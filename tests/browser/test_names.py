@@ -101,7 +101,7 @@ def look(page: Page, endpoint: str, address: str) -> str:
         return ""
     assert page.title() != "owned", endpoint
     assert page.evaluate("document.querySelectorAll('script:not([src]):not([type*=json]), [onerror]').length") == 0
-    read = "[...document.querySelectorAll('[title], [alt], [aria-label], input, textarea')].map("
+    read = "[...document.querySelectorAll('[title], [alt], [aria-label], input:not([type=hidden]), textarea')].map("
     read += (
         "e => [e.title, e.alt, e.getAttribute('aria-label'), e.value].join(' ')).join(' ') + document.body.innerText"
     )

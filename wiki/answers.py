@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 
 JsonObject = dict[str, Any]
 
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")  # of surrogate pairs, written out or as they are
 LARGEST_ID = 2**32 - 1  # page ids of MediaWiki are unsigned 32-bit integers
 
 
@@ -27,9 +29,11 @@ class Answer:
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     def json_object(self) -> JsonObject | None:
-        """The body as a JSON object; None when it is anything else."""
+        """The body as a JSON object; None when it is anything else. Half a surrogate pair, which no database takes, is a "?"."""
         try:
             value = json.loads(self.body, parse_constant=_no_constant)
+            if _HALVES.search(self.body):
+                value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
         except (ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None

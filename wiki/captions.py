@@ -7,8 +7,7 @@ from wiki.answers import JsonObject, inner, text
 LONGEST = 255  # characters; Commons takes no longer caption
 _READ = 4 * LONGEST  # of what some other wiki may send, blanks and controls included
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{1,8}){0,3}")
-# Half of a surrogate pair is JSON, but no text that could be stored.
-_BLANKS = re.compile("[\\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+_BLANKS = re.compile("[\\s\x00-\x1f\x7f-\x9f]+")
 
 
 def read_captions(entity: JsonObject) -> dict[str, str]:

@@ -179,3 +179,16 @@ def test_any_bytes_have_a_meaning(body):
     answer = Answer(200, {}, body)
     with contextlib.suppress(WikiError):
         assert isinstance(meaning.read(answer), dict)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (rb'{"title": "a\ud83db"}', "a?b"),
+        (rb'{"title": "\uDC00"}', "?"),
+        (b'{"title": "a\xed\xa0\x80"}', "a?"),
+        (rb'{"title": "\ud83d\ude00"}', "\U0001f600"),
+    ],
+)
+def test_half_a_surrogate_pair_can_be_stored(body, text):
+    assert Answer(200, {}, body).json_object() == {"title": text}

@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.photographs import OURS_WIDTH, Photograph
 from vision.faces import Array, Box, Image
+from vision.pool import TOGETHER
 
 HIT_OVERLAP = 0.4  # intersection over union with a box drawn by hand
 PERSON_DISTANCE = 0.5  # from the person's centroid
@@ -102,10 +103,14 @@ def _centroid(photos: list[Array]) -> Array | None:
 def encode_ms(photographs: list[Photograph], folder: Path, cache: Path) -> dict[str, dict[str, float]]:
     """Milliseconds of one core a face, on the same faces in turns; checks that both networks say the same.
 
-    The same on both sides: from an aligned face of 150 px to 128 numbers, each side in its own way of working: the usual recipe
-    face by face, ours a picture's faces at once (`encode_ms_per_face`). Cutting and aligning the faces is in neither, nor is
-    the mirror image, which the usual recipe does not have. Ours besides: `encode_ms_alone` face by face, `encode_ms_together`
-    16 at once (as in crowds), `encode_ms_mirrored` what a picture's face costs with its mirror image, as the worker encodes.
+    The same on both sides: from an aligned face of 150 px to 128 numbers. Cutting and aligning the faces is in neither.
+
+    * `encode_ms_per_face`: each side in its own way of working, without the mirror image, which the usual recipe does not
+      have: there face by face, ours the faces of TOGETHER successive photographs at once, as the worker does while so many
+      wait (those without a face count among them).
+    * `encode_ms_alone`: ours face by face, without the mirror image.
+    * `encode_ms_together`: ours 16 at once, as in crowds, without the mirror image.
+    * `encode_ms_mirrored`: what a face costs with its mirror image, TOGETHER photographs at once: as the worker encodes.
     """
     from vision import weights
     from vision.encode import DlibNetwork, Encoder, OnnxNetwork
@@ -119,19 +124,19 @@ def encode_ms(photographs: list[Photograph], folder: Path, cache: Path) -> dict[
         "encode_ms_alone": lambda chips: np.concatenate([ours(chips[i : i + 1]) for i in range(len(chips))]),
         "encode_ms_mirrored": Encoder(ours, mirror=True).encode,
     }
-    pictures = _chips(photographs, folder)
-    ms = {name: seconds * 1000 / sum(map(len, pictures)) for name, seconds in _spent(ways, pictures).items()}
-    crowd = np.concatenate(pictures)
+    batches = _batches(_chips(photographs, folder))
+    ms = {name: seconds * 1000 / sum(map(len, batches)) for name, seconds in _spent(ways, batches).items()}
+    crowd = np.concatenate(batches)
     crowd = crowd[: len(crowd) // BATCH * BATCH]
     ms["encode_ms_together"] = 1000 * _spent({"": ours}, [crowd])[""] / len(crowd)
     theirs = ms.pop("theirs")
     return {"baseline": {"encode_ms_per_face": theirs}, "ours": ms, "second_look": ms}
 
 
-def _spent(ways: Mapping[str, Callable[[Image], Array]], pictures: list[Image]) -> dict[str, float]:
-    """Core-seconds of each way, in turns picture by picture."""
+def _spent(ways: Mapping[str, Callable[[Image], Array]], batches: list[Image]) -> dict[str, float]:
+    """Core-seconds of each way, in turns batch by batch."""
     spent = dict.fromkeys(ways, 0.0)
-    for chips in pictures:
+    for chips in batches:
         outputs = {}
         for name, way in ways.items():
             begun = time.process_time()
@@ -142,19 +147,24 @@ def _spent(ways: Mapping[str, Callable[[Image], Array]], pictures: list[Image]) 
     return spent
 
 
-def _chips(photographs: list[Photograph], folder: Path) -> list[Image]:
+def _batches(pictures: list[list[Image]]) -> list[Image]:
+    """The faces of TOGETHER pictures after another, where they have any."""
+    groups = (pictures[i : i + TOGETHER] for i in range(0, len(pictures), TOGETHER))
+    return [np.stack(faces) for group in groups if (faces := [face for picture in group for face in picture])]
+
+
+def _chips(photographs: list[Photograph], folder: Path) -> list[list[Image]]:
     """The aligned faces of photograph after photograph, TIMED_FACES or a few more in all."""
     from vision.align import Aligner
     from vision.decode import decode
     from vision.hog import HogDetector
 
-    detector, aligner, pictures = HogDetector(), Aligner(), list[Image]()
+    detector, aligner, pictures = HogDetector(), Aligner(), list[list[Image]]()
     for photograph in photographs:
         picture = decode((folder / str(OURS_WIDTH) / f"{photograph.name}.jpg").read_bytes())
-        chips = [aligner.align(picture, found).chip for found in detector.detect(picture)]
-        pictures += [np.stack(chips)] if chips else []
+        pictures.append([aligner.align(picture, found).chip for found in detector.detect(picture)])
         if sum(map(len, pictures)) >= TIMED_FACES:
             break
-    if not pictures:
+    if not any(pictures):
         raise RuntimeError("no photograph shows a face")
     return pictures

@@ -38,19 +38,26 @@ def count(db: Connection, project_id: int) -> int:
     return int(found)
 
 
-def doubted(db: Connection, project_id: int, limit: int, offset: int = 0) -> list[Doubted]:
-    """Files whose statement is doubted, those first where the model is surest that nobody is the person."""
+def doubted(db: Connection, project_id: int, size: int, page: int = 1) -> tuple[list[Doubted], int, int]:
+    """A page of the files whose statement is doubted, how many there are, and which page it is: the last for one beyond it.
+
+    Those come first where the model is surest that nobody is the person.
+    """
     rows = db.rows(
         f"""SELECT x.*, t.title, c.face_id IS NOT NULL AS has_chip, LEFT(COALESCE(h.sha1, ''), 8) AS version
             FROM (SELECT pf.page_id, COUNT(*) AS faces, MAX(p.probability) AS probability,
-                CAST(SUBSTRING_INDEX(GROUP_CONCAT(f.id ORDER BY p.probability DESC), ',', 1) AS UNSIGNED) AS face_id {_DOUBTED}
+                CAST(SUBSTRING_INDEX(GROUP_CONCAT(f.id ORDER BY p.probability DESC), ',', 1) AS UNSIGNED) AS face_id,
+                COUNT(*) OVER () AS total {_DOUBTED}
               ORDER BY MAX(p.probability), pf.page_id LIMIT %s OFFSET %s) x
             JOIN files t ON t.page_id = x.page_id JOIN faces h ON h.id = x.face_id
             LEFT JOIN face_chips c ON c.face_id = x.face_id ORDER BY x.probability, x.page_id""",
-        (project_id, project_id, project_id, limit, offset),
+        (project_id, project_id, project_id, size, (page - 1) * size),
     )
+    if not rows and page > 1:
+        return doubted(db, project_id, size, max(1, -(-count(db, project_id) // size)))
+    total = rows[0]["total"] if rows else 0
     found = []
     for row in rows:
-        version, has_chip = row.pop("version"), row.pop("has_chip")
+        version, has_chip, _ = row.pop("version"), row.pop("has_chip"), row.pop("total")
         found.append(Doubted(**{**row, "chip": Chip(row["face_id"], version) if has_chip else None}))
-    return found
+    return found, total, page

@@ -66,7 +66,6 @@ _VERDICT = f"""CASE WHEN a.suspended THEN 'overwritten'
 # All approved files with their edits, in the order of the primary keys, so that nothing has to be put aside and sorted.
 _PLAN = """FROM projects q STRAIGHT_JOIN approvals a ON a.project_id = q.id
   STRAIGHT_JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id
-  LEFT JOIN predictions r ON r.project_id = a.project_id AND r.face_id = a.face_id
   LEFT JOIN edits e FORCE INDEX (by_file) ON e.page_id = a.page_id AND (e.item = q.item OR e.project_id = q.id)
     AND e.action = 'add'
   WHERE q.id = %s GROUP BY a.page_id"""
@@ -81,12 +80,14 @@ def _look(db: Connection, project_id: int, verdict: str, limit: int, offset: int
     """All approved files in one pass: the figures, and some of those with a verdict, the least certain first."""
     rows = db.rows(
         f"""SELECT verdict, COUNT(*) AS files, COUNT(IF(kind = 'bulk', 1, NULL)) AS bulk,
-              SUM(IF(kind = 'bulk', 1 - COALESCE(probability, 1), 0)) AS wrong,
-              GROUP_CONCAT(IF(verdict = %s, page_id, NULL) ORDER BY kind = 'alone', probability, page_id LIMIT %s OFFSET %s)
-                AS listed
-            FROM (SELECT a.page_id, a.kind, COALESCE(r.probability, a.probability) AS probability, {_VERDICT} AS verdict
-              {_PLAN}) every GROUP BY verdict""",
-        (verdict, limit, offset, project_id),
+              SUM(IF(kind = 'bulk', 1 - COALESCE(r.probability, every.probability, 1), 0)) AS wrong,
+              GROUP_CONCAT(IF(verdict = %s, every.page_id, NULL)
+                ORDER BY kind = 'alone', COALESCE(r.probability, every.probability), every.page_id LIMIT %s OFFSET %s) AS listed
+            FROM (SELECT a.project_id, a.page_id, a.face_id, a.kind, a.probability, {_VERDICT} AS verdict {_PLAN}) every
+            LEFT JOIN predictions r ON r.project_id = every.project_id AND r.face_id = every.face_id
+              AND verdict IN ('send', %s)
+            GROUP BY verdict""",
+        (verdict, limit, offset, project_id, verdict),
     )
     found = {row["verdict"]: row for row in rows}
     ready = found.get("send", {"bulk": 0, "wrong": 0})

@@ -52,21 +52,34 @@ class Search:
 
 def counts(db: Connection, project_ids: Sequence[int]) -> dict[int, Counts]:
     """The counts of each project."""
+    return {
+        project_id: Counts(**numbers) for project_id, numbers in _counted(db, project_ids, _FILES + _COUNTS).items()
+    }
+
+
+def counts_of_one(db: Connection, project_id: int, search: Search) -> Counts:
+    """The same for one project whose files are counted already."""
+    return Counts(files=search.files, waiting=search.waiting, **_counted(db, [project_id], _COUNTS)[project_id])
+
+
+def _counted(db: Connection, project_ids: Sequence[int], selects: Sequence[str]) -> dict[int, dict[str, int]]:
     found: dict[int, dict[str, int]] = {project_id: {} for project_id in project_ids}
     if project_ids:
-        sql = " UNION ALL ".join(_COUNTS).format(marks(project_ids))
-        for row in db.rows(sql, [*project_ids] * len(_COUNTS)):
+        sql = " UNION ALL ".join(selects).format(marks(project_ids))
+        for row in db.rows(sql, [*project_ids] * len(selects)):
             numbers = found[row["project_id"]]
             numbers[row["name"]] = numbers.get(row["name"], 0) + int(row["n"])
-    return {project_id: Counts(**numbers) for project_id, numbers in found.items()}
+    return found
 
 
-_COUNTS = (
+_FILES = (
     "SELECT project_id, 'files' AS name, COUNT(*) AS n FROM project_files WHERE project_id IN ({0}) GROUP BY project_id",
     """SELECT project_id, 'waiting', COUNT(*) FROM project_files
        WHERE project_id IN ({0}) AND search_due_at IS NOT NULL GROUP BY project_id""",
+)
+_COUNTS = (
     # From an index, less what was judged since the model's last run: the other way round reads every prediction.
-    """SELECT project_id, 'suggested', COUNT(*) FROM predictions
+    """SELECT project_id, 'suggested' AS name, COUNT(*) AS n FROM predictions
        WHERE project_id IN ({0}) AND suggestion = 'match' GROUP BY project_id""",
     """SELECT l.project_id, 'suggested', -COUNT(*) FROM labels l
        JOIN predictions p ON p.project_id = l.project_id AND p.face_id = l.face_id AND p.suggestion = 'match'

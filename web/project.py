@@ -52,9 +52,10 @@ def looks() -> Recent:
 
 
 def _look(db: Connection, project: Project) -> tuple[Counts, Search, Hands, Breakdown]:
-    counts = progress.counts(db, [project.id])[project.id]
+    search = progress.search(db, project.id)
+    counts = progress.counts_of_one(db, project.id, search)
     breakdown = progress.breakdown(db, project.id, guesses.predicted(db, project))
-    return counts, progress.search(db, project.id), progress.hands(db, project.id), breakdown
+    return counts, search, progress.hands(db, project.id), breakdown
 
 
 def state_of(db: Connection, project_id: int, *, recent: bool = False) -> State:

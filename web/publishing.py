@@ -8,7 +8,7 @@ from database import Connection
 from store import audit, batches, merges, plans, review
 from store import positions as bare_statements
 from store.projects import Project
-from web import asked, batch_words, cells, chosen, sending, standing, words
+from web import asked, batch_words, cells, chosen, guesses, sending, standing, words
 from web.access import member, owner, user
 from web.errors import wants_json
 from web.sending import SignInExpired
@@ -39,7 +39,7 @@ def page(project_id: int) -> str:
         plan = plans.plan(db, project_id, verdict, PAGE, _page())
         running = [batch for batch in batches.of_project(db, project_id, 5) if batch.state in {"running", "paused"}]
         removals = len(plans.removal_offers(db, project_id))
-        doubted, bare = audit.count(db, project_id), bare_statements.count(db, project_id)
+        doubted, bare = guesses.doubted(db, project), bare_statements.count(db, project_id)
         merged = sorted(merges.names(db, project.item) - {project.item})
     return render_template(
         "publishing/page.html", project=project, role=role, summary=plan.summary, verdict=verdict, verdicts=VERDICTS,
@@ -150,11 +150,9 @@ def doubted(project_id: int) -> str:
     """Files that state the person while the model is sure that nobody in them is: to be looked at, never removed by itself."""
     with transaction() as db:
         project, role = member(db, project_id)
-        total = audit.count(db, project_id)
-        pages = max(1, -(-total // PAGE))
-        number = min(_page(), pages)
-        found = audit.doubted(db, project_id, PAGE, (number - 1) * PAGE)
+        found, total, number = audit.doubted(db, project_id, PAGE, _page())
     return render_template(
-        "publishing/audit.html", project=project, role=role, found=found, total=total, page=number, pages=pages,
+        "publishing/audit.html", project=project, role=role, found=found, total=total, page=number,
+        pages=max(1, -(-total // PAGE)),
         chip_url=asked.chip_url, certainty=standing.certainty,
     )  # fmt: skip

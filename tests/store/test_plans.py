@@ -189,10 +189,13 @@ def test_claims_that_the_model_is_sure_are_wrong(db: Connection):
             predict(db, project, page, face, "no_match" if chance < 0.1 else "unsure", chance)
     support.say(db, project, user, 4, db.value("SELECT id FROM faces WHERE page_id = 4"), "other")
     files.mark_unstated(db, project, [5])
-    found = audit.doubted(db, project, 50)
-    assert [(one.page_id, one.faces) for one in found] == [(2, 2), (1, 1)]
+    found, total, page = audit.doubted(db, project, 50)
+    assert ([(one.page_id, one.faces) for one in found], total, page) == ([(2, 2), (1, 1)], 2, 1)
     assert found[0].probability == pytest.approx(0.002)
     assert audit.count(db, project) == 2
+    second, total, page = audit.doubted(db, project, 1, 7)
+    assert ([one.page_id for one in second], total, page) == ([1], 2, 2)
+    assert audit.doubted(db, support.project(db, "Eve"), 50, 3) == ([], 0, 1)
     assert plans.removal_offers(db, project) == [] or 2 not in [
         one.page_id for one in plans.removal_offers(db, project)
     ]

@@ -24,6 +24,7 @@ from store.searches import SearchLease
 from vision.errors import DetectorUnavailable, PoolStopped, SearchError
 from vision.faces import SearchResult
 from vision.pool import TOGETHER
+from vision.settings import MAX_BYTES
 from wiki.errors import WikiError
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ RENEW_AFTER = 180.0  # seconds; a lease that is not renewed is free after 15 min
 LOOK_AFTER = 1.0  # seconds between two looks whether the projects at hand were paused
 MODEL_EVERY = 10.0  # seconds between two runs of the model while a project is searched
 MOST_LEASES = 2
+# Of pictures that wait to be searched: two of the largest there are, or hundreds of the usual renderings.
+MOST_BYTES = 2 * MAX_BYTES
 DETECTOR_REST = 60.0
 FIRST_REST, LONGEST_REST = 5.0, 300.0  # seconds without a claim while the wiki does not answer
 CLAIM_TRIES = 10
@@ -59,13 +62,14 @@ Fetched = tuple[Load, Job, bytes]
 class Conveyor:
     """Call `threads` once. All fields below the queues are guarded by `_changed`."""
 
-    def __init__(self, yard: Yard) -> None:
+    def __init__(self, yard: Yard, most_bytes: int = MOST_BYTES) -> None:
         self._yard = yard
         self._tools = yard.tools
         self._children = children(yard.tools.settings)
         self._to_fetch: queue.Queue[tuple[Load, Job]] = queue.Queue()
         self._to_search: queue.Queue[Fetched] = queue.Queue(2 * TOGETHER * self._children)
         self._changed = threading.Condition()
+        self._most_bytes, self._bytes = most_bytes, 0  # of the pictures that wait to be searched
         self._loads: list[Load] = []
         self._modelled: dict[int, float] = {}
         self._looked = 0.0
@@ -198,12 +202,20 @@ class Conveyor:
         except Exception as error:
             self._unforeseen(load, job, error)
             return
+        self._make_room(len(data))
         while not self._tools.stop.is_set():
             try:
                 self._to_search.put((load, job, data), timeout=TICK)
                 return
             except queue.Full:
                 continue
+
+    def _make_room(self, size: int) -> None:
+        """Wait until so many bytes more may wait; one picture always may."""
+        with self._changed:
+            while self._bytes and self._bytes + size > self._most_bytes and not self._tools.stop.is_set():
+                self._changed.wait(TICK)
+            self._bytes += size
 
     def _let_go(self, load: Load) -> bool:
         """Whether a file need not go on, as its load was dropped."""
@@ -214,7 +226,11 @@ class Conveyor:
 
     def _search(self, first: Fetched) -> None:
         """Search it together with what else waits, without waiting for more."""
-        wanted = [piece for piece in (first, *self._more()) if not self._let_go(piece[0])]
+        taken = [first, *self._more()]
+        with self._changed:
+            self._bytes -= sum(len(data) for _, _, data in taken)
+            self._changed.notify_all()
+        wanted = [piece for piece in taken if not self._let_go(piece[0])]
         if wanted:
             for piece, found in zip(wanted, self._found(wanted), strict=True):
                 self._carefully(self._settle, piece, found)

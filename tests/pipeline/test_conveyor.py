@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from database import Database
-from pipeline.conveyor import Conveyor
+from pipeline.conveyor import MOST_BYTES, Conveyor
 from pipeline.doing import Doing
 from pipeline.lane import Yard
 from pipeline.tools import Tools
@@ -68,10 +68,10 @@ def fake() -> Pool:
 
 
 @contextmanager
-def conveyor(tools: Tools) -> Iterator[Bell]:
+def conveyor(tools: Tools, most_bytes: int = MOST_BYTES) -> Iterator[Bell]:
     """The lane at work for the length of a block."""
     bell = Bell()
-    threads = Conveyor(Yard(tools, bell, Doing())).threads()
+    threads = Conveyor(Yard(tools, bell, Doing()), most_bytes).threads()
     for thread in threads:
         thread.start()
     try:
@@ -165,6 +165,13 @@ def test_what_waits_is_searched_together(tools: Tools, database: Database, proje
         until(lambda: states(database) == {"searched": 12}, 20)
     assert sum(fake.batches) == 12
     assert 1 < max(fake.batches) <= TOGETHER
+
+
+def test_pictures_as_large_as_may_wait_do_so_one_by_one(tools: Tools, database: Database, project: int, fake: Pool):
+    fake.seconds = 0.1
+    with conveyor(small(tools, fake), most_bytes=1):
+        until(lambda: states(database) == {"searched": 12}, 20)
+    assert fake.batches == [1] * 12
 
 
 def test_pictures_searched_together_are_settled_each_for_itself(

@@ -19,7 +19,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -169,9 +169,10 @@ def served(settings: Settings, folder: Path) -> Iterator[tuple[str, int]]:
 
 
 class Meter:
-    """Asks for pages, one at a time, and never faster than the limit for one user. `pids`: those that work for them."""
+    """Asks for pages, one at a time, and never faster than the limit for one user. `pids`: those that work for them now, for
+    gunicorn replaces processes."""
 
-    def __init__(self, address: str, cookie: dict[str, str], database: Database, pids: Sequence[int]) -> None:
+    def __init__(self, address: str, cookie: dict[str, str], database: Database, pids: Callable[[], list[int]]) -> None:
         self._address, self._cookie, self._database, self._pids = address, cookie, database, pids
         self._browser = requests.Session()
 
@@ -196,10 +197,11 @@ class Meter:
 
     def measure(self, page: Page) -> None:
         """One request, noted."""
-        before = sum(map(processes.busy_ms, self._pids))
+        pids = self._pids()
+        before = sum(map(processes.busy_ms, pids))
         page.ms.append(self.ask(page))
         if processes.known():
-            page.busy_ms.append(sum(map(processes.busy_ms, self._pids)) - before)
+            page.busy_ms.append(sum(map(processes.busy_ms, pids)) - before)
 
     def count(self, page: Page) -> int:
         """The statements of one request; nobody else talks to the server."""
@@ -282,8 +284,11 @@ def run(folder: Path, files: int, faces: int, rounds: int, only: str = "") -> li
             app = create_app(settings)
             found = [page for page in pages(app, filled) if only in page.path or only in page.endpoint]
             with served(settings, folder) as (address, web):
-                pids = [*processes.family(web), int((folder / "mariadb" / "mariadb.pid").read_text())]
-                measure(Meter(address, cookies(app, filled.user_id), database, pids), found, rounds)
+                server_pid = int((folder / "mariadb" / "mariadb.pid").read_text())
+                meter = Meter(
+                    address, cookies(app, filled.user_id), database, lambda: [*processes.family(web), server_pid]
+                )
+                measure(meter, found, rounds)
             database.close()
     return found
 

@@ -36,6 +36,11 @@ class Classify:
         )
         return int(self.page.evaluate("document.querySelector('#ask').dataset.face"))
 
+    def at_rest(self) -> None:
+        """Wait until the tab has nothing to do: Chromium cancels a touch that a busy one does not answer within 0.2 s."""
+        self.face()
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestIdleCallback(done)))")
+
     def press(self, *keys: str) -> list[int]:
         """Press keys, each on a question that is on the screen; returns the faces that were asked about."""
         faces = []

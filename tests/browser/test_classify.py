@@ -152,16 +152,19 @@ def test_by_touch_on_a_phone(start: Start, labelling: Labelling):
     given = {}
     for (across, down), answer in {(140, 5): "target", (-140, 5): "other", (0, -110): "skip"}.items():
         given[classify.face()] = answer
+        classify.at_rest()
         swipe(classify.page, across, down)
         eventually(lambda: classify.face() not in given, "the next question")
     swipe(classify.page, 20, 20)  # no answer
     group = classify.face()
     listed = next(listed for listed in labelling.faces.values() if group in listed)
+    classify.at_rest()
     classify.page.tap(f"#outlines .face[data-face='{listed[2]}'] .line")
     given[listed[2]] = "target"
     eventually(lambda: classify.face() != group, "the next question")
     last = classify.face()
     given[last] = "target"
+    classify.at_rest()
     classify.page.tap("[data-act=yes]")
     eventually(lambda: classify.face() != last, "the next question")
     classify.settle()

@@ -190,6 +190,7 @@ def test_projects_repeat_how_their_files_stand(db: Connection):
     searches.failed(db, lease, 2, error="image", detail="", again_in=None)
     searches.failed(db, lease, 3, error="server", detail="", again_in=120)
     searches.failed(db, lease, 4, error="deleted", detail="", again_in=None, gone=True)
+    assert wrong_copies(db) == []
     support.project(db, "Bob", pages=range(1, 5))
     rows = db.rows("SELECT state, error, face_count FROM project_files ORDER BY page_id, project_id")
     stands = [("searched", None, 3), ("error", "image", None), ("waiting", "server", None), ("gone", "deleted", None)]

@@ -73,6 +73,18 @@ def record(db: Connection, project_id: int, user_id: int, given: Sequence[NewAns
     for answer in fresh:
         _check(db, project_id, answer, {face.id for face in visible[answer.page_id]})
     differs = _who_differs(db, project_id, user_id, fresh)
+    _insert(db, project_id, user_id, fresh)
+    labels.rebuild(db, project_id, page_ids, visible)
+    _count(db, user_id, fresh)
+    offers.tell(db, project_id, page_ids, delay=0.5)
+    asked = [answer.face_id for answer in fresh if answer.face_id is not None]
+    if asked:
+        db.execute(f"DELETE FROM questions WHERE project_id = %s AND face_id IN ({marks(asked)})", (project_id, *asked))
+    return Recorded(repeated=False, differs=differs)
+
+
+def _insert(db: Connection, project_id: int, user_id: int, fresh: Sequence[NewAnswer]) -> None:
+    """With the sha1 that was shown, today's where the answer does not say."""
     today = _sha1s(db, {answer.page_id for answer in fresh if not answer.sha1})
     db.many(
         """INSERT INTO answers (project_id, user_id, client_id, step, page_id, face_id, answer, twice, other_item, reason,
@@ -94,13 +106,6 @@ def record(db: Connection, project_id: int, user_id: int, given: Sequence[NewAns
             for answer in fresh
         ],
     )
-    labels.rebuild(db, project_id, page_ids, visible)
-    _count(db, user_id, fresh)
-    offers.tell(db, project_id, page_ids, delay=0.5)
-    asked = [answer.face_id for answer in fresh if answer.face_id is not None]
-    if asked:
-        db.execute(f"DELETE FROM questions WHERE project_id = %s AND face_id IN ({marks(asked)})", (project_id, *asked))
-    return Recorded(repeated=False, differs=differs)
 
 
 def undo(db: Connection, project_id: int, user_id: int) -> list[Answer]:

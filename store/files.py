@@ -84,20 +84,25 @@ def add_to_project(
         "INSERT IGNORE INTO project_files (project_id, page_id, origin) VALUES (%s, %s, %s)",
         [(project_id, page_id, origin) for page_id, _ in taken],
     )
-    if known and origin == "source":
-        db.execute(
-            "UPDATE project_files FORCE INDEX (PRIMARY) SET in_source = 1, origin = 'source' "
-            f"WHERE project_id = %s AND origin <> 'portrait' AND page_id IN ({marks(list(known))})",
-            (project_id, *known),
-        )
-    if known and origin == "portrait":
-        db.execute(
-            "UPDATE project_files FORCE INDEX (PRIMARY) SET origin = 'portrait' "
-            f"WHERE project_id = %s AND page_id IN ({marks(list(known))})",
-            (project_id, *known),
-        )
+    _found_again(db, project_id, list(known), origin)
     want_search(db, [page_id for page_id, _ in taken])
     return len(fresh) - len(taken)
+
+
+def _found_again(db: Connection, project_id: int, page_ids: Sequence[int], origin: Origin) -> None:
+    """Note where files come from that the project looks at already; the portrait stays the portrait."""
+    if page_ids and origin == "source":
+        db.execute(
+            "UPDATE project_files FORCE INDEX (PRIMARY) SET in_source = 1, origin = 'source' "
+            f"WHERE project_id = %s AND origin <> 'portrait' AND page_id IN ({marks(page_ids)})",
+            (project_id, *page_ids),
+        )
+    if page_ids and origin == "portrait":
+        db.execute(
+            "UPDATE project_files FORCE INDEX (PRIMARY) SET origin = 'portrait' "
+            f"WHERE project_id = %s AND page_id IN ({marks(page_ids)})",
+            (project_id, *page_ids),
+        )
 
 
 def want_search(db: Connection, page_ids: Sequence[int]) -> None:

@@ -13,6 +13,7 @@ class _Place:
     """Where something of a volunteer stands: the table, what picks their rows, and which of its columns; empty: all.
 
     `part`: of what there may be thousands, the rows that have this in common come as one text, in the order of `order`.
+    `index`: to be read by, where the server would choose another.
     """
 
     table: str
@@ -20,6 +21,7 @@ class _Place:
     columns: str = ""
     part: str = ""
     order: str = ""
+    index: str = ""
 
 
 # What a volunteer said and did. Tokens are in `users` alone, and never leave it. Drawn faces are few: found by an index.
@@ -32,13 +34,13 @@ _OF_USER = {
         "faces",
         "project_id IS NOT NULL AND drawn_by = %s",
         "id page_id project_id replaces box_left box_top box_width box_height state created_at",
+        index="FORCE INDEX (by_project)",
     ),
     "batches": _Place("batches", "user_id = %s"),
     "edits": _Place("edits", "user_id = %s", part="id DIV 250", order="id"),
     "statistics": _Place("user_stats", "user_id = %s", "answers matches statements projects"),
     "items_blocked": _Place("blocked_items", "added_by = %s", "item reason added_at"),
 }
-_FORCED = {"faces": "FORCE INDEX (by_project)"}
 _ACCOUNT = """SELECT 'account' AS what, JSON_OBJECT('id', id, 'central_id', subject, 'name', name, 'language', language,
     'blocked', blocked, 'created_at', created_at, 'seen_at', seen_at, 'permission_stored', access_token IS NOT NULL,
     'token_expires_at', token_expires_at) AS entry FROM users WHERE id = %s"""
@@ -79,8 +81,7 @@ def _entries(what: str, place: _Place, types: Mapping[str, str]) -> str:
     if place.part:
         entry = f"GROUP_CONCAT({entry} ORDER BY {place.order} SEPARATOR ',\\n')"
     grouped = f" GROUP BY {place.part}" if place.part else ""
-    index = _FORCED.get(place.table, "")
-    return f"SELECT '{what}', {entry} FROM {place.table} {index} WHERE {place.condition}{grouped}"
+    return f"SELECT '{what}', {entry} FROM {place.table} {place.index} WHERE {place.condition}{grouped}"
 
 
 def _json(column: str, type_: str) -> str:

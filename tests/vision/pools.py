@@ -6,8 +6,19 @@ import threading
 from pathlib import Path
 
 from tests.vision.faulty import open_faulty
+from vision.errors import ImageError, SearchCrashed, SearchError, SearchTimedOut
 from vision.pool import FacePool
 from vision.settings import SearchSettings
+
+# Pictures that cost a child, and what becomes of them.
+FAULTS: list[tuple[bytes, type[SearchError]]] = [
+    (b"kill", SearchCrashed),
+    (b"abort", SearchCrashed),
+    (b"hang", SearchTimedOut),
+    (b"stop", SearchTimedOut),
+    (b"memory", ImageError),
+    (b"bug", SearchCrashed),
+]
 
 
 def unprepared(settings: SearchSettings, stop: threading.Event) -> SearchSettings:

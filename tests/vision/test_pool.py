@@ -16,14 +16,12 @@ from pathlib import Path
 import pytest
 
 from tests.vision.faulty import cannot_open, open_faulty
-from tests.vision.pools import gone, make_pool, unprepared
+from tests.vision.pools import FAULTS, gone, make_pool, unprepared
 from vision.errors import (
     DetectorUnavailable,
     ImageError,
     PoolStopped,
-    SearchCrashed,
     SearchError,
-    SearchTimedOut,
 )
 from vision.faces import Box
 from vision.pool import FacePool
@@ -73,17 +71,7 @@ def test_a_drawn_box_does_not_wait_behind_searches(pool):
     assert order == ["searched", "encoded", *["searched"] * 4]
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (b"kill", SearchCrashed),
-        (b"abort", SearchCrashed),
-        (b"hang", SearchTimedOut),
-        (b"stop", SearchTimedOut),
-        (b"memory", ImageError),
-        (b"bug", SearchCrashed),
-    ],
-)
+@pytest.mark.parametrize(("fault", "error"), FAULTS)
 def test_a_fault_costs_one_picture(pool, fault, error):
     before = pool.search(b"fine").width
     with pytest.raises(error):

@@ -11,14 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.vision.faulty import cannot_open
-from tests.vision.pools import gone, make_pool
+from tests.vision.pools import FAULTS, gone, make_pool
 from vision.errors import (
     DetectorUnavailable,
     ImageError,
     PoolStopped,
     SearchCrashed,
     SearchError,
-    SearchTimedOut,
 )
 from vision.faces import Box, SearchResult
 from vision.pool import TOGETHER, FacePool
@@ -38,18 +37,7 @@ def test_answers_come_in_the_order_of_the_pictures_from_one_child(pool: FacePool
     assert (pool.stats().asked, pool.stats().started) == (4, 1)
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (b"kill", SearchCrashed),
-        (b"abort", SearchCrashed),
-        (b"hang", SearchTimedOut),
-        (b"stop", SearchTimedOut),
-        (b"memory", ImageError),
-        (b"bug", SearchCrashed),
-        (b"x" * (MAX_BYTES + 1), ImageError),
-    ],
-)
+@pytest.mark.parametrize(("fault", "error"), [*FAULTS, (b"x" * (MAX_BYTES + 1), ImageError)])
 def test_a_fault_costs_its_own_picture_alone(pool: FacePool, fault: bytes, error: type[SearchError]):
     found = pool.search_all([b"fine", fault, b"fine again"])
     assert sizes(found) == [4, None, 10]

@@ -1,9 +1,10 @@
 # The web process and the worker from one image; compose.yaml runs them.
 FROM python:3.11-slim-bookworm AS packages
 WORKDIR /app
-COPY requirements.lock ./
+COPY requirements.txt ./
 COPY packages packages
-RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+# As on Toolforge, pip is there while the image is built and not when it runs.
+RUN python -m venv --without-pip /opt/venv && pip --python /opt/venv/bin/python install --no-cache-dir -r requirements.txt
 
 FROM python:3.11-slim-bookworm
 RUN useradd --create-home --uid 10001 wikivisage

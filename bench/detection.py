@@ -167,8 +167,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not photographs:
         print(f"No photographs in {options.photos}: it should hold scenes/NAME/*.jpg, or NAME/*.jpg.", file=sys.stderr)
         return 2
-    if prepared(SearchSettings(cache=options.cache), Event()) != SearchSettings(cache=options.cache):
-        print("CenterFace's weights cannot be had, so the second look cannot be measured.", file=sys.stderr)
+    if any(prepared(SearchSettings(cache=options.cache), Event()).networks.values()):
+        print("A network cannot be had, as the line above says, so not all can be measured.", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
         print(f"Rendering {len(photographs)} photographs", file=sys.stderr)

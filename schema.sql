@@ -395,6 +395,7 @@ CREATE TABLE workers (
   started_at DATETIME NOT NULL,
   heartbeat_at DATETIME NOT NULL,
   doing VARCHAR(255) NOT NULL DEFAULT '',
+  networks_json TEXT NULL,                  -- why each network that it wants is missing ('': it is ready); NULL: not known yet
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 

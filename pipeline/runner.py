@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Mapping
 
 from database import Connection, Database, DatabaseError, DatabaseUnavailable
 from pipeline import bootstrap, crawl, drawn, permission, publish, purge, reverts
@@ -18,6 +19,7 @@ from pipeline.lane import AFTER_TROUBLE, Lane, Yard, task_lane
 from pipeline.model import Model
 from pipeline.outcome import Stopped
 from pipeline.pulse import EVERY, Pulse, path_of
+from pipeline.status import in_words
 from pipeline.tools import Tools
 from pipeline.wake import Bell
 from store import purging, signals, workers
@@ -44,6 +46,7 @@ class Runner:
         self._yard = Yard(tools, Bell(), Doing())
         self._pulse = Pulse(path_of(tools.worker))
         self._waiting_for = ""
+        self._networks: Mapping[str, str] | None = None
 
     def run(self) -> None:
         """Register, work until told to stop, give back what was claimed."""
@@ -71,7 +74,7 @@ class Runner:
             self._tools.stop.wait(EVERY)
 
     def _register(self, db: Connection) -> None:
-        workers.start(db, self._tools.worker, socket.gethostname(), os.getpid())
+        workers.start(db, self._tools.worker, socket.gethostname(), os.getpid(), self._networks)
         permission.bar_by_setting(db, self._tools)
 
     def _lanes(self) -> list[threading.Thread]:
@@ -88,6 +91,7 @@ class Runner:
             ),
             *Conveyor(yard).threads(),
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
+            threading.Thread(target=self._make_networks_ready, name="networks", daemon=True),
             threading.Thread(target=self._sweep, name="sweep", daemon=True),
         ]
 
@@ -132,6 +136,19 @@ class Runner:
             except Exception:
                 log.exception("the heartbeat failed")
             self._tools.stop.wait(HEARTBEAT)
+
+    def _make_networks_ready(self) -> None:
+        """Before the first picture waits for them; says which there are in the log and to the database."""
+        try:
+            networks = self._tools.pool.make_ready()
+            self._tools.check()
+            self._networks = networks
+            log.info("networks: %s", in_words(networks))
+            self._tools.run(lambda db: workers.set_networks(db, self._tools.worker, networks))
+        except Stopped:
+            return
+        except Exception:
+            log.exception("the networks could not be made ready; it is tried again with the first picture")
 
     def _bury(self) -> None:
         for dead in self._tools.run(_free):

@@ -1,6 +1,6 @@
 """Who does what, in words, for a person at a terminal; and whether a worker lives, for whoever restarts it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from database import Connection, Database, DatabaseError, DatabaseUnavailable
@@ -19,11 +19,20 @@ def status(db: Connection) -> Iterator[str]:
     for worker in known:
         state = "alive" if worker.age < ALIVE_S else "silent"
         yield f"{worker.id}  {state}, heard {worker.age} s ago, {worker.host} pid {worker.pid}  {worker.doing}".rstrip()
+        yield f"    networks   {in_words(worker.networks)}"
         if searching.get(worker.id):
             yield f"    detect     {searching[worker.id]} files"
         for task in held:
             if task.worker == worker.id:
                 yield f"    {task.kind:10} {task.subject_id}, renewed {task.seconds} s ago"
+
+
+def in_words(networks: Mapping[str, str] | None) -> str:
+    """Which networks a worker has, those that are missing last."""
+    if networks is None:
+        return "not made ready yet"
+    said = sorted((bool(why), f"{name} missing: {why}" if why else f"{name} ready") for name, why in networks.items())
+    return ", ".join(words for _, words in said) or "none"
 
 
 def healthy(database: Database, worker: str, sign: Path | None = None) -> tuple[bool, str]:
@@ -41,7 +50,7 @@ def healthy(database: Database, worker: str, sign: Path | None = None) -> tuple[
     except DatabaseError as error:
         return False, str(error)
     if found is not None and found.age < ALIVE_S:
-        return True, f"worker {worker} was heard {found.age} s ago"
+        return True, f"worker {worker} was heard {found.age} s ago; networks: {in_words(found.networks)}"
     felt = pulse.felt(sign)
     if felt is not None and felt[1]:
         return _by_its_sign(worker, sign, "the database is back only now")

@@ -1,5 +1,7 @@
 """Workers: their heartbeats, and freeing what a dead one had claimed."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +14,10 @@ _FREE = "lease_token = NULL, lease_worker = NULL, leased_at = NULL"
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker as last seen; `age` is the seconds since its last heartbeat, by the database's clock."""
+    """A worker as last seen; `age` is the seconds since its last heartbeat, by the database's clock.
+
+    `networks`: by the name of each that it wants, why it is missing, or nothing where it is ready; None while that is not known.
+    """
 
     id: str
     host: str
@@ -20,18 +25,24 @@ class Worker:
     started_at: datetime
     heartbeat_at: datetime
     doing: str
+    networks: Mapping[str, str] | None
     age: int
 
 
-def start(db: Connection, worker: str, host: str, pid: int) -> None:
+def start(db: Connection, worker: str, host: str, pid: int, networks: Mapping[str, str] | None = None) -> None:
     """Register a worker; whatever an earlier one with this id had claimed is free again."""
     release(db, [worker])
     db.execute(
-        """INSERT INTO workers (id, host, pid, started_at, heartbeat_at) VALUES (%s, %s, %s, NOW(), NOW())
+        """INSERT INTO workers (id, host, pid, started_at, heartbeat_at, networks_json) VALUES (%s, %s, %s, NOW(), NOW(), %s)
            ON DUPLICATE KEY UPDATE host = VALUES(host), pid = VALUES(pid), started_at = NOW(), heartbeat_at = NOW(),
-             doing = ''""",
-        (worker, host, pid),
+             doing = '', networks_json = VALUES(networks_json)""",
+        (worker, host, pid, None if networks is None else json.dumps(dict(networks))),
     )
+
+
+def set_networks(db: Connection, worker: str, networks: Mapping[str, str]) -> None:
+    """Say which networks a worker has."""
+    db.execute("UPDATE workers SET networks_json = %s WHERE id = %s", (json.dumps(dict(networks)), worker))
 
 
 def beat(db: Connection, worker: str, doing: str) -> bool:
@@ -83,8 +94,8 @@ def _free_files(db: Connection, worker: str) -> None:
 def all_seen(db: Connection) -> list[Worker]:
     """Every worker heard of in the last day, the last heard first."""
     rows = db.rows(
-        """SELECT id, host, pid, started_at, heartbeat_at, doing,
+        """SELECT id, host, pid, started_at, heartbeat_at, doing, networks_json,
              TIMESTAMPDIFF(SECOND, heartbeat_at, NOW()) AS age
            FROM workers ORDER BY heartbeat_at DESC"""
     )
-    return [Worker(**row) for row in rows]
+    return [Worker(networks=json.loads(row.pop("networks_json") or "null"), **row) for row in rows]

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from store import tasks, workers
 from store.projects import NewProject
 from tests import servers
 from tests.pipeline.support import Gate, downloads, hog, new_project, person, rows, searched, until, value
+from vision import weights
 
 
 def test_a_project_is_crawled_searched_and_modelled(
@@ -67,6 +70,69 @@ def test_who_does_what(local_settings: Settings, database: Database, tmp_path: P
     code, output = run("--check")
     assert code == 1
     assert "12" in output
+
+
+def test_a_worker_without_pip_has_its_networks_and_says_so(
+    local_settings: Settings, database: Database, tmp_path: Path
+):
+    """As on Toolforge: pip was there when the packages were installed and is not when they are used."""
+    refusing = tmp_path / "first"
+    (refusing / "pip").mkdir(parents=True)
+    (refusing / "pip/__init__.py").write_text("raise ImportError('pip is not here')\n")
+    settings = replace(local_settings, contact="test@localhost", cache_dir=str(tmp_path / "cache"))
+    env = servers.environment(settings, PYTHONPATH=str(refusing))
+    assert subprocess.run([sys.executable, "-c", "import pip"], env=env, capture_output=True).returncode == 1
+    command = [sys.executable, "worker.py", "--worker-id", "one"]
+    with servers.running(command, env, tmp_path / "worker.log") as process:
+        until(lambda: "networks: " in process.output() or not process.runs(), 60)
+        until(lambda: value(database, "SELECT networks_json FROM workers"), 20)
+        checked = subprocess.run([*command, "--check"], env=env, cwd=servers.ROOT, capture_output=True, text=True)
+        told = subprocess.run([*command, "--status"], env=env, cwd=servers.ROOT, capture_output=True, text=True)
+    ready = ", ".join(f"{network.name} ready" for network in weights.NETWORKS)
+    assert ready == "CenterFace ready, dlib ResNet ready"
+    assert f"networks: {ready}\n" in process.output()
+    assert checked.stdout.rstrip().endswith(f"networks: {ready}"), checked
+    assert f"    networks   {ready}\n" in told.stdout
+
+
+def test_a_worker_that_lacks_a_network_says_which_and_why(local_settings: Settings, database: Database, tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    settings = replace(local_settings, contact="test@localhost", cache_dir=str(tmp_path / "file" / "weights"))
+    process = servers.worker(settings, "one", tmp_path)
+    try:
+        until(lambda: value(database, "SELECT networks_json FROM workers"), 60)
+        with database.transaction() as db:
+            (seen,) = workers.all_seen(db)
+    finally:
+        process.stop()
+    assert seen.networks is not None
+    assert list(seen.networks) == [network.name for network in weights.NETWORKS]
+    for network in weights.NETWORKS:
+        assert seen.networks[network.name].startswith(f"{network.without} The folder for weights")
+    assert "networks: CenterFace missing: Searching with HOG alone" in process.output()
+
+
+def test_a_worker_that_is_registered_again_says_its_networks_again(database: Database):
+    with database.transaction() as db:
+        workers.start(db, "one", "here", 7, {"CenterFace": ""})
+        assert workers.all_seen(db)[0].networks == {"CenterFace": ""}
+        workers.start(db, "one", "here", 8)
+        assert workers.all_seen(db)[0].networks is None
+        workers.set_networks(db, "one", {})
+        assert workers.all_seen(db)[0].networks == {}
+
+
+@pytest.mark.parametrize(
+    ("networks", "words"),
+    [
+        (None, "not made ready yet"),
+        ({}, "none"),
+        ({"CenterFace": "", "dlib ResNet": ""}, "CenterFace ready, dlib ResNet ready"),
+        ({"CenterFace": "HOG alone.", "dlib ResNet": ""}, "dlib ResNet ready, CenterFace missing: HOG alone."),
+    ],
+)
+def test_networks_in_words(networks: dict[str, str] | None, words: str):
+    assert status.in_words(networks) == words
 
 
 @pytest.mark.parametrize(

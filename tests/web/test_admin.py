@@ -35,6 +35,24 @@ def test_the_page_shows_workers_and_no_token(database: Database, admin: Browser,
     assert "SECRET" not in page
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("not made ready yet", "dlib ResNet ready", "CenterFace is missing: HOG alone. &lt;no package&gt;")),
+        ("nb", ("ikke gjort klart ennå", "dlib ResNet er klart", "CenterFace mangler: HOG alone. &lt;no package&gt;")),
+    ],
+)
+def test_the_page_says_which_networks_each_worker_has(
+    database: Database, admin: Browser, language: str, words: tuple[str, ...]
+):
+    with database.transaction() as db:
+        workers.start(db, "worker-1", "host-7", 4711)
+        workers.start(db, "worker-2", "host-7", 4712)
+        workers.set_networks(db, "worker-2", {"CenterFace": "HOG alone. <no package>", "dlib ResNet": ""})
+    page = admin.get("/admin", headers={"Accept-Language": language}).text
+    assert [word for word in words if word not in page] == []
+
+
 def test_only_administrators_see_the_link(alice: Browser, admin: Browser):
     assert 'href="/admin"' in admin.get("/help").text
     assert 'href="/admin"' not in alice.get("/help").text

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,9 +14,12 @@ import yaml
 
 import config
 from bench import processes
+from database import Database
 from sandbox import environment as sandbox_environment
 from sandbox.server import Sandbox
 from tests import deployment, front, servers
+from vision import weights
+from vision.settings import DETECTOR_VERSIONS, HOG_CENTERFACE
 
 ROOT = servers.ROOT
 MEMORY_OF_WEB, MEMORY_OF_WORKER = 150, 3 * 1024  # MB
@@ -133,11 +136,14 @@ def test_gunicorn_ends_with_one_sentence_where_a_setting_is_missing(given: dict[
 
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of a virtual environment that holds requirements.txt and nothing else."""
+    """The folder of programs of a virtual environment that holds requirements.txt and nothing else: pip fills it from outside."""
     folder = tmp_path_factory.mktemp("production") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    command = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "-r", "requirements.txt"]
+    python = str(folder / "bin/python")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "-r", "requirements.txt"]
     subprocess.run(command, cwd=ROOT, check=True)
+    without = subprocess.run([python, "-c", "import pip"], capture_output=True, text=True, check=False)
+    assert "No module named 'pip'" in without.stderr
     return folder / "bin"
 
 
@@ -218,13 +224,26 @@ def test_the_toolforge_path_does_the_main_job(
         with Memory({name: process.pid for name, process in running.items()}) as memory:
             done = check(app, running_sandbox.base, both)
         healthy = [
-            subprocess.run(shlex.split(job["health-check-script"]), cwd=ROOT, env=env).returncode
+            subprocess.run(
+                shlex.split(job["health-check-script"]), cwd=ROOT, env=env, capture_output=True, text=True, check=False
+            )
             for job in deployment.jobs()
         ]
+        with closing(Database(server, size=1)) as database, database.transaction() as db:
+            detectors = db.column("SELECT DISTINCT detector FROM files WHERE state = 'searched'")
+        said = {job["command"]: running[job["command"]].output() for job in deployment.jobs()}
         logs = "".join(process.output() for process in running.values())
     with capsys.disabled():
-        print("\n" + done.stdout, {name: f"{most:.0f} MB" for name, most in memory.most.items()})
+        print(
+            "\n" + done.stdout,
+            *(each.stdout for each in healthy),
+            {name: f"{most:.0f} MB" for name, most in memory.most.items()},
+        )
     assert done.returncode == 0, done.stdout + done.stderr + logs
-    assert healthy == [0, 0]
+    assert [each.returncode for each in healthy] == [0, 0]
+    assert detectors == [DETECTOR_VERSIONS[HOG_CENTERFACE]]
+    ready = ", ".join(f"{network.name} ready" for network in weights.NETWORKS)
+    assert all(f"networks: {ready}\n" in log for log in said.values()), said
+    assert all(each.stdout.endswith(f"networks: {ready}\n") for each in healthy), [each.stdout for each in healthy]
     assert 0 < memory.most.pop("web") < MEMORY_OF_WEB
     assert all(0 < most < MEMORY_OF_WORKER for most in memory.most.values())

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from tests import servers
 
 ROOT = servers.ROOT
-COMMANDS = ["setup", "demo", "test", "mariadb", "screenshots", "i18n", "lock"]
+COMMANDS = ["setup", "demo", "test", "mariadb", "screenshots", "i18n", "lock", "audit"]
 PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)(?:\[[\w,-]+\])?==(?P<version>\S+)", re.MULTILINE)
 # A server of the person's own, so that setup looks for none; it is not connected to.
 OWN_SERVER = {"TOOL_TOOLSDB_HOST": "127.0.0.1"}

@@ -44,6 +44,10 @@ PART_SIDE = 400
 # Faces are cut from a rendering of at most this size.
 SHARP_SIDE = 1920
 
+# The plug-ins' own threads: Pillow takes one a core for AVIF, pillow_heif four for HEIC. There is a child a core already.
+DECODE_THREADS = 1
+AvifImagePlugin.DEFAULT_MAX_THREADS = DECODE_THREADS
+
 Pillow.MAX_IMAGE_PIXELS = None  # our own limit, checked below, is a lasting error with a reason
 
 
@@ -159,7 +163,7 @@ def _can_open_heif(data: bytes) -> bool:
         import pillow_heif
     except ImportError:
         raise ImageError("The file is a HEIC picture, a format that is not supported here.") from None
-    pillow_heif.register_heif_opener(thumbnails=False)
+    pillow_heif.register_heif_opener(thumbnails=False, decode_threads=DECODE_THREADS)
     return True
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -169,3 +172,38 @@ def test_what_cannot_be_searched_has_a_reason(data, reason):
 def test_too_many_bytes():
     with pytest.raises(ImageError, match="51 MB"):
         decode(b"\xff\xd8" + bytes(51_000_000))
+
+
+def test_decoding_starts_no_thread_for_each_core():
+    """libavif's threads, one a core unless it is told otherwise, seen in /proc while it decodes in a process of its own."""
+    program = """
+import os, sys, threading
+from vision.decode import decode
+data, most, done = sys.stdin.buffer.read(), [], threading.Event()
+def look():
+    while not done.wait(0.001):
+        most.append(len(os.listdir("/proc/self/task")))
+watch = threading.Thread(target=look)
+watch.start()
+before = len(os.listdir("/proc/self/task"))
+decode(data)
+done.set()
+watch.join()
+print(max(most) - before, len(most))
+"""
+    large = Image.effect_noise((3000, 3000), 60).convert("RGB")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=saved(large, "AVIF", speed=10, quality=50),
+        capture_output=True,
+        check=True,
+    )
+    more, looks = map(int, done.stdout.split())
+    assert looks > 10
+    assert more == 0
+
+
+def test_heic_is_decoded_by_one_thread():
+    pillow_heif.register_heif_opener()
+    decode(saved(photograph(), "HEIF"))
+    assert pillow_heif.options.DECODE_THREADS == 1

@@ -216,7 +216,7 @@ class Settings:
         "WIKIVISAGE_DETECTOR", "hog+centerface", _one_of("hog", "hog+centerface", "centerface"), "face detector"
     )
     detector_children: int = _setting(
-        "WIKIVISAGE_DETECTOR_CHILDREN", 0, _whole(0, 64), "detector processes of a worker; 0: one a core"
+        "WIKIVISAGE_DETECTOR_CHILDREN", 0, _whole(0, 64), "detector processes of a worker, at most; 0: as many as cores, CPU quota and memory limit allow"
     )
     cache_dir: str = _setting(
         "WIKIVISAGE_CACHE_DIR", "", _text, "where model files are kept; empty: ~/.cache/wikivisage"

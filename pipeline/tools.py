@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import config
 from config import VERSION, Settings
 from database import Connection, Database, DatabaseUnavailable
+from pipeline import quota
 from pipeline.metrics import Metrics
 from pipeline.outcome import Stopped
 from store import tokens
@@ -98,8 +99,10 @@ def open_wiki(settings: Settings, stop: threading.Event) -> Client:
 
 
 def open_pool(settings: Settings) -> FacePool:
-    """Detector children, one a core unless the settings say otherwise."""
-    return FacePool(children(settings), search_settings(settings))
+    """Detector children, as many as the limits of this process allow unless the settings say fewer. Logs how many, and why."""
+    count, why = _fitting(settings)
+    log.info("%s", why)
+    return FacePool(count, search_settings(settings))
 
 
 def search_settings(settings: Settings) -> SearchSettings:
@@ -109,11 +112,14 @@ def search_settings(settings: Settings) -> SearchSettings:
 
 
 def children(settings: Settings) -> int:
-    """How many detector processes: never more than there are cores this process may use."""
-    cores = cores_here()
-    return min(settings.detector_children or cores, cores)
+    """How many detector processes the pool of this process has."""
+    return _fitting(settings)[0]
+
+
+def _fitting(settings: Settings) -> tuple[int, str]:
+    return quota.fitting(cores_here(), quota.limits(), settings.detector_children)
 
 
 def cores_here() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use by its CPU affinity."""
     return len(os.sched_getaffinity(0))

@@ -128,7 +128,10 @@ class Settings:
     db_password: str = _setting("TOOL_TOOLSDB_PASSWORD", "", _text, "its password", secret=True)
     db_name: str = _setting("WIKIVISAGE_DB_NAME", "", _text, "database; empty: USER__wikivisage, as ToolsDB wants it")
     db_pool_size: int = _setting(
-        "WIKIVISAGE_DB_POOL_SIZE", 0, _whole(0, 20), "connections of a process; 0: projects x threads + 3, at most 6"
+        "WIKIVISAGE_DB_POOL_SIZE",
+        0,
+        _whole(0, 20),
+        "connections of a process, at most; 0: 2 of a web process, 4 of a worker",
     )
     db_skip_locked: str = _setting(
         "WIKIVISAGE_DB_SKIP_LOCKED",
@@ -216,7 +219,10 @@ class Settings:
         "WIKIVISAGE_DETECTOR", "hog+centerface", _one_of("hog", "hog+centerface", "centerface"), "face detector"
     )
     detector_children: int = _setting(
-        "WIKIVISAGE_DETECTOR_CHILDREN", 0, _whole(0, 64), "detector processes of a worker, at most; 0: as many as cores, CPU quota and memory limit allow"
+        "WIKIVISAGE_DETECTOR_CHILDREN",
+        0,
+        _whole(0, 64),
+        "detector processes of a worker, at most; 0: as many as cores, CPU quota and memory limit allow",
     )
     cache_dir: str = _setting(
         "WIKIVISAGE_CACHE_DIR", "", _text, "where model files are kept; empty: ~/.cache/wikivisage"
@@ -284,13 +290,17 @@ class Settings:
 
     @property
     def pool_size(self) -> int:
-        """Connections of a worker: projects x threads + 3, at most 6, since ToolsDB allows 20 in all."""
-        return self.db_pool_size or min(6, self.max_projects * self.image_threads + 3)
+        """Connections of a worker: its threads share them, each for the milliseconds of a transaction.
+
+        ToolsDB allows 20 to the account. Two workers, two web processes, as many that still end while the web is restarted, a
+        migration and a check make 18.
+        """
+        return self.db_pool_size or 4
 
     @property
     def web_pool_size(self) -> int:
-        """Connections of a web process: two web processes, two workers of 6 and a migration stay within 20."""
-        return self.db_pool_size or 3
+        """Connections of a web process: four threads share them."""
+        return self.db_pool_size or 2
 
 
 def variables() -> list[tuple[str, str, str]]:

@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import pymysql
-from dbutils.pooled_db import PooledDB
-from pymysql.constants import CR, ER
+from pymysql.constants import CLIENT, CR, ER
 from pymysql.cursors import DictCursor
 
 from config import Settings
@@ -26,9 +26,6 @@ Value = TypeVar("Value")
 _PASSING = {
     ER.LOCK_DEADLOCK,
     ER.LOCK_WAIT_TIMEOUT,
-    ER.CON_COUNT_ERROR,
-    ER.USER_LIMIT_REACHED,
-    ER.TOO_MANY_USER_CONNECTIONS,
     ER.SERVER_SHUTDOWN,
     1205,
     1969,  # ER_STATEMENT_TIMEOUT
@@ -39,7 +36,18 @@ _PASSING = {
     CR.CR_SERVER_GONE_ERROR,
     CR.CR_SERVER_LOST,
 }
-_SESSION = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', innodb_lock_wait_timeout = 10"
+# The server has no connection to give: nothing was begun, and one is free again as soon as somebody else closes theirs.
+_NO_ROOM = {ER.CON_COUNT_ERROR, ER.USER_LIMIT_REACHED, ER.TOO_MANY_USER_CONNECTIONS}
+_NO_ROOM_PAUSE = (0.05, 0.3)  # seconds between two attempts, at random: several processes wait at once
+
+# So long a connection may be idle: then the process closes it, or, where that is quiet, the server. ToolsDB's own limit is
+# 600 s, which would keep the connections of a burst from the account's other processes for ten minutes.
+IDLE_S = 60
+_SESSION = (
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
+    f"innodb_lock_wait_timeout = 10, wait_timeout = {IDLE_S}",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+)
 
 
 class DatabaseError(Exception):
@@ -48,6 +56,10 @@ class DatabaseError(Exception):
 
 class DatabaseUnavailable(DatabaseError):
     """The database cannot be reached now, or all its connections are taken; the same may work in a moment."""
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The server or the account has no connection left, and none became free in the time that there was."""
 
 
 class Duplicate(DatabaseError):
@@ -125,33 +137,63 @@ def marks(values: Sequence[Any]) -> str:
     return ",".join(["%s"] * len(values)) or "NULL"
 
 
-class Database:
-    """A pool of at most `size` connections; a thread waits up to `patience` seconds for one."""
+class _Pool:
+    """Open connections that nobody uses; the last used is handed out first, so that those which are not needed are closed.
 
-    def __init__(self, settings: Settings, size: int, patience: float = 15.0) -> None:
+    DBUtils' pool hands out the longest idle one, closes none, connects while it holds the lock that returning one needs, and
+    hides why a connection that was lost could not be replaced: whether to wait depends on that.
+    """
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._idle: list[tuple[float, Any]] = []  # when it was given back, the longest idle first
+
+    def take(self) -> Any:
+        """A connection that answers. Raises the server's error where a new one cannot be had."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    break
+                _, raw = self._idle.pop()
+            try:
+                raw.ping(reconnect=False)
+            except pymysql.err.MySQLError:  # closed by the server while it was idle, or lost
+                _close(raw)
+            else:
+                return raw
+        return self._connect()
+
+    def give_back(self, raw: Any) -> None:
+        """Keep a connection for the next one who needs it; close those that were idle for IDLE_S."""
+        now = time.monotonic()
+        with self._lock:
+            old = [each for since, each in self._idle if now - since >= IDLE_S]
+            self._idle = [(since, each) for since, each in self._idle if now - since < IDLE_S]
+            self._idle.append((now, raw))
+        for each in old:
+            _close(each)
+
+    def close(self) -> None:
+        """Close all that are idle."""
+        with self._lock:
+            old, self._idle = self._idle, []
+        for _, each in old:
+            _close(each)
+
+
+class Database:
+    """A pool of at most `size` connections, opened when they are needed; a thread waits up to `patience` seconds for one.
+
+    The wait is the same whether this process or the account has too many: see DatabaseFull. `connect_timeout` in seconds.
+    """
+
+    def __init__(self, settings: Settings, size: int, patience: float = 15.0, connect_timeout: int = 5) -> None:
         self._settings = settings
         self._free = threading.BoundedSemaphore(size)
         self._patience = patience
         self._skip_locked: bool | None = False if settings.db_skip_locked == "0" else None
-        self._pool = PooledDB(
-            pymysql,
-            maxcached=size,
-            maxconnections=0,  # the semaphore bounds them, and gives up after `patience`, which the pool cannot
-            ping=1,
-            reset=False,  # transaction() has ended what it began; a ROLLBACK after each COMMIT is a round trip for nothing
-            setsession=[_SESSION, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"],
-            host=settings.db_host,
-            port=settings.db_port,
-            user=settings.db_user,
-            password=settings.db_password,
-            database=settings.database,
-            charset="utf8mb4",
-            cursorclass=DictCursor,
-            connect_timeout=5,
-            read_timeout=120,
-            write_timeout=60,
-            client_flag=pymysql.constants.CLIENT.FOUND_ROWS,
-        )
+        self._pool = _Pool(partial(_connect, settings, connect_timeout))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -159,11 +201,12 @@ class Database:
 
         Raises DatabaseUnavailable, DatabaseError.
         """
+        until = time.monotonic() + self._patience
         if not self._free.acquire(timeout=self._patience):
             raise DatabaseUnavailable("All database connections are in use. Try again in a moment.")
         raw = None
         try:
-            raw = self._pool.connection()
+            raw = _when_there_is_room(self._pool.take, until)
             raw.begin()
             connection = Connection(raw, skip_locked=self._knows_skip_locked(raw))
             yield connection
@@ -177,7 +220,7 @@ class Database:
             raise
         finally:
             if raw is not None:
-                raw.close()
+                self._pool.give_back(raw)
             self._free.release()
 
     def retry(self, work: Callable[[Connection], Value], attempts: int = 5) -> Value:
@@ -189,6 +232,8 @@ class Database:
             try:
                 with self.transaction() as db:
                     return work(db)
+            except DatabaseFull:
+                raise  # transaction() has waited for a connection already
             except DatabaseUnavailable:
                 if attempt == attempts - 1:
                     raise
@@ -207,23 +252,64 @@ class Database:
         return self._skip_locked
 
 
-def create_database(settings: Settings) -> None:
-    """Create the empty database where there is none. Raises DatabaseError."""
+def create_database(settings: Settings, patience: float = 15.0) -> None:
+    """Create the empty database where there is none; wait up to `patience` seconds for a connection. Raises DatabaseError."""
     try:
-        raw = pymysql.connect(
-            host=settings.db_host,
-            port=settings.db_port,
-            user=settings.db_user,
-            password=settings.db_password,
-            charset="utf8mb4",
-            connect_timeout=5,
-        )
+        raw = _when_there_is_room(partial(_connect_to_server, settings), time.monotonic() + patience)
         with raw, raw.cursor() as cursor:
             cursor.execute("SHOW DATABASES LIKE %s", (settings.database.replace("_", r"\_"),))
             if cursor.fetchone() is None:
                 cursor.execute(f"CREATE DATABASE `{settings.database}` CHARACTER SET utf8mb4")
     except pymysql.err.MySQLError as error:
         raise _meaning(error, settings) from error
+
+
+def _connect(settings: Settings, seconds: int) -> Any:
+    """A connection to the database whose session is set up."""
+    raw = _connect_to_server(
+        settings,
+        database=settings.database,
+        cursorclass=DictCursor,
+        connect_timeout=seconds,
+        read_timeout=120,
+        write_timeout=60,
+        client_flag=CLIENT.FOUND_ROWS,
+    )
+    try:
+        with raw.cursor() as cursor:
+            for statement in _SESSION:
+                cursor.execute(statement)
+    except BaseException:
+        _close(raw)
+        raise
+    return raw
+
+
+def _connect_to_server(settings: Settings, **more: Any) -> Any:
+    return pymysql.connect(
+        host=settings.db_host,
+        port=settings.db_port,
+        user=settings.db_user,
+        password=settings.db_password,
+        charset="utf8mb4",
+        **{"connect_timeout": 5} | more,
+    )
+
+
+def _close(raw: Any) -> None:
+    with suppress(pymysql.err.MySQLError):
+        raw.close()
+
+
+def _when_there_is_room(connect: Callable[[], Any], until: float) -> Any:
+    """A connection, as soon as the server has one. Raises the server's error when it has none until then."""
+    while True:
+        try:
+            return connect()
+        except pymysql.err.MySQLError as error:
+            if not (error.args and error.args[0] in _NO_ROOM) or time.monotonic() >= until:
+                raise
+        time.sleep(random.uniform(*_NO_ROOM_PAUSE))
 
 
 def has_skip_locked(version: str) -> bool:
@@ -258,6 +344,11 @@ def _meaning(error: pymysql.err.MySQLError, settings: Settings) -> DatabaseError
         )
     if code in {CR.CR_CONN_HOST_ERROR, CR.CR_UNKNOWN_HOST}:
         return DatabaseUnavailable(f"No database answers at {where}: check TOOL_TOOLSDB_HOST and TOOL_TOOLSDB_PORT.")
+    if code in _NO_ROOM:
+        return DatabaseFull(
+            f"The database at {where} has no connection left for {settings.db_user!r} ({error.args[-1]}). "
+            "It is tried again; if it stays, run fewer processes or lower WIKIVISAGE_DB_POOL_SIZE."
+        )
     if code in _PASSING or isinstance(error, pymysql.err.InterfaceError):
         return DatabaseUnavailable(f"The database at {where} broke off: {error.args[-1] if error.args else error}")
     if code == ER.DUP_ENTRY:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pipeline.tools import Tools
 
 NICE = 5  # of 19: where they share a machine, pages come before models, and these before searches (pipeline/tools.py)
+# Toolforge ends a health check after 5 s, and a second of these goes into starting Python.
+CHECK_PATIENCE_S, CHECK_CONNECT_S = 1.0, 2
 Opener = Callable[[config.Settings, str, threading.Event], "Tools"]
 
 
@@ -82,11 +84,14 @@ def _tell(settings: config.Settings, options: argparse.Namespace) -> int:
     from database import Database, DatabaseError
     from pipeline import status
 
-    database = Database(settings, size=1)
     if options.check:
-        alive, sentence = status.healthy(database, options.worker_id)
+        alive, sentence = status.healthy(
+            lambda: Database(settings, size=1, patience=CHECK_PATIENCE_S, connect_timeout=CHECK_CONNECT_S),
+            options.worker_id,
+        )
         print(sentence, file=sys.stdout if alive else sys.stderr)
         return 0 if alive else 1
+    database = Database(settings, size=1)
     try:
         with database.transaction() as db:
             print("\n".join(status.status(db)))

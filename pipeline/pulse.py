@@ -1,12 +1,17 @@
-"""A worker's sign of life on its own machine, for whoever restarts it: heartbeats in the database stop when that is away.
+"""The local heartbeat file of a worker, written by the worker and read by its health check (pipeline/status.py).
 
-A worker that waits for its database is alive: restarted, it would wait just the same, and lose what it has in hand.
+It says when the worker last reached the database and what it waits for, so that the check needs no connection of its own, and
+a worker that waits for its database is known to be alive: restarted, it would wait just the same, and lose what it has in hand.
 """
 
+import json
 import logging
 import os
 import tempfile
+import threading
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -14,8 +19,18 @@ log = logging.getLogger(__name__)
 EVERY = 15.0
 
 
+@dataclass(frozen=True)
+class Sign:
+    """`age`: seconds since it was written; `reached`: seconds since the database was reached, None if it never was."""
+
+    age: float
+    reached: float | None
+    waiting_for: str
+    networks: Mapping[str, str] | None = None  # as in store.workers.Worker
+
+
 def path_of(worker: str, folder: Path | None = None) -> Path:
-    """The file that a worker of this name, run by this user, touches; its text is what the worker waits for, if anything."""
+    """The file of a worker of this name, run by this user."""
     name = worker.encode().hex()[:128]
     return (folder or Path(tempfile.gettempdir())) / f"wikivisage-{os.getuid()}-{name}.alive"
 
@@ -25,14 +40,18 @@ class Pulse:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()  # several threads of a worker beat
         self._said = False
 
-    def beat(self, waiting_for: str) -> None:
-        """Touch the file; `waiting_for`: what keeps the worker from its work, or nothing."""
+    def beat(self, reached: float | None, waiting_for: str, networks: Mapping[str, str] | None = None) -> None:
+        """Write the file. `reached`: when the database was last reached (seconds since 1970); `waiting_for`: what keeps the
+        worker from its work, or nothing."""
         try:
-            part = self._path.with_suffix(f".{os.getpid()}")
-            part.write_text(waiting_for, encoding="utf-8")
-            part.replace(self._path)
+            with self._lock:
+                part = self._path.with_suffix(f".{os.getpid()}")
+                said = {"reached": reached, "waiting_for": waiting_for, "networks": networks and dict(networks)}
+                part.write_text(json.dumps(said), encoding="utf-8")
+                part.replace(self._path)
         except OSError as error:
             if not self._said:
                 log.warning("no sign of life can be left in %s: %s", self._path.parent, error)
@@ -43,9 +62,12 @@ class Pulse:
         self._path.unlink(missing_ok=True)
 
 
-def felt(path: Path) -> tuple[float, str] | None:
-    """Seconds since the last beat, and what the worker waited for; None where there was none."""
+def felt(path: Path) -> Sign | None:
+    """The last sign of life; None where there is none that can be read."""
     try:
-        return max(0.0, time.time() - path.stat().st_mtime), path.read_text(encoding="utf-8")
-    except OSError:
+        age = time.time() - path.stat().st_mtime
+        said = json.loads(path.read_text(encoding="utf-8"))
+        reached = None if said["reached"] is None else max(0.0, time.time() - said["reached"])
+        return Sign(max(0.0, age), reached, str(said["waiting_for"]), said.get("networks"))
+    except (OSError, ValueError, TypeError, KeyError):
         return None

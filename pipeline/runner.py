@@ -45,6 +45,7 @@ class Runner:
         self._tools = tools
         self._yard = Yard(tools, Bell(), Doing())
         self._pulse = Pulse(path_of(tools.worker))
+        self._reached: float | None = None  # when the database last heard of this worker, seconds since 1970
         self._waiting_for = ""
         self._networks: Mapping[str, str] | None = None
 
@@ -54,6 +55,7 @@ class Runner:
         threads[0].start()
         try:
             self._tools.run(self._register)
+            self._heard()
             if self._tools.settings.metrics_port:
                 self._tools.metrics.serve(self._tools.settings.metrics_port, self._tools.database, self._tools.pool)
             lanes = self._lanes()
@@ -70,7 +72,7 @@ class Runner:
     def _live(self) -> None:
         """Leave a sign of life on this machine, whatever the database does."""
         while not self._tools.stop.is_set():
-            self._pulse.beat(self._waiting_for)
+            self._pulse.beat(self._reached, self._waiting_for, self._networks)
             self._tools.stop.wait(EVERY)
 
     def _register(self, db: Connection) -> None:
@@ -120,7 +122,7 @@ class Runner:
         while not self._tools.stop.is_set():
             try:
                 self._tools.database.retry(self._say)
-                self._waiting_for = ""
+                self._heard()
                 now = time.monotonic()
                 if now - heard > 2 * HEARTBEAT:  # the database was away, for the others too: let them speak first
                     bury_at = now + DEAD_AFTER_S
@@ -143,12 +145,18 @@ class Runner:
             networks = self._tools.pool.make_ready()
             self._tools.check()
             self._networks = networks
+            self._pulse.beat(self._reached, self._waiting_for, networks)
             log.info("networks: %s", in_words(networks))
             self._tools.run(lambda db: workers.set_networks(db, self._tools.worker, networks))
         except Stopped:
             return
         except Exception:
             log.exception("the networks could not be made ready; it is tried again with the first picture")
+
+    def _heard(self) -> None:
+        """The database has heard of this worker; the local heartbeat file says so at once."""
+        self._reached, self._waiting_for = time.time(), ""
+        self._pulse.beat(self._reached, "", self._networks)
 
     def _bury(self) -> None:
         for dead in self._tools.run(_free):
@@ -189,7 +197,8 @@ class Runner:
         log.info("stopped%s", f"; given up: {', '.join(late)}" if late else "")
 
     def _farewell(self) -> None:
-        """Give back every claim, over a connection of its own: the others may all be held up."""
+        """Give back every claim, over a connection of its own: the others may all be held up. Idle ones make room for it."""
+        self._tools.database.close()
         database = Database(self._tools.settings, size=1)
         try:
             database.retry(lambda db: workers.stop(db, self._tools.worker))

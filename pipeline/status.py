@@ -1,10 +1,11 @@
 """Who does what, in words, for a person at a terminal; and whether a worker lives, for whoever restarts it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from database import Connection, Database, DatabaseError, DatabaseUnavailable
 from pipeline import pulse
+from pipeline.pulse import Sign
 from store import searches, tasks, workers
 
 ALIVE_S = 60
@@ -35,35 +36,46 @@ def in_words(networks: Mapping[str, str] | None) -> str:
     return ", ".join(words for _, words in said) or "none"
 
 
-def healthy(database: Database, worker: str, sign: Path | None = None) -> tuple[bool, str]:
-    """Whether the worker lives, and a sentence. `sign`: its sign of life on this machine (pipeline/pulse.py).
+def healthy(ask: Callable[[], Database], worker: str, sign: Path | None = None) -> tuple[bool, str]:
+    """Whether the worker lives, and a sentence. `sign`: its local heartbeat file (pipeline/pulse.py).
 
-    Where the database is away, or has just come back, its heartbeats say nothing, and its sign of life decides: that a
-    worker waits for the database is no reason to restart it.
+    The file alone decides where it says that the worker reached the database lately, or waits for it: the check then takes none
+    of the account's connections, and a database that is away or full is no reason to restart a worker. Only where the
+    file says neither, the heartbeats in the database are looked at; `ask` makes what they are asked through.
     """
-    sign = sign or pulse.path_of(worker)
+    felt = pulse.felt(sign or pulse.path_of(worker))
+    if felt is not None and felt.age < ALIVE_S:
+        if felt.waiting_for:
+            return _waits(worker, felt, felt.waiting_for)
+        if felt.reached is not None and felt.reached < ALIVE_S:
+            return (
+                True,
+                f"worker {worker} reached the database {felt.reached:.0f} s ago; networks: {in_words(felt.networks)}",
+            )
     try:
-        with database.transaction() as db:
+        with ask().transaction() as db:
             found = {each.id: each for each in workers.all_seen(db)}.get(worker)
     except DatabaseUnavailable as error:
-        return _by_its_sign(worker, sign, str(error))
+        return _without_database(worker, felt, str(error))
     except DatabaseError as error:
         return False, str(error)
     if found is not None and found.age < ALIVE_S:
         return True, f"worker {worker} was heard {found.age} s ago; networks: {in_words(found.networks)}"
-    felt = pulse.felt(sign)
-    if felt is not None and felt[1]:
-        return _by_its_sign(worker, sign, "the database is back only now")
     if found is None:
         return False, f"worker {worker} has not been heard of in the last day"
     return False, f"worker {worker} was heard {found.age} s ago, and the database is there: it hangs or has ended"
 
 
-def _by_its_sign(worker: str, sign: Path, outage: str) -> tuple[bool, str]:
-    felt = pulse.felt(sign)
+def _without_database(worker: str, felt: Sign | None, outage: str) -> tuple[bool, str]:
     if felt is None:
         return False, f"worker {worker} does not run on this machine ({outage})"
-    seconds = f"{felt[0]:.0f} s ago"
-    if felt[0] >= ALIVE_S:
-        return False, f"worker {worker} gave its last sign of life {seconds}: it hangs or has ended ({outage})"
-    return True, f"worker {worker} gave a sign of life {seconds} and waits for the database ({outage})"
+    if felt.age >= ALIVE_S:
+        return (
+            False,
+            f"worker {worker} gave its last sign of life {felt.age:.0f} s ago: it hangs or has ended ({outage})",
+        )
+    return _waits(worker, felt, outage)
+
+
+def _waits(worker: str, felt: Sign, outage: str) -> tuple[bool, str]:
+    return True, f"worker {worker} gave a sign of life {felt.age:.0f} s ago and waits for the database ({outage})"

@@ -14,6 +14,7 @@ import pytest
 from config import Settings
 from database import Database
 from pipeline import status
+from pipeline.pulse import Pulse, felt
 from sandbox.server import Sandbox
 from store import tasks, workers
 from store.projects import NewProject
@@ -136,16 +137,19 @@ def test_networks_in_words(networks: dict[str, str] | None, words: str):
 
 
 @pytest.mark.parametrize(
-    ("away", "heard", "sign", "waiting_for", "alive", "words"),
+    ("away", "heard", "sign", "alive", "words"),
     [
-        (False, 5, None, "", True, "was heard 5 s ago"),
-        (False, 90, 5, "", False, "the database is there: it hangs or has ended"),
-        (False, 90, 5, "no connection", True, "the database is back only now"),
-        (False, 90, 90, "no connection", False, "hangs or has ended"),
-        (False, None, None, "", False, "has not been heard of"),
-        (True, 5, 5, "", True, "waits for the database"),
-        (True, 5, 90, "no connection", False, "hangs or has ended"),
-        (True, 5, None, "", False, "does not run on this machine"),
+        (False, 5, None, True, "was heard 5 s ago"),
+        (False, None, (5, 20, ""), True, "reached the database 2"),
+        (False, 90, (5, 90, ""), False, "the database is there: it hangs or has ended"),
+        (False, 5, (5, None, ""), True, "was heard 5 s ago"),
+        (False, 90, (5, 90, "no connection"), True, "waits for the database (no connection)"),
+        (False, 90, (90, 90, "no connection"), False, "hangs or has ended"),
+        (False, None, None, False, "has not been heard of"),
+        (True, 5, (5, 5, ""), True, "reached the database"),
+        (True, 5, (5, 90, ""), True, "waits for the database (No database answers"),
+        (True, 5, (90, 90, "no connection"), False, "hangs or has ended"),
+        (True, 5, None, False, "does not run on this machine"),
     ],
 )
 def test_a_database_that_is_away_is_told_apart_from_a_worker_that_is_dead(
@@ -154,25 +158,47 @@ def test_a_database_that_is_away_is_told_apart_from_a_worker_that_is_dead(
     tmp_path: Path,
     away: bool,
     heard: int | None,
-    sign: int | None,
-    waiting_for: str,
+    sign: tuple[int, int | None, str] | None,
     alive: bool,
     words: str,
 ):
+    """`heard`: seconds since the heartbeat in the database. `sign`: age of the local file, when the database was reached
+    (seconds ago), and what it says that the worker waits for."""
     path = tmp_path / "sign"
     if sign is not None:
-        path.write_text(waiting_for)
-        os.utime(path, (time.time() - sign, time.time() - sign))
+        age, reached, waiting_for = sign
+        now = time.time()
+        Pulse(path).beat(None if reached is None else now - reached, waiting_for)
+        os.utime(path, (now - age, now - age))
     if heard is not None:
         with database.transaction() as db:
             workers.start(db, "one", "here", 7)
             db.execute("UPDATE workers SET heartbeat_at = NOW() - INTERVAL %s SECOND", (heard,))
-    with Gate(local_settings.db_port) as gate:
-        if away:
-            gate.close()
-        settings = replace(local_settings, db_host="127.0.0.1", db_port=gate.port)
-        found, said = status.healthy(Database(settings, size=1), "one", path)
+    settings = replace(local_settings, db_port=servers.free_port()) if away else local_settings
+    found, said = status.healthy(lambda: Database(settings, size=1, patience=1), "one", path)
     assert (found, words in said) == (alive, True), said
+
+
+def test_in_the_ordinary_case_the_check_needs_no_connection(tmp_path: Path):
+    def no_database() -> Database:
+        raise AssertionError("the check opened a connection")
+
+    path = tmp_path / "sign"
+    for reached, waiting_for in (
+        (time.time(), ""),
+        (None, "no connection left"),
+        (time.time() - 900, "no connection left"),
+    ):
+        Pulse(path).beat(reached, waiting_for)
+        alive, said = status.healthy(no_database, "one", path)
+        assert alive, said
+
+
+@pytest.mark.parametrize("text", ["", "no connection", "[]", '{"reached": "now", "waiting_for": ""}'])
+def test_a_local_file_that_cannot_be_read_is_none(tmp_path: Path, text: str):
+    path = tmp_path / "sign"
+    path.write_text(text)
+    assert felt(path) is None
 
 
 def test_a_wrong_database_is_one_sentence(local_settings: Settings, tmp_path: Path):
@@ -195,9 +221,9 @@ def test_a_worker_waits_for_a_database_that_is_away_and_loses_nothing(
             gate.close()
             time.sleep(4)  # more than all that Database.retry tries by itself
             assert worker.runs()
-            alive, said = status.healthy(Database(settings, size=1), "one")
+            alive, said = status.healthy(lambda: Database(settings, size=1), "one")
             assert alive, said
-            assert "waits for the database" in said
+            until(lambda: "waits for the database" in status.healthy(lambda: Database(settings, size=1), "one")[1], 40)
             gate.open()
             until(lambda: searched(database, project), 60)
         finally:

@@ -1,4 +1,4 @@
-"""Is everything running: web, database and workers apart, as a page and as JSON."""
+"""Is everything running: web, database and workers apart, as a page and as JSON; and whether this process answers at all."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +10,7 @@ from database import Connection, Database, DatabaseError
 from store import workers
 from store.workers import Worker
 from web.access import recognise, without_user
+from web.limits import limiter
 from web.services import services
 
 bp = Blueprint("health", __name__)
@@ -45,6 +46,14 @@ def look(database: Database) -> Health:
 
 def _seen(db: Connection) -> list[Worker]:
     return workers.all_seen(db)
+
+
+@bp.get("/alive")
+@limiter.exempt
+@without_user
+def alive() -> Response:
+    """For whoever restarts this process: it answers. Needs no database and no session, is not counted by the rate limits."""
+    return Response("ok", mimetype="text/plain", headers={"Cache-Control": "no-store"})
 
 
 @bp.get("/health")

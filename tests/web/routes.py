@@ -119,6 +119,7 @@ TABLE: dict[str, Row] = {
     "POST files.answer": members(303, body=lambda case: {"page": case.page(1), "answer": "again"}),
     "GET files.draw": members(),
     "POST files.save": members(303, body=_box_form),
+    "GET health.alive": everybody(200),
     "GET health.page": everybody(200),
     "GET health.as_json": everybody(200, script=True),
     "GET leaderboard.index": everybody(200),

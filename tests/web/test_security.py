@@ -92,6 +92,18 @@ def test_without_a_database_pages_say_so(web_settings: Settings):
     assert (health.status_code, health.get_json()["database"]) == (503, "failed")
 
 
+def test_a_probe_is_answered_without_database_session_host_or_limit(web_settings: Settings):
+    """As a pod's health check asks: by the pod's address, all the time, while the database is away."""
+    app = create_app(replace(web_settings, db_port=9, production=True, proxies=1, hosts=("wikivisage.example",)))
+    client = app.test_client()
+    answers = [client.get("/alive", headers={"Host": "10.0.0.7:8000"}) for _ in range(1300)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert answers[-1].text == "ok"
+    assert answers[-1].mimetype == "text/plain"
+    assert "Set-Cookie" not in answers[-1].headers
+    assert client.get("/help", headers={"Host": "10.0.0.7:8000"}).status_code == 400
+
+
 def test_a_fault_of_ours_shows_no_trace(web_settings: Settings, caplog: pytest.LogCaptureFixture):
     app = create_app(web_settings)
     from web.access import public

@@ -159,10 +159,14 @@ class Settings:
     )
     limits_storage: str = _setting(
         "WIKIVISAGE_LIMITS_STORAGE",
-        "memory://",
+        "",
         _store,
-        "counts of the rate limits; memory://: each web process by itself; redis://HOST:6379: all together",
+        "counts of the rate limits; redis://HOST:6379: of all web processes together; memory://: of each by itself; "
+        "empty: TOOL_REDIS_URI, else memory://",
         secret=True,
+    )
+    redis_uri: str = _setting(
+        "TOOL_REDIS_URI", "", _store, "Redis of the platform, which Toolforge names by itself", secret=True
     )
     admins: tuple[str, ...] = _setting(
         "WIKIVISAGE_ADMINS", (), _names, "names (or #central id) that see the workers and block items, by comma"
@@ -287,6 +291,11 @@ class Settings:
     def database(self) -> str:
         """The database's name; ToolsDB allows only names that begin with the user's."""
         return self.db_name or f"{self.db_user}__wikivisage"
+
+    @property
+    def limits_uri(self) -> str:
+        """Where requests are counted."""
+        return self.limits_storage or self.redis_uri or "memory://"
 
     @property
     def pool_size(self) -> int:

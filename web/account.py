@@ -21,14 +21,16 @@ bp = Blueprint("account", __name__)
 @public
 def sign_in_page() -> str:
     """What signing in allows, and the button."""
+    limits.give_id()
     return render_template("account/sign_in.html", target=urls.local(request.args.get("next")))
 
 
 @bp.get("/auth/start")
 @public
-@limits.limiter.limit(limits.SIGN_IN)
+@limits.limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
 def start() -> Response:
     """Off to the wiki; what is to be compared afterwards waits in the session."""
+    limits.give_id()
     begun = services().oauth.authorize_url()
     target = urls.local(request.args.get("next"))
     session["sign_in"] = {"state": begun.state, "verifier": begun.verifier, "next": target}
@@ -37,7 +39,7 @@ def start() -> Response:
 
 @bp.get("/auth/callback")
 @public
-@limits.limiter.limit(limits.SIGN_IN)
+@limits.limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
 def callback() -> Response:
     """Back from the wiki: the account behind the code is signed in, under its central id."""
     begun = session.pop("sign_in", {})
@@ -97,7 +99,7 @@ def page() -> str:
 
 
 @bp.get("/account/data.json")
-@limits.limiter.limit(limits.DOWNLOAD)
+@limits.limited(limits.DOWNLOAD)
 def data() -> Download:
     """All that is stored about the person who asks."""
     with transaction() as db:

@@ -24,7 +24,7 @@ def page() -> str:
         seen, held, blocked = workers.all_seen(db), tasks.held(db), blocked_items.all_of_them(db)
     return render_template(
         "admin/page.html", seen=seen, held=held, blocked=blocked, fixed=settings().blocked_items, version=VERSION,
-        unsealed=not settings().token_keys, counted=settings().limits_storage.partition("://")[0],
+        unsealed=not settings().token_keys, counted=settings().limits_uri.partition("://")[0],
     )  # fmt: skip
 
 

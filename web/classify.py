@@ -20,7 +20,7 @@ from store.projects import Project
 from web import asked, drawn, report, said, urls
 from web.access import admit, asks_itself, member, user
 from web.asked import QuestionJson
-from web.limits import LOOK_UP, limiter
+from web.limits import LOOK_UP, limited
 from web.next_step import link
 from web.services import services, transaction
 from web.text import gettext, ngettext
@@ -258,7 +258,7 @@ def clear_skips(project_id: int) -> Response:
 
 
 @bp.get("/people.json")
-@limiter.limit(LOOK_UP)
+@limited(LOOK_UP)
 def people(project_id: int) -> dict[str, list[dict[str, str]]]:
     """Wikidata items whose name begins with `q`: to say who somebody else is."""
     typed = request.args.get("q", "").strip()

@@ -19,7 +19,7 @@ bp = Blueprint("creation", __name__)
 
 
 @bp.get("/projects/new")
-@limits.limiter.limit(limits.LOOK_UP)
+@limits.limited(limits.LOOK_UP)
 def page() -> str:
     """The form: empty, with people found by name (?q=), or with a person and their category filled in (?item=)."""
     typed = request.args.get("q", "").strip()
@@ -29,7 +29,7 @@ def page() -> str:
 
 
 @bp.get("/projects/new/people")
-@limits.limiter.limit(limits.LOOK_UP)
+@limits.limited(limits.LOOK_UP)
 def people() -> str:
     """People found by name, as a piece of the form."""
     typed = request.args.get("q", "").strip()
@@ -37,7 +37,7 @@ def people() -> str:
 
 
 @bp.post("/projects/new")
-@limits.limiter.limit(limits.LOOK_UP)
+@limits.limited(limits.LOOK_UP)
 def submit() -> str | Response | tuple[str, int]:
     """Check what was filled in; create it when that was asked for and nothing speaks against it."""
     checked = _check(draft.read(request.form))

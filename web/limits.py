@@ -1,19 +1,50 @@
-"""How often a person or an address may ask, and how much may be sent at once."""
+"""Rate limits and request size limits.
+
+Signed-in people are counted by account, everybody else by address. Behind a proxy that does not pass the address on, as
+Toolforge's, all of these have one private address. There each visitor is counted by a random id in the session cookie, which
+the sign-in page gives; and as whoever drops cookies gets a new id each time, all visitors of such an address are counted together
+as well, against a generous limit.
+"""
 
 import hashlib
-from ipaddress import IPv6Address, ip_address
+import secrets
+from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any, TypeVar
 
 from flask import Flask, request, session
-from flask_limiter import Limiter
+from flask_limiter import Limit, Limiter
 from flask_limiter.util import get_remote_address
 
 from config import Settings
 
-# An hour of labelling at one answer a second, with prefetching and a few tabs, stays far below.
-DEFAULT = "1200 per minute"
-SIGN_IN = "30 per minute"
-LOOK_UP = "120 per minute"
-DOWNLOAD = "10 per minute"
+View = TypeVar("View", bound=Callable[..., Any])
+
+# For each person and page, in a minute. An hour of labelling at one answer a second, with prefetching and a few tabs, stays
+# far below.
+DEFAULT = 1200
+SIGN_IN = 30
+LOOK_UP = 120
+DOWNLOAD = 10
+# For all visitors of one private address together: an editathon signs in within a minute, and a program that drops its
+# cookies is bounded.
+DEFAULT_TOGETHER = 6000
+SIGN_IN_TOGETHER = 600
+
+# Addresses of a proxy or of this machine. (`is_private` of the library has those for documentation too.)
+_SHARED = tuple(
+    map(
+        ip_network,
+        (
+            "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+            "::1/128", "fc00::/7", "fe80::/10",
+        ),
+    )
+)  # fmt: skip
+_REDIS = ("redis", "rediss")
+_REDIS_SECONDS = (
+    0.25  # to connect and for an answer, which takes a millisecond; beyond that each process counts by itself
+)
 
 SMALL_BODY = 256 * 1024  # bytes; 1,000 chosen faces are 20 kB
 LARGE_BODY = 2 * 1024 * 1024  # a list of 9,000 titles; what was answered during hours without a network
@@ -23,7 +54,46 @@ LARGE = {"creation.submit", "classify.save"}
 def _who() -> str:
     """Whoever the signed cookie names: limits are checked before the database is asked whether that session still stands."""
     user = session.get("user")
-    return f"user {user}" if user else network(get_remote_address())
+    if user:
+        return f"user {user}"
+    if _is_in_a_crowd() and _has_id():
+        return f"visitor {session['visitor']}"
+    return network(get_remote_address())
+
+
+def _is_in_a_crowd() -> bool:
+    """Whether a visitor is not signed in and has an address that many share."""
+    return not session.get("user") and is_shared(get_remote_address())
+
+
+def _has_id() -> bool:
+    return "visitor" in session
+
+
+def _is_nobody() -> bool:
+    """Whether nothing tells the visitor from the others of the address."""
+    return _is_in_a_crowd() and not _has_id()
+
+
+def give_id() -> None:
+    """Tell a visitor who is about to sign in from the others of a shared address. The id means nothing elsewhere.
+
+    The answer from the wiki is counted by it too. The state of the sign-in would be another one each time, for whoever begins
+    many.
+    """
+    if _is_nobody():
+        session["visitor"] = secrets.token_hex(8)
+
+
+def is_shared(address: str) -> bool:
+    """Whether an address is that of a proxy or of this machine, so that it does not tell people apart."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        return is_shared(str(found.ipv4_mapped))
+    return any(found in network for network in _SHARED)
 
 
 def network(address: str) -> str:
@@ -37,21 +107,62 @@ def network(address: str) -> str:
     return address
 
 
-limiter = Limiter(_who, default_limits=[DEFAULT])
+def _everybody_of_the_address() -> str:
+    return f"all of {network(get_remote_address())}"
+
+
+# The limit of a person stands first: what it refuses is not counted against the others.
+limiter = Limiter(
+    _who,
+    default_limits=[
+        Limit(f"{DEFAULT} per minute", exempt_when=_is_nobody),
+        Limit(
+            f"{DEFAULT_TOGETHER} per minute",
+            key_function=_everybody_of_the_address,
+            exempt_when=lambda: not _is_in_a_crowd(),
+        ),
+    ],
+)
+
+
+def limited(each: int, together: int = DEFAULT_TOGETHER) -> Callable[[View], View]:
+    """Let a view be asked for so often in a minute: by each person, and by all visitors of a shared address together."""
+
+    def decorate(view: View) -> View:
+        one = limiter.limit(f"{each} per minute", exempt_when=_is_nobody)
+        crowd = limiter.limit(
+            f"{together} per minute",
+            key_func=_everybody_of_the_address,
+            exempt_when=lambda: not _is_in_a_crowd(),
+        )
+        return crowd(one(view))  # type: ignore[return-value]  # the innermost is counted first
+
+    return decorate
 
 
 def configuration(settings: Settings) -> dict[str, object]:
     """Where requests are counted.
 
     memory:// counts in each process: with two of gunicorn's a limit is up to twice as high, and a restart forgets.
-    redis:// and memcached:// count for all processes; while that store is away each process counts by itself.
+    redis:// and memcached:// count for all processes; while that store is away, or hangs, each process counts by itself.
     """
     mark = hashlib.sha256(settings.secret_key.encode()).hexdigest()[:16]  # Toolforge's Redis is shared with other tools
+    kind = settings.limits_uri.partition("://")[0]
     return {
-        "RATELIMIT_STORAGE_URI": settings.limits_storage,
+        "RATELIMIT_STORAGE_URI": settings.limits_uri,
+        "RATELIMIT_STORAGE_OPTIONS": _redis_options() if kind in _REDIS else {},
         "RATELIMIT_KEY_PREFIX": f"wikivisage-{mark}",
-        "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": not settings.limits_storage.startswith("memory://"),
+        "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": kind != "memory",
     }
+
+
+def _redis_options() -> dict[str, object]:
+    """Give up soon, and do not try again: by itself the library waits for seconds, in each request."""
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    once = Retry(NoBackoff(), 0)
+    return {"socket_connect_timeout": _REDIS_SECONDS, "socket_timeout": _REDIS_SECONDS, "retry": once}
 
 
 def _bound_body() -> None:

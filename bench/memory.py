@@ -1,0 +1,177 @@
+"""Memory of a worker: its own process and each detector child, with usual photographs and with the largest pictures.
+
+    python -m bench.memory [--seconds 60] [--json FILE]
+
+A worker searches the photographs of the sandbox again and again with two children, beside them it runs the model of a
+project of 9,000 files and 20,000 faces. Then a pool of one child searches pictures of 100 megapixels in each format.
+All figures are MiB that a process alone holds and its part of what it shares (PSS), the most of samples ten times a
+second. Ends with 1 when one is larger than the figure with which pipeline/quota.py counts.
+"""
+
+import argparse
+import io
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pillow_heif
+from PIL import Image
+
+import migrate
+from bench import processes
+from bench.filling import fill
+from bench.load import PHOTOGRAPHS, search_again, worker_beside
+from config import Settings
+from database import Database
+from pipeline.quota import CHILD_BYTES, LARGE_PICTURE_BYTES, MIB, WORKER_BYTES
+from sandbox.environment import variables
+from sandbox.server import Sandbox
+from store import tasks
+from tests import servers
+from vision.errors import SearchError
+from vision.pool import FacePool
+from vision.settings import MAX_BYTES, SearchSettings
+
+CHILDREN = 2
+SAMPLE_S = 0.1
+MODEL_EVERY_S = 3.0
+LARGE_SIDE = 10_000  # pixels; MAX_PIXELS is its square
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF")
+
+
+class Watch:
+    """Samples the processes that `pids` names at each time; `most`: the largest figure of each, MiB."""
+
+    def __init__(self, pids: Callable[[], Sequence[int]]) -> None:
+        self._pids = pids
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.most: dict[int, float] = {}
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._end.wait(SAMPLE_S):
+            for pid in self._pids():
+                self.most[pid] = max(self.most.get(pid, 0.0), processes.megabytes(pid))
+
+
+@contextmanager
+def searching_worker(folder: Path, photographs: Path) -> Iterator[tuple[int, Database, int]]:
+    """A worker with work for a while; yields its process, the database and the project whose model is large."""
+    sandbox = Sandbox(photographs, cache=folder / "pictures").start()
+    with servers.mariadb(folder / "mariadb") as server:
+        empty = servers.empty_database(server, f"{server['TOOL_TOOLSDB_USER']}__memory")
+        with empty as reached:
+            named = servers.variables(reached) | variables(sandbox.base, "http://localhost:8000")
+            settings = replace(Settings.from_env(named), detector_children=CHILDREN)
+            database, stop = Database(settings, size=3), threading.Event()
+            migrate.migrate(database)
+            filled = fill(settings, database)
+            again = threading.Thread(target=search_again, args=(database, stop))
+            try:
+                with worker_beside(settings, database, sandbox, folder) as worker:
+                    again.start()
+                    yield worker, database, filled.project_id
+            finally:
+                stop.set()
+                again.join()
+                database.close()
+    sandbox.stop()
+
+
+def of_worker(seconds: float) -> dict[str, float]:
+    """The most of the worker's own process and of its largest child."""
+    photographs = next(place for place in PHOTOGRAPHS if place.is_dir())
+    with (
+        tempfile.TemporaryDirectory(prefix="wikivisage-memory-") as folder,
+        searching_worker(Path(folder), photographs) as (worker, database, project),
+        Watch(lambda: processes.family(worker)) as watch,
+    ):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(MODEL_EVERY_S)
+            with database.transaction() as db:
+                tasks.want(db, "model", project)
+    own = watch.most.pop(worker)
+    return {"worker": own, "child": max(watch.most.values()), "children": len(watch.most)}
+
+
+def large(photograph: Path, format_: str) -> bytes:
+    """A photograph blown up to the largest picture that is searched, in a format; of as good a quality as may be fetched."""
+    with Image.open(photograph) as image:
+        blown = image.convert("RGB").resize((LARGE_SIDE, LARGE_SIDE))
+    for options in ({"quality": 90}, {"quality": 50}, {"quality": 20}):
+        file = io.BytesIO()
+        kept = {"compression": "jpeg"} if format_ == "TIFF" else {}
+        fast = {"speed": 10} if format_ == "AVIF" else {}
+        blown.quantize(64).save(file, "PNG") if format_ == "PNG" else blown.save(
+            file, format_, **options, **kept, **fast
+        )
+        if file.tell() <= MAX_BYTES:
+            break
+    return file.getvalue()
+
+
+def of_large(photograph: Path) -> dict[str, float]:
+    """The most of a child with the largest picture of each format."""
+    pillow_heif.register_heif_opener()
+    found = {}
+    for format_ in FORMATS:
+        data = large(photograph, format_)
+        pool = FacePool(1, SearchSettings())
+        try:
+            pool.search(photograph.read_bytes())
+            with Watch(pool.pids) as watch:
+                why = _searched(pool, data)
+        finally:
+            pool.stop()
+        found[f"{format_}, {len(data) / 1e6:.0f} MB{why}"] = max(watch.most.values())
+    return found
+
+
+def _searched(pool: FacePool, data: bytes) -> str:
+    try:
+        pool.search(data)
+    except SearchError as error:
+        return f" ({error})"
+    return ""
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--json", type=Path)
+    chosen = parser.parse_args(given)
+    photographs = next(place for place in PHOTOGRAPHS if place.is_dir())
+    usual = of_worker(chosen.seconds)
+    pictures = of_large(max(photographs.rglob("*.jpg"), key=lambda path: path.stat().st_size))
+    added = max(pictures.values()) - usual["child"]
+    figures = {
+        "worker": (usual["worker"], WORKER_BYTES),
+        "child": (usual["child"], CHILD_BYTES),
+        "large picture adds": (added, LARGE_PICTURE_BYTES),
+    }
+    for name, most in pictures.items():
+        print(f"{name}: {most:.0f} MiB")
+    for name, (most, counted) in figures.items():
+        print(f"{name}: {most:.0f} MiB, counted with {counted // MIB}{'  <-- more' if most * MIB > counted else ''}")
+    if chosen.json:
+        chosen.json.write_text(json.dumps({**usual, **pictures}, indent=1) + "\n")
+    return 1 if any(most * MIB > counted for most, counted in figures.values()) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -21,7 +21,7 @@ from store.searches import SearchLease
 from vision.errors import ImageError, SearchError, SearchTimedOut
 from vision.faces import Box, Face, SearchResult
 from vision.settings import MAX_BYTES
-from wiki import commons
+from wiki import addresses, commons
 from wiki.commons import FileInfo, MissingFile
 from wiki.errors import Wait, WikiError
 from wiki.names import bare_title
@@ -98,18 +98,13 @@ def picture_url(info: FileInfo) -> str:
     """The rendering to search; the file itself where the wiki has none. Raises Unfit."""
     if info.kind is not commons.Kind.IMAGE:
         raise Unfit("not_an_image", info.mime)
-    if info.thumb_url and _place(info.url) in info.thumb_url:
+    if addresses.renders(info.thumb_url, info.url):
         return info.thumb_url
     if info.mime not in DECODED:
         raise Unfit("no_rendering", info.mime)
     if info.size_bytes > MAX_BYTES:
         raise Unfit("too_large", f"{info.size_bytes / 1e6:.0f} MB")
     return info.url
-
-
-def _place(url: str) -> str:
-    """The part `a/ab/Name.jpg`, which a rendering's address repeats, and that of an icon in its stead does not."""
-    return "/".join(url.rsplit("/", 3)[1:])
 
 
 def settled_before(job: Job, known: files.File, tools: Tools) -> bool:

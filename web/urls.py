@@ -1,6 +1,5 @@
 """Addresses: back into the site, and out to the wikis."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -9,9 +8,7 @@ from flask import request, url_for
 
 from store.asking import Chip
 from web.services import settings
-
-# Of a rendering as the wiki gives it: .../thumb/a/ab/Name.jpg/960px-Name.jpg, or with page1- or lossy-page1- before the width.
-_RENDERED = re.compile(r"/((?:lossy-)?(?:page\d+-)?)960px-(?=[^/]*$)")
+from wiki import addresses
 
 _NUMBER = 9_007_199_254_740_993  # no id is as large
 
@@ -83,4 +80,4 @@ def rendering(thumb_url: str, width: int) -> str:
 
     `width`: one of those that Wikimedia renders (20, 40, 60, 120, 250, 330, 500); it refuses others.
     """
-    return _RENDERED.sub(rf"/\g<1>{width}px-", thumb_url)
+    return addresses.resized(thumb_url, width)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from wiki import addresses
 from wiki.answers import JsonObject, inner, number, objects, text
 from wiki.client import Client, Value, batches
 from wiki.names import InvalidName, file_title
@@ -16,6 +17,7 @@ _TAG = re.compile(r"<(style|script)\b.*?</\1\s*>|<[^>]*>", re.I | re.S)
 _SPACES = re.compile(r"\s+")
 _MOST_BYTES = 2**40
 _MOST_PIXELS = 10**6
+_LONGEST_URL = 2_000  # characters; the longest that Commons makes have 1,200, and files.thumb_url holds 2,048
 
 
 class Kind(StrEnum):
@@ -158,6 +160,7 @@ def _file(page_id: int, page: JsonObject) -> FileInfo | MissingFile:
 def _file_info(page_id: int, title: str, info: JsonObject) -> FileInfo:
     about = inner(info, "extmetadata")
     said = {key: plain(text(inner(about, key), "value")) for key in _METADATA.split("|")}
+    url = _url(info, "url")
     return FileInfo(
         page_id=page_id,
         title=title,
@@ -168,8 +171,8 @@ def _file_info(page_id: int, title: str, info: JsonObject) -> FileInfo:
         mime=text(info, "mime", 100),
         mediatype=text(info, "mediatype", 20),
         timestamp=text(info, "timestamp", 20),
-        url=text(info, "url", 2_000),
-        thumb_url=_thumb_url(text(info, "thumburl", 2_000)),
+        url=url,
+        thumb_url=_thumb_url(_url(info, "thumburl"), url),
         description=said["ImageDescription"],
         date=said["DateTimeOriginal"],
         artist=said["Artist"],
@@ -179,9 +182,15 @@ def _file_info(page_id: int, title: str, info: JsonObject) -> FileInfo:
     )
 
 
-def _thumb_url(url: str) -> str:
+def _url(info: JsonObject, key: str) -> str:
+    """An address, whole or not at all."""
+    url = text(info, key)
+    return url if len(url) <= _LONGEST_URL else ""
+
+
+def _thumb_url(url: str, original: str) -> str:
     """Where a format cannot be rendered the wiki gives an icon of the file type, with status 200."""
-    return "" if "/file-type-icons/" in url else url
+    return url if addresses.renders(url, original) else ""
 
 
 def _resolve(client: Client, names: Sequence[str]) -> dict[str, PageRef]:

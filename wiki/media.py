@@ -4,6 +4,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from wiki import addresses
 from wiki.answers import Answer
 from wiki.client import Client
 from wiki.errors import DownloadRefused, DownloadTooLarge, GiveUp, Reason, Wait
@@ -26,10 +27,10 @@ def download(client: Client, url: str, *, most_bytes: int = MOST_BYTES, seconds:
 def _download(client: Client, url: str, most_bytes: int, seconds: float) -> bytes:
     client.stop.wait(client.next_download_in())
     for _ in range(_MOST_HOPS + 1):
-        answer = _fetch(client, _allowed(client, url), most_bytes, seconds)
+        answer = _fetch(client, allowed(client, url), most_bytes, seconds)
         if answer.status not in (301, 302, 303, 307, 308):
             return _picture(answer)
-        url = urljoin(answer.url, answer.headers.get("Location", ""))
+        url = urljoin(answer.url, _location(answer))
     raise DownloadRefused("too many redirects")
 
 
@@ -44,17 +45,25 @@ def _fetch(client: Client, url: str, most_bytes: int, seconds: float) -> Answer:
         raise
 
 
-def _allowed(client: Client, url: str) -> str:
-    """The address in full. The scheme is that of the wiki itself: no way down from https."""
+def allowed(client: Client, url: str) -> str:
+    """The address in full. Raises DownloadRefused. The scheme is that of the wiki itself: no way down from https."""
     scheme = urlsplit(client.endpoints.commons_api).scheme
     url = f"{scheme}:{url}" if url.startswith("//") else url
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise DownloadRefused("not an address") from None
-    if parts.scheme != scheme or parts.netloc.lower() not in client.media_hosts:
-        raise DownloadRefused(f"{parts.scheme}://{parts.netloc}"[:200])
+    host = addresses.netloc(url)
+    if not host:
+        raise DownloadRefused("not an address")
+    if urlsplit(url).scheme != scheme or host not in client.media_hosts:
+        raise DownloadRefused(f"{urlsplit(url).scheme}://{host}"[:200])
     return url
+
+
+def _location(answer: Answer) -> str:
+    """Where a redirect leads. Letters that the server did not encode are UTF-8, but headers are read as Latin-1."""
+    location = answer.headers.get("Location", "")
+    try:
+        return location.encode("latin-1").decode()
+    except UnicodeError:
+        return location
 
 
 def _picture(answer: Answer) -> bytes:

@@ -2,11 +2,16 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
 from urllib.parse import quote
 from uuid import UUID
 
+from wiki import addresses
+
 _ITEM = re.compile(r"Q[1-9][0-9]{0,9}")
-_ITEM_LINK = re.compile(r"^(?:https?://(?:www\.|m\.)?wikidata\.org/(?:wiki|entity)/|d:|wikidata:)", re.I)
+_ITEM_PREFIX = re.compile(r"^(?:d|wikidata):", re.I)
+_ITEM_PAGE = re.compile(r"(?:Special:Entity(?:Page|Data)/)?([^/.]+)(?:\.\w+)?", re.I)
+_WIKIDATA = ("https://www.wikidata.org", "https://www.wikidata.beta.wmcloud.org")
 _INVISIBLE = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _SPACES = re.compile(r"[ _\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _ILLEGAL = re.compile(r"[#<>\[\]{}|\x00-\x1f\x7f\ufffd]|%[0-9A-Fa-f]{2}|~~~|&[A-Za-z0-9#]+;")
@@ -26,29 +31,46 @@ def is_item(name: str) -> bool:
     return bool(_ITEM.fullmatch(name))
 
 
-def item_id(typed: str) -> str:
-    """`Q42` from "q42", " Q42 ", a Wikidata address or "d:Q42". Raises InvalidName."""
+def item_id(typed: str, sites: Collection[str] = ()) -> str:
+    """`Q42` from "q42", " Q42 ", "d:Q42", or an address of Wikidata or of one of `sites`. Raises InvalidName."""
     name = _INVISIBLE.sub("", typed).strip()
-    name = _ITEM_LINK.sub("", name, count=1).partition("#")[0].partition("?")[0].upper()
+    if addresses.is_address(name):
+        pages = map(_ITEM_PAGE.fullmatch, addresses.titles(name, (*_WIKIDATA, *sites)))
+        name = next((page[1] for page in pages if page and is_item(page[1].upper())), "")
+    name = _ITEM_PREFIX.sub("", name).partition("#")[0].partition("?")[0].strip().upper()
     if not is_item(name):
         raise InvalidName(typed)
     return name
 
 
-def file_title(typed: str) -> str:
-    """`File:Ada Lovelace.jpg` from a title with or without namespace, blanks or underscores. Raises InvalidName."""
-    return _title(typed, "File")
+def file_title(typed: str, sites: Collection[str] = ()) -> str:
+    """`File:Ada Lovelace.jpg` from a title with or without namespace, blanks or underscores. Raises InvalidName.
+
+    `sites`: addresses of wikis whose links to the file, its page or a rendering are understood too.
+    """
+    return _title(_linked(typed, "File", sites), "File")
 
 
-def category_title(typed: str) -> str:
+def category_title(typed: str, sites: Collection[str] = ()) -> str:
     """`Category:Ada Lovelace`, as `file_title`."""
-    return _title(typed, "Category")
+    return _title(_linked(typed, "Category", sites), "Category")
 
 
 def bare_title(title: str) -> str:
     """The title without its namespace; cut where no wiki has a longer one, since that is what we keep room for."""
     bare = title.partition(":")[2] if title.partition(":")[0] in _NAMESPACES else title
     return bare[:_LONGEST_TITLE_BYTES]
+
+
+def _linked(typed: str, namespace: str, sites: Collection[str]) -> str:
+    """The title in a link, which must be of the namespace; what is no link stays as it is."""
+    link = _INVISIBLE.sub("", typed).strip()
+    if not sites or not addresses.is_address(link):
+        return typed
+    for title in addresses.titles(link, sites):
+        if title.partition(":")[0].strip().lower() in _NAMESPACES[namespace]:
+            return title
+    raise InvalidName(typed)
 
 
 def _title(typed: str, namespace: str) -> str:
@@ -76,7 +98,7 @@ def entity_id(page_id: int) -> str:
 
 def page_id_of(entity: str) -> int:
     """123 of `M123` (also at the end of an entity's address); 0 when it is none."""
-    name = entity.rpartition("/")[2]
+    name = addresses.last_segment(entity)
     return int(name[1:]) if re.fullmatch(r"M[1-9][0-9]{0,9}", name) else 0
 
 

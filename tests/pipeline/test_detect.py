@@ -176,6 +176,9 @@ def test_a_deleted_file_is_gone_whatever_was_said_before():
     ("thumb", "mime", "size", "found"),
     [
         ("https://u/commons/thumb/a/ab/X.jpg/960px-X.jpg", "image/jpeg", 10, "thumb"),
+        ("https://thumb/commons/thumb/a/ab/X.jpg/lossy-page1-960px-X.jpg.jpg", "image/tiff", 180_000_000, "thumb"),
+        ("https://thumb/commons/thumb/a/ab/X.jpg/960px-thumbnail.jpg", "image/x-xcf", 10, "thumb"),
+        ("https://u/commons/a/ab/X.jpg", "image/jpeg", 10, "thumb"),
         ("https://c/resources/fileicon-tiff.png", "image/tiff", 10, "file"),
         ("", "image/tiff", 10, "file"),
         ("", "image/tiff", 60_000_000, "too_large"),
@@ -183,8 +186,10 @@ def test_a_deleted_file_is_gone_whatever_was_said_before():
         ("", "image/x-xcf", 10, "no_rendering"),
     ],
 )
-def test_which_address_is_fetched(thumb: str, mime: str, size: int, found: str):
-    url = "https://u/commons/a/ab/X.jpg"
+@pytest.mark.parametrize("parameters", ["", "?utm_source=commons.wikimedia.org&utm_campaign=imageinfo&utm_content="])
+def test_which_address_is_fetched(thumb: str, mime: str, size: int, found: str, parameters: str):
+    url = f"https://u/commons/a/ab/X.jpg{parameters}{'original' if parameters else ''}"
+    thumb = f"{thumb}{parameters}{'thumbnail' if parameters else ''}" if thumb else ""
     words = dict.fromkeys(("description", "date", "artist", "credit", "licence", "licence_url"), "")
     info = FileInfo(1, "File:X.jpg", "a" * 40, size, 100, 100, mime, "BITMAP", "", url, thumb, **words)
     assert _picture(info) == {"thumb": thumb, "file": url}.get(found, found)

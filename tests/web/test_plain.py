@@ -73,6 +73,11 @@ def test_addresses_that_lead_away(target: str | None):
         ("https://upload/thumb/a/ab/B.tif/lossy-page1-960px-B.tif.jpg", "https://upload/thumb/a/ab/B.tif/lossy-page1-330px-B.tif.jpg"),
         ("https://upload/thumb/a/ab/C.jpg/960px-C.jpg?7", "https://upload/thumb/a/ab/C.jpg/330px-C.jpg?7"),
         ("https://upload/a/ab/Small_960px.jpg", "https://upload/a/ab/Small_960px.jpg"),
+        ("https://thumb/thumb/a/ab/D.svg/960px-D.svg.png?utm_content=thumbnail&a=%2C#b",
+         "https://thumb/thumb/a/ab/D.svg/330px-D.svg.png?utm_content=thumbnail&a=%2C#b"),
+        ("https://thumb/thumb/a/ab/E.jpg/960px-thumbnail.jpg?a=/960px-", "https://thumb/thumb/a/ab/E.jpg/330px-thumbnail.jpg?a=/960px-"),
+        ("https://upload/a/ab/F.jpg?utm_content=thumbnail_unscaled", "https://upload/a/ab/F.jpg?utm_content=thumbnail_unscaled"),
+        ("https://upload/a/ab/G.jpg?a=/960px-G.jpg", "https://upload/a/ab/G.jpg?a=/960px-G.jpg"),
     ],
 )  # fmt: skip
 def test_a_small_place_gets_a_small_rendering(given: str, small: str):

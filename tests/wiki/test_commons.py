@@ -8,7 +8,7 @@ import pytest
 
 from tests.wiki import fakes
 from tests.wiki.replay import Reply, answered, needs_recordings, page, recording, replaying
-from wiki import commons
+from wiki import commons, media
 from wiki.commons import CategoryInfo, FileInfo, Hit, Kind, MissingFile, PageRef, WalkState, Why
 from wiki.errors import DownloadRefused, DownloadTooLarge, GiveUp, Reason, Wait
 from wiki.names import InvalidName
@@ -398,6 +398,38 @@ def test_a_redirect_is_followed_on_allowed_hosts_only():
     with replaying(*[page(302, Location="/a.jpg")] * 9) as wiki, pytest.raises(DownloadRefused):
         commons.download(fakes.client(wiki.url), f"{wiki.url}/a.jpg")
     assert len(wiki.sent) == 4
+
+
+def test_parameters_of_an_address_are_kept_and_not_those_of_another():
+    first, second = "/a/ab/Zo%C3%AB%2C_100%25_%2B_more%3F.jpg?utm_source=x&utm_content=original", "/b.jpg?utm_content=y"
+    with replaying(page(302, Location=second), JPEG) as wiki:
+        commons.download(fakes.client(wiki.url), wiki.url + first)
+    assert [sent.params for sent in wiki.sent] == [
+        {"utm_source": "x", "utm_content": "original"},
+        {"utm_content": "y"},
+    ]
+    assert wiki.sent[0].path == first.partition("?")[0]
+
+
+def test_a_redirect_may_name_letters_as_they_are():
+    """A header is read as Latin-1, and servers write UTF-8 into it."""
+    with replaying(page(302, Location="/Zoë.jpg".encode().decode("latin-1")), JPEG) as wiki:
+        assert commons.download(fakes.client(wiki.url), f"{wiki.url}/a.jpg") == JPEG.body
+    assert wiki.sent[1].path == "/Zo%C3%AB.jpg"
+
+
+def test_a_host_is_one_however_it_is_written():
+    hosts = ("upload.wikimedia.org",)
+    client = fakes.client("https://commons.wikimedia.org", media_hosts=hosts)
+    for url in ("https://UPLOAD.wikimedia.org:443/a", "//upload.wikimedia.org/a?b", "https://upload.wikimedia.org/a#b"):
+        assert media.allowed(client, url).endswith(url)
+    for url in (
+        "https://user@upload.wikimedia.org/a",
+        "https://upload.wikimedia.org:8443/a",
+        "http://upload.wikimedia.org",
+    ):
+        with pytest.raises(DownloadRefused):
+            media.allowed(client, url)
 
 
 @pytest.mark.parametrize(

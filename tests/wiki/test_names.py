@@ -18,17 +18,45 @@ from wiki.names import InvalidName
         "http://www.wikidata.org/entity/Q42",
         "https://m.wikidata.org/wiki/Q42#P18",
         "https://www.wikidata.org/wiki/Q42?uselang=nb",
+        "https://www.wikidata.org/wiki/Q42?utm_source=commons.wikimedia.org#/media/File:A.jpg",
+        "https://www.wikidata.org/wiki/%5142",
+        "//www.wikidata.org/wiki/q42",
+        "https://www.wikidata.org/w/index.php?title=Q42&action=history",
+        "https://www.wikidata.org/wiki/Special:EntityPage/Q42",
+        "https://www.wikidata.org/wiki/Special:EntityData/Q42.json?flavor=simple",
+        "https://www.wikidata.beta.wmcloud.org/wiki/Q42",
+        "https://wikidata.example/wiki/Q42?x#y",
         "d:Q42",
         "wikidata:q42",
         "\u200eQ42\u200f",
     ],
 )
 def test_an_item_however_it_was_typed(typed):
-    assert names.item_id(typed) == "Q42"
+    assert names.item_id(typed, ["https://wikidata.example/wiki"]) == "Q42"
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "42", "Q", "Q0", "Q042", "P42", "Q42 Q43", "Q4२", "Qd:42", "Q42'; --", "Q12345678901", "Ada", "Q٤٢"]
+    "typed",
+    [
+        "",
+        "42",
+        "Q",
+        "Q0",
+        "https://elsewhere.example/wiki/Q42",
+        "https://www.wikidata.org/wiki/User:Ada/Q42",
+        "https://www.wikidata.org/?Q42",
+        "https://www.wikidata.org/wiki/Ada?x=Q42",
+        "https://[::1/wiki/Q42",
+        "Q042",
+        "P42",
+        "Q42 Q43",
+        "Q4२",
+        "Qd:42",
+        "Q42'; --",
+        "Q12345678901",
+        "Ada",
+        "Q٤٢",
+    ],
 )
 def test_no_item(typed):
     with pytest.raises(InvalidName):
@@ -59,6 +87,65 @@ def test_category_title(typed, title):
 )
 def test_file_title(typed, title):
     assert names.file_title(typed) == title
+
+
+SITES = ["https://commons.wikimedia.org/wiki", "upload.wikimedia.org", "thumb.wikimedia.org", "127.0.0.1:8181"]
+UTM = "?utm_source=commons.wikimedia.org&utm_campaign=imageinfo&utm_content="
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://commons.wikimedia.org/wiki/File:Zo%C3%AB,_100%25_%2B_more%3F.jpg",
+        "https://commons.wikimedia.org/wiki/File:Zoë%2C_100%25_+_more%3f.jpg?uselang=nb#filelinks",
+        " //commons.m.wikimedia.org/wiki/Image:Zo%C3%AB,_100%25_+_more%3F.jpg\u200e",
+        "https://commons.wikimedia.org/w/index.php?title=File:Zo%C3%AB,+100%25_%2B_more%3F.jpg&action=history",
+        "https://commons.wikimedia.org/w/index.php/File:Zo%C3%AB,_100%25_+_more%3F.jpg",
+        "https://commons.wikimedia.org/wiki/Special:FilePath/Zo%C3%AB,_100%25_+_more%3F.jpg?width=300",
+        "https://commons.wikimedia.org/wiki/Special:Redirect/file/File:Zo%C3%AB,_100%25_+_more%3F.jpg",
+        "https://commons.wikimedia.org/wiki/Category:Ada#/media/File:Zo%C3%AB,_100%25_+_more%3F.jpg",
+        f"https://upload.wikimedia.org/wikipedia/commons/1/16/Zo%C3%AB%2C_100%25_%2B_more%3F.jpg{UTM}original",
+        "https://thumb.wikimedia.org/wikipedia/commons/thumb/1/16/Zo%C3%AB%2C_100%25_%2B_more%3F.jpg/960px-x.jpg"
+        f"{UTM}thumbnail",
+        "http://127.0.0.1:8181/wiki/File:Zo%C3%AB%2C_100%25_%2B_more%3F.jpg",
+    ],
+)
+def test_a_link_to_a_file_stands_for_its_title(link: str):
+    assert names.file_title(link, SITES) == "File:Zoë, 100% + more?.jpg"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://commons.wikimedia.org/wiki/Category:Ada_&_Zo%C3%AB?uselang=nb&filefrom=B#mw-category-media",
+        "https://commons.m.wikimedia.org/wiki/category:Ada_%26_Zo%c3%ab",
+        "https://commons.wikimedia.org/w/index.php?title=Category:Ada+%26+Zo%C3%AB&filefrom=B",
+        "https://commons.wikimedia.org/wiki/Category:Ada_&_Zo%C3%AB#/media/File:A.jpg",
+    ],
+)
+def test_a_link_to_a_category_stands_for_its_title(link: str):
+    assert names.category_title(link, SITES) == "Category:Ada & Zoë"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://elsewhere.example/wiki/File:A.jpg",
+        "https://en.wikipedia.org/wiki/File:A.jpg",
+        "https://commons.wikimedia.org@elsewhere.example/wiki/File:A.jpg",
+        "https://commons.wikimedia.org:8000/wiki/File:A.jpg",
+        "https://commons.wikimedia.org/wiki/Category:A.jpg",
+        "https://commons.wikimedia.org/wiki/Ada",
+        "https://commons.wikimedia.org/?curid=7",
+        "https://commons.wikimedia.org/wiki/File:",
+        "https://commons.wikimedia.org/wiki/File:A%7CB.jpg",
+        "https://[::1/wiki/File:A.jpg",
+        "//",
+    ],
+)
+def test_a_link_elsewhere_is_no_title(link: str):
+    with pytest.raises(InvalidName):
+        names.file_title(link, SITES)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +195,8 @@ def test_ids():
     assert names.entity_id(12) == "M12"
     assert names.statement_id(12, uuid) == "M12$6B2F1F2E-0C1D-4E3F-8A5B-ABCDEFABCDEF"
     assert names.page_id_of("https://commons.wikimedia.org/entity/M12") == 12
+    assert names.page_id_of("https://commons.wikimedia.org/entity/M12?utm_source=x#y") == 12
+    assert names.page_id_of("M12") == 12
     assert [names.page_id_of(other) for other in ("Q12", "M", "M0", "M1x", "", "M99999999999")] == [0] * 6
     with pytest.raises(InvalidName):
         names.entity_id(0)

@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 from config import Settings
 from store.projects import NewProject, SourceKind
 from web.text import Lazy, gettext, lazy_gettext, ngettext
-from wiki import commons, search, wikidata
+from wiki import addresses, commons, search, wikidata
 from wiki.ages import ADULT, iso, may_be_minor
 from wiki.client import Client
 from wiki.commons import CategoryTree
@@ -22,6 +22,7 @@ USUAL_DEPTH = 5
 LONGEST_SOURCE = 255
 PREVIEWED_CATEGORIES = 60  # a larger tree is shown in part: each category is a request
 PREVIEWED_TITLES = 50
+_LONGEST_PILE = 11  # digits
 KINDS: dict[SourceKind, Lazy] = {
     "category": lazy_gettext("Category"),
     "search": lazy_gettext("Search"),
@@ -91,6 +92,7 @@ class Checked:
     cut: bool = False  # there are more than a project may hold, or more categories than were looked at
     branches: tuple[Branch, ...] = ()
     source: str = ""  # as it is stored
+    titles: tuple[str, ...] = ()  # of a list, each once
     twin: int | None = None  # the project with the same person and source
     depth: int = USUAL_DEPTH
 
@@ -106,20 +108,20 @@ class Checked:
 
 def check(client: Client, settings: Settings, draft: Draft, language: str, today: date) -> Checked:
     """Look everything up. Refusals are sentences at their field. Raises WikiError where the wiki does not answer."""
-    checked = check_person(client, Checked(draft), language, today)
+    checked = check_person(client, settings, Checked(draft), language, today)
     if checked.person and draft.kind == "category" and not draft.source:
         named = bare_title(checked.person.commons_category)
         checked = replace(checked, draft=replace(draft, sources={**draft.sources, "category": named}))
     return check_source(client, settings, checked)
 
 
-def check_person(client: Client, checked: Checked, language: str, today: date) -> Checked:
+def check_person(client: Client, settings: Settings, checked: Checked, language: str, today: date) -> Checked:
     """The item must exist, be a human, and not be a minor."""
     typed = checked.draft.item
     if not typed:
         return checked.refused("item", gettext("Choose a person."))
     try:
-        person = wikidata.person(client, item_id(typed), [language, "en"])
+        person = wikidata.person(client, item_id(typed, [settings.wikidata_pages]), [language, "en"])
     except InvalidName:
         return checked.refused(
             "item", gettext("“%(typed)s” is not a Wikidata item. An item looks like Q42.", typed=typed)
@@ -138,6 +140,11 @@ def check_person(client: Client, checked: Checked, language: str, today: date) -
     if may_be_minor(person, today):
         return found.refused("item", gettext("WikiVisage does not look for people under %(age)d.", age=ADULT))
     return found
+
+
+def sites(settings: Settings) -> list[str]:
+    """Addresses of the sites whose links may stand in place of a title."""
+    return [settings.commons_pages, *settings.media_hosts]
 
 
 def check_source(client: Client, settings: Settings, checked: Checked) -> Checked:
@@ -170,7 +177,7 @@ def _check_category(client: Client, settings: Settings, checked: Checked, typed:
         text = gettext("The depth must be a whole number from 0 to %(most)d.", most=DEEPEST)
         return checked.refused("depth", text)
     try:
-        title = category_title(typed)
+        title = category_title(typed, sites(settings))
     except InvalidName:
         return checked.refused("category", gettext("“%(typed)s” cannot be the name of a category.", typed=typed))
     name = bare_title(title)
@@ -220,32 +227,34 @@ def _check_titles(client: Client, settings: Settings, checked: Checked, name: st
     titles = []
     for line in lines:
         try:
-            titles.append(file_title(line))
+            titles.append(file_title(line, sites(settings)))
         except InvalidName:
             text = gettext("“%(line)s” cannot be the title of a file.", line=line[:80])
             return checked.refused("titles", text)
     known = commons.resolve_titles(client, titles[:PREVIEWED_TITLES])
     if not any(known.values()):
         return checked.refused("titles", gettext("None of these files is on Commons."))
-    files = len(dict.fromkeys(titles))
+    titles = list(dict.fromkeys(titles))
+    files = len(titles)
     source = (name or ngettext("List of %(num)d file", "List of %(num)d files", files))[:LONGEST_SOURCE]
-    return _counted(checked, settings, "titles", source, files)
+    return _counted(replace(checked, titles=tuple(titles)), settings, "titles", source, files)
 
 
 def _check_pile(client: Client, settings: Settings, checked: Checked, typed: str) -> Checked:
-    if not (typed.isascii() and typed.isdigit() and len(typed) < 12):
+    number = addresses.pile_number(typed)
+    if not number or len(number) > _LONGEST_PILE:
         return checked.refused("pagepile", gettext("A PagePile has a number, for example 12345."))
     try:
-        pile = commons.pagepile(client, int(typed))
+        pile = commons.pagepile(client, int(number))
     except GiveUp as error:
         if error.reason != Reason.MISSING:
             raise
-        return checked.refused("pagepile", gettext("There is no PagePile %(number)s.", number=typed))
+        return checked.refused("pagepile", gettext("There is no PagePile %(number)s.", number=number))
     if pile.wiki != "commonswiki":
-        text = gettext("PagePile %(number)s is of %(wiki)s, not of Wikimedia Commons.", number=typed, wiki=pile.wiki)
+        text = gettext("PagePile %(number)s is of %(wiki)s, not of Wikimedia Commons.", number=number, wiki=pile.wiki)
         return checked.refused("pagepile", text)
     files = sum(title.startswith("File:") for title in pile.titles)
-    return _counted(checked, settings, "pagepile", str(int(typed)), files)
+    return _counted(checked, settings, "pagepile", str(int(number)), files)
 
 
 def new_project(checked: Checked) -> NewProject:
@@ -262,15 +271,10 @@ def new_project(checked: Checked) -> NewProject:
         died=iso(person.died),
         source_kind=checked.draft.kind,
         source=checked.source,
-        source_text="\n".join(_lines(checked.draft.titles)) if is_list else None,
+        source_text="\n".join(map(bare_title, checked.titles)) if is_list else None,
         depth=checked.depth,
         excluded="\n".join(_left_out(checked.branches)) or None,
     )
-
-
-def _lines(titles: str) -> list[str]:
-    named = (bare_title(file_title(line)) for line in titles.splitlines() if line.strip())
-    return list(dict.fromkeys(named))
 
 
 def _left_out(branches: Sequence[Branch]) -> list[str]:

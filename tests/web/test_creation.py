@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from config import Settings
 from database import Database
+from sandbox import names
 from sandbox.server import Sandbox
 from store import projects
 from store.projects import Project
@@ -107,6 +108,27 @@ def test_other_sources(database: Database, sandbox: Sandbox, volunteer: Browser,
     assert newest(database).source_text == title.removeprefix("File:")
 
 
+def test_links_stand_for_names(database: Database, sandbox: Sandbox, volunteer: Browser, person: tuple[str, str]):
+    item, label = person
+    category = sandbox.world.page(f"Category:{label}")
+    assert category is not None
+    title = next(page.title for page in sandbox.world.state.pages.values() if category.title in page.categories)
+    wiki, key = f"{sandbox.base}/wiki", names.page_path(title)
+    links = [
+        f"{wiki}/{key}?uselang=nb#filelinks",
+        f"{sandbox.base}/w/images/{names.file_path(names.db_key(title))}?utm_source=x",
+    ]
+    for kind, form, source in (
+        ("category", {"category": f"{wiki}/{names.page_path(category.title)}?from=A#mw-subcategories"}, label),
+        ("pagepile", {"pagepile": f"{sandbox.base}/pagepile?id={category.id}&action=get_data"}, str(category.id)),
+        ("titles", {"titles": "\n".join(links), "list_name": "mine"}, "mine"),
+    ):
+        answer = submit(volunteer, item=f"{wiki}/{item}?uselang=nb#P18", kind=kind, **form)
+        assert answer.status_code == 302, kind
+        assert (newest(database).item, newest(database).source) == (item, source)
+    assert newest(database).source_text == title.removeprefix("File:")
+
+
 @pytest.mark.parametrize(
     ("form", "sentence"),
     [
@@ -126,6 +148,9 @@ def test_other_sources(database: Database, sandbox: Sandbox, volunteer: Browser,
         ({"kind": "search", "search": "x" * 300}, "too long"),
         ({"kind": "pagepile", "pagepile": "abc"}, "A PagePile has a number"),
         ({"kind": "pagepile", "pagepile": "99999999"}, "There is no PagePile 99999999."),
+        ({"kind": "pagepile", "pagepile": "https://elsewhere.example/?id=1"}, "A PagePile has a number"),
+        ({"category": "https://elsewhere.example/wiki/Category:A"}, "cannot be the name of a category"),
+        ({"kind": "titles", "titles": "https://elsewhere.example/wiki/File:A.jpg"}, "cannot be the title of a file"),
         ({"kind": "titles", "titles": " \n"}, "at least one file title"),
         ({"kind": "titles", "titles": "File:a[b].jpg"}, "cannot be the title of a file"),
         ({"kind": "titles", "titles": "File:Nothing of the kind.jpg"}, "None of these files is on Commons."),

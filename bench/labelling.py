@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -130,8 +131,14 @@ def apart(pictures: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     for place in range(count):
         picture = pictures[place % len(pictures)]
         info = picture["imageinfo"][0]
-        found.append({**picture, "imageinfo": [{**info, "thumburl": f"{info['thumburl']}?{place}"}]})
+        found.append({**picture, "imageinfo": [{**info, "thumburl": with_number(info["thumburl"], place)}]})
     return found
+
+
+def with_number(address: str, number: int) -> str:
+    """The same picture at another address."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(query=f"{parts.query}&{number}"))
 
 
 @contextmanager

@@ -5,7 +5,8 @@
 Signs in, creates a project, waits for the workers, answers by the names of the photographs' folders (only where one face was
 found: of several it cannot know which), lets the model answer the rest, approves, sends, and reads the statements back from
 the wiki. Ends with 0 only if every approved file states the person exactly once and no other file does that did not before,
-no statement is wrong, and at least 0.9 of the person's files in which a face was found carry the statement.
+no statement is wrong, at least 0.9 of the person's files in which a face was found carry the statement, and no original was
+fetched of a file that is wider than 960 px and has a rendering.
 """
 
 import argparse
@@ -273,6 +274,8 @@ def judge(
         faults.append("an approved file does not state the person exactly once")
     if new - to_send:
         faults.append("a file states the person that was not approved")
+    fetched = fetching(before, after)
+    faults += fetched.faults
     titles = {page["id"]: page["title"] for page in after["files"]}
     if wrong:
         faults.append(f"wrong statements: {', '.join(sorted(titles[page] for page in wrong))}")
@@ -289,12 +292,28 @@ def judge(
         "approved in bulk": approved,
         "wrong": len(wrong),
         "in another's folder, several faces": f"{len(several)} {' '.join(sorted(titles[page] for page in several))}".strip(),
+        **fetched.figures,
         "statements on the wiki before": sum(count for page, count in earlier.items() if page in job.people and count),
         "statements on the wiki now": sum(now.values()),
         "files of the person with a face": len(theirs),
         "of these, stating the person": f"{len(carried)} ({len(carried) / max(1, len(theirs)):.3f})",
     }
     return Outcome(figures | {f"seconds: {name}": f"{taken:.1f}" for name, taken in job.seconds.items()}, faults)
+
+
+def fetching(before: dict[str, Any], after: dict[str, Any]) -> Outcome:
+    """What the stand-in was asked for between two states: renderings, but originals of files of 960 px or less."""
+    names = ("thumbnails", "originals", "avoidable_originals")
+    thumbnails, originals, avoidable = (
+        Counter(after["counts"][name]) - Counter(before["counts"][name]) for name in names
+    )
+    figures = {
+        "renderings fetched": thumbnails.total(),
+        "originals fetched": originals.total(),
+        "of these, wider than 960 px": avoidable.total(),
+    }
+    titles = ", ".join(sorted(avoidable))
+    return Outcome(figures, [f"originals fetched in place of 960 px renderings: {titles}"] if avoidable else [])
 
 
 def _most_photographed(volunteer: Volunteer) -> str:

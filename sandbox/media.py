@@ -3,7 +3,7 @@
 import mimetypes
 import re
 from pathlib import Path
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, current_app, redirect, request, send_file
 from werkzeug.wrappers import Response as AnyResponse
@@ -15,6 +15,8 @@ from sandbox.props import archive_name
 from sandbox.world import World
 
 bp = Blueprint("media", __name__)
+SEARCHED_WIDTH = 960
+"""Pixels: the rendering that Commons is expected to be asked for in place of a larger original."""
 _THUMB = re.compile(r"(?:lossy-page\d+-|page\d+-)?(\d+)px-.+")
 
 
@@ -37,14 +39,18 @@ def original(a: str, b: str, name: str) -> Response:
     file = _file(name)
     if file is None or f"{a}/{b}" != names.hash_folders(names.db_key(file.title)):
         return page_of_error(404, "File not found")
-    world().counts.originals[file.title] += 1
-    return _send(file.versions[-1])
+    counts, version = world().counts, file.versions[-1]
+    counts.originals[file.title] += 1
+    facts = world().pictures.facts(version)
+    if facts.width > SEARCHED_WIDTH and rendering(facts, SEARCHED_WIDTH).step:
+        counts.avoidable_originals[file.title] += 1
+    return _send(version)
 
 
 @bp.get("/w/images/archive/<a>/<b>/<name>")
 def archived(a: str, b: str, name: str) -> Response:
     """An older version of a file."""
-    file = _file(unquote(name).partition("!")[2])
+    file = _file(name.partition("!")[2])
     for version in file.versions[:-1] if file else []:
         if file and archive_name(file, version) == name:
             return _send(version)
@@ -75,6 +81,12 @@ def _rendering(file: Page, width: int) -> Response:
     except (OSError, ValueError, SyntaxError):
         return page_of_error(500, "Error generating thumbnail: the source file cannot be read")
     return _send_path(path, mimetypes.guess_type(path.name)[0] or "image/jpeg")
+
+
+@bp.get("/w/resources/assets/file-type-icons/fileicon.png")
+def icon() -> Response:
+    """What imageinfo gives in place of the rendering of a format that cannot be rendered."""
+    return current_app.send_static_file("icon.png")
 
 
 @bp.get("/w/thumb.php")

@@ -2,10 +2,14 @@
 
 import hashlib
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 NAMESPACES = {"file": 6, "image": 6, "category": 14, "user": 2, "item": 120}
 PREFIXES = {6: "File:", 14: "Category:", 2: "User:", 120: "Item:"}
+LONGEST_NAME_IN_THUMB = 160
+"""Bytes: the file name in the name of a rendering is "thumbnail" where it is longer (abbrvThreshold of Wikimedia)."""
+
 _ILLEGAL = re.compile(r"[#<>\[\]|{}\x00-\x1f]")
 
 
@@ -44,23 +48,31 @@ def hash_folders(key: str) -> str:
 
 def file_path(key: str) -> str:
     """The path of an original below /w/images, percent-encoded as MediaWiki does it."""
-    return f"{hash_folders(key)}/{quote(key, safe='!*,:;@$')}"
+    return f"{hash_folders(key)}/{quote(key, safe='')}"
 
 
 def thumb_path(key: str, width: int) -> str:
-    """The path of a rendering below /w/images/thumb. Renderings of other formats get another suffix, as on Commons."""
-    encoded = quote(key, safe="!*,:;@$")
-    return f"{hash_folders(key)}/{encoded}/{thumb_name(encoded, width)}"
+    """The path of a rendering below /w/images/thumb, percent-encoded."""
+    return f"{file_path(key)}/{quote(thumb_name(key, width), safe='')}"
 
 
-def thumb_name(encoded: str, width: int) -> str:
-    """The last part of a rendering's URL."""
-    lower = encoded.lower()
-    if lower.endswith((".tif", ".tiff")):
-        return f"lossy-page1-{width}px-{encoded}.jpg"
-    if lower.endswith(".pdf"):
-        return f"page1-{width}px-{encoded}.jpg"
-    return f"{width}px-{encoded}" + (".png" if lower.endswith((".webp", ".svg")) else "")
+def thumb_name(key: str, width: int) -> str:
+    """The name of a rendering. Those of other formats get another suffix, and long names are replaced, as on Commons."""
+    suffix = Path(key).suffix.lower()
+    name = key if len(key.encode()) <= LONGEST_NAME_IN_THUMB else f"thumbnail{Path(key).suffix}"
+    if suffix in (".tif", ".tiff"):
+        return f"lossy-page1-{width}px-{name}.jpg"
+    if suffix == ".pdf":
+        return f"page1-{width}px-{name}.jpg"
+    return f"{width}px-{name}" + (".png" if suffix in (".webp", ".svg") else "")
+
+
+def provenance(content: str) -> str:
+    """The query string that Commons appends to the media URLs of imageinfo since 2026 (Phabricator T414338).
+
+    `content`: "original", "thumbnail", or "thumbnail_unscaled" where the original stands in for a rendering.
+    """
+    return f"?utm_source=commons.wikimedia.org&utm_campaign=imageinfo&utm_content={content}"
 
 
 def page_path(title: str) -> str:

@@ -108,9 +108,10 @@ def _urls(call: Call, file: Page, version: Version) -> Json:
     key, images = names.db_key(file.title), f"{call.base}/w/images"
     original = f"{images}/{names.file_path(key)}"
     if version is not file.versions[-1]:
-        original = f"{images}/archive/{names.hash_folders(key)}/{quote(archive_name(file, version))}"
+        original = f"{images}/archive/{names.hash_folders(key)}/{quote(archive_name(file, version), safe='')}"
     urls = _thumb_urls(call, version, key, images, original)
-    urls |= {"url": original, "descriptionurl": f"{call.base}/wiki/{names.page_path(file.title)}"}
+    urls["url"] = original + names.provenance("original")
+    urls["descriptionurl"] = f"{call.base}/wiki/{names.page_path(file.title)}"
     return urls | {"descriptionshorturl": f"{call.base}/w/index.php?curid={file.id}"}
 
 
@@ -120,17 +121,19 @@ def _thumb_urls(call: Call, version: Version, key: str, images: str, original: s
         return {}
     facts = call.world.pictures.facts(version)
     if not facts.width:
-        icon = f"{call.base}/static/icon.png"
-        return {"thumburl": icon, "thumbwidth": 120, "thumbheight": 120}
+        icon = f"{call.base}/w/resources/assets/file-type-icons/fileicon.png"
+        return {"thumburl": icon + names.provenance("thumbnail"), "thumbwidth": 120, "thumbheight": 120}
     wish = int(width) if width.isdigit() else facts.width
     bound = int(height) if height.isdigit() else None
 
     def url(wanted: int) -> str:
         step = rendering(facts, wanted).step
-        return f"{images}/thumb/{names.thumb_path(key, step)}" if step else original
+        if step is None:
+            return original + names.provenance("thumbnail_unscaled")
+        return f"{images}/thumb/{names.thumb_path(key, step)}" + names.provenance("thumbnail")
 
     shown = rendering(facts, wish, bound)
-    main = url(shown.width) if shown.step else original
+    main = url(shown.width)
     body: Json = {"thumburl": main, "thumbwidth": shown.width, "thumbheight": shown.height}
     if shown.step and not facts.rotated:
         larger = {scale: url(round(shown.width * float(scale))) for scale in ("1.5", "2")}

@@ -39,6 +39,8 @@ class Counts:
     requests: Counter[str] = field(default_factory=Counter)
     thumbnails: Counter[str] = field(default_factory=Counter)
     originals: Counter[str] = field(default_factory=Counter)
+    avoidable_originals: Counter[str] = field(default_factory=Counter)
+    """Originals of more than 960 px, of which there is a rendering."""
     odd_widths: Counter[str] = field(default_factory=Counter)
     """Renderings asked for at a width that is none of Wikimedia's steps."""
     agents: Counter[str] = field(default_factory=Counter)

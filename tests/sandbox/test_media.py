@@ -2,12 +2,15 @@
 
 import io
 from pathlib import Path
+from typing import cast
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 from flask.testing import FlaskClient
 from PIL import Image
 
+from sandbox import check, names
 from sandbox.app import create_app
 from sandbox.pictures import STEPS, Pictures
 from sandbox.server import Sandbox
@@ -30,7 +33,7 @@ def test_a_width_between_steps_is_claimed_but_the_next_step_is_delivered(sandbox
     assert "/960px-" in str(large["thumburl"])
     delivered = Image.open(io.BytesIO(requests.get(str(large["thumburl"]), timeout=10).content))
     assert delivered.size == (960, 720)
-    assert small["thumburl"] == small["url"]
+    assert urlsplit(str(small["thumburl"])).path == urlsplit(str(small["url"])).path
     assert small["thumbwidth"] == 400
 
 
@@ -90,14 +93,84 @@ def test_claimed_sizes_and_widths_are_the_recorded_ones(recorded_wiki: FlaskClie
     mine, theirs = (body["query"]["pages"][0]["imageinfo"][0] for body in (answer, recorded.body))
     for key in ("width", "height", "thumbwidth", "thumbheight"):
         assert mine[key] == theirs[key], key
-    base = "http://127.0.0.1:8181"
-    assert mine["thumburl"].removeprefix("http://localhost") == theirs["thumburl"].removeprefix(base)
-    assert mine["url"].removeprefix("http://localhost") == theirs["url"].removeprefix(base)
+    for key in ("thumburl", "url"):
+        assert urlsplit(mine[key]).path == urlsplit(theirs[key]).path
     urls = [
-        {scale: url.partition("/w/")[2] for scale, url in one.get("responsiveUrls", {}).items()}
-        for one in (mine, theirs)
+        {scale: urlsplit(url).path for scale, url in one.get("responsiveUrls", {}).items()} for one in (mine, theirs)
     ]
     assert urls[0] == urls[1]
+
+
+def test_addresses_say_where_they_come_from_as_those_of_commons_do(sandbox: Sandbox) -> None:
+    small, large = _sizes(Client(sandbox), 640).values()
+    said = {
+        "original": [small["url"], large["url"]],
+        "thumbnail_unscaled": [small["thumburl"]],
+        "thumbnail": [large["thumburl"], *cast(dict[str, str], large["responsiveUrls"]).values()],
+    }
+    for content, urls in said.items():
+        for url in urls:
+            asked = parse_qs(urlsplit(str(url)).query)
+            given = {"utm_source": ["commons.wikimedia.org"], "utm_campaign": ["imageinfo"], "utm_content": [content]}
+            assert asked == given
+            assert requests.get(str(url), timeout=10).headers["Content-Type"] == "image/jpeg"
+
+
+def test_the_icon_of_a_format_that_is_not_rendered_has_parameters_too(sandbox: Sandbox) -> None:
+    asked = {"titles": "File:Biography of Joe Biden.pdf", "prop": "imageinfo", "iiprop": "url", "iiurlwidth": 960}
+    (found,) = Client(sandbox).get(**asked)["query"]["pages"][0]["imageinfo"]
+    parts = urlsplit(found["thumburl"])
+    assert parts.path.startswith("/w/resources/assets/file-type-icons/")
+    assert parse_qs(parts.query)["utm_campaign"] == ["imageinfo"]
+    assert requests.get(found["thumburl"], timeout=10).headers["Content-Type"] == "image/png"
+
+
+def test_an_original_that_could_have_been_a_rendering_is_counted_apart(sandbox: Sandbox) -> None:
+    client = Client(sandbox)
+    (small_title, small), (large_title, large) = _sizes(client, 960).items()
+    before = client.admin("state?files=0")
+    for url in (small["url"], small["thumburl"], large["thumburl"], large["thumburl"]):
+        requests.get(str(url), timeout=10)
+    between = client.admin("state?files=0")
+    requests.get(str(large["url"]), timeout=10)
+    after = client.admin("state?files=0")
+    assert after["counts"]["originals"] == {small_title: 2, large_title: 1}
+    assert after["counts"]["avoidable_originals"] == {large_title: 1}
+    good, bad = check.fetching(before, between), check.fetching(between, after)
+    assert (list(good.figures.values()), good.faults) == ([2, 2, 0], [])
+    assert list(bad.figures.values()) == [0, 1, 1]
+    assert [large_title in fault for fault in bad.faults] == [True]
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("O'Brien_(2026).jpg", "c/c2/O%27Brien_%282026%29.jpg/960px-O%27Brien_%282026%29.jpg"),
+        (
+            "Who_is_it?_Zoë_&_“Łukasz”,_100%_+_more.jpg",
+            "1/16/Who_is_it%3F_Zo%C3%AB_%26_%E2%80%9C%C5%81ukasz%E2%80%9D%2C_100%25_%2B_more.jpg"
+            "/960px-Who_is_it%3F_Zo%C3%AB_%26_%E2%80%9C%C5%81ukasz%E2%80%9D%2C_100%25_%2B_more.jpg",
+        ),
+    ],
+)
+def test_names_of_renderings_are_those_that_mediawiki_makes(key: str, path: str) -> None:
+    """As the recordings have them."""
+    assert names.thumb_path(key, 960) == path
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        (f"{'x' * 156}.jpg", f"960px-{'x' * 156}.jpg"),
+        (f"{'x' * 157}.jpg", "960px-thumbnail.jpg"),
+        (f"{'é' * 79}.jpg", "960px-thumbnail.jpg"),
+        (f"{'x' * 157}.svg", "960px-thumbnail.svg.png"),
+        (f"{'x' * 157}.tif", "lossy-page1-960px-thumbnail.tif.jpg"),
+        ("Scan.TIFF", "lossy-page1-960px-Scan.TIFF.jpg"),
+    ],
+)
+def test_long_names_are_replaced_in_those_of_renderings(key: str, name: str) -> None:
+    assert names.thumb_name(key, 960) == name
 
 
 def _address_cases() -> list[str]:

@@ -139,7 +139,8 @@ class Job:
         to_send = {face["page"] for face in self._faces() if face["approved"]}
         with self._stage("send"):
             self._send()
-        return judge(self, item, before, self.volunteer.truth(), faces, to_send, approved)
+        after = self.volunteer.truth()
+        return judge(self, item, before, after, faces, to_send, approved).joined(fetching(before, after))
 
     def _create(self, item: str, category: str) -> str:
         self.volunteer.page("/projects/new")
@@ -237,6 +238,10 @@ class Outcome:
     figures: dict[str, Any]
     faults: list[str]
 
+    def joined(self, other: "Outcome") -> "Outcome":
+        """Both in one."""
+        return Outcome(self.figures | other.figures, self.faults + other.faults)
+
 
 def _category(state: dict[str, Any], person: str) -> str:
     """The category that holds most of the person's photographs, with others among them where there is one."""
@@ -274,8 +279,6 @@ def judge(
         faults.append("an approved file does not state the person exactly once")
     if new - to_send:
         faults.append("a file states the person that was not approved")
-    fetched = fetching(before, after)
-    faults += fetched.faults
     titles = {page["id"]: page["title"] for page in after["files"]}
     if wrong:
         faults.append(f"wrong statements: {', '.join(sorted(titles[page] for page in wrong))}")
@@ -292,7 +295,6 @@ def judge(
         "approved in bulk": approved,
         "wrong": len(wrong),
         "in another's folder, several faces": f"{len(several)} {' '.join(sorted(titles[page] for page in several))}".strip(),
-        **fetched.figures,
         "statements on the wiki before": sum(count for page, count in earlier.items() if page in job.people and count),
         "statements on the wiki now": sum(now.values()),
         "files of the person with a face": len(theirs),

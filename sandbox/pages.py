@@ -149,5 +149,5 @@ def _tile(page: Page) -> Json:
 
 
 def _item(item: Item) -> str:
-    count = len(world().depicting.get(item.id, ()))
+    count = len(world().depicting(item.id))
     return render_template("item.html", item=item, rows=_rows(item.entity), count=count)

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from sandbox import names
 from sandbox.model import Json
 from sandbox.search import below_category
+from sandbox.statements import Ranks
 from sandbox.world import World
 
 ENTITY = "https://commons.wikimedia.org/entity/"
 _PREFIXED = re.compile(r"\bwd:(Q\d+)\b|<https?://www\.wikidata\.org/entity/(Q\d+)>")
-_DEPICTS = re.compile(r"(?:wdt:P180|ps:P180|prop/direct/P180>)", re.IGNORECASE)
+_BEST = re.compile(r"\bwdt:P180\b|prop/direct/P180>")
+_EVERY = re.compile(r"\bps:P180\b|prop/statement/P180>")
+_NOT_DEPRECATED = re.compile(
+    r"(?:!=|\bMINUS\b|\bNOT\s+EXISTS\b)[^}]*(?:wikibase:|ontology#)DeprecatedRank\b", re.IGNORECASE
+)
 
 
 class BadQuery(Exception):
@@ -22,6 +27,7 @@ class Wish:
     """What a query asks for."""
 
     items: list[str]
+    ranks: Ranks
     files: set[int] | None
     category: str
     deep: bool
@@ -38,14 +44,16 @@ def read(text: str) -> Wish:
     if not selected or bare.count("{") != bare.count("}"):
         raise BadQuery("MalformedQueryException: the query is no SELECT that can be read")
     items = [one or two for one, two in _PREFIXED.findall(bare)]
-    if not _DEPICTS.search(bare) or not items:
-        raise BadQuery("MalformedQueryException: only queries for wdt:P180 of an item are answered here")
+    ranks = _ranks(bare)
+    if ranks is None or not items:
+        raise BadQuery("MalformedQueryException: only queries for P180 of an item are answered here")
     files = {int(number) for number in re.findall(r"(?:sdc:|commons\.wikimedia\.org/entity/)M(\d+)", bare)}
     category = re.search(r'"(Category:(?:[^"\\]|\\.)+)"', bare)
     limit = re.search(r"\bLIMIT\s+(\d+)", bare, re.IGNORECASE)
     offset = re.search(r"\bOFFSET\s+(\d+)", bare, re.IGNORECASE)
     return Wish(
         items=list(dict.fromkeys(items)),
+        ranks=ranks,
         files=files or None,
         category=names.normalise(re.sub(r"\\(.)", r"\1", category[1])) or "" if category else "",
         deep=bool(category and re.search(r"deepcat|gcmtype.*subcat", bare)),
@@ -54,6 +62,15 @@ def read(text: str) -> Wish:
         variables=re.findall(r"\?(\w+)", selected[2]) or ["file"],
         count=bool(re.search(r"COUNT\s*\(", selected[2], re.IGNORECASE)),
     )
+
+
+def _ranks(query: str) -> Ranks | None:
+    """Which statements the predicates reach: `wdt:` those of the best rank, `p:`/`ps:` all; None without any of them."""
+    if _BEST.search(query):
+        return "best"
+    if not _EVERY.search(query):
+        return None
+    return "not deprecated" if _NOT_DEPRECATED.search(query) else "all"
 
 
 def answer(world: World, text: str) -> Json:
@@ -70,7 +87,7 @@ def answer(world: World, text: str) -> Json:
 
 
 def _rows(world: World, wish: Wish) -> list[tuple[int, str]]:
-    rows = [(number, item) for item in wish.items for number in sorted(world.depicting.get(item, ()))]
+    rows = [(number, item) for item in wish.items for number in world.depicting(item, wish.ranks)]
     rows = [row for row in rows if world.state.pages[row[0]].namespace == 6]
     if wish.files is not None:
         rows = [row for row in rows if row[0] in wish.files]

@@ -5,7 +5,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.errors import invalid_claim, invalid_snak, modification_failed
 from sandbox.model import Entity, Json
@@ -28,6 +28,7 @@ PROPERTIES = {
 
 _GUID = re.compile(r"[MQ]\d+\$[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}", re.IGNORECASE)
 Exists = Callable[[str], bool]
+Ranks = Literal["all", "not deprecated", "best"]
 
 
 def new_guid(entity_id: str) -> str:
@@ -217,9 +218,11 @@ def drop(entity: Entity, guid: str) -> Entity:
     return Entity(entity.labels, entity.descriptions, {prop: group for prop, group in kept.items() if group})
 
 
-def depicted(entity: Entity | None) -> list[str]:
-    """The items of the P180 statements (deprecated ones left out, as in a query of best ranks)."""
-    if entity is None:
-        return []
-    snaks = (s["mainsnak"] for s in entity.statements.get("P180", []) if s["rank"] != "deprecated")
+def depicted(entity: Entity | None, ranks: Ranks = "not deprecated") -> list[str]:
+    """The items of the P180 statements of some ranks; "best": the preferred ones where there are any, else the normal ones."""
+    group = entity.statements.get("P180", []) if entity else []
+    kept = {"all": {"preferred", "normal", "deprecated"}, "not deprecated": {"preferred", "normal"}}
+    preferred = any(one["rank"] == "preferred" for one in group)
+    wanted = kept.get(ranks, {"preferred"} if preferred else {"normal"})
+    snaks = (one["mainsnak"] for one in group if one["rank"] in wanted)
     return [snak["datavalue"]["value"]["id"] for snak in snaks if "datavalue" in snak]

@@ -12,7 +12,7 @@ from sandbox import names
 from sandbox.faults import Faults
 from sandbox.model import Edit, Entity, Item, Page, Revision, State, User
 from sandbox.pictures import Pictures
-from sandbox.statements import depicted
+from sandbox.statements import Ranks, depicted
 
 Clock = Callable[[], float]
 
@@ -74,7 +74,8 @@ class World:
             self.recent_edits.clear()
             self.titles = {page.title: page.id for page in state.pages.values() if not page.deleted}
             self.members: dict[str, set[int]] = defaultdict(set)
-            self.depicting: dict[str, set[int]] = defaultdict(set)
+            self.stating: dict[str, set[int]] = defaultdict(set)
+            """Item -> the pages that state it as depicted, with any rank."""
             for page in state.pages.values():
                 self._index(page)
             self.version += 1
@@ -84,14 +85,14 @@ class World:
             return
         for category in page.categories:
             self.members[category].add(page.id)
-        for item in depicted(page.last.entity):
-            self.depicting[item].add(page.id)
+        for item in depicted(page.last.entity, "all"):
+            self.stating[item].add(page.id)
 
     def _unindex(self, page: Page) -> None:
         for category in page.categories:
             self.members[category].discard(page.id)
-        for item in depicted(page.last.entity):
-            self.depicting[item].discard(page.id)
+        for item in depicted(page.last.entity, "all"):
+            self.stating[item].discard(page.id)
 
     def stamp(self) -> str:
         """Now, as MediaWiki writes it."""
@@ -113,6 +114,11 @@ class World:
         if page and page.redirect:
             page = self.page(page.redirect)
         return page if page and page.versions else None
+
+    def depicting(self, item_id: str, ranks: Ranks = "not deprecated") -> list[int]:
+        """The ids of the pages that state the item with such a rank, in order."""
+        pages = (self.state.pages[number] for number in sorted(self.stating.get(item_id, ())))
+        return [page.id for page in pages if item_id in depicted(page.last.entity, ranks)]
 
     def item(self, item_id: str) -> Item | None:
         """The item, as it is (maybe a redirect), unless deleted."""

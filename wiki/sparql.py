@@ -16,7 +16,15 @@ MOST_FILES = 1_000
 _SECONDS = 65.0  # the service itself ends a query after 60
 _PREFIXES = """\
 PREFIX wd: <http://www.wikidata.org/entity/>
-PREFIX wdt: <http://www.wikidata.org/prop/direct/>
+PREFIX p: <http://www.wikidata.org/prop/>
+PREFIX ps: <http://www.wikidata.org/prop/statement/>
+PREFIX wikibase: <http://wikiba.se/ontology#>
+"""
+# Not `wdt:`, which hides the statements of normal rank of a file where another one is preferred.
+_DEPICTS = """\
+  ?statement ps:P180 wd:{item} ; wikibase:rank ?rank .
+  FILTER (?rank != wikibase:DeprecatedRank)
+  ?file p:P180 ?statement .
 """
 _WITHIN = """\
   SERVICE <http://wikiba.se/ontology#mwapi> {{
@@ -81,7 +89,7 @@ def _query(item: str, category: str | None, limit: int) -> str:
     if not is_item(item):
         raise InvalidName(item)
     within = _WITHIN.format(title=_literal(category_title(category))) if category else ""
-    return f"{_PREFIXES}SELECT DISTINCT ?file WHERE {{\n{within}  ?file wdt:P180 wd:{item} .\n}} LIMIT {int(limit)}"
+    return f"{_PREFIXES}SELECT DISTINCT ?file WHERE {{\n{within}{_DEPICTS.format(item=item)}}} LIMIT {int(limit)}"
 
 
 def _literal(value: str) -> str:

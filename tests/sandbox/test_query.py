@@ -175,6 +175,30 @@ def test_the_query_service_understands_who_depicts(client: Client, query: str, r
         assert bindings[0]["file"]["value"].startswith(f"{sparql.ENTITY}M")
 
 
+def test_the_query_service_tells_ranks_apart(client: Client) -> None:
+    free = [row["title"] for row in client.admin("state")["files"] if row["has_file"] and not row["depicts"]][:3]
+    for title, rank in zip(free, ("normal", "preferred", "deprecated"), strict=True):
+        client.admin("edit", {"kind": "add_statement", "title": title, "value": "Q76", "rank": rank})
+    client.admin("edit", {"kind": "add_statement", "title": free[0], "value": "Q5", "rank": "preferred"})
+    before = len(_bindings(client, "?file wdt:P180 wd:Q6279 ."))
+    statement = "?s ps:P180 wd:Q76 . ?file p:P180 ?s ."
+    rank = "?s wikibase:rank ?rank . FILTER(?rank != wikibase:DeprecatedRank)"
+    without = "MINUS { ?s wikibase:rank <http://wikiba.se/ontology#DeprecatedRank> }"
+    best = _bindings(client, "?file wdt:P180 wd:Q76 .")
+    every = _bindings(client, statement)
+    assert len(every) - len(best) == 2
+    assert len(every) - len(_bindings(client, statement + rank)) == 1
+    assert len(every) - len(_bindings(client, statement + without)) == 1
+    assert len(_bindings(client, "?file p:P180/ps:P180 wd:Q6279 .")) == before
+
+
+def _bindings(client: Client, pattern: str) -> list[object]:
+    query = f"SELECT ?file WHERE {{ {pattern} }}"
+    answer = requests.post(f"{client.base}/sparql", data={"query": query, "format": "json"}, timeout=5)
+    found: list[object] = answer.json()["results"]["bindings"]
+    return found
+
+
 def test_the_query_service_refuses_what_it_does_not_know_and_may_want_a_login(client: Client) -> None:
     for query in ("SELECT nonsense", "SELECT ?x WHERE { ?x wdt:P31 wd:Q5 }", "ASK { }"):
         assert requests.get(f"{client.base}/sparql", params={"query": query}, timeout=5).status_code == 400

@@ -296,6 +296,18 @@ def test_who_depicts_whom(bench):
     assert set(by_search.page_ids) == set(by_service.page_ids)
 
 
+def test_the_query_service_finds_every_statement_that_is_not_deprecated(bench):
+    """Of a file that states somebody else as prominent too, `wdt:` knows only the one that is preferred."""
+    normal, preferred, deprecated, *_ = [file["id"] for file in bench.files if not file["depicts"] and file["has_file"]]
+    for page_id, rank, others in ((normal, "normal", "preferred"), (preferred, "preferred", "normal")):
+        bench.ask("edit", {"kind": "add_statement", "id": page_id, "value": bench.item, "rank": rank})
+        bench.ask("edit", {"kind": "add_statement", "id": page_id, "value": "Q5", "rank": others})
+    bench.ask("edit", {"kind": "add_statement", "id": deprecated, "value": bench.item, "rank": "deprecated"})
+    found = set(sparql.files_depicting(bench.client, bench.item))
+    assert {normal, preferred} <= found
+    assert deprecated not in found
+
+
 def test_one_statement_is_written_and_read_back(bench):
     page_id, entity = bench.free(), bench.read(bench.free())
     mine = guid(page_id)

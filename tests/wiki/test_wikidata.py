@@ -133,7 +133,8 @@ def test_files_that_depict_by_the_query_service():
     with replaying(rows(5, 7, 5)) as wiki:
         assert sparql.depicting(fakes.client(wiki.url), "Q42") == Depicting((5, 7), "sparql")
     query = wiki.sent[0].params["query"]
-    assert "?file wdt:P180 wd:Q42" in query
+    assert "?statement ps:P180 wd:Q42" in query
+    assert "wdt:" not in query
     assert "LIMIT 1000" in query
     assert wiki.sent[0].headers["Accept"] == "application/sparql-results+json"
 

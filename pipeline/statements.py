@@ -50,9 +50,16 @@ def read(client: Client, items: Collection[str], page_ids: Sequence[int]) -> Rea
 
 
 def readings(entities: Iterable[Entity]) -> list[Reading]:
-    """What the store compares with the ledger; a deleted file's statements were taken back by nobody."""
+    """What the store compares with the ledger; a deleted file's statements were taken back by nobody.
+
+    A deprecated statement states nothing: one of ours counts as taken back.
+    """
     return [
-        Reading(entity.page_id, entity.last_revision, {found.id.upper(): found.item for found in entity.statements})
+        Reading(
+            entity.page_id,
+            entity.last_revision,
+            {found.id.upper(): found.item for found in entity.statements if not found.deprecated},
+        )
         for entity in entities
         if entity.exists
     ]

@@ -51,7 +51,11 @@ Verdict = Write | Leave
 
 
 def decide(edit: Edit, seen: Seen) -> Verdict:
-    """The verdict on an edit: an addition needs the very bytes that were approved, a removal a statement as we know it."""
+    """The verdict on an edit: an addition needs the very bytes that were approved, a removal a statement as we know it.
+
+    A statement that somebody deprecated is not stated any more, but it is what a human of Commons decided: nothing is
+    added beside it, and nothing is added to it.
+    """
     if edit.action == "add":
         return _decide_add(edit, seen)
     if edit.action == "remove":
@@ -63,6 +67,8 @@ def _decide_add(edit: Edit, seen: Seen) -> Verdict:
     entity = seen.entity
     own = depicts.ours(entity, edit.statement_id) if edit.statement_id else None
     if own is not None and own.item in seen.names(edit):
+        if own.deprecated:
+            return Leave("reverted", revision=seen.stored or entity.last_revision)
         return Leave("done", statement_id=own.id, revision=seen.stored or entity.last_revision, states=own.id)
     if entity.redirect:
         return Leave("skipped", "redirect")
@@ -77,6 +83,8 @@ def _decide_add(edit: Edit, seen: Seen) -> Verdict:
         return Leave("skipped", "overwritten")
     if seen.stored:
         return Leave("reverted", revision=seen.stored)
+    if depicts.denying(entity, *seen.names(edit)):
+        return Leave("skipped", "deprecated")
     return Write(entity.last_revision)
 
 
@@ -85,6 +93,8 @@ def _decide_remove(edit: Edit, seen: Seen) -> Verdict:
     found = depicts.ours(entity, edit.statement_id) if edit.statement_id else next(iter(stated), None)
     if found is None or found.item not in seen.names(edit):
         return _gone(edit, seen, stated[0].id if stated else None)
+    if found.deprecated and edit.undoes is None and not edit.forced:
+        return Leave("already", states=stated[0].id if stated else None)
     touched = (
         not as_written(edit, found, seen.same)
         if edit.undoes is not None
@@ -108,6 +118,8 @@ def _decide_qualify(edit: Edit, seen: Seen) -> Verdict:
     found = depicts.ours(seen.entity, edit.statement_id) if edit.statement_id else None
     if found is None or found.item not in seen.names(edit):
         return Leave("skipped", "statement_gone")
+    if found.deprecated:
+        return Leave("skipped", "deprecated")
     if depicts.positions(found):
         if seen.stored:
             return Leave("done", statement_id=found.id, revision=seen.stored, states=found.id)

@@ -18,7 +18,10 @@ CLAIMED = "INTERVAL 30 MINUTE"  # then it is due again, unless it was read meanw
 
 @dataclass(frozen=True)
 class Reading:
-    """A file's statements as read: the revision, and which item each statement (GUID in capitals) names."""
+    """A file's statements as read: the revision, and which item each statement (GUID in capitals) names.
+
+    Deprecated statements are not among them.
+    """
 
     page_id: int
     revision: int

@@ -63,6 +63,9 @@ _SENTENCES: dict[str, Lazy] = {
     # an edit
     "overwritten": lazy_gettext("The file has a new version since it was approved: please look again."),
     "changed_by_others": lazy_gettext("Somebody else has changed this statement since. It was left alone."),
+    "deprecated": lazy_gettext(
+        "On Commons this statement is marked as deprecated, that is, as wrong. It can be sent once the mark is gone."
+    ),
     "tried_often": lazy_gettext("It was tried several times without success. It comes again in a few minutes."),
     "file_busy": lazy_gettext("Another edit of this file is on its way. This one follows."),
     "not_approved": lazy_gettext("The approval was taken back before it was sent."),

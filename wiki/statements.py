@@ -22,6 +22,11 @@ class Statement:
     qualifiers: JsonObject = field(default_factory=dict, hash=False)
     references: tuple[JsonObject, ...] = field(default=(), hash=False)
 
+    @property
+    def deprecated(self) -> bool:
+        """Whether somebody marked it as wrong. It stays readable, but queries for what is stated do not find it."""
+        return self.rank == "deprecated"
+
 
 @dataclass(frozen=True)
 class Entity:
@@ -67,8 +72,13 @@ def read_statements_of(entity: JsonObject) -> tuple[Statement, ...]:
 
 
 def stating(entity: Entity, *items: str) -> tuple[Statement, ...]:
-    """The statements that name the item (or one of several that are the same), whatever their rank."""
-    return tuple(statement for statement in entity.statements if statement.item in items)
+    """The statements that name the item (or one of several that are the same); a deprecated one states nothing."""
+    return tuple(found for found in entity.statements if found.item in items and not found.deprecated)
+
+
+def denying(entity: Entity, *items: str) -> tuple[Statement, ...]:
+    """The deprecated statements that name the item (or one of several that are the same)."""
+    return tuple(found for found in entity.statements if found.item in items and found.deprecated)
 
 
 def states(entity: Entity, item: str) -> bool:

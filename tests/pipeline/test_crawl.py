@@ -55,6 +55,26 @@ def test_a_category_with_its_subcategories_and_loops(sandbox: Sandbox, database:
     )  # redirect, page without entity
 
 
+def test_what_somebody_deprecated_is_not_stated(sandbox: Sandbox, database: Database, run: Run):
+    new = person(sandbox)
+    stated = [title for title in pictures_in(sandbox, new.source) if new.item in _depicts(sandbox, title)]
+    other(sandbox, "change_statement", title=stated[0], value=new.item, rank="deprecated")
+    project = new_project(database, new)
+    run("crawl", crawl.run)
+    found = rows(
+        database,
+        """SELECT f.title, f.depicts FROM project_files pf JOIN files f ON f.page_id = pf.page_id
+           WHERE pf.project_id = %s AND (pf.stated OR f.title = %s)""",
+        project,
+        stated[0],
+    )
+    depicts = {row["title"]: row["depicts"] or "" for row in found}
+    assert {title for title in depicts if new.item in depicts[title]} >= set(stated[1:])
+    assert new.item not in depicts[stated[0]]
+    count = "SELECT COUNT(*) FROM project_files pf JOIN files f ON f.page_id = pf.page_id WHERE stated AND f.title = %s"
+    assert value(database, count, stated[0]) == 0
+
+
 def _depicts(sandbox: Sandbox, title: str) -> list[str]:
     page = sandbox.world.page(f"File:{title}")
     return depicted(page.last.entity) if page else []

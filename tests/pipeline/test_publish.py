@@ -125,7 +125,18 @@ def test_what_a_human_added_to_it_meanwhile_stays(job: Job):
     assert [set(one["qualifiers"]) for one in job.statements(page_id)] == [{"P1545"}]
 
 
-@pytest.mark.parametrize("rank", ["normal", "preferred", "deprecated"])
+def test_nothing_is_added_beside_a_deprecated_statement(job: Job):
+    """Somebody on Commons says that it is wrong: that is told, and theirs to decide."""
+    page_id = job.page_ids[0]
+    guid = job.by_bob(page_id, rank="deprecated")
+    batch = job.send()
+    job.run()
+    assert job.states(batch) == {"skipped": 1, "done": 2}
+    assert (job.row(page_id)["error"], job.guids(page_id)) == ("deprecated", [guid])
+    assert not job.sql("SELECT stated FROM project_files WHERE page_id = %s AND stated", page_id)
+
+
+@pytest.mark.parametrize("rank", ["normal", "preferred"])
 def test_already_there_is_success_and_nothing_is_written(job: Job, rank: str):
     page_id = job.page_ids[0]
     guid = job.by_bob(page_id, rank=rank, qualifiers={"P2677": "pct:1,2,3,4"})

@@ -47,6 +47,17 @@ def test_reverts_are_noticed_whatever_became_of_the_project(job: Job, status: st
     assert job.send_or_none() is None
 
 
+def test_a_statement_of_ours_that_somebody_deprecated_counts_as_taken_back(job: Job):
+    written(job)
+    first, second, _ = job.page_ids
+    for page_id, rank in ((first, "deprecated"), (second, "preferred")):
+        job.wiki.other("change_statement", id=page_id, value=ITEM, rank=rank, user="Bob")
+    due(job)
+    assert reverts.look(job.tools())
+    assert states(job) == ["reverted", "done", "done"]
+    assert not job.sql("SELECT 1 FROM project_files WHERE page_id = %s AND stated", first)
+
+
 def test_a_completed_project_asks_before_it_sends_again(job: Job):
     written(job)
     first = job.page_ids[0]

@@ -297,7 +297,7 @@ def test_untouched_is_exactly_as_we_wrote_it(found, box, untouched):
 
 def test_finding_statements():
     entity = Entity(
-        1, True, True, 5, (statement(), statement(id="M1$B", rank="deprecated"), statement(id="M1$C", item="Q6"))
+        1, True, True, 5, (statement(), statement(id="M1$B", rank="preferred"), statement(id="M1$C", item="Q6"))
     )
     assert depicts.states(entity, "Q6")
     assert not depicts.states(entity, "Q7")
@@ -305,6 +305,22 @@ def test_finding_statements():
     assert depicts.twice(entity, "Q6") == ()
     assert depicts.ours(entity, "m1$b") == entity.statements[1]
     assert depicts.ours(entity, "M1$D") is None
+
+
+def test_a_deprecated_statement_states_nothing():
+    """As a real MediaWiki told it: the only statement of the person has the rank "deprecated"."""
+    value = {"value": {"entity-type": "item", "numeric-id": 10132, "id": "Q10132"}, "type": "wikibase-entityid"}
+    guid = "M577$CF2AC6E8-7F6E-427F-BAB4-24DE6EB8C783"
+    snak = {"snaktype": "value", "property": "P180", "datavalue": value}
+    statements = {"P180": [{"mainsnak": snak, "type": "statement", "id": guid, "rank": "deprecated"}]}
+    content = {"entities": {"M577": {"pageid": 577, "lastrevid": 1349, "id": "M577", "statements": statements}}}
+    with replaying(pages({"pageid": 577, "lastrevid": 1349}), answered(content)) as wiki:
+        entity = depicts.read_statements(fakes.client(wiki.url), [577])[577]
+    assert not depicts.states(entity, "Q10132")
+    assert depicts.twice(entity, "Q10132") == ()
+    assert [found.id for found in depicts.denying(entity, "Q10132")] == [guid]
+    assert depicts.denying(entity, "Q5") == ()
+    assert depicts.ours(entity, guid) is not None
 
 
 def test_summary_ends_with_the_link_to_the_batch():

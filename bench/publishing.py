@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 from PIL import Image
@@ -128,7 +128,7 @@ class Wiki:
         url = f"{self.sandbox.base}/wiki/Special:OAuth/approve"
         answer = browser.post(url, data=form, allow_redirects=False, timeout=30)
         answer = browser.get(f"{self.sandbox.base}{answer.headers['Location']}", allow_redirects=False, timeout=30)
-        code = unquote(answer.headers["Location"].partition("code=")[2].partition("&")[0])
+        (code,) = parse_qs(urlsplit(answer.headers["Location"]).query)["code"]
         tokens = oauth.exchange(code, begun.verifier)
         profile = oauth.profile(tokens.access)
         with database.transaction() as db:

@@ -1,6 +1,7 @@
 """The main job from end to end, as the README's first command does it: real server, workers, browser calls, photographs."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -30,6 +31,11 @@ def test_the_demo_puts_right_statements_on_the_wiki_and_no_others():
     done = check()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Every approved file states the person exactly once, and nothing else does." in done.stdout
+    fetched = dict(
+        re.findall(r"^(renderings fetched|originals fetched|of these, wider than 960 px) +(\d+)$", done.stdout, re.M)
+    )
+    assert int(fetched["renderings fetched"]) > 0
+    assert int(fetched["of these, wider than 960 px"]) == 0
 
 
 @pytest.mark.integration

@@ -14,6 +14,8 @@ from tests.web.browser import JSON, Browser
 from tests.web.conftest import Cast
 from tests.web.routes import TABLE
 from web.access import without_user
+from web.security import policy
+from wiki import addresses
 
 HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", "Accept": "text/html"}
 
@@ -30,6 +32,18 @@ def test_no_page_may_run_anything_inline(anybody: Browser, web_settings: Setting
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert f"img-src 'self' {web_settings.media_hosts[0]}" in policy
+
+
+def test_pages_may_show_originals_and_renderings_from_their_hosts(web_settings: Settings):
+    hosts = Settings.from_env({}).media_hosts
+    allowed = (
+        policy(replace(web_settings, production=True, media_hosts=hosts)).split("img-src ")[1].split(";")[0].split()
+    )
+    for address in (
+        "https://upload.wikimedia.org/wikipedia/commons/a/ab/N.jpg?utm_content=thumbnail_unscaled",
+        "https://thumb.wikimedia.org/wikipedia/commons/thumb/a/ab/N.jpg/960px-N.jpg?utm_content=thumbnail",
+    ):
+        assert f"https://{addresses.netloc(address)}" in allowed
 
 
 def test_headers(anybody: Browser):

@@ -76,8 +76,9 @@ def resized(address: str, width: int) -> str:
     if shown is None or shown.width is None or shown.width <= width:
         return address
     parts = urlsplit(address)
-    folder, slash, name = parts.path.rpartition("/")
-    return urlunsplit(parts._replace(path=folder + slash + _RENDERING.sub(rf"\g<1>{width}\g<3>", name, count=1)))
+    folder, _, name = parts.path.rpartition("/")
+    encoded = _RENDERING.fullmatch(name)
+    return urlunsplit(parts._replace(path=f"{folder}/{encoded[1]}{width}{encoded[3]}")) if encoded else address
 
 
 def titles(address: str, sites: Collection[str]) -> list[str]:
@@ -85,12 +86,12 @@ def titles(address: str, sites: Collection[str]) -> list[str]:
 
     `sites`: any addresses of the sites that count. A mobile site counts as its main one.
     """
-    parts = _split(address)
-    if parts is None or _site(address) not in {_site(site) for site in sites}:
+    parts, site = _split(address), _site(address)
+    if parts is None or not site or site not in map(_site, sites):
         return []
     viewed = [unquote(parts.fragment.removeprefix(_VIEWER))] if parts.fragment.startswith(_VIEWER) else []
-    found = picture(address)
-    return [*viewed, f"File:{found.name}"] if found else [*viewed, *_page(parts)]
+    shown = picture(address)
+    return [*viewed, *(_page(parts) or ([f"File:{shown.name}"] if shown else []))]
 
 
 def _page(parts: SplitResult) -> list[str]:

@@ -105,6 +105,21 @@ def test_any_name_is_found_again(name: str, query: str):
     assert addresses.resized(rendering, 250) == f"{THUMB}/a/ab/{encoded}/250px-{encoded}{query}"
 
 
+@given(st.text(), st.sampled_from(["", "https://", "//", f"{UPLOAD}/a/ab/", "https://pagepile.toolforge.org/?id="]))
+def test_no_address_is_too_odd(text: str, before: str):
+    address = before + text
+    assert isinstance(addresses.netloc(address) + addresses.pile_number(address) + addresses.last_segment(address), str)
+    assert addresses.renders(address, address) == (addresses.picture(address) is not None)
+    assert addresses.titles(address, ["", address]) is not None
+    assert addresses.resized(address, 60) is not None
+
+
+@pytest.mark.parametrize("width", ["%39%36%30px-N.jpg", "1234567px-N.jpg", "960px-", "px-N.jpg"])
+def test_an_odd_name_of_a_rendering_is_left_alone(width: str):
+    address = f"{THUMB}/a/ab/N.jpg/{width}"
+    assert addresses.resized(address, 330) == address
+
+
 def imageinfo(url: str, thumb: str) -> FileInfo:
     """A file with these addresses, as it comes through the API's parser."""
     info = {"sha1": "a" * 40, "mime": "image/jpeg", "mediatype": "BITMAP", "size": 9, "url": url, "thumburl": thumb}

@@ -136,6 +136,7 @@ def test_a_link_to_a_category_stands_for_its_title(link: str):
         "https://commons.wikimedia.org:8000/wiki/File:A.jpg",
         "https://commons.wikimedia.org/wiki/Category:A.jpg",
         "https://commons.wikimedia.org/wiki/Ada",
+        "https://commons.wikimedia.org/wiki/Category:Ada/a/ab/A.jpg",
         "https://commons.wikimedia.org/?curid=7",
         "https://commons.wikimedia.org/wiki/File:",
         "https://commons.wikimedia.org/wiki/File:A%7CB.jpg",

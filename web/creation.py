@@ -13,6 +13,7 @@ from web.draft import Checked, Draft
 from web.services import services, transaction
 from web.text import gettext
 from wiki import wikidata
+from wiki.names import InvalidName, item_id
 from wiki.wikidata import ItemHit
 
 bp = Blueprint("creation", __name__)
@@ -49,7 +50,15 @@ def submit() -> str | Response | tuple[str, int]:
 
 
 def _find(typed: str) -> list[ItemHit]:
-    return wikidata.search(services().wiki, typed, str(get_locale())) if typed else []
+    return wikidata.search(services().wiki, _item_of(typed), str(get_locale())) if typed else []
+
+
+def _item_of(typed: str) -> str:
+    """The item that a link leads to; anything else as it was typed."""
+    try:
+        return item_id(typed, [services().settings.wikidata_pages])
+    except InvalidName:
+        return typed
 
 
 def _check(filled: Draft) -> Checked:
@@ -81,5 +90,5 @@ def _form(checked: Checked, typed: str = "", hits: list[ItemHit] | None = None) 
     limit = services().settings.max_files
     return render_template(
         "creation/page.html", checked=checked, draft=checked.draft, typed=typed, hits=hits or [], kinds=draft.KINDS,
-        limit=limit, deepest=draft.DEEPEST,
+        limit=limit, deepest=draft.DEEPEST, longest_link=draft.LONGEST_LINK,
     )  # fmt: skip

@@ -22,6 +22,7 @@ USUAL_DEPTH = 5
 LONGEST_SOURCE = 255
 PREVIEWED_CATEGORIES = 60  # a larger tree is shown in part: each category is a request
 PREVIEWED_TITLES = 50
+LONGEST_LINK = 2_000  # characters; a name in another script takes nine for each letter
 _LONGEST_PILE = 11  # digits
 KINDS: dict[SourceKind, Lazy] = {
     "category": lazy_gettext("Category"),

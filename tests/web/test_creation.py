@@ -57,6 +57,8 @@ def test_finding_people_by_name(volunteer: Browser, person: tuple[str, str]):
         page = volunteer.get(path, query_string={"q": label[:5]}).text
         assert f"item={item}" in page
         assert label in page
+    link = f"https://www.wikidata.org/wiki/{item}?uselang=nb#P18"
+    assert f"item={item}" in volunteer.get("/projects/new/people", query_string={"q": link}).text
     assert "Nobody of that name" in volunteer.get("/projects/new?q=Xyzzyx").text
 
 
@@ -114,6 +116,7 @@ def test_links_stand_for_names(database: Database, sandbox: Sandbox, volunteer: 
     assert category is not None
     title = next(page.title for page in sandbox.world.state.pages.values() if category.title in page.categories)
     wiki, key = f"{sandbox.base}/wiki", names.page_path(title)
+    assert 'maxlength="2000"' in volunteer.get(f"/projects/new?item={item}").text, "a link is not cut by the browser"
     links = [
         f"{wiki}/{key}?uselang=nb#filelinks",
         f"{sandbox.base}/w/images/{names.file_path(names.db_key(title))}?utm_source=x",

@@ -77,7 +77,10 @@ def files_depicting(client: Client, item: str, category: str | None = None, limi
 def files_depicting_by_search(
     client: Client, item: str, category: str | None = None, limit: int = MOST_FILES
 ) -> list[int]:
-    """The same by `haswbstatement`, which lags behind edits by some minutes. Raises InvalidName, WikiError."""
+    """The same by `haswbstatement`, which lags behind edits by some minutes, and finds deprecated statements too.
+
+    Raises InvalidName, WikiError.
+    """
     if not is_item(item):
         raise InvalidName(item)
     words = [haswbstatement(item), *([incategory(category)] if category else [])]

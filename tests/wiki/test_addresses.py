@@ -1,5 +1,6 @@
 """Addresses of Wikimedia, parsed: what is a rendering of what, other widths, titles in links."""
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wiki import fakes
-from tests.wiki.replay import answered, replaying
+from tests.wiki.replay import answered, needs_recordings, recording, replaying
 from wiki import addresses, commons
 from wiki.addresses import Picture
 from wiki.commons import FileInfo
@@ -134,6 +135,36 @@ def imageinfo(url: str, thumb: str) -> FileInfo:
 def test_addresses_are_kept_as_the_api_gives_them(file: str, rendering: str):
     found = imageinfo(file, rendering)
     assert (found.url, found.thumb_url) == (file, rendering)
+
+
+@needs_recordings
+@pytest.mark.parametrize("parameters", [("", ""), (ORIGINAL, SCALED)])
+@pytest.mark.parametrize(
+    ("case", "rendered"),
+    [
+        ("imageinfo_thumb640_large_landscape", True),
+        ("imageinfo_thumb640_exif_rotated", True),
+        ("imageinfo_thumb640_smaller_than_requested", True),
+        ("imageinfo_thumb640_svg", True),
+        ("imageinfo_special_characters", True),
+        ("imageinfo_thumb640_tiff", False),
+    ],
+)
+def test_recorded_answers_read_the_same_with_parameters(case: str, rendered: bool, parameters: tuple[str, str]):
+    """Those that were recorded have none."""
+    pages = recording(case)["response"]["body"]["query"]["pages"]
+    given = [one | {"imageinfo": [_with(info, *parameters) for info in one["imageinfo"]]} for one in pages]
+    with replaying(answered({"query": {"pages": given}})) as wiki:
+        found = commons.image_info(fakes.client(wiki.url), [one["pageid"] for one in given])
+    for one in given:
+        file, info = found[one["pageid"]], one["imageinfo"][0]
+        assert isinstance(file, FileInfo)
+        assert (file.url, file.thumb_url) == (info["url"], info["thumburl"] if rendered else "")
+
+
+def _with(info: dict[str, Any], original: str, scaled: str) -> dict[str, Any]:
+    """Not all recordings asked for the SHA-1."""
+    return {"sha1": "a" * 40} | info | {"url": info["url"] + original, "thumburl": info["thumburl"] + scaled}
 
 
 @pytest.mark.parametrize("icon", [ICON, ICON + SCALED])

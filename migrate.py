@@ -20,6 +20,7 @@ from store import tokens, users
 SCHEMA = Path(__file__).with_name("schema.sql")
 
 Change = tuple[str, list[str]]
+Columns = dict[str, set[str]]  # by table
 
 # Changes to a landed schema, in order; schema.sql always holds their result. A change is (name, statements) and runs once.
 # DDL commits by itself in MariaDB: each statement must be harmless when run again (IF EXISTS / IF NOT EXISTS).
@@ -52,14 +53,89 @@ _RECORD = """CREATE TABLE IF NOT EXISTS schema_changes (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"""
 
 
+_COLUMNS = """SELECT c.table_name, c.column_name FROM information_schema.columns c
+  WHERE c.table_schema = DATABASE() ORDER BY c.table_name, c.ordinal_position"""
+_MOST_NAMED = 3  # tables that a refusal names
+
+
+class ForeignDatabase(DatabaseError):
+    """The database holds tables that no version of WikiVisage made from this schema; nothing was changed."""
+
+
 def statements(text: str) -> list[str]:
     """The statements of a schema file, comments removed."""
     without_comments = re.sub(r"--[^\n]*", "", text)
     return [statement.strip() for statement in without_comments.split(";") if statement.strip()]
 
 
+def schema_columns() -> Columns:
+    """Return the columns of schema.sql."""
+    found = {}
+    for statement in statements(SCHEMA.read_text(encoding="utf-8")):
+        if table := re.match(r"CREATE TABLE (\w+)", statement):
+            found[table[1]] = set(re.findall(r"^  ([a-z]\w*) ", statement, re.MULTILINE))
+    return found
+
+
+def added_columns(changes: Sequence[Change]) -> Columns:
+    """Return the columns that changes add to the tables of an older version."""
+    found: Columns = {}
+    for _, parts in changes:
+        for part in parts:
+            if table := re.match(r"ALTER TABLE (\w+)", part):
+                found.setdefault(table[1], set()).update(re.findall(r"ADD COLUMN IF NOT EXISTS (\w+)", part))
+    return found
+
+
+def check_ours(database: Database) -> None:
+    """Raise ForeignDatabase unless the database is empty or ours. Changes nothing."""
+    with database.transaction() as db:
+        _check_ours(db)
+
+
+def _check_ours(db: Connection) -> None:
+    """Compare the tables with schema.sql.
+
+    Ours have all columns of the first version. A database without our record of changes (a first migration broke off, or
+    somebody loaded schema.sql by hand) must hold nothing else; with the record it may: what a newer version added stays
+    there after a rollback.
+    """
+    found: Columns = {}
+    for row in db.rows(_COLUMNS):
+        found.setdefault(row["table_name"], set()).add(row["column_name"])
+    marked = False
+    if found.get("schema_changes") == {"name", "applied_at"}:
+        marked = "schema" in _applied(db)
+        del found["schema_changes"]
+    if wrong := list(_foreign(found, marked=marked)):
+        more = f" and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
+        raise ForeignDatabase(
+            f"The database {db.value('SELECT DATABASE()')!r} holds tables of an older WikiVisage or of something else: "
+            f"{', '.join(wrong[:_MOST_NAMED])}{more}. Nothing was changed. "
+            "Set WIKIVISAGE_DB_NAME to the name of another database; it is created if it is not there."
+        )
+
+
+def _foreign(found: Columns, *, marked: bool) -> Iterator[str]:
+    """Say of each table that is not ours why."""
+    today, added = schema_columns(), added_columns(CHANGES)
+    for table, columns in found.items():
+        if table not in today:
+            if not marked:
+                yield f"table {table} is unknown"
+        elif lacking := today[table] - added.get(table, set()) - columns:
+            yield f"table {table} has no column {min(lacking)}"
+        elif (unknown := columns - today[table]) and not marked:
+            yield f"table {table} has an unknown column {min(unknown)}"
+
+
+def _applied(db: Connection) -> set[str]:
+    """Return the names in our record of changes."""
+    return set(db.column("SELECT name FROM schema_changes"))
+
+
 def migrate(database: Database, changes: Sequence[Change] = CHANGES) -> list[str]:
-    """Apply what is missing and return its names, oldest first. Raises DatabaseError.
+    """Apply what is missing and return its names, oldest first. Raises ForeignDatabase, DatabaseError.
 
     One migration runs at a time: a second one waits for a named lock.
     """
@@ -73,28 +149,33 @@ def migrate(database: Database, changes: Sequence[Change] = CHANGES) -> list[str
 
 
 def _apply(db: Connection, changes: Sequence[Change]) -> list[str]:
+    _check_ours(db)
+    empty = not db.value("SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() LIMIT 1")
     db.execute(_RECORD)
-    applied = set(db.column("SELECT name FROM schema_changes"))
-    if "schema" not in applied:
-        for statement in statements(SCHEMA.read_text(encoding="utf-8")):
-            again = statement.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1)
-            db.execute(again.replace("INSERT INTO", "INSERT IGNORE INTO", 1))
-        names = ["schema", *(name for name, _ in changes)]
-    else:
-        names = []
-        for name, parts in changes:
-            if name not in applied:
-                for statement in parts:
-                    db.execute(statement)
-                names.append(name)
+    applied = _applied(db)
+    names = [name for name in ("schema", *(name for name, _ in changes)) if name not in applied]
+    if "schema" in names:
+        _create(db)
+    for name, parts in changes:
+        if name in names and not empty:  # schema.sql holds the results of all changes
+            for part in parts:
+                db.execute(part)
     db.many("INSERT INTO schema_changes (name) VALUES (%s)", [(name,) for name in names])
     db.execute("COMMIT")  # before the lock goes: whoever waits for it looks at once
     return names
 
 
+def _create(db: Connection) -> None:
+    """Create the tables that are missing, with the rows that belong to them."""
+    for statement in statements(SCHEMA.read_text(encoding="utf-8")):
+        again = statement.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1)
+        db.execute(again.replace("INSERT INTO", "INSERT IGNORE INTO", 1))
+
+
 def reset(database: Database) -> None:
-    """Drop every table of the database."""
+    """Drop every table of the database. Raises ForeignDatabase."""
     with database.transaction() as db:
+        _check_ours(db)
         tables = db.column(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name"
         )
@@ -154,9 +235,11 @@ def main(arguments: list[str] | None = None, ask: Callable[[str], str] = input) 
     settings = config.load()
     database = Database(settings, size=1)
     try:
+        if not chosen.rotate_keys:
+            create_database(settings)
+        check_ours(database)
         if chosen.rotate_keys:
             return _rotate(database, settings)
-        create_database(settings)
         if chosen.reset:
             question = f"Drop every table of {settings.database} on {settings.db_host}, with all answers? Type yes: "
             if not chosen.yes and ask(question).strip() != "yes":

@@ -84,6 +84,77 @@ def test_changes_are_run_in_order_and_once(pool: Database):
     assert migrate.migrate(pool, changes) == []
 
 
+OLDER = [
+    """CREATE TABLE users (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, wiki_user_id BIGINT UNSIGNED NOT NULL UNIQUE,
+         wiki_username VARCHAR(255) NOT NULL, access_token VARBINARY(2048) NOT NULL)""",
+    """CREATE TABLE projects (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, user_id BIGINT UNSIGNED NOT NULL,
+         wikidata_qid VARCHAR(20) NOT NULL, commons_category VARCHAR(255) NOT NULL)""",
+    """CREATE TABLE images (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, project_id BIGINT UNSIGNED NOT NULL)""",
+    """CREATE TABLE faces (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, image_id BIGINT UNSIGNED NOT NULL)""",
+    "INSERT INTO users (wiki_user_id, wiki_username, access_token) VALUES (1, 'Ada', 'sealed')",
+]
+
+
+def dump(pool: Database) -> dict[str, list[dict[str, object]]]:
+    """Every row of every table, with the columns as they are."""
+    with pool.transaction() as db:
+        return {name: db.rows(f"SELECT * FROM `{name}`") for name in sorted(tables(pool))}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--reset", "--yes"], ["--rotate-keys"]])
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        (OLDER, "table faces has no column box_height, table images is unknown"),
+        (["CREATE TABLE pages (id INT)"], "table pages is unknown"),
+        (["CREATE TABLE signals (id INT, counter INT, noise INT)"], "table signals has an unknown column noise"),
+        (["CREATE TABLE schema_changes (version INT)"], "table schema_changes is unknown"),
+        (
+            [migrate._RECORD, "INSERT INTO schema_changes (name) VALUES ('schema')", *OLDER],
+            "faces has no column box_height",
+        ),
+    ],
+)
+def test_a_database_of_something_else_is_refused_and_stays_as_it_is(
+    new_database: Settings,
+    pool: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    made: list[str],
+    named: str,
+    arguments: list[str],
+):
+    for name, value in servers.variables(new_database).items():
+        monkeypatch.setenv(name, value)
+    with pool.transaction() as db:
+        for statement in made:
+            db.execute(statement)
+    before = dump(pool)
+    assert migrate.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert named in said
+    assert f"{new_database.database!r} holds tables of an older WikiVisage" in said
+    assert "Nothing was changed. Set WIKIVISAGE_DB_NAME" in said
+    assert dump(pool) == before
+
+
+def test_neither_migrate_nor_reset_touches_a_foreign_database_however_they_are_called(pool: Database):
+    with pool.transaction() as db:
+        db.execute("CREATE TABLE images (id INT)")
+    for change in (migrate.migrate, migrate.reset):
+        with pytest.raises(migrate.ForeignDatabase):
+            change(pool)
+    assert tables(pool) == {"images"}
+
+
+def test_what_a_newer_version_added_is_no_reason_to_refuse(pool: Database):
+    migrate.migrate(pool)
+    with pool.transaction() as db:
+        db.execute("ALTER TABLE users ADD COLUMN pronoun VARCHAR(10) NULL")
+        db.execute("CREATE TABLE badges (id INT)")
+    assert migrate.migrate(pool) == []
+
+
 def test_no_statement_has_a_semicolon_or_comment_sign_inside_its_text():
     text = migrate.SCHEMA.read_text(encoding="utf-8")
     assert all(statement.startswith(("CREATE TABLE", "INSERT")) for statement in migrate.statements(text))

@@ -100,3 +100,15 @@ def _only(row: dict[str, Any], names: set[str]) -> dict[str, Any]:
 def test_an_upgraded_database_has_the_shape_of_a_new_one(first_version: Database, database: Database):
     migrate.migrate(first_version)
     assert shape(first_version) == shape(database)
+
+
+def test_a_first_version_without_the_record_of_changes_is_ours_and_gets_them_all(
+    first_version: Database, database: Database
+):
+    with first_version.transaction() as db:
+        db.execute("DROP TABLE schema_changes")
+        fill(db)
+    assert migrate.migrate(first_version) == ["schema", *(name for name, _ in migrate.CHANGES)]
+    assert shape(first_version) == shape(database)
+    with first_version.transaction() as db:
+        assert standing.wrong_copies(db) == []

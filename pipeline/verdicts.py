@@ -1,5 +1,6 @@
 """What is to be done about one edit, given the ledger's row and what the wiki says now. Pure: no clock, no network."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,8 @@ from wiki.names import Box, box_of
 
 @dataclass(frozen=True)
 class Seen:
-    """What the wiki says now. `stored`: the revision that an earlier request of the same edit made, 0 where it made none.
+    """What the wiki says now. `stored`: the revision that an earlier request of the same edit made, 0 where it made none;
+    the ledger need not know of that request: it may have been restored from a backup made before.
 
     `same`: the items that are the same person, where some were merged.
     """
@@ -76,6 +78,8 @@ def _decide_add(edit: Edit, seen: Seen) -> Verdict:
         return Leave("skipped", "deleted")
     stated = depicts.stating(entity, *seen.names(edit))
     if stated:
+        if _ours_unknown(edit, seen, stated):
+            return Leave("done", statement_id=stated[0].id, revision=seen.stored, states=stated[0].id)
         return Leave("already", statement_id=stated[0].id, states=stated[0].id)
     if isinstance(seen.file, MissingFile):
         return Leave("skipped", seen.file.why.value)
@@ -86,6 +90,11 @@ def _decide_add(edit: Edit, seen: Seen) -> Verdict:
     if depicts.denying(entity, *seen.names(edit)):
         return Leave("skipped", "deprecated")
     return Write(entity.last_revision)
+
+
+def _ours_unknown(edit: Edit, seen: Seen, stated: Sequence[Statement]) -> bool:
+    """Whether a statement is ours although the ledger has lost its id: our request made the page's newest revision."""
+    return not edit.statement_id and len(stated) == 1 and seen.stored == seen.entity.last_revision > 0
 
 
 def _decide_remove(edit: Edit, seen: Seen) -> Verdict:

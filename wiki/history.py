@@ -7,7 +7,7 @@ _LARGEST_REVISION = 2**63
 
 
 def written_since(client: Client, page_id: int, base_revision: int, user: str, batch: str) -> int:
-    """The newest revision after `base_revision` by `user` whose summary carries the batch's hex; 0 where there is none.
+    """The newest revision after `base_revision` (0: of all) by `user` whose summary carries the batch's hex; 0: none.
 
     Asked where a statement of ours is not there although its request may have been served: it may have been stored and
     then removed by a human, and must not be brought back. Raises WikiError.
@@ -17,8 +17,9 @@ def written_since(client: Client, page_id: int, base_revision: int, user: str, b
         "pageids": [page_id],
         "rvprop": "ids|user|comment",
         "rvlimit": 50,
-        "rvendid": base_revision + 1,
     }
+    if base_revision:
+        params["rvendid"] = base_revision + 1
     for answer in client.query(params):
         for page in objects(answer.get("query"), "pages"):
             for revision in objects(page, "revisions"):
@@ -26,5 +27,5 @@ def written_since(client: Client, page_id: int, base_revision: int, user: str, b
                 ours = text(revision, "user") == user and f"/{batch}|" in text(revision, "comment")
                 if written > base_revision and ours:
                     return written
-        return 0  # the newest fifty are enough: it was minutes ago
+        return 0  # the newest fifty are enough: it was minutes ago, or since the last backup
     return 0

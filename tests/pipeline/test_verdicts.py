@@ -80,6 +80,22 @@ def test_an_addition_that_carries_another_item_by_now_is_not_ours_any_more():
     assert decide(edit(), Seen(entity(says(item="Q5")), file(), stored=99)) == Leave("reverted", revision=99)
 
 
+@pytest.mark.parametrize(
+    ("seen", "verdict"),
+    [
+        (Seen(entity(says(THEIRS)), file(), stored=100), Leave("done", statement_id=THEIRS, revision=100, states=THEIRS)),
+        (Seen(entity(says(THEIRS)), file(), stored=99), Leave("already", statement_id=THEIRS, states=THEIRS)),
+        (Seen(entity(says(THEIRS), says(OURS)), file(), stored=100), Leave("already", statement_id=THEIRS, states=THEIRS)),
+        (Seen(entity(says(THEIRS)), file()), Leave("already", statement_id=THEIRS, states=THEIRS)),
+        (Seen(entity(), file(), stored=99), Leave("reverted", revision=99)),
+        (Seen(entity(), file()), Write(100)),
+    ],
+)  # fmt: skip
+def test_an_addition_that_the_restored_ledger_does_not_know_of(seen: Seen, verdict: Leave | Write):
+    """It is ours where our request made the newest revision: after that somebody else may have stated it anew."""
+    assert decide(edit(statement_id=None, base_revision=0), seen) == verdict
+
+
 REMOVAL = edit("remove", statement_id=THEIRS)
 UNDO = edit("remove", undoes=9)
 

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from tests import servers
 
 ROOT = servers.ROOT
-COMMANDS = ["setup", "demo", "test", "mariadb", "screenshots", "i18n", "lock", "audit"]
+COMMANDS = ["setup", "demo", "test", "mariadb", "screenshots", "i18n", "lock", "audit", "backup"]
 PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)(?:\[[\w,-]+\])?==(?P<version>\S+)", re.MULTILINE)
 # A server of the person's own, so that setup looks for none; it is not connected to.
 OWN_SERVER = {"TOOL_TOOLSDB_HOST": "127.0.0.1"}
@@ -170,6 +170,14 @@ def test_setup_says_what_to_install_where_it_may_not(checkout: Path, poor_path: 
     assert done.stderr.startswith("script/setup: Chromium is needed for the browser tests; install it (Debian: apt-get")
     without = run(["script/setup", "--dev", "--no-browser"], checkout, PATH=poor_path, **OWN_SERVER)
     assert (without.returncode, without.stderr) == (0, "")
+
+
+def test_setup_says_that_the_tests_of_backups_need_a_dump_program(checkout: Path, poor_path: str):
+    lend_venv(checkout)
+    (checkout / "script/mariadb").write_text("")  # a server that is there
+    done = run(["script/setup", "--dev", "--no-browser"], checkout, PATH=poor_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("script/setup: mariadb-dump is needed for the tests of script/backup; install it")
 
 
 def test_the_database_of_dotenv_counts_where_the_environment_is_silent(checkout: Path):

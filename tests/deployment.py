@@ -39,6 +39,12 @@ def jobs() -> list[dict[str, Any]]:
     return loaded
 
 
+def components() -> dict[str, dict[str, Any]]:
+    """The components of toolforge.yaml."""
+    loaded: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "toolforge.yaml").read_text())["components"]
+    return loaded
+
+
 def compose() -> dict[str, dict[str, Any]]:
     """The services of compose.yaml, with what they share merged."""
     services: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]

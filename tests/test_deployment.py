@@ -1,5 +1,6 @@
 """The files that put WikiVisage somewhere: they agree with each other, what they start exists, and it does the main job."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -43,6 +44,13 @@ KNOWN_IN_JOBS = {
     *("retry", "port", "health-check-script", "health-check-http", "mount", "publish"),
 }
 
+# What components-api accepts (openapi/tool-config-schema.json, and what deployed tools use).
+KNOWN_IN_BUILD = {"repository", "ref", "use_latest_versions", "reuse_from"}
+KNOWN_IN_RUN = {
+    *("command", "cpu", "memory", "mount", "emails", "filelog", "filelog_stdout", "filelog_stderr", "replicas"),
+    *("port", "publish", "health_check_script", "health_check_http"),
+}
+
 
 def test_the_procfile_starts_what_is_there():
     for process in deployment.procfile().values():
@@ -79,6 +87,46 @@ def test_a_job_has_memory_for_a_detector_child_on_each_of_its_cpus():
         assert quota.fitting(64, quota.Limits(cpus, memory))[0] == cpus
         most = quota.WORKER_BYTES + cpus * (quota.CHILD_BYTES + quota.LARGE_PICTURE_BYTES)
         assert most <= memory
+
+
+def test_components_are_processes_of_the_procfile_and_share_one_image():
+    started = deployment.procfile()
+    found = deployment.components()
+    for name, component in found.items():
+        assert set(component) == {"component_type", "build", "run"}
+        assert set(component["build"]) <= KNOWN_IN_BUILD
+        assert set(component["run"]) <= KNOWN_IN_RUN
+        assert component["component_type"] == "continuous"
+        assert component["run"]["command"] in started
+        assert re.fullmatch(r"[a-z0-9-]+", name), "a job's name"
+    assert [name for name, one in found.items() if "repository" in one["build"]] == ["web"]
+    assert {one["build"].get("reuse_from", "web") for one in found.values()} == {"web"}
+
+
+def test_the_published_component_is_checked_where_no_database_is_needed():
+    published = {name: one["run"] for name, one in deployment.components().items() if "publish" in one["run"]}
+    assert list(published) == ["web"]
+    assert published["web"]["health_check_http"] == "/alive"
+    assert "health_check_script" not in published["web"]
+    assert deployment.procfile(str(published["web"]["port"]))["web"] == deployment.procfile()["web"]
+
+
+def test_components_and_jobs_start_the_same_workers():
+    """So that one way can follow the other: the jobs have the same names."""
+    jobs = {job["name"]: job for job in deployment.jobs()}
+    runs = {name: one["run"] for name, one in deployment.components().items() if name != "web"}
+    assert set(runs) == set(jobs)
+    for name, run in runs.items():
+        job = jobs[name]
+        same = [("command", "command"), ("memory", "mem"), ("cpu", "cpu"), ("mount", "mount"), ("emails", "emails")]
+        same.append(("health_check_script", "health-check-script"))
+        assert {here: run[here] for here, _ in same} == {here: job[there] for here, there in same}
+
+
+def test_the_images_named_in_the_guide_are_those_that_are_built():
+    named = set(re.findall(r"tool-wikivisage/[\w-]+", (ROOT / "how-to-run-it.md").read_text()))
+    assert named == {"tool-wikivisage/web", "tool-wikivisage/tool-wikivisage"}
+    assert {job["image"] for job in deployment.jobs()} == {"tool-wikivisage/tool-wikivisage:latest"}
 
 
 def test_docker_starts_what_toolforge_starts():

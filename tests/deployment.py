@@ -52,5 +52,6 @@ def compose() -> dict[str, dict[str, Any]]:
 
 
 def toolforge_variables() -> list[str]:
-    """The variables that how-to-run-it.md sets on Toolforge."""
-    return re.findall(r"^toolforge envvars create (\w+)", (ROOT / "how-to-run-it.md").read_text(), re.MULTILINE)
+    """The variables that section 3 of how-to-run-it.md sets on Toolforge."""
+    section = (ROOT / "how-to-run-it.md").read_text().split("\n## 3. ")[1].split("\n## ")[0]
+    return re.findall(r"^toolforge envvars create (\w+)", section, re.MULTILINE)

@@ -50,6 +50,21 @@ def test_a_worker_tells_what_it_did(local_settings: Settings, database: Database
     assert worker.stop() == 0
 
 
+def test_the_guide_watches_only_what_is_told(tools: Tools, database: Database):
+    guide = (servers.ROOT / "how-to-run-it.md").read_text()
+    watched = guide.split("\n## 9. What to watch")[1].split("\n## ")[0]
+    port = servers.free_port()
+    Metrics().serve(port, database, tools.pool)
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    told = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    told |= {f"{name}_{part}" for name in told for part in ("bucket", "count", "sum")}
+    named = set(re.findall(r"\bwikivisage_\w+", watched))
+    assert len(named) >= 7
+    assert named <= told
+    assert set(re.findall(r'queue="(\w+)"', watched)) <= set(re.findall(r'queue="(\w+)"', text))
+
+
 def test_a_port_that_is_taken_is_said_and_done_without(
     tools: Tools, caplog: pytest.LogCaptureFixture, database: Database
 ):

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -177,6 +178,34 @@ def test_an_option_file_does_in_place_of_settings(full: Settings, tmp_path: Path
     )
     assert done.returncode == 0, done.stderr
     assert gzip.decompress((tmp_path / "b.sql.gz").read_bytes()).count(b"CREATE TABLE") > 20
+
+
+def nightly(settings: Settings, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command of the guide's scheduled job, on the database of this test."""
+    guide = (servers.ROOT / "how-to-run-it.md").read_text()
+    found = re.search(r"^toolforge jobs run backup .* --command '(.*)'$", guide, re.MULTILINE)
+    assert found
+    where = {"tools.db.svc.wikimedia.cloud": settings.db_host, "s12345__wikivisage": settings.database}
+    command = found[1]
+    for name, here in where.items():
+        assert name in command
+        command = command.replace(name, here)
+    env = servers.environment(HOME=str(home))
+    return subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_nightly_job_of_the_guide_makes_what_can_be_restored(full: Settings, tmp_path: Path, restored: Restore):
+    options = f"[client]\nuser = {full.db_user}\npassword = {full.db_password}\nport = {full.db_port}\nskip-ssl\n"
+    (tmp_path / "replica.my.cnf").write_text(options)
+    done = nightly(full, tmp_path)
+    assert done.returncode == 0, done.stderr
+    (file,) = tmp_path.glob("wikivisage-day-*.sql.gz")
+    whole = file.read_bytes()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert value(restored(full, file), "SELECT COUNT(*) FROM signals") == 1
+    (tmp_path / "replica.my.cnf").write_text(options.replace(full.db_password, "wrong"))
+    assert nightly(full, tmp_path).returncode != 0
+    assert file.read_bytes() == whole
 
 
 @pytest.mark.parametrize(

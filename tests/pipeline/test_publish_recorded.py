@@ -14,13 +14,12 @@ from pipeline.tools import Tools, open_pool, open_wiki
 from store import plans, tasks, users
 from tests.pipeline.publishing import Sign
 from tests.pipeline.recorded_wiki import PAGE, SHA1, SUBJECT, THEIRS, RecordedWiki
+from tests.recordings import recording
 from tests.store import support
 from tests.wiki import meanings
-from tests.wiki.replay import answering, asked, needs_recordings, recording
+from tests.wiki.replay import answering, asked
 from token_crypto import TokenBox
 from wiki.errors import AuthorizationLost, GiveUp, Reason, RefreshDead, Reread, RetryWithNewToken, StopBatch, Wait
-
-pytestmark = needs_recordings
 
 
 @dataclass(frozen=True)

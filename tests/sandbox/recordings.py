@@ -1,4 +1,4 @@
-"""What a real MediaWiki answered: the recordings beside the checkout, a wiki like the one they were made on, and shapes."""
+"""What a real MediaWiki answered, a wiki like the one that was recorded, and shapes."""
 
 import itertools
 import json
@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import pytest
 from PIL import Image
 
 from sandbox import names
 from sandbox.model import Consumer, Entity, Item, Page, Revision, State, User, Version
 from sandbox.statements import item_snak, new_guid, statement
+from tests import recordings
 
-FOLDER = Path(__file__).parents[3] / "shared" / "recordings"
-needs_recordings = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are not beside the checkout")
 CATEGORY = "Category:Portraits at Testival 2026"
 STAMP = "2026-11-22T10:34:39Z"
 MISSING_ITEMS = {"Q999999998", "Q999999990", "Q999999999"}
@@ -48,8 +46,8 @@ class Recording:
 
 @cache
 def all_recordings() -> tuple[Recording, ...]:
-    """Every case whose request was kept, in the order of recording."""
-    found = [_read(path) for path in sorted(FOLDER.glob("*.json"))]
+    """Every case of the first recorded wiki whose request was kept, in the order of recording."""
+    found = [_read(case) for case in sorted(recordings.cases()) if "/" not in case]
     return tuple(sorted((one for one in found if one), key=lambda one: one.at))
 
 
@@ -58,8 +56,8 @@ def recording(case: str) -> Recording:
     return next(one for one in all_recordings() if one.case == case)
 
 
-def _read(path: Path) -> Recording | None:
-    given = json.loads(path.read_text(encoding="utf-8"))
+def _read(case: str) -> Recording | None:
+    given = recordings.recording(case)
     if not isinstance(given, dict) or "request" not in given:
         return None
     asked, answered = given["request"], given["response"]
@@ -67,7 +65,7 @@ def _read(path: Path) -> Recording | None:
     params = {name: str(value) for name, value in (asked.get("params") or {}).items()}
     inside = dict(parse_qsl(parts.query, keep_blank_values=True))
     return Recording(
-        case=path.stem,
+        case=case,
         at=given["recorded_at"],
         method=asked["method"],
         path=parts.path,

@@ -19,9 +19,7 @@ from sandbox.app import create_app
 from sandbox.model import Grant
 from sandbox.pictures import Pictures
 from sandbox.world import World
-from tests.sandbox.recordings import Recording, all_recordings, error_codes, needs_recordings, shape, walk, wiki
-
-pytestmark = needs_recordings
+from tests.sandbox.recordings import Recording, all_recordings, error_codes, shape, walk, wiki
 
 NOT_STOOD_FOR = {
     "login": "BotPasswords",
@@ -230,7 +228,6 @@ def _prepare(replay: Replay, one: Recording) -> None:
             replay.world.faults.add({**fault, "count": 1})
 
 
-@needs_recordings
 def test_every_recorded_request_gets_an_answer_of_the_recorded_shape(replay: Replay) -> None:
     """All in one run, because they build on each other; every difference is listed."""
     different: list[str] = []

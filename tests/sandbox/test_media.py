@@ -16,7 +16,7 @@ from sandbox.pictures import STEPS, Pictures
 from sandbox.server import Sandbox
 from sandbox.world import World
 from tests.sandbox.clients import Client
-from tests.sandbox.recordings import all_recordings, needs_recordings, recording, wiki
+from tests.sandbox.recordings import all_recordings, recording, wiki
 
 
 def _sizes(client: Client, width: int) -> dict[str, dict[str, object]]:
@@ -85,7 +85,6 @@ def _step_cases() -> list[str]:
     return [one.case for one in all_recordings() if one.case.startswith("thumbsteps_") and "iiurl" in one.case]
 
 
-@needs_recordings
 @pytest.mark.parametrize("case", _step_cases())
 def test_claimed_sizes_and_widths_are_the_recorded_ones(recorded_wiki: FlaskClient, case: str) -> None:
     recorded = recording(case)
@@ -179,7 +178,6 @@ def _address_cases() -> list[str]:
     return [case for case in found if not any(word in case for word in ("tiff", "gif", "moved"))]
 
 
-@needs_recordings
 @pytest.mark.parametrize("case", _address_cases())
 def test_media_addresses_lead_where_the_recorded_ones_led(recorded_wiki: FlaskClient, case: str) -> None:
     recorded = recording(case)

@@ -2,14 +2,13 @@
 
 import base64
 import hashlib
-from typing import Any
 
 import pytest
 import requests
 
 from sandbox.server import CLIENT_ID, CLIENT_SECRET, Sandbox
 from tests.sandbox.clients import CALLBACK, Client
-from tests.sandbox.recordings import needs_recordings, recording, shape
+from tests.sandbox.recordings import recording, shape
 
 
 def test_yes_gives_a_code_and_tokens_of_real_lengths(sandbox: Sandbox) -> None:
@@ -61,10 +60,6 @@ def test_a_registered_callback_must_be_met_exactly(sandbox: Sandbox) -> None:
     assert answer.status_code == 401
 
 
-def _case(case: str) -> Any:
-    return pytest.param(case, id=case, marks=needs_recordings)
-
-
 WRONG: dict[str, dict[str, str]] = {
     "oauth_token_wrong_code": {"code": "abc"},
     "oauth_token_missing_code": {"code": ""},
@@ -78,7 +73,7 @@ WRONG: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", [_case(case) for case in WRONG])
+@pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_token_request_is_answered_as_recorded(sandbox: Sandbox, case: str) -> None:
     client = Client(sandbox)
     code = client.consent()["code"]
@@ -154,7 +149,6 @@ def test_tokens_run_out_and_are_revoked(alice: Client) -> None:
 
 
 @pytest.mark.parametrize(("kind", "case"), [("profile", "oauth_resource_profile"), ("scopes", "oauth_resource_scopes")])
-@needs_recordings
 def test_resources_have_the_recorded_shape(alice: Client, kind: str, case: str) -> None:
     body = alice.http.get(f"{alice.base}/w/rest.php/oauth2/resource/{kind}", timeout=5).json()
     assert shape(body) == shape(recording(case).body)

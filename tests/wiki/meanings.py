@@ -13,7 +13,17 @@ from wiki.errors import (
     WikiError,
 )
 
-FAMILIES = ("err_", "conflict_", "retry_", "ratelimit", "abusefilter", "oauth_", "anonymous_edit", "parallel_")
+FAMILIES = (
+    "err_",
+    "conflict_",
+    "retry_",
+    "ratelimit",
+    "abusefilter",
+    "oauth_",
+    "anonymous_edit",
+    "parallel_",
+    "second/",
+)
 
 Meaning = tuple[type[WikiError], Reason] | str
 
@@ -156,6 +166,19 @@ EDITS: dict[str, Meaning] = {
     "retry_lost_answer_wbsetclaim_new_guid_existing_mediainfo_2_same_request_again": _CONFLICT,
     "retry_lost_answer_wbsetclaim_new_guid_first_mediainfo_1": OK,
     "retry_lost_answer_wbsetclaim_new_guid_first_mediainfo_2_same_request_again": _CONFLICT,
+    "second/abusefilter_disallow_wbeditentity_oauth": _FILTER,
+    "second/abusefilter_warning_wbeditentity_oauth": (GiveUp, Reason.ABUSEFILTER_WARNING),
+    "second/captcha_on_wbeditentity": _FILTER,
+    "second/late_undo_after_client_timeout": _CONFLICT,
+    "second/late_write_after_client_timeout_1": OK,
+    "second/late_write_after_client_timeout_2": _CONFLICT,
+    "second/overwritten_between_read_and_write_2_write": OK,
+    "second/overwritten_during_rate_limit_wait_write": OK,
+    "second/partial_block_namespace_wbeditentity_oauth": _BLOCKED_HERE,
+    "second/protected_wbeditentity_oauth": _PROTECTED,
+    "second/undo_removes_statement_qualified_during_rate_limit_wait": PATCHED,
+    "second/wbremoveclaims_stale_baserevid_after_qualifier_added_by_other": PATCHED,
+    "second/wikitext_edited_between_read_and_first_mediainfo_no_warning": OK,
 }
 
 READS: dict[str, Meaning] = {
@@ -197,6 +220,10 @@ READS: dict[str, Meaning] = {
     "oauth_basic_only_csrf": OK,
     "oauth_basic_only_userinfo_rights": OK,
     "ratelimit_read_requests_unaffected": OK,
+    "second/overwritten_between_read_and_write_1_read": OK,
+    "second/userinfo_ip_block_of_client_address": OK,
+    "second/wbgetentities_language_mul_unknown": OK,
+    "second/wbgetentities_only_deprecated_depicts": OK,
 }
 
 CODES: dict[str, Meaning] = {
@@ -235,6 +262,9 @@ REFRESHES: dict[str, Meaning] = {
     "oauth_refresh_reuse_old_refresh_token": _DEAD,
     "oauth_refresh_success": OK,
     "oauth_refresh_wrong_secret": _CONSUMER,
+    "second/refresh_loop_access_token_life_200s_1": OK,
+    "second/refresh_loop_access_token_life_200s_2": OK,
+    "second/refresh_loop_access_token_life_200s_3": OK,
 }
 
 PROFILES: dict[str, Meaning] = {

@@ -10,18 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-import pytest
+from tests.recordings import recording
 
-RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "recordings"
 _OF_THE_CONNECTION = {"content-length", "content-encoding", "transfer-encoding", "connection", "date", "keep-alive"}
-
-needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="../shared is not there")
 
 
 @dataclass(frozen=True)
@@ -50,12 +45,6 @@ class Sent:
     params: dict[str, str]
     in_body: dict[str, str]
     headers: Mapping[str, str]
-
-
-@cache
-def recording(case: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((RECORDINGS / f"{case}.json").read_text(encoding="utf-8"))
-    return loaded
 
 
 def recorded(case: str) -> Reply:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.recordings import recording
 from tests.wiki import fakes
-from tests.wiki.replay import answered, needs_recordings, recording, replaying
+from tests.wiki.replay import answered, replaying
 from wiki import depicts
 from wiki.captions import LONGEST, read_captions
 from wiki.depicts import Entity
@@ -26,7 +27,6 @@ def read(entities: dict[str, Any]) -> dict[int, Entity]:
     return found
 
 
-@needs_recordings
 def test_captions_as_a_wiki_sends_them():
     """One caption and no statement; a statement and no caption; no MediaInfo at all."""
     cases = ("wbgetentities_caption_only_mediainfo", "wbgetentities_M_mixed")
@@ -40,7 +40,6 @@ def test_captions_as_a_wiki_sends_them():
     }
 
 
-@needs_recordings
 def test_the_other_format_says_the_same():
     entities = recording("wbgetentities_caption_only_mediainfo_fv1")["response"]["body"]["entities"]
     assert read(entities)[311].captions == {"en": "A portrait"}

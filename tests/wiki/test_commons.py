@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.recordings import recording
 from tests.wiki import fakes
-from tests.wiki.replay import Reply, answered, needs_recordings, page, recording, replaying
+from tests.wiki.replay import Reply, answered, page, replaying
 from wiki import commons, media
 from wiki.commons import CategoryInfo, FileInfo, Hit, Kind, MissingFile, PageRef, WalkState, Why
 from wiki.errors import DownloadRefused, DownloadTooLarge, GiveUp, Reason, Wait
@@ -31,7 +32,6 @@ def everything(url: str, state: WalkState, depth: int = 5, **options: object) ->
     return found, state
 
 
-@needs_recordings
 def test_a_missing_category_is_not_an_empty_one():
     asked = [
         "Portraits at Testival 2026",
@@ -47,7 +47,6 @@ def test_a_missing_category_is_not_an_empty_one():
     assert [found[title].empty for title in asked] == [False, False, True, True, False]
 
 
-@needs_recordings
 def test_a_category_may_have_members_and_no_page():
     with replaying("categoryinfo_members_but_no_page") as wiki:
         found = commons.category_info(fakes.client(wiki.url), ["Category without a page"])
@@ -61,7 +60,6 @@ def test_what_cannot_be_a_category_is_not_asked():
     assert wiki.sent == []
 
 
-@needs_recordings
 def test_a_category_of_more_than_one_page_is_read_to_its_end():
     with replaying("categorymembers_file_page1", "categorymembers_file_page2") as wiki:
         found, state = everything(wiki.url, commons.start(["Portraits at Testival 2026"]), depth=0)
@@ -71,7 +69,6 @@ def test_a_category_of_more_than_one_page_is_read_to_its_end():
     assert wiki.sent[0].params["cmtype"] == "file"
 
 
-@needs_recordings
 def test_the_recorded_loop_of_categories_ends():
     body = recording("categorymembers_loop")["response"]["body"]
     with replaying(*["categorymembers_loop"] * 10) as wiki:
@@ -197,7 +194,6 @@ def test_new_members_are_asked_by_time():
     assert (params["cmsort"], params["cmdir"], params["cmstart"]) == ("timestamp", "newer", "2026-11-22T10:00:00Z")
 
 
-@needs_recordings
 def test_states_of_pages():
     with replaying("imageinfo_by_pageids") as wiki:
         found = commons.image_info(fakes.client(wiki.url), [328, 652, 141, 99999999, 620])
@@ -213,7 +209,6 @@ def test_states_of_pages():
     assert wiki.sent[0].params["iiurlwidth"] == "960"
 
 
-@needs_recordings
 def test_a_page_without_a_file_and_its_thumbnails():
     with replaying("imageinfo_mixed_states") as wiki:
         found = commons.image_info(fakes.client(wiki.url), [149, 653])
@@ -224,7 +219,6 @@ def test_a_page_without_a_file_and_its_thumbnails():
     assert second.why is Why.NO_FILE
 
 
-@needs_recordings
 def test_an_icon_is_not_a_rendering():
     with replaying("imageinfo_thumb640_tiff") as wiki:
         found = commons.image_info(fakes.client(wiki.url), [7])[7]
@@ -279,7 +273,6 @@ def test_kinds_of_files(mime, mediatype, kind):
     assert commons.kind_of(mime, mediatype) is kind
 
 
-@needs_recordings
 def test_titles_lead_to_pages_through_redirects():
     asked = [
         "Testival 2026 portrait 0001.jpg",
@@ -296,7 +289,6 @@ def test_titles_lead_to_pages_through_redirects():
     assert wiki.sent[0].params["redirects"] == "1"
 
 
-@needs_recordings
 def test_search_is_paged():
     last = answered({"query": {"search": [{"pageid": 9, "title": "File:Last.jpg"}]}})
     with replaying("search_files_incategory", last) as wiki:
@@ -324,7 +316,6 @@ def test_search_stops_at_the_limit():
     assert (len(found), len(wiki.sent)) == (700, 2)
 
 
-@needs_recordings
 def test_count():
     with replaying("search_files_incategory") as wiki:
         assert commons.count(fakes.client(wiki.url), "Testival") == 560

@@ -5,8 +5,9 @@ from uuid import UUID
 
 import pytest
 
+from tests.recordings import recording
 from tests.wiki import fakes
-from tests.wiki.replay import Reply, answered, needs_recordings, recording, replaying
+from tests.wiki.replay import Reply, answered, replaying
 from wiki import depicts
 from wiki.depicts import Entity, Statement, Written
 from wiki.errors import Reason, Reread, StopBatch, Wait
@@ -26,7 +27,6 @@ def entities(*cases: str) -> Reply:
     return answered({"entities": together, "success": 1})
 
 
-@needs_recordings
 def test_the_shapes_of_no_statements():
     """No MediaInfo; MediaInfo with a caption only (a list); the last statement removed; no page; a redirect."""
     info = pages(
@@ -54,7 +54,6 @@ def test_the_shapes_of_no_statements():
     assert depicts.positions(statement) == ("pct:10.5,20,30,40",)
 
 
-@needs_recordings
 @pytest.mark.parametrize("case", ["wbgetentities_after_last_claim_removed", "wbgetentities_caption_only_mediainfo_fv1"])
 def test_nothing_left_is_no_statement(case):
     body = recording(case)["response"]["body"]
@@ -64,13 +63,11 @@ def test_nothing_left_is_no_statement(case):
     assert (entity.exists, entity.has_mediainfo, entity.statements) == (True, True, ())
 
 
-@needs_recordings
 def test_unknown_and_no_value_have_no_item():
     raw = recording("wbgetclaims_somevalue_novalue_and_ranks")["response"]["body"]["claims"]["P180"]
     assert [depicts.read_statement(statement).item for statement in raw] == [None, None]
 
 
-@needs_recordings
 def test_qualifiers_and_references_of_others_are_seen():
     raw = recording("wbgetclaims_with_qualifiers_and_references")["response"]["body"]["claims"]["P180"][0]
     statement = depicts.read_statement(raw)
@@ -125,7 +122,6 @@ def add(url: str, page_id: int = 382, guid: str = GUID, **options: object) -> Wr
     return depicts.add_statement(client, "b", "token+\\", page_id, item, guid, 371, "why", **options)  # type: ignore[arg-type]
 
 
-@needs_recordings
 def test_one_edit_adds_the_statement_with_our_guid_and_names_its_base():
     with replaying("wbeditentity_client_guid_first") as wiki:
         assert add(wiki.url, box=BOX, rank="preferred") == Written(757, patched=False)
@@ -146,7 +142,6 @@ def test_one_edit_adds_the_statement_with_our_guid_and_names_its_base():
     assert statement["qualifiers"]["P2677"][0]["datavalue"]["value"] == "pct:10.5,20,30,40"
 
 
-@needs_recordings
 def test_a_patched_answer_says_so():
     case = "conflict_stale_baserevid_wbeditentity_same_value"
     guid = recording(case)["response"]["body"]["entity"]["statements"]["P180"][1]["id"]
@@ -154,14 +149,12 @@ def test_a_patched_answer_says_so():
         assert add(wiki.url, 541, guid, item="Q8440") == Written(689, patched=True)
 
 
-@needs_recordings
 def test_an_edit_that_changed_nothing_says_so():
     guid = "M441$32A83AB5-BB52-4A1B-8520-A7A992C28AD9"
     with replaying("wbeditentity_nochange") as wiki:
         assert add(wiki.url, 441, guid, item="Q9545") == Written(666, patched=False, nothing=True)
 
 
-@needs_recordings
 @pytest.mark.parametrize(
     "case", ["wbeditentity_statements_key_instead_of_claims", "wbeditentity_new_statement_first_mediainfo"]
 )
@@ -186,7 +179,6 @@ def test_nothing_is_sent_for_what_is_no_item():
     assert wiki.sent == []
 
 
-@needs_recordings
 def test_removing():
     guid = "M486$38725EBD-9F39-4CEB-8936-AE16C5A4DE6F"
     with replaying("wbremoveclaims", "wbremoveclaims_again") as wiki:
@@ -199,7 +191,6 @@ def test_removing():
     assert (sent["claim"], sent["baserevid"], sent["assert"]) == (guid, "670", "user")
 
 
-@needs_recordings
 def test_adding_a_position_to_a_statement():
     guid = "M264$2431D409-C79C-40C1-8107-90FC0DA15A35"
     with replaying("wbsetqualifier", "wbsetqualifier_duplicate") as wiki:
@@ -212,7 +203,6 @@ def test_adding_a_position_to_a_statement():
     assert (sent["claim"], sent["property"], sent["value"]) == (guid, "P2677", '"pct:5,5,5,5"')
 
 
-@needs_recordings
 def test_csrf_token():
     with replaying("tokens_csrf_loggedin") as wiki:
         body = recording("tokens_csrf_loggedin")["response"]["body"]
@@ -224,7 +214,6 @@ def test_no_token_in_the_answer():
         depicts.csrf_token(fakes.client(wiki.url), "b")
 
 
-@needs_recordings
 @pytest.mark.parametrize(
     ("case", "name", "limit", "blocked", "partially"),
     [
@@ -242,7 +231,6 @@ def test_user_info(case, name, limit, blocked, partially):
     assert user.may_edit == (case == "oauth_api_userinfo")
 
 
-@needs_recordings
 def test_an_anonymous_answer_stops():
     with replaying("userinfo_anonymous") as wiki, pytest.raises(StopBatch):
         depicts.user_info(fakes.client(wiki.url), "b")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.recordings import recording
 from tests.wiki import fakes
-from tests.wiki.replay import needs_recordings, recording
 from wiki import commons, depicts, history, meaning, sparql, wikidata
 from wiki.answers import Answer
 from wiki.client import Client
@@ -127,7 +127,6 @@ RECORDED: list[tuple[str, Callable[[Client], object]]] = [
 ]
 
 
-@needs_recordings
 @pytest.mark.parametrize(("case", "reader"), RECORDED, ids=[case for case, _ in RECORDED])
 def test_a_recorded_answer_with_any_part_of_it_spoilt(case, reader):
     whole = recording(case)["response"]["body"]

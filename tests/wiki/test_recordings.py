@@ -6,14 +6,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from tests import recordings
+from tests.recordings import needs_originals, recording
 from tests.wiki import fakes, meanings
 from tests.wiki.meanings import Meaning
-from tests.wiki.replay import RECORDINGS, Replay, asked, needs_recordings, recording, replaying
+from tests.wiki.replay import Replay, asked, replaying
 from wiki import depicts
 from wiki.errors import Decision, StopBatch, Wait, WikiError
 from wiki.oauth import OAuth, read_callback
-
-pytestmark = needs_recordings
 
 T = TypeVar("T")
 
@@ -93,13 +93,21 @@ def test_callbacks(case, meaning):
         assert code == args["code"]
 
 
+TABLES = (
+    meanings.EDITS, meanings.READS, meanings.CODES, meanings.REFRESHES, meanings.PROFILES, meanings.CALLBACKS,
+)  # fmt: skip
+
+
 def test_every_recording_of_these_families_is_decided_upon():
-    recorded = {path.stem for path in RECORDINGS.glob("*.json") if path.stem.startswith(meanings.FAMILIES)}
-    tables = [meanings.EDITS, meanings.READS, meanings.CODES, meanings.REFRESHES, meanings.PROFILES, meanings.CALLBACKS]
-    decided = [case for table in tables for case in table]
+    recorded = {case for case in recordings.cases() if case.startswith(meanings.FAMILIES)}
+    decided = [case for table in TABLES for case in table]
     assert len(decided) == len(set(decided))
-    assert set(decided) | meanings.ELSEWHERE == recorded
-    assert not set(decided) & meanings.ELSEWHERE
+    assert recorded - meanings.ELSEWHERE == set(decided)
+
+
+@needs_originals
+def test_what_the_program_has_no_part_in_was_recorded():
+    assert set(recordings.cases()) >= meanings.ELSEWHERE
 
 
 @pytest.mark.parametrize(

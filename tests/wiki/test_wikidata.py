@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from tests.wiki import fakes
-from tests.wiki.replay import answered, needs_recordings, page, replaying
+from tests.wiki.replay import answered, page, replaying
 from wiki import sparql, wikidata
 from wiki.errors import EndpointRefuses, NoSuchItem, Reason, Wait
 from wiki.names import InvalidName
@@ -25,7 +25,6 @@ def person_of(claims: dict[str, object], **more: object) -> wikidata.Person:
         return wikidata.person(fakes.client(wiki.url), "Q42", ["nb", "en"])
 
 
-@needs_recordings
 def test_a_person():
     with replaying("wbgetentities_person_items_P18_P31_P373") as wiki:
         found = wikidata.person(fakes.client(wiki.url), "Q9545", ["nb", "en"])
@@ -36,7 +35,6 @@ def test_a_person():
     assert wiki.sent[0].params["languages"] == "nb|en|mul"
 
 
-@needs_recordings
 def test_a_merged_item_is_the_one_it_became():
     with replaying("wbgetentities_redirected_item") as wiki:
         found = wikidata.person(fakes.client(wiki.url), "Q200000000", ["en"])
@@ -107,7 +105,6 @@ def test_dates_keep_their_precision(time, precision, earliest, latest):
     assert (found.earliest, found.latest) == (earliest, latest)
 
 
-@needs_recordings
 def test_labels_of_many():
     with replaying("wbgetentities_redirected_item") as wiki:
         found = wikidata.labels(fakes.client(wiki.url), ["Q9545", "nonsense", "Q9545"], ["en"])
@@ -115,7 +112,6 @@ def test_labels_of_many():
     assert wiki.sent[0].params["ids"] == "Q9545"
 
 
-@needs_recordings
 def test_search():
     with replaying("wbsearchentities", "wbsearchentities_nothing") as wiki:
         client = fakes.client(wiki.url)

@@ -1,0 +1,38 @@
+"""What a real MediaWiki answered: reduced copies in this folder, and the whole of them where ../shared is beside the checkout.
+
+A case is named by its file without the suffix, such as `err_badtoken` or `second/protected_wbeditentity_oauth`.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import servers
+
+COPIES = Path(__file__).parent
+ORIGINALS = servers.SHARED / "recordings"
+needs_originals = pytest.mark.skipif(
+    not ORIGINALS.is_dir(), reason="needs the whole recordings in ../shared; this folder has reduced copies of some"
+)
+
+
+def named(folder: Path) -> dict[str, Path]:
+    """The files of a folder by case."""
+    found = sorted(folder.rglob("*.json"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+
+
+@cache
+def cases() -> dict[str, Path]:
+    """Every case that can be read; the copy where there is one."""
+    return named(ORIGINALS) | named(COPIES)
+
+
+@cache
+def recording(case: str) -> dict[str, Any]:
+    """A case, with `request` and `response`."""
+    loaded: dict[str, Any] = json.loads(cases()[case].read_text(encoding="utf-8"))
+    return loaded

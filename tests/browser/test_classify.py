@@ -17,9 +17,11 @@ from database import Database
 from sandbox.server import Sandbox
 from store import asking, captions, faces, files, people, projects
 from store.faces import Box
+from store.projects import NewProject
 from tests import servers
 from tests.browser.classify_page import Classify, eventually
 from tests.browser.conftest import Opener, Site
+from tests.pipeline.support import person
 from tests.standing import change_files
 
 COUNT = 32
@@ -51,6 +53,11 @@ def start(open_page: Opener, labelling: Labelling) -> Start:
 def answers_of(labelling: Labelling, face: int) -> list[dict[str, Any]]:
     with labelling.database.transaction() as db:
         return db.rows("SELECT * FROM answers WHERE face_id = %s AND withdrawn_at IS NULL", (face,))
+
+
+def somebody_else(sandbox: Sandbox) -> NewProject:
+    """A person of the sandbox whom the project is not about."""
+    return next(found for found in (person(sandbox, 0), person(sandbox, 1)) if found.label != "Roger Federer")
 
 
 def test_the_whole_flow_by_keyboard_alone(start: Start, labelling: Labelling):
@@ -780,7 +787,9 @@ def test_axe_finds_nothing(open_page: Opener, labelling: Labelling, language: st
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_in_dialogs_and_on_the_way(open_page: Opener, labelling: Labelling, theme: str):
+def test_axe_finds_nothing_in_dialogs_and_on_the_way(
+    open_page: Opener, labelling: Labelling, sandbox: Sandbox, theme: str
+):
     home = f"/projects/{labelling.project_id}"
     page = open_page(f"{home}/classify", labelling.cookie(), color_scheme=theme, viewport={"width": 360, "height": 640})
     classify = Classify(page, labelling)
@@ -793,7 +802,7 @@ def test_axe_finds_nothing_in_dialogs_and_on_the_way(open_page: Opener, labellin
     page.keyboard.press("Escape")
     opened.wait_for(state="detached")
     page.keyboard.press("o")
-    page.locator("#who-name").fill("Roger")
+    page.locator("#who-name").fill(somebody_else(sandbox).label)
     page.locator("#who-found li").first.wait_for()
     page.keyboard.press("ArrowDown")
     assert problems(page) == []
@@ -814,13 +823,14 @@ def test_axe_finds_nothing_in_dialogs_and_on_the_way(open_page: Opener, labellin
     assert problems(page) == []
 
 
-def test_somebody_else_is_found_on_wikidata(start: Start, labelling: Labelling):
+def test_somebody_else_is_found_on_wikidata(start: Start, labelling: Labelling, sandbox: Sandbox):
+    somebody = somebody_else(sandbox)
     classify = start()
     face = classify.face()
     page = classify.page
     page.keyboard.press("o")
-    page.keyboard.type("Serena")
-    page.locator("#who-found li", has_text="Serena").first.wait_for()
+    page.keyboard.type(somebody.label)
+    page.locator("#who-found li", has_text=somebody.label).first.wait_for()
     page.keyboard.press("ArrowDown")
     item = page.locator("#who-found [aria-selected=true]").get_attribute("data-item")
     page.keyboard.press("Enter")
@@ -829,7 +839,7 @@ def test_somebody_else_is_found_on_wikidata(start: Start, labelling: Labelling):
     page.keyboard.press("Escape")  # thought better of it
     classify.settle()
     assert labelling.standing() == {face: "other"}
-    assert answers_of(labelling, face)[0]["other_item"] == item
+    assert answers_of(labelling, face)[0]["other_item"] == item == somebody.item
 
 
 def test_somebody_who_is_stated_in_the_file_is_two_keys_away(start: Start, labelling: Labelling):

@@ -108,7 +108,10 @@ def test_a_lost_lease_changes_nothing(sandbox: Sandbox, database: Database, tool
 
 def test_what_is_no_picture_is_settled_with_a_reason(sandbox: Sandbox, database: Database, tools: Tools):
     new = person(sandbox)
-    own = pictures_in(sandbox, new.label)[0]
+    redirect = sandbox.world.page(f"File:{new.label} old name.jpg")
+    assert redirect is not None
+    assert redirect.redirect is not None
+    own = redirect.redirect.partition(":")[2]  # else the redirect leads to a file that is there
     titles = [f"{new.label} failed upload.jpg", f"Biography of {new.label}.pdf", f"{new.label} old name.jpg", own]
     project, lease = lease_of(database, sandbox, titles)
     deleted = sandbox.world.titles[f"File:{own}"]

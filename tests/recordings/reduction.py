@@ -27,12 +27,28 @@ def reduced(case: str, original: str) -> dict[str, Any]:
     given = json.loads(original)
     asked, answered = given["request"], given["response"]
     request = {"method": asked["method"], "url": _without_host(asked["url"]), "params": asked.get("params")}
-    response = {"status": answered["status"], "headers": _that_matter(answered["headers"]), "body": answered["body"]}
+    response = {
+        "status": answered["status"],
+        "headers": _that_matter(answered["headers"]),
+        "body": without_tokens(answered["body"]),
+    }
     if answered["body"] is None:
         response["body_text"] = (answered.get("body_text") or "")[:LONGEST_PAGE]
     if case in SHORTENED:
         _shorten(response["body"]["query"])
     return {"recorded_at": given["recorded_at"], "note": given["note"], "request": request, "response": response}
+
+
+def without_tokens(value: Any) -> Any:
+    """A body in which tokens that the recorder left are REDACTED too: they were good for nothing soon after, but look real."""
+    if isinstance(value, dict):
+        return {name: _hidden(name, one) for name, one in value.items()}
+    return [without_tokens(one) for one in value] if isinstance(value, list) else value
+
+
+def _hidden(name: str, value: Any) -> Any:
+    long = name.endswith("token") and isinstance(value, str) and len(value) > len("REDACTED")
+    return "REDACTED" if long else without_tokens(value)
 
 
 def written(copy: dict[str, Any]) -> str:

@@ -58,7 +58,7 @@ def recording(case: str) -> Recording:
 
 def _read(case: str) -> Recording | None:
     given = recordings.recording(case)
-    if not isinstance(given, dict) or "request" not in given:
+    if "request" not in given:
         return None
     asked, answered = given["request"], given["response"]
     parts = urlsplit(asked["url"])

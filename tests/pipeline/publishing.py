@@ -1,5 +1,6 @@
 """A volunteer with approved files on a wiki of painted pictures, and the publishing stage run in the test's own thread."""
 
+import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from pipeline.outcome import Done, Outcome
 from pipeline.tools import Tools, open_pool, open_wiki
 from sandbox.server import Sandbox
 from store import plans, tasks, workers
+from tests.waiting import PATIENCE
 from wiki.client import Client
 
 WRITES = ("wbeditentity", "wbremoveclaims", "wbsetqualifier")
@@ -38,6 +40,17 @@ class Watched(Client):
         answer = super().post(params, api, bearer=bearer)
         self.after(params)
         return answer
+
+
+class Chance(random.Random):
+    """Always the same share of the way from the least to the most."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(0)
+        self.share = share
+
+    def uniform(self, a: float, b: float) -> float:
+        return a + self.share * (b - a)
 
 
 class Sign(threading.Event):
@@ -67,6 +80,7 @@ class Job(Case):
     before: dict[int, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
     after: dict[int, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
     sign: Sign = field(default_factory=Sign)
+    chance: random.Random = field(default_factory=lambda: Chance(0.5))
 
     def tools(self, worker: str = "test") -> Tools:
         """The tools of a worker."""
@@ -76,7 +90,14 @@ class Job(Case):
         client.before, client.after = self._before, self._after
         client.clock = self.sign.clock
         return Tools(
-            self.settings, self.database, client, open_pool(self.settings), worker, self.sign, clock=self.sign.clock
+            self.settings,
+            self.database,
+            client,
+            open_pool(self.settings),
+            worker,
+            self.sign,
+            clock=self.sign.clock,
+            rng=self.chance,
         )
 
     def _before(self, params: Mapping[str, Any]) -> None:
@@ -195,7 +216,7 @@ def painted(tmp: Any, files: int) -> Iterator[Wiki]:
 
 def new_job(settings: Settings, database: Database, wiki: Wiki, files: int = 3) -> Job:
     """A job on an emptied database and a wiki as new."""
-    requests.post(f"{wiki.sandbox.base}/sandbox/reset", json={}, timeout=30).raise_for_status()
+    requests.post(f"{wiki.sandbox.base}/sandbox/reset", json={}, timeout=PATIENCE).raise_for_status()
     here = wiki.settings(settings)
     user_id = wiki.sign_in(here, database)
     with database.transaction() as db:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.outcome import Done, Retry
 from store import batches, edits
-from tests.pipeline.publishing import Job
+from tests.pipeline.publishing import Chance, Job
 
 
 def again(job: Job, batch: int) -> None:
@@ -70,6 +70,8 @@ def test_a_long_wait_is_not_sat_out_with_the_claim_in_hand(job: Job):
 
 
 def test_a_read_only_wiki_puts_the_batch_off_and_says_so(job: Job):
+    """The wait of 30 s and a backoff of up to a minute grows beyond what is sat out."""
+    job.chance = Chance(0.9)
     job.wiki.faults({"kind": "readonly", "match": {"action": "wbeditentity"}, "count": 20})
     batch = job.send()
     outcome = job.run()
@@ -78,6 +80,21 @@ def test_a_read_only_wiki_puts_the_batch_off_and_says_so(job: Job):
     assert job.batch(batch)["waiting_why"] == "readonly"
     job.wiki.calm()
     job.run()
+    assert job.states(batch) == {"done": 3}
+
+
+def test_a_wiki_that_is_read_only_for_as_long_as_an_edit_is_tried_gets_it_later(job: Job):
+    """Where chance keeps every wait short, the edit has had its tries, and comes again in two minutes."""
+    job.chance = Chance(0.1)
+    job.wiki.faults({"kind": "readonly", "match": {"action": "wbeditentity"}, "count": 20})
+    batch = job.send()
+    outcome = job.run()
+    assert isinstance(outcome, Done)
+    assert outcome.again_in is not None
+    row = job.row(job.page_ids[0])
+    assert (row["state"], row["error"], len(job.writes)) == ("queued", "tried_often", 6)
+    job.wiki.calm()
+    job.finish()
     assert job.states(batch) == {"done": 3}
 
 

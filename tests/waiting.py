@@ -1,0 +1,46 @@
+"""Waiting in tests: for an event, never for a clock. A bound is reached by a test that fails, however busy the machine."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+PATIENCE = 100.0
+"""Seconds in which everything that a test waits for has happened, or never will; below pytest's own limit for a test."""
+STILL = 1.5
+"""Seconds in which nothing may happen for something to count as at rest."""
+
+Value = TypeVar("Value")
+
+
+def until(look: Callable[[], Value | None], what: str = "", every: float = 0.05) -> Value:
+    """The first value of `look` that counts as true; fails with `what` was waited for when none came in PATIENCE."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"nothing after {PATIENCE:.0f} s: {what or 'see what is waited for'}"
+        time.sleep(every)
+
+
+def at_rest(look: Callable[[], Value]) -> Value:
+    """The value of `look`, once it has been the same for STILL; fails where it goes on changing."""
+    since, found = time.monotonic(), look()
+
+    def unchanged() -> bool:
+        nonlocal since, found
+        now = look()
+        if now != found:
+            since, found = time.monotonic(), now
+        return time.monotonic() - since >= STILL
+
+    until(unchanged, "it goes on changing")
+    return found
+
+
+def joined(threads: Iterable[threading.Thread]) -> None:
+    """Wait until all have ended."""
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), f"{thread.name} goes on"

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -19,11 +18,13 @@ from urllib.request import urlopen
 import pymysql
 
 from config import Settings
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 OWN_DATABASE = ("TOOL_TOOLSDB_HOST", "TOOL_TOOLSDB_PORT", "TOOL_TOOLSDB_USER", "TOOL_TOOLSDB_PASSWORD")
 # What a child process needs of ours; everything else that it sees is said by the test.
+GRACE = 30.0  # seconds that Kubernetes gives a process to end in
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
@@ -79,7 +80,7 @@ class Process:
     def runs(self) -> bool:
         return self.popen.poll() is None
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = GRACE) -> int:
         """Send SIGTERM and return the exit code; one that takes longer than `seconds` is killed and fails the test."""
         if self.runs():
             self.popen.send_signal(signal.SIGTERM)
@@ -129,18 +130,20 @@ def gunicorn(settings: Settings, folder: Path, workers: int = 1) -> Iterator[str
         yield address
 
 
-def wait_for_http(address: str, process: Process, seconds: float = 30) -> None:
+def wait_for_http(address: str, process: Process) -> None:
     """Return once `address` answers, with whatever status; fail with the process's output if it ends or does not."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.runs():
+
+    def answers() -> bool:
+        assert process.runs(), f"{address} does not answer:\n{process.output()}"
         try:
-            with urlopen(address, timeout=5):
-                return
+            with urlopen(address, timeout=PATIENCE):
+                return True
         except HTTPError:
-            return
+            return True
         except (URLError, ConnectionError, TimeoutError):
-            time.sleep(0.05)
-    raise AssertionError(f"{address} does not answer:\n{process.output()}")
+            return False
+
+    until(answers, f"an answer of {address}")
 
 
 @contextmanager
@@ -165,7 +168,7 @@ def mariadb(folder: Path, *options: str, port: int = 0) -> Iterator[dict[str, st
             raise AssertionError(f"MariaDB did not start in {folder}; its message stands above")
         yield {name: found[name] for name in OWN_DATABASE}
         process.stdin.close()
-        process.wait(90)
+        process.wait(PATIENCE)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import pytest
 from config import Settings
 from database import Connection, Database, DatabaseError, DatabaseUnavailable, Duplicate, has_skip_locked, marks
 from tests import servers
+from tests.waiting import PATIENCE, joined
 
 
 def users(database: Database) -> int:
@@ -44,7 +45,7 @@ def test_a_deadlock_is_run_again(database: Database):
             attempts.append(order)
             db.execute("UPDATE users SET blocked = 1 WHERE id = %s", (order[0],))
             if len(attempts) <= 2:
-                met.wait(10)
+                met.wait(PATIENCE)
             db.execute("UPDATE users SET blocked = 1 WHERE id = %s", (order[1],))
 
         database.retry(work)
@@ -52,8 +53,7 @@ def test_a_deadlock_is_run_again(database: Database):
     threads = [threading.Thread(target=touch, args=(order,)) for order in ((first, second), (second, first))]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(30)
+    joined(threads)
     assert len(attempts) == 3
 
 

@@ -20,6 +20,7 @@ from pipeline import quota
 from sandbox import environment as sandbox_environment
 from sandbox.server import Sandbox
 from tests import deployment, front, servers
+from tests.waiting import PATIENCE
 from vision import weights
 from vision.settings import DETECTOR_VERSIONS, HOG_CENTERFACE
 
@@ -275,7 +276,7 @@ def test_the_toolforge_path_does_the_main_job(
             return stack.enter_context(servers.running(command, env, tmp_path / f"{name}.log"))
 
         migrate = run("migrate")
-        assert migrate.popen.wait(60) == 0, migrate.output()
+        assert migrate.popen.wait(PATIENCE) == 0, migrate.output()
         running = {"web": run("web")}
         servers.wait_for_http(f"http://127.0.0.1:{inside}/health", running["web"])
         stack.enter_context(front.https(outside, inside, both))

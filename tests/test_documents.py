@@ -4,7 +4,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import config
 from tests import servers
 from tests.conftest import PHOTOGRAPHS
 from tests.test_architecture import MAY_IMPORT
+from tests.waiting import PATIENCE, until
 from token_crypto import TokenBox
 
 ROOT = servers.ROOT
@@ -182,19 +182,18 @@ def test_the_parts_start_one_by_one(server: dict[str, str], tmp_path: Path):
         wiki = run(next(line for line in lines if "-m sandbox --port" in line))
         servers.wait_for_http(f"http://127.0.0.1:{sandbox}/", wiki)
         made = run(next(line for line in lines if "sandbox.environment" in line)[len('eval "$(') : -len(')"')])
-        assert made.popen.wait(30) == 0
+        assert made.popen.wait(PATIENCE) == 0
         env |= dict(shlex.split(line.removeprefix("export "))[0].split("=", 1) for line in made.output().splitlines())
         env["PORT"] = str(app)
         migrated = run(".venv/bin/python migrate.py")
-        assert migrated.popen.wait(60) == 0, migrated.output()
+        assert migrated.popen.wait(PATIENCE) == 0, migrated.output()
         servers.wait_for_http(f"http://127.0.0.1:{app}/health", run(".venv/bin/python app.py"))
         worker = run(next(line for line in lines if "--worker-id dev-1" in line))
-        while "started" not in worker.output() and worker.runs():
-            time.sleep(0.1)
+        until(lambda: "started" in worker.output() or not worker.runs())
         told = run(".venv/bin/python worker.py --status")
-        assert told.popen.wait(30) == 0
+        assert told.popen.wait(PATIENCE) == 0
         assert "dev-1  alive" in told.output()
         for line in lines:
             if line.startswith("curl"):
                 asked = run(line.replace("curl -s", "curl -sf"))
-                assert asked.popen.wait(30) == 0, line
+                assert asked.popen.wait(PATIENCE) == 0, line

@@ -12,6 +12,7 @@ from config import Settings
 from database import Connection, Database
 from store import users
 from tests import servers
+from tests.waiting import joined
 from token_crypto import TokenBox
 
 
@@ -48,8 +49,7 @@ def test_two_at_once_wait_for_each_other(pool: Database):
     threads = [threading.Thread(target=lambda: done.append(migrate.migrate(pool))) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(60)
+    joined(threads)
     assert sorted(len(names) > 0 for names in done) == [False, False, True]
 
 

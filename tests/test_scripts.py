@@ -120,7 +120,9 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_setup_makes_what_is_missing_and_is_then_quick(checkout: Path):
+    began = time.monotonic()
     first = run(["script/setup"], checkout, PYTHON=sys.executable, **OWN_SERVER)
+    took = time.monotonic() - began
     assert first.returncode == 0, first.stderr
     assert "Making .venv" in first.stdout
     assert (checkout / ".venv/bin/python").exists()
@@ -128,7 +130,7 @@ def test_setup_makes_what_is_missing_and_is_then_quick(checkout: Path):
     began = time.monotonic()
     second = run(["script/setup"], checkout, **OWN_SERVER)
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < took / 2
 
     (checkout / "requirements.txt").write_text("./no-such-package\n")
     third = run(["script/setup"], checkout, **OWN_SERVER)

@@ -2,8 +2,7 @@
 
 import re
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +17,7 @@ from sandbox.server import Sandbox
 from store import users
 from store.tokens import box
 from tests import servers
+from tests.waiting import PATIENCE, until
 from tests.web.test_account import consent
 
 
@@ -87,13 +87,6 @@ def site(local_settings: Settings, database: Database, tmp_path: Path) -> Iterat
     with servers.running(command, servers.environment(settings), tmp_path / "web.log") as process:
         servers.wait_for_http(f"http://127.0.0.1:{port}/help", process)
         yield Site(f"http://127.0.0.1:{port}", settings, database)
-
-
-def until(look: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def counts(site: Site) -> dict[str, int]:
@@ -181,6 +174,6 @@ def test_the_development_server_logs_no_query_either(local_settings: Settings, t
     env = servers.environment(replace(local_settings, port=port))
     with servers.running([sys.executable, "app.py"], env, tmp_path / "web.log") as process:
         servers.wait_for_http(f"http://127.0.0.1:{port}/help", process)
-        requests.get(f"http://127.0.0.1:{port}/auth/callback?code=stolen-code-4711&state=x", timeout=10)
+        requests.get(f"http://127.0.0.1:{port}/auth/callback?code=stolen-code-4711&state=x", timeout=PATIENCE)
         until(lambda: "/auth/callback" in process.output())
         assert "stolen-code" not in process.output()

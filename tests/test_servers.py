@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -14,6 +13,7 @@ from config import Settings
 from database import Connection, Database
 from sandbox.server import Sandbox
 from tests import servers
+from tests.waiting import until
 
 
 def test_variables_say_what_settings_say():
@@ -41,8 +41,7 @@ def test_a_new_database_has_no_tables(new_database: Settings):
 def test_processes_are_stopped_and_killed_by_their_pid(tmp_path: Path):
     sleeper = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
     with servers.running(sleeper, servers.environment(), tmp_path / "log") as process:
-        while "up" not in process.output():
-            time.sleep(0.01)
+        until(lambda: "up" in process.output())
         assert process.runs()
     assert not process.runs()
 
@@ -53,6 +52,7 @@ def test_the_private_server_ends_with_the_process_that_asked_for_it(tmp_path: Pa
 from pathlib import Path
 from urllib.request import urlopen
 from tests import servers
+from tests.waiting import until
 with servers.mariadb(Path({str(tmp_path)!r}), "--max-connections=20") as variables:
     print(variables["TOOL_TOOLSDB_PORT"], variables["TOOL_TOOLSDB_PASSWORD"], flush=True)
     input()
@@ -70,14 +70,14 @@ with servers.mariadb(Path({str(tmp_path)!r}), "--max-connections=20") as variabl
 
 
 def _wait_until_refused(settings: Settings) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+    def refused() -> bool:
         try:
             servers.administer(settings, "SELECT 1")
         except pymysql.err.OperationalError:
-            return
-        time.sleep(0.05)
-    raise AssertionError("the server outlived its owner")
+            return True
+        return False
+
+    until(refused, "the server outlives its owner")
 
 
 @pytest.mark.parametrize("turn", [1, 2])
@@ -100,6 +100,5 @@ def test_the_web_application_and_a_worker_run_as_processes(local_settings: Setti
     process = servers.worker(local_settings, "one", tmp_path)
     with servers.gunicorn(local_settings, tmp_path) as address, urlopen(f"{address}/health") as answer:
         assert answer.status == 200
-    while "started" not in process.output() and process.runs():
-        time.sleep(0.05)
+    until(lambda: "started" in process.output() or not process.runs())
     assert process.stop() == 0, process.output()

@@ -16,19 +16,9 @@ from database import Database
 from sandbox.server import Sandbox
 from store import projects
 from tests import servers
-from tests.pipeline.support import (
-    downloads,
-    hog,
-    new_project,
-    other,
-    person,
-    pictures_in,
-    rows,
-    searched,
-    until,
-    value,
-)
+from tests.pipeline.support import downloads, hog, new_project, other, person, pictures_in, rows, searched, value
 from tests.standing import wrong_copies
+from tests.waiting import until
 
 SLEEP = 0.05  # seconds for each picture
 Start = Callable[[Settings, str], servers.Process]
@@ -82,8 +72,8 @@ def test_two_workers_search_each_file_once(
     workers = [start(settings, name) for name in ("one", "two")]
     until(lambda: registered(database) == 2)  # so that both have a share, however busy the machine
     project = new_project(database, person(sandbox))
-    until(lambda: searched(database, project), 100)
-    until(lambda: nothing_is_claimed(database), 10)
+    until(lambda: searched(database, project))
+    until(lambda: nothing_is_claimed(database))
     twice = {title: count for title, count in downloads(sandbox).items() if count > 1}
     assert twice == {}
     titles = {f"File:{row['title']}" for row in rows(database, "SELECT title FROM files WHERE state = 'searched'")}
@@ -98,11 +88,11 @@ def test_a_second_project_over_the_same_files_downloads_nothing(
 ):
     first = new_project(database, person(sandbox))
     start(busy, "one")
-    until(lambda: searched(database, first), 100)
+    until(lambda: searched(database, first))
     before = downloads(sandbox)
     second = new_project(database, replace(person(sandbox, 1), source=person(sandbox).source), owner="Bob")
-    until(lambda: value(database, "SELECT model_at FROM projects WHERE id = %s", second), 60)
-    until(lambda: searched(database, second), 60)
+    until(lambda: value(database, "SELECT model_at FROM projects WHERE id = %s", second))
+    until(lambda: searched(database, second))
     files = "SELECT page_id FROM project_files WHERE project_id = %s ORDER BY page_id"
     shared = {row["page_id"] for row in rows(database, files, first)} & {
         row["page_id"] for row in rows(database, files, second)
@@ -126,15 +116,13 @@ def test_a_worker_told_to_stop_ends_within_seconds_and_loses_nothing(
     project = new_project(database, person(sandbox))
     worker = servers.worker(busy, "one", tmp_path)
     time.sleep(random.Random(seed).uniform(0.3, 6.0))
-    began = time.monotonic()
-    assert worker.stop(10) == 0
-    assert time.monotonic() - began < 10
+    assert worker.stop() == 0
     assert "Traceback" not in worker.output()
     assert nothing_is_claimed(database)
     assert value(database, "SELECT COUNT(*) FROM workers") == 0
     done = how_many_searched(database)
     start(replace(busy, batch_size=50), "two")
-    until(lambda: searched(database, project), 100)
+    until(lambda: searched(database, project))
     assert how_many_searched(database) >= done
     _all_there(database, project)
 
@@ -158,7 +146,7 @@ def test_a_killed_worker_loses_the_work_in_hand_at_most(
 ):
     project = new_project(database, person(sandbox))
     killed = start(busy, "one")
-    until(lambda: how_many_searched(database) > 10, 60)
+    until(lambda: how_many_searched(database) > 10)
     killed.kill()
     assert not nothing_is_claimed(database)
     done = {row["page_id"] for row in rows(database, "SELECT page_id FROM files WHERE state = 'searched'")}
@@ -166,7 +154,7 @@ def test_a_killed_worker_loses_the_work_in_hand_at_most(
     with database.transaction() as db:  # as if it had been silent for a minute
         db.execute("UPDATE workers SET heartbeat_at = NOW() - INTERVAL 61 SECOND WHERE id = 'one'")
     other = start(busy, "two")
-    until(lambda: searched(database, project), 100)
+    until(lambda: searched(database, project))
     other.stop()
     now = {row["page_id"]: row["searched_at"] for row in rows(database, "SELECT page_id, searched_at FROM files")}
     assert {page: now[page] for page in done} == {page: began[page] for page in done}
@@ -179,24 +167,25 @@ def test_a_worker_of_the_same_name_takes_over_at_once(
 ):
     project = new_project(database, person(sandbox))
     killed = start(busy, "one")
-    until(lambda: how_many_searched(database) > 5, 60)
+    until(lambda: how_many_searched(database) > 5)
     killed.kill()
     assert not nothing_is_claimed(database)
     start(busy, "one")
-    until(lambda: searched(database, project), 60)
+    until(lambda: searched(database, project))
     _all_there(database, project)
 
 
-def test_an_idle_worker_begins_a_new_project_within_two_seconds(
+def test_an_idle_worker_begins_a_new_project_at_its_signal(
     local_settings: Settings, database: Database, sandbox: Sandbox, start: Start
 ):
+    """Not at the next full look, a minute after the last; how often the signal is read, tests/pipeline/test_lane.py says."""
     start(hog(local_settings), "one")
-    until(lambda: registered(database) == 1, 30)
+    until(lambda: registered(database) == 1)
     time.sleep(1.0)
     began = time.monotonic()
     project = new_project(database, person(sandbox))
-    until(lambda: value(database, "SELECT COUNT(*) FROM project_files WHERE project_id = %s", project), 10, 0.02)
-    assert time.monotonic() - began < 2.0
+    until(lambda: value(database, "SELECT COUNT(*) FROM project_files WHERE project_id = %s", project))
+    assert time.monotonic() - began < 30
 
 
 def test_what_comes_into_the_category_becomes_a_question_by_itself(
@@ -207,7 +196,7 @@ def test_what_comes_into_the_category_becomes_a_question_by_itself(
     new = person(sandbox)
     project = new_project(database, new)
     start(settings, "one")
-    until(lambda: searched(database, project), 100)
+    until(lambda: searched(database, project))
     title = pictures_in(sandbox, new.source)[0]
     page = other(sandbox, "upload", title="File:Fresh.jpg", **{"with": title}, categories=[f"Category:{new.source}"])
     found = until(
@@ -217,8 +206,7 @@ def test_what_comes_into_the_category_becomes_a_question_by_itself(
                WHERE p.project_id = %s AND f.page_id = %s""",
             project,
             page["id"],
-        ),
-        30,
+        )
     )
     assert len(found) == 1
     assert downloads(sandbox)["File:Fresh.jpg"] == 1
@@ -229,11 +217,11 @@ def test_a_paused_project_is_left_alone_within_one_batch(
 ):
     project = new_project(database, person(sandbox))
     start(replace(busy, download_throttle=0.2), "one")
-    until(lambda: how_many_searched(database) >= 3, 60)
+    until(lambda: how_many_searched(database) >= 3)
     with database.transaction() as db:
         projects.set_status(db, project, "paused")
     done = how_many_searched(database)
-    until(lambda: nothing_is_claimed(database), 20)
+    until(lambda: nothing_is_claimed(database))
     settled = how_many_searched(database)
     assert settled - done <= 2 * busy.batch_size
     time.sleep(1.5)
@@ -241,4 +229,4 @@ def test_a_paused_project_is_left_alone_within_one_batch(
     assert nothing_is_claimed(database)
     with database.transaction() as db:
         projects.set_status(db, project, "active")
-    until(lambda: how_many_searched(database) > settled, 20)
+    until(lambda: how_many_searched(database) > settled)

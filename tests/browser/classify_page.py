@@ -1,22 +1,9 @@
 """The classify page as a person uses it."""
 
-import time
-from collections.abc import Callable
-from typing import Any
-
 from playwright.sync_api import Page
 
 from bench.labelling_project import Labelling
-
-SECONDS = 30.0
-
-
-def eventually(condition: Callable[[], Any], what: str) -> None:
-    """Wait until `condition` holds; it is asked again and again."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.05)
+from tests.waiting import until
 
 
 class Classify:
@@ -35,6 +22,14 @@ class Classify:
             }"""
         )
         return int(self.page.evaluate("document.querySelector('#ask').dataset.face"))
+
+    def asks(self, face: int) -> None:
+        """Wait until the page asks about this face."""
+        until(lambda: self.face() == face, f"the question about face {face}")
+
+    def asks_another(self, face: int) -> None:
+        """Wait until the page asks about another face than this."""
+        until(lambda: self.face() != face, f"another question than about face {face}")
 
     def at_rest(self) -> None:
         """Wait until the tab has nothing to do: Chromium cancels a touch that a busy one does not answer within 0.2 s."""
@@ -58,7 +53,7 @@ class Classify:
 
     def settle(self) -> None:
         """Wait until everything is saved."""
-        eventually(lambda: self.unsaved() == 0, "all answers saved")
+        until(lambda: self.unsaved() == 0, "all answers saved")
 
     def message(self) -> str:
         return self.page.locator("#message").inner_text()

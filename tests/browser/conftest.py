@@ -5,21 +5,22 @@ every exception of a script fails the test, but those that the test says it brin
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from config import Settings
 from sandbox import environment
 from sandbox.server import Sandbox
 from tests import servers
+from tests.waiting import PATIENCE
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-PATIENCE = 30_000  # ms; a busy machine is slow, and only a failing test waits as long
+expect.set_options(timeout=PATIENCE * 1000)  # as of every other wait, below
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +75,7 @@ class Opener:
     def __call__(self, path: str, cookie: Any = None, **context: Any) -> Page:
         context.setdefault("viewport", {"width": 1280, "height": 900})
         made = self.browser.new_context(**context)
-        made.set_default_timeout(PATIENCE)
+        made.set_default_timeout(PATIENCE * 1000)
         self.contexts.append(made)
         if cookie is not None:
             made.add_cookies([cookie])
@@ -99,6 +100,3 @@ def open_page(browser: Browser, site: Site) -> Iterator[Opener]:
     for context in opener.contexts:
         context.close()
     assert opener.watch.serious() == []
-
-
-Eventually = Callable[[Callable[[], bool]], None]

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -19,10 +18,11 @@ from store import asking, captions, faces, files, people, projects
 from store.faces import Box
 from store.projects import NewProject
 from tests import servers
-from tests.browser.classify_page import Classify, eventually
+from tests.browser.classify_page import Classify
 from tests.browser.conftest import Opener, Site
 from tests.pipeline.support import person
 from tests.standing import change_files
+from tests.waiting import until
 
 COUNT = 32
 Start = Callable[..., Classify]
@@ -69,7 +69,7 @@ def test_the_whole_flow_by_keyboard_alone(start: Start, labelling: Labelling):
     five, six = classify.press("i", "n")
     classify.face()
     classify.page.keyboard.press("z")
-    assert classify.face() == six
+    classify.asks(six)
     classify.press("ArrowRight")
     seven = classify.face()
     classify.page.keyboard.press("o")
@@ -161,19 +161,19 @@ def test_by_touch_on_a_phone(start: Start, labelling: Labelling):
         given[classify.face()] = answer
         classify.at_rest()
         swipe(classify.page, across, down)
-        eventually(lambda: classify.face() not in given, "the next question")
+        classify.asks_another(list(given)[-1])
     swipe(classify.page, 20, 20)  # no answer
     group = classify.face()
     listed = next(listed for listed in labelling.faces.values() if group in listed)
     classify.at_rest()
     classify.page.tap(f"#outlines .face[data-face='{listed[2]}'] .line")
     given[listed[2]] = "target"
-    eventually(lambda: classify.face() != group, "the next question")
+    classify.asks_another(group)
     last = classify.face()
     given[last] = "target"
     classify.at_rest()
     classify.page.tap("[data-act=yes]")
-    eventually(lambda: classify.face() != last, "the next question")
+    classify.asks_another(last)
     classify.settle()
     assert labelling.standing() == given
 
@@ -296,6 +296,10 @@ def test_outlines_are_where_the_faces_are(start: Start, labelling: Labelling):
         assert fractions == pytest.approx([0.4, 0.12, 0.2, 0.3], abs=0.012)  # half the outline's width on the smallest
 
 
+PHOTOGRAPHS_LOADED = """performance.getEntriesByType('resource')
+  .filter((one) => one.name.includes('/w/images/') && one.responseEnd > 0).length"""
+
+
 def test_what_is_answered_without_a_network_is_saved_when_it_is_back(
     start: Start, open_page: Opener, labelling: Labelling
 ):
@@ -303,7 +307,7 @@ def test_what_is_answered_without_a_network_is_saved_when_it_is_back(
     classify = start()
     before = classify.press("y")
     classify.settle()
-    classify.page.wait_for_timeout(500)  # a few photographs are ahead by then
+    until(lambda: classify.page.evaluate(PHOTOGRAPHS_LOADED) >= 5, "a few photographs ahead")
     classify.page.context.set_offline(True)
     during = classify.press("y", "n")
     classify.page.keyboard.press("z")
@@ -385,7 +389,7 @@ def test_unsaved_answers_outlive_a_reload_and_leaving_is_warned_about(
     assert classify.face() not in given
     assert classify.unsaved() == 2
     page.keyboard.press("z")  # taken back before it was ever sent
-    assert classify.face() == given[1]
+    classify.asks(given[1])
     page.unroute("**/answers")
     page.evaluate("dispatchEvent(new Event('online'))")
     classify.settle()
@@ -401,14 +405,12 @@ def test_undo_of_twenty_answers_after_a_reload(start: Start, labelling: Labellin
     assert len(labelling.standing()) == 20
     classify.page.reload()
     classify.face()
-    back = []
-    for _ in given:
+    for face in reversed(given):  # the steps of before the reload are fetched first
         classify.page.keyboard.press("z")
-        classify.hears("Undone.")
-        back.append(classify.face())
+        classify.asks(face)
+    classify.hears("Undone.")
     classify.settle()
     assert labelling.standing() == {}
-    assert back == given[::-1]
     classify.page.keyboard.press("z")
     classify.hears("There is nothing left to undo.")
     assert classify.press("y", "y", "y") == given[:3]
@@ -421,12 +423,10 @@ def test_undo_on_another_device(start: Start, labelling: Labelling):
     laptop.page.reload()
     laptop.face()
     laptop.page.keyboard.press("u")
-    deadline = time.monotonic() + 20  # the steps of the other device are fetched first
-    while len(labelling.standing()) > 1 and time.monotonic() < deadline:
-        laptop.page.wait_for_timeout(50)
+    until(lambda: len(labelling.standing()) == 1)  # the steps of the other device are fetched first
     laptop.settle()
     assert labelling.standing() == {given[0]: "target"}
-    assert laptop.face() == given[1]
+    laptop.asks(given[1])
 
 
 def test_a_session_that_expires_keeps_the_answers_and_goes_on(start: Start, open_page: Opener, labelling: Labelling):
@@ -561,7 +561,7 @@ def test_a_box_is_corrected_by_keyboard(start: Start, labelling: Labelling):
         page.keyboard.press(key)
     assert "Box at" in page.locator("#spoken").inner_text()
     page.keyboard.press("Enter")
-    assert classify.face() != face
+    classify.asks_another(face)
     classify.settle()
     (drawn,) = drawn_faces(labelling)
     assert drawn == pytest.approx((0.36 + 0.018, 0.1 + 0.01, 0.26 + 0.01, 0.34 - 0.02), abs=1e-6)
@@ -589,8 +589,8 @@ def test_leaving_the_box_saves_nothing_and_undo_takes_a_box_back(start: Start, l
     classify.settle()
     assert len(drawn_faces(labelling)) == 1
     classify.page.keyboard.press("z")
+    classify.asks(face)
     classify.settle()
-    assert classify.face() == face
     assert drawn_faces(labelling) == []
 
 
@@ -632,7 +632,7 @@ def test_skipped_ones_come_at_the_end(start: Start, labelling: Labelling):
     classify = start()
     skipped = classify.press("s")
     classify.press("y", "y")
-    assert classify.face() == skipped[0]
+    classify.asks(skipped[0])
     classify.press("y")
     classify.page.locator("#none h1").wait_for()
     classify.settle()
@@ -834,7 +834,7 @@ def test_somebody_else_is_found_on_wikidata(start: Start, labelling: Labelling, 
     page.keyboard.press("ArrowDown")
     item = page.locator("#who-found [aria-selected=true]").get_attribute("data-item")
     page.keyboard.press("Enter")
-    assert classify.face() != face
+    classify.asks_another(face)
     page.keyboard.press("o")
     page.keyboard.press("Escape")  # thought better of it
     classify.settle()
@@ -853,7 +853,7 @@ def test_somebody_who_is_stated_in_the_file_is_two_keys_away(start: Start, label
     page.locator("#who-found li", has_text="Berta").wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    assert classify.face() != face
+    classify.asks_another(face)
     classify.settle()
     assert answers_of(labelling, face)[0]["other_item"] == "Q1001"
 
@@ -879,7 +879,7 @@ def test_a_step_on_which_the_server_fails_does_not_hold_up_the_others(
         classify.page.evaluate("dispatchEvent(new Event('online'))")  # do not wait for the clock
         return len(labelling.standing()) == 2
 
-    eventually(others_saved, "the others saved")
+    until(others_saved, "the others saved")
     assert classify.unsaved() == 1
     failing[0] = False
     classify.page.evaluate("dispatchEvent(new Event('online'))")
@@ -898,7 +898,7 @@ def test_a_browser_that_keeps_nothing_says_so(open_page: Opener, labelling: Labe
     page.locator("#status", has_text="1 answer not saved yet").wait_for()
     page.unroute("**/answers")
     page.evaluate("dispatchEvent(new Event('online'))")
-    eventually(lambda: list(labelling.standing()) == given, "saved all the same")
+    until(lambda: list(labelling.standing()) == given, "saved all the same")
 
 
 def test_a_corrected_box_is_read_by_a_worker_within_seconds(
@@ -915,7 +915,6 @@ def test_a_corrected_box_is_read_by_a_worker_within_seconds(
     worker = servers.worker(site.settings, "worker-1", tmp_path)
     try:
         classify = Classify(open_page(f"/projects/{labelling.project_id}/classify", labelling.cookie()), labelling)
-        classify.page.set_default_timeout(60_000)
         classify.face()
         classify.page.keyboard.press("e")
         classify.page.keyboard.press("ArrowRight")

@@ -39,7 +39,7 @@ def test_progress_comes_without_reloading(open_page: Opener, labelling: Labellin
     page.evaluate("window.stayed = true")
     with labelling.database.transaction() as db:
         change_files(db, "UPDATE files SET state = 'waiting', search_due_at = NOW() LIMIT 3")
-    expect(page.locator("#progress progress")).to_be_visible(timeout=15_000)
+    expect(page.locator("#progress progress")).to_be_visible()
     assert page.evaluate("window.stayed")
 
 

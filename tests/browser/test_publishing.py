@@ -15,6 +15,7 @@ from config import Settings
 from database import Database
 from sandbox.server import Sandbox
 from tests.browser.conftest import Opener, Site
+from tests.waiting import until
 
 FILES = 12
 
@@ -64,7 +65,7 @@ def stated(case: Case) -> list[int]:
 
 def done(page: Page) -> None:
     """Wait until the batch on the screen is done."""
-    expect(page.locator("#standing")).to_have_text("done", timeout=30_000)
+    expect(page.locator("#standing")).to_have_text("done")
 
 
 def test_plan_send_progress_history_and_undo(plan: Page, case: Case, sender: Sender):
@@ -110,9 +111,9 @@ def test_plan_send_progress_history_and_undo(plan: Page, case: Case, sender: Sen
 
 def test_what_the_wiki_makes_it_wait_for_is_on_the_page(plan: Page, case: Case, sender: Sender):
     case.wiki.faults({"kind": "maxlag", "match": {"action": "^wbedit"}, "count": 6})
-    sender.stop_sign.speed = 2.0
+    sender.stop_sign.speed = 1.0
     plan.get_by_role("button", name="Send 12 statements").click()
-    expect(plan.locator("#waiting")).to_be_visible(timeout=20_000)
+    expect(plan.locator("#waiting")).to_be_visible()
     expect(plan.locator("#waiting")).to_contain_text("databases are behind")
     sender.stop_sign.speed = 20.0
     done(plan)
@@ -140,7 +141,7 @@ def test_failed_ones_are_tried_again(plan: Page, case: Case, sender: Sender):
     expect(failed).to_contain_text("protected")
     case.wiki.other("protect", title=title, level="")
     plan.get_by_role("button", name="Try the failed ones again").click()
-    expect(plan.locator("[data-count=done] dd")).to_have_text("12", timeout=30_000)
+    expect(plan.locator("[data-count=done] dd")).to_have_text("12")
     assert stated(case) == [1] * FILES
 
 
@@ -149,11 +150,12 @@ def test_without_a_script(open_page: Opener, case: Case, site: Site, sender: Sen
     page = open_page(path, cookie(case, site.settings), java_script_enabled=False)
     page.get_by_role("button", name="Send 12 statements").click()
     page.wait_for_url(re.compile(r"/batches/\d+$"))
-    for _ in range(60):
-        if page.locator("#standing").inner_text() == "done":
-            break
-        page.wait_for_timeout(250)
+
+    def over() -> bool:
         page.reload()
+        return page.locator("#standing").inner_text() == "done"
+
+    until(over, "the batch is done", every=0.25)
     assert stated(case) == [1] * FILES
     page.get_by_role("link", name="Undo all…").click()
     page.get_by_role("button", name="Undo 12 statements").click()

@@ -13,8 +13,8 @@ from database import Database
 from sandbox.server import Sandbox
 from store import predictions
 from store.predictions import Prediction
-from tests.browser.classify_page import eventually
 from tests.browser.conftest import Opener, Site
+from tests.waiting import until
 
 COUNT = 200
 
@@ -68,7 +68,7 @@ class Review:
 
     def becomes(self, show: str, count: int) -> None:
         """Wait until a filter holds so many faces."""
-        eventually(lambda: self.count(show) == count, f"{count} {show}")
+        until(lambda: self.count(show) == count, f"{count} {show}")
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_the_whole_picture_and_an_answer_from_there(review: Review):
     dialog.locator("svg image").wait_for()
     first = dialog.locator("h2").inner_text()
     review.press("y")
-    eventually(lambda: dialog.locator("h2").inner_text() != first, "the next picture")
+    until(lambda: dialog.locator("h2").inner_text() != first, "the next picture")
     review.press("n", "Escape")
     review.becomes("confirmed", 1)
     review.becomes("rejected", 1)
@@ -170,7 +170,7 @@ def test_a_page_keeps_its_place(review: Review):
     review.page.evaluate("window.same = true")
     review.page.click("[rel=next]")
     review.page.wait_for_url(re.compile("page=2"))
-    eventually(lambda: review.shown()[:1] == [72], "the second page")
+    until(lambda: review.shown()[:1] == [72], "the second page")
     review.cell(73).locator("img").click()
     review.press("n")
     review.becomes("rejected", 1)
@@ -179,13 +179,13 @@ def test_a_page_keeps_its_place(review: Review):
     review.page.reload()
     assert review.shown()[:2] == [72, 74]
     review.page.go_back()
-    eventually(lambda: review.shown()[:1] == [0], "the first page")
+    until(lambda: review.shown()[:1] == [0], "the first page")
 
 
 def test_filters_and_orders_without_loading_the_page(review: Review):
     review.page.evaluate("window.same = true")
     review.page.select_option("#sort", "doubt")
-    eventually(lambda: review.shown()[:2] == [199, 198], "the least sure first")
+    until(lambda: review.shown()[:2] == [199, 198], "the least sure first")
     review.page.click(".filters a[href*='show=rejected']")
     review.page.wait_for_url(re.compile("show=rejected"))
     assert review.page.evaluate("window.same")
@@ -197,7 +197,7 @@ def test_the_server_away_loses_nothing(review: Review, open_page: Opener):
     review.cell(0).locator("img").click()
     review.press("n")
     review.page.locator(".toast").first.wait_for()
-    eventually(lambda: review.page.locator("[data-leaving]").count() == 0, "the face is back")
+    until(lambda: review.page.locator("[data-leaving]").count() == 0, "the face is back")
     review.page.context.set_offline(False)
     review.cell(0).locator("img").click()
     review.press("n")

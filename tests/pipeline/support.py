@@ -2,12 +2,10 @@
 
 import socket
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from config import Settings
 from database import Database
@@ -17,8 +15,6 @@ from sandbox.server import Sandbox
 from store import projects, users
 from store.projects import NewProject
 from token_crypto import TokenBox
-
-Value = TypeVar("Value")
 
 
 def people(sandbox: Sandbox) -> list[str]:
@@ -70,17 +66,6 @@ def new_project(database: Database, new: NewProject, owner: str = "Ada") -> int:
     owner_id = new_user(database, owner)
     with database.transaction() as db:
         return projects.create(db, owner_id, new)
-
-
-def until(look: Callable[[], Value | None], seconds: float = 60.0, every: float = 0.05) -> Value:
-    """The first value that counts as true; fails when none came in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(every)
-    raise AssertionError(f"nothing after {seconds} s")
 
 
 def rows(database: Database, sql: str, *args: Any) -> list[dict[str, Any]]:

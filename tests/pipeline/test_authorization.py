@@ -11,6 +11,7 @@ from pipeline.authorization import Authorization, SignInNeeded
 from pipeline.outcome import Stopped
 from store import users
 from tests.pipeline.publishing import Job
+from tests.waiting import joined, until
 from wiki.errors import Reason, StopBatch
 
 
@@ -63,8 +64,7 @@ def test_of_many_processes_one_refreshes(job: Job):
     threads = [threading.Thread(target=lambda one=one: found.append(one.bearer())) for one in asking]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(20)
+    joined(threads)
     assert len(found) == 6
     assert len(set(found)) == 1
     assert (grants(job), refreshes(job)) == (before + 1, asked + 1)
@@ -73,16 +73,15 @@ def test_of_many_processes_one_refreshes(job: Job):
 def test_no_lock_is_held_while_the_wiki_is_asked(job: Job):
     """While the refresh is out, the user's row can be written: here by a new sign-in, whose tokens win."""
     expire(job)
-    job.wiki.faults({"kind": "slow_after", "match": {"path": "access_token"}, "count": 1, "seconds": 0.5})
+    job.wiki.faults({"kind": "slow_after", "match": {"path": "access_token"}, "count": 1, "seconds": 3.0})
     found: list[str] = []
     thread = threading.Thread(target=lambda: found.append(authorization(job).bearer()))
     thread.start()
-    while not job.rows("SELECT 1 FROM users WHERE refreshing_until IS NOT NULL"):
-        pass
+    until(lambda: job.rows("SELECT 1 FROM users WHERE refreshing_until IS NOT NULL"), every=0.01)
     signed_in = "token_version = token_version + 1, refreshing_until = NULL, token_expires_at = NOW() + INTERVAL 1 HOUR"
     assert job.sql(f"UPDATE users SET {signed_in}") == 1
     kept = job.rows("SELECT access_token FROM users")
-    thread.join(20)
+    joined([thread])
     assert job.rows("SELECT access_token FROM users") == kept
     assert len(found) == 1
 

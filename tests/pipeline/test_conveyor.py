@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -17,8 +17,9 @@ from pipeline.tools import Tools
 from pipeline.wake import Bell
 from sandbox.server import Sandbox
 from store import files, projects
-from tests.pipeline.support import downloads, new_project, person, pictures_in, rows, until, value
+from tests.pipeline.support import downloads, new_project, person, pictures_in, rows, value
 from tests.pipeline.test_detect import impatient
+from tests.waiting import at_rest, joined, until
 from vision.errors import DetectorUnavailable, SearchCrashed, SearchError
 from vision.faces import Box, Face, SearchResult
 from vision.pool import TOGETHER, FacePool
@@ -26,18 +27,24 @@ from vision.settings import SearchSettings
 
 
 class Pool(FacePool):
-    """A pool without children: pictures have one face, or end in `error`: all of them, or every third picture."""
+    """A pool without children: pictures have one face, or end in `error`: all of them, or every third picture.
+
+    Each takes `seconds`; the first waits besides until `begin` says so.
+    """
 
     def __init__(self) -> None:
         super().__init__(1, SearchSettings(detector="hog"))
         self.error: Exception | None = None
         self.every_third = False
         self.seconds = 0.0
+        self.begin: Callable[[], bool] = lambda: True
         self.batches: list[int] = []
 
     def search_all(self, images: Sequence[bytes]) -> list[SearchResult | SearchError]:
         before = sum(self.batches)
         self.batches.append(len(images))
+        if not before:
+            until(self.begin, "the first search may begin")
         return [self._searched(before + n) for n in range(len(images))]
 
     def _searched(self, number: int) -> SearchResult | SearchError:
@@ -79,8 +86,7 @@ def conveyor(tools: Tools, most_bytes: int = MOST_BYTES) -> Iterator[Bell]:
     finally:
         tools.stop.set()
         bell.ring()
-        for thread in threads:
-            thread.join(10)
+        joined(threads)
         assert not [thread.name for thread in threads if thread.is_alive()]
 
 
@@ -111,8 +117,8 @@ def small(tools: Tools, fake: Pool, batch_size: int = 4) -> Tools:
 
 def test_everything_is_searched_and_the_model_is_asked_for(tools: Tools, database: Database, project: int, fake: Pool):
     with conveyor(small(tools, fake)):
-        until(lambda: states(database) == {"searched": 12} and free(database), 20)
-        until(lambda: value(database, "SELECT due_at <= NOW(3) FROM tasks WHERE kind = 'model'"), 5)
+        until(lambda: states(database) == {"searched": 12} and free(database))
+        until(lambda: value(database, "SELECT due_at <= NOW(3) FROM tasks WHERE kind = 'model'"))
 
 
 def test_a_wiki_that_is_away_is_not_held_against_the_files(
@@ -120,8 +126,8 @@ def test_a_wiki_that_is_away_is_not_held_against_the_files(
 ):
     sandbox.world.faults.add({"kind": "unavailable", "match": {"path": "api.php"}, "count": 1})
     with conveyor(replace(small(tools, fake), wiki=impatient(tools))):
-        until(lambda: sandbox.world.faults.struck.get("unavailable"), 20)
-        until(lambda: states(database) == {"searched": 12}, 20)
+        until(lambda: sandbox.world.faults.struck.get("unavailable"))
+        until(lambda: states(database) == {"searched": 12})
     assert value(database, "SELECT MAX(attempts) FROM files") == 0
 
 
@@ -130,7 +136,7 @@ def test_a_picture_that_crashes_the_detector_costs_itself_alone(
 ):
     fake.error = SearchCrashed("The process ended.")
     with conveyor(small(tools, fake)):
-        until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'search_crashed'") == 12, 20)
+        until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'search_crashed'") == 12)
     assert states(database) == {"waiting": 12}
     said = {"stage": "detect", "reason": "search_crashed"}
     assert tools.metrics.registry.get_sample_value("wikivisage_errors_total", said) == 12
@@ -142,12 +148,9 @@ def test_without_a_detector_files_are_given_back_and_nothing_spins(
 ):
     fake.error = DetectorUnavailable("No process can be started.")
     with conveyor(small(tools, fake)):
-        until(lambda: downloads(sandbox), 20)
-        until(lambda: free(database), 10)
-        time.sleep(0.5)  # what was being fetched ends
-        fetched = sum(downloads(sandbox).values())
-        time.sleep(1.5)
-        assert sum(downloads(sandbox).values()) == fetched
+        until(lambda: downloads(sandbox))
+        until(lambda: free(database))
+        at_rest(lambda: sum(downloads(sandbox).values()))
     assert states(database) == {"waiting": 12}
     assert value(database, "SELECT MAX(attempts) FROM files") == 0
 
@@ -155,14 +158,14 @@ def test_without_a_detector_files_are_given_back_and_nothing_spins(
 def test_an_unforeseen_failure_is_held_against_its_file(tools: Tools, database: Database, project: int, fake: Pool):
     fake.error = ValueError("a bug")
     with conveyor(small(tools, fake)):
-        until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'internal'") == 12, 20)
+        until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'internal'") == 12)
     assert states(database) == {"waiting": 12}
 
 
-def test_what_waits_is_searched_together(tools: Tools, database: Database, project: int, fake: Pool):
-    fake.seconds = 0.2
+def test_what_waits_is_searched_together(tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool):
+    fake.seconds, fake.begin = 0.2, lambda: sum(downloads(sandbox).values()) >= 4
     with conveyor(small(tools, fake)):
-        until(lambda: states(database) == {"searched": 12}, 20)
+        until(lambda: states(database) == {"searched": 12})
     assert sum(fake.batches) == 12
     assert 1 < max(fake.batches) <= TOGETHER
 
@@ -170,16 +173,17 @@ def test_what_waits_is_searched_together(tools: Tools, database: Database, proje
 def test_pictures_as_large_as_may_wait_do_so_one_by_one(tools: Tools, database: Database, project: int, fake: Pool):
     fake.seconds = 0.1
     with conveyor(small(tools, fake), most_bytes=1):
-        until(lambda: states(database) == {"searched": 12}, 20)
+        until(lambda: states(database) == {"searched": 12})
     assert fake.batches == [1] * 12
 
 
 def test_pictures_searched_together_are_settled_each_for_itself(
-    tools: Tools, database: Database, project: int, fake: Pool
+    tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
 ):
+    fake.begin = lambda: sum(downloads(sandbox).values()) >= 4
     fake.seconds, fake.error, fake.every_third = 0.2, SearchCrashed("The process ended."), True
     with conveyor(small(tools, fake)):
-        until(lambda: sum(fake.batches) == 12 and free(database), 20)
+        until(lambda: sum(fake.batches) == 12 and free(database))
     assert max(fake.batches) > 1
     assert states(database) == {"searched": 8, "waiting": 4}
     assert value(database, "SELECT COUNT(*) FROM files WHERE error = 'search_crashed' AND attempts = 1") == 4
@@ -188,13 +192,13 @@ def test_pictures_searched_together_are_settled_each_for_itself(
 def test_a_lease_that_was_lost_costs_its_own_file_alone(tools: Tools, database: Database, project: int, fake: Pool):
     fake.seconds = 0.3
     with conveyor(small(tools, fake, batch_size=12)):
-        until(lambda: states(database).get("searched", 0) >= 1, 20)
+        until(lambda: states(database).get("searched", 0) >= 1)
         with database.transaction() as db:
             db.execute(
                 "UPDATE files SET lease_token = %s WHERE state = 'waiting' ORDER BY page_id DESC LIMIT 1", (b"x" * 16,)
             )
-        until(lambda: states(database) == {"searched": 11, "waiting": 1}, 20)
-        until(lambda: sum(fake.batches) == 12, 20)
+        until(lambda: states(database) == {"searched": 11, "waiting": 1})
+        until(lambda: sum(fake.batches) == 12)
     assert states(database) == {"searched": 11, "waiting": 1}
     assert max(fake.batches) > 1
 
@@ -202,10 +206,10 @@ def test_a_lease_that_was_lost_costs_its_own_file_alone(tools: Tools, database: 
 def test_a_pause_gives_back_what_is_not_searched(tools: Tools, database: Database, project: int, fake: Pool):
     fake.seconds = 0.5
     with conveyor(small(tools, fake)):
-        until(lambda: states(database).get("searched", 0) >= 1, 20)
+        until(lambda: states(database).get("searched", 0) >= 1)
         with database.transaction() as db:
             projects.set_status(db, project, "paused")
-        until(lambda: free(database), 10)
+        until(lambda: free(database))
         done = states(database)["searched"]
         time.sleep(1.0)
         assert states(database)["searched"] == done < 12
@@ -214,9 +218,8 @@ def test_a_pause_gives_back_what_is_not_searched(tools: Tools, database: Databas
 def test_pictures_are_downloaded_while_others_are_searched(
     tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
 ):
-    fake.seconds = 0.3
+    """The first search ends when four more pictures have come."""
+    fake.begin = lambda: sum(downloads(sandbox).values()) >= 5
     with conveyor(small(tools, fake)):
-        until(lambda: states(database).get("searched", 0) >= 1, 20)
-        until(lambda: sum(downloads(sandbox).values()) >= states(database).get("searched", 0) + 4, 10)
-        until(lambda: states(database) == {"searched": 12}, 30)
+        until(lambda: states(database) == {"searched": 12})
     assert max(downloads(sandbox).values()) == 1

@@ -25,8 +25,9 @@ from sandbox.server import Sandbox
 from store import searches, users
 from tests import servers
 from tests.pipeline.conftest import claimed
-from tests.pipeline.support import hog, new_project, person, pictures_in, rows, until, value
+from tests.pipeline.support import hog, new_project, person, pictures_in, rows, value
 from tests.pipeline.test_detect import impatient
+from tests.waiting import until
 from tests.web.browser import Browser
 
 MOST_MEGABYTES = 500  # a worker takes 150 by itself, one download up to 50 and a copy of it
@@ -89,7 +90,7 @@ def test_pictures_that_mean_harm_cost_one_file_each(
         new_project(database, new)
         worker = servers.worker(hog(local_settings), "one", tmp_path)
         try:
-            until(lambda: len(states(database, titles, {"searched", "error"})) == len(titles) - 1, 150)
+            until(lambda: len(states(database, titles, {"searched", "error"})) == len(titles) - 1)
             megabytes = most_megabytes(worker.pid)
             assert worker.runs()
         finally:

@@ -14,9 +14,10 @@ from sandbox.server import Sandbox
 from store import faces, files, queues
 from store.projects import NewProject
 from tests import servers
-from tests.pipeline.support import hog, new_project, new_user, person, searched, until
+from tests.pipeline.support import hog, new_project, new_user, person, searched
 from tests.pipeline.test_conveyor import Pool
 from tests.test_worker_side_by_side import Start, start  # noqa: F401 - a fixture
+from tests.waiting import PATIENCE, until
 
 
 def numbers(text: str) -> dict[str, float]:
@@ -26,7 +27,7 @@ def numbers(text: str) -> dict[str, float]:
 
 
 def scrape(port: int) -> dict[str, float]:
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
         assert answer.status == 200
         return numbers(answer.read().decode())
 
@@ -35,7 +36,7 @@ def test_a_worker_tells_what_it_did(local_settings: Settings, database: Database
     port = servers.free_port()
     project = new_project(database, person(sandbox))
     worker = start(hog(local_settings, metrics_port=port, max_files=12, detector_children=1), "one")
-    until(lambda: searched(database, project), 60)
+    until(lambda: searched(database, project))
     said = scrape(port)
     assert said['wikivisage_files_total{outcome="searched"}'] >= 10
     for stage in ("crawl", "look_up", "download", "search", "store"):

@@ -13,6 +13,7 @@ from pipeline.lane import run_stage
 from store import answers, approvals, batches, edits, labels, plans, positions, projects, reverts, tasks
 from store.reverts import Reading
 from tests.pipeline.publishing import Job, Killed, raising
+from tests.waiting import joined
 
 POSITION = "pct:25,25,50,50"
 
@@ -403,8 +404,7 @@ def test_two_users_send_the_same_files_at_once(job: Job):
     threads = [threading.Thread(target=one.run, kwargs={"worker": name}) for one, name in ((job, "a"), (other, "b"))]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(30)
+    joined(threads)
     while any(
         one.states(batch).get(state) for one, batch in ((job, mine), (other, theirs)) for state in ("queued", "sending")
     ):

@@ -10,7 +10,8 @@ from pipeline import reverts
 from store import batches, plans, projects
 from tests import servers
 from tests.pipeline.publishing import Job
-from tests.pipeline.support import hog, until
+from tests.pipeline.support import hog
+from tests.waiting import until
 
 
 def due(job: Job, *, age_hours: int = 1) -> None:
@@ -149,6 +150,6 @@ def test_a_real_worker_notices(job: Job, tmp_path: Path):
     due(job)
     worker = servers.worker(hog(job.settings), "one", tmp_path)
     try:
-        until(lambda: states(job) == ["done", "reverted", "done"], 30)
+        until(lambda: states(job) == ["done", "reverted", "done"])
     finally:
         assert worker.stop() == 0, worker.output()

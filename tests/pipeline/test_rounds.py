@@ -1,6 +1,5 @@
 """More than fifty edits: the next round is read while the last edits of this one are written."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from store import batches
 from tests.pipeline.publishing import Job
+from tests.waiting import until
 
 FILES = 60
 LAST = 49  # the last write of the first round, counted from 0
@@ -24,9 +24,7 @@ def rounds_read(job: Job) -> int:
 
 def second_round_is_read(job: Job) -> bool:
     """Wait for it; while this waits, the last edit of the first round has not been sent."""
-    until = time.monotonic() + 10
-    while rounds_read(job) < 2 and time.monotonic() < until:
-        time.sleep(0.02)
+    until(lambda: rounds_read(job) >= 2)
     return rounds_read(job) == 2
 
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from sandbox.server import CLIENT_ID, CLIENT_SECRET, Sandbox
+from tests.waiting import PATIENCE
 
 CALLBACK = "http://127.0.0.1:1/auth/callback"
 
@@ -37,7 +38,7 @@ class Client:
     def token(self, **fields: str) -> requests.Response:
         """Ask the token endpoint."""
         data = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "redirect_uri": CALLBACK, **fields}
-        return requests.post(f"{self.base}/w/rest.php/oauth2/access_token", data=data, timeout=10)
+        return requests.post(f"{self.base}/w/rest.php/oauth2/access_token", data=data, timeout=PATIENCE)
 
     def sign_in(self, name: str) -> "Client":
         """Sign in, and fetch a CSRF token."""
@@ -60,8 +61,8 @@ class Client:
         whole = {"action": "query", "format": "json", "formatversion": 2, **params}
         url = f"{self.base}{site}/w/api.php"
         if method == "GET":
-            return self.http.get(url, params=whole, timeout=10)
-        return self.http.post(url, data=whole, timeout=10)
+            return self.http.get(url, params=whole, timeout=PATIENCE)
+        return self.http.post(url, data=whole, timeout=PATIENCE)
 
     def post(self, **params: Any) -> requests.Response:
         """A change, with the CSRF token."""
@@ -86,7 +87,9 @@ class Client:
     def admin(self, path: str, given: Any = None) -> Any:
         """The sandbox's own interface: POST when something is given."""
         url = f"{self.base}/sandbox/{path}"
-        answer = requests.get(url, timeout=10) if given is None else requests.post(url, json=given, timeout=10)
+        answer = (
+            requests.get(url, timeout=PATIENCE) if given is None else requests.post(url, json=given, timeout=PATIENCE)
+        )
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -10,6 +10,7 @@ from sandbox.faults import POINTS, BadFault, Faults
 from sandbox.hostile import SPOILERS
 from sandbox.server import Sandbox
 from tests.sandbox.clients import Client
+from tests.waiting import PATIENCE
 
 
 def _page(client: Client) -> int:
@@ -128,16 +129,16 @@ def test_a_picture_can_come_broken(alice: Client, kind: str) -> None:
     title = alice.members("Category:Joe Biden")[0]["title"]
     page = alice.get(titles=title, prop="imageinfo", iiprop="url|size")["query"]["pages"][0]
     url, size = page["imageinfo"][0]["url"], page["imageinfo"][0]["size"]
-    whole = requests.get(url, timeout=5).content
+    whole = requests.get(url, timeout=PATIENCE).content
     alice.fault(kind, match={"path": "/w/images/"})
     if kind == "cut_short":
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
-            requests.get(url, timeout=5)
+            requests.get(url, timeout=PATIENCE)
     else:
-        broken = requests.get(url, timeout=5).content
+        broken = requests.get(url, timeout=PATIENCE).content
         assert broken != whole
         assert len(broken) == (size if kind == "corrupt" else size // 2)
-    assert requests.get(url, timeout=5).content == whole
+    assert requests.get(url, timeout=PATIENCE).content == whole
 
 
 def test_slowness(alice: Client) -> None:
@@ -180,14 +181,15 @@ def test_a_fault_that_cannot_be_is_refused(given: dict[str, Any]) -> None:
         Faults().add(given)
 
 
-def test_a_rate_limit_of_the_users_own(sandbox: Sandbox, alice: Client) -> None:
-    alice.admin("settings", {"edit_limit": 2, "edit_window": 0.5})
+def test_a_rate_limit_of_the_users_own(sandbox: Sandbox, alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice.admin("settings", {"edit_limit": 2, "edit_window": 60.0})
     page = _page(alice)
     headers = [alice.depict(page, "Q6279").headers.get("MediaWiki-API-Error") for _ in range(3)]
     assert headers == [None, None, "failed-save, ratelimited"]
     limits = alice.get(meta="userinfo", uiprop="ratelimits")["query"]["userinfo"]["ratelimits"]
-    assert limits["edit"]["user"] == {"hits": 2, "seconds": 0}
-    time.sleep(0.55)
+    assert limits["edit"]["user"] == {"hits": 2, "seconds": 60}
+    now = time.time()
+    monkeypatch.setattr(sandbox.world, "clock", lambda: now + 61)
     assert alice.depict(page, "Q6279").json()["success"] == 1
 
 
@@ -211,6 +213,6 @@ def test_an_internal_error_stores_nothing_and_a_slow_answer_has_stored(alice: Cl
     alice.fault("internal_error")
     assert alice.depict(page, "Q6279").json()["error"]["code"] == "internal_api_error_DBQueryError"
     assert _stored(alice, page) == []
-    alice.fault("slow_after", seconds=0.5)
+    alice.fault("slow_after", seconds=3)
     with pytest.raises(requests.Timeout):
         alice.http.post(f"{alice.base}/w/api.php", data={"action": "query", "format": "json"}, timeout=0.1)

@@ -17,6 +17,7 @@ from sandbox.server import Sandbox
 from sandbox.world import World
 from tests.sandbox.clients import Client
 from tests.sandbox.recordings import all_recordings, recording, wiki
+from tests.waiting import PATIENCE
 
 
 def _sizes(client: Client, width: int) -> dict[str, dict[str, object]]:
@@ -31,7 +32,7 @@ def test_a_width_between_steps_is_claimed_but_the_next_step_is_delivered(sandbox
     small, large = _sizes(Client(sandbox), 640).values()
     assert (large["thumbwidth"], large["thumbheight"]) == (640, 480)
     assert "/960px-" in str(large["thumburl"])
-    delivered = Image.open(io.BytesIO(requests.get(str(large["thumburl"]), timeout=10).content))
+    delivered = Image.open(io.BytesIO(requests.get(str(large["thumburl"]), timeout=PATIENCE).content))
     assert delivered.size == (960, 720)
     assert urlsplit(str(small["thumburl"])).path == urlsplit(str(small["url"])).path
     assert small["thumbwidth"] == 400
@@ -41,9 +42,9 @@ def test_renderings_are_counted_by_title(sandbox: Sandbox) -> None:
     client = Client(sandbox)
     title, found = list(_sizes(client, 250).items())[1]
     for _ in range(2):
-        assert requests.get(str(found["thumburl"]), timeout=10).status_code == 200
+        assert requests.get(str(found["thumburl"]), timeout=PATIENCE).status_code == 200
     odd = str(found["thumburl"]).replace("250px", "200px")
-    assert requests.get(odd, timeout=10).status_code == 200
+    assert requests.get(odd, timeout=PATIENCE).status_code == 200
     counts = client.admin("state?files=0")["counts"]
     assert counts["thumbnails"] == {title: 3}
     assert counts["odd_widths"] == {f"200px {title}": 1}
@@ -54,13 +55,13 @@ def test_what_cannot_be_rendered_is_a_page(sandbox: Sandbox, change: str, status
     url = str(list(_sizes(Client(sandbox), 250).values())[1]["thumburl"])
     old, new = change.split("|")
     asked = url.replace("250px-", new) if old == "px-" else url.replace("Joe", "Nobody")
-    answer = requests.get(asked, timeout=10)
+    answer = requests.get(asked, timeout=PATIENCE)
     assert answer.status_code == status
     assert answer.headers["Content-Type"].startswith("text/html")
 
 
 def test_file_path_takes_two_hops_and_follows_file_redirects(sandbox: Sandbox) -> None:
-    answer = requests.get(f"{sandbox.base}/wiki/Special:FilePath/Joe Biden old name.jpg?width=250", timeout=10)
+    answer = requests.get(f"{sandbox.base}/wiki/Special:FilePath/Joe Biden old name.jpg?width=250", timeout=PATIENCE)
     assert [hop.status_code for hop in answer.history] == [302, 301]
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "image/jpeg"
@@ -68,7 +69,7 @@ def test_file_path_takes_two_hops_and_follows_file_redirects(sandbox: Sandbox) -
 
 @pytest.mark.parametrize("name", ["Never existed.jpg", "Joe Biden deleted.jpg", "Joe Biden failed upload.jpg"])
 def test_file_path_of_what_is_no_file_is_404_after_a_hop(sandbox: Sandbox, name: str) -> None:
-    answer = requests.get(f"{sandbox.base}/wiki/Special:FilePath/{name}", timeout=10)
+    answer = requests.get(f"{sandbox.base}/wiki/Special:FilePath/{name}", timeout=PATIENCE)
     assert [hop.status_code for hop in answer.history] == [302]
     assert answer.status_code == 404
 
@@ -194,5 +195,5 @@ def test_every_step_gives_a_picture_of_that_width(sandbox: Sandbox) -> None:
     client = Client(sandbox)
     for step in [step for step in STEPS if step < 1600]:
         found = list(_sizes(client, step).values())[1]
-        picture = Image.open(io.BytesIO(requests.get(str(found["thumburl"]), timeout=10).content))
+        picture = Image.open(io.BytesIO(requests.get(str(found["thumburl"]), timeout=PATIENCE).content))
         assert picture.width == step

@@ -9,6 +9,7 @@ import requests
 from sandbox.server import CLIENT_ID, CLIENT_SECRET, Sandbox
 from tests.sandbox.clients import CALLBACK, Client
 from tests.sandbox.recordings import recording, shape
+from tests.waiting import PATIENCE
 
 
 def test_yes_gives_a_code_and_tokens_of_real_lengths(sandbox: Sandbox) -> None:
@@ -32,7 +33,9 @@ def test_no_comes_back_as_unauthorized_client_without_state(sandbox: Sandbox) ->
 
 def test_without_a_login_the_way_leads_to_the_login_page(sandbox: Sandbox) -> None:
     asked = {"response_type": "code", "client_id": CLIENT_ID, "redirect_uri": CALLBACK}
-    answer = requests.get(f"{sandbox.base}/w/rest.php/oauth2/authorize", params=asked, allow_redirects=False, timeout=5)
+    answer = requests.get(
+        f"{sandbox.base}/w/rest.php/oauth2/authorize", params=asked, allow_redirects=False, timeout=PATIENCE
+    )
     assert answer.status_code == 307
     assert "Special:UserLogin" in answer.headers["Location"]
 
@@ -48,7 +51,9 @@ def test_without_a_login_the_way_leads_to_the_login_page(sandbox: Sandbox) -> No
 )
 def test_what_cannot_be_redirected_gets_a_page(sandbox: Sandbox, changed: dict[str, str], status: int) -> None:
     asked = {"response_type": "code", "client_id": CLIENT_ID, "redirect_uri": CALLBACK, **changed}
-    answer = requests.get(f"{sandbox.base}/w/rest.php/oauth2/authorize", params=asked, allow_redirects=False, timeout=5)
+    answer = requests.get(
+        f"{sandbox.base}/w/rest.php/oauth2/authorize", params=asked, allow_redirects=False, timeout=PATIENCE
+    )
     assert answer.status_code == status
     assert answer.headers["Content-Type"].startswith("text/html")
 
@@ -56,7 +61,9 @@ def test_what_cannot_be_redirected_gets_a_page(sandbox: Sandbox, changed: dict[s
 def test_a_registered_callback_must_be_met_exactly(sandbox: Sandbox) -> None:
     sandbox.world.state.consumers[CLIENT_ID].redirects = [CALLBACK]
     asked = {"response_type": "code", "client_id": CLIENT_ID, "redirect_uri": CALLBACK + "?x=1"}
-    answer = requests.get(f"{sandbox.base}/w/rest.php/oauth2/authorize", params=asked, allow_redirects=False, timeout=5)
+    answer = requests.get(
+        f"{sandbox.base}/w/rest.php/oauth2/authorize", params=asked, allow_redirects=False, timeout=PATIENCE
+    )
     assert answer.status_code == 401
 
 
@@ -100,8 +107,8 @@ def test_basic_credentials_work_and_json_does_not(sandbox: Sandbox) -> None:
     client = Client(sandbox)
     url = f"{sandbox.base}/w/rest.php/oauth2/access_token"
     form = {"grant_type": "authorization_code", "code": client.consent()["code"], "redirect_uri": CALLBACK}
-    assert requests.post(url, json=form, timeout=5).status_code == 415
-    assert requests.post(url, data=form, auth=(CLIENT_ID, CLIENT_SECRET), timeout=5).status_code == 200
+    assert requests.post(url, json=form, timeout=PATIENCE).status_code == 415
+    assert requests.post(url, data=form, auth=(CLIENT_ID, CLIENT_SECRET), timeout=PATIENCE).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -137,12 +144,12 @@ def test_a_refresh_kills_both_old_tokens_and_the_csrf_token(alice: Client) -> No
 
 def test_tokens_run_out_and_are_revoked(alice: Client) -> None:
     profile = f"{alice.base}/w/rest.php/oauth2/resource/profile"
-    assert alice.http.get(profile, timeout=5).json()["username"] == "Alice"
+    assert alice.http.get(profile, timeout=PATIENCE).json()["username"] == "Alice"
     alice.admin("edit", {"kind": "expire_tokens", "user": "Alice"})
     assert "error" in alice.get(meta="userinfo")
     alice.take(alice.token(grant_type="refresh_token", refresh_token=alice.tokens["refresh_token"]).json())
     alice.admin("edit", {"kind": "revoke_tokens", "user": "Alice"})
-    answer = alice.http.get(profile, timeout=5)
+    answer = alice.http.get(profile, timeout=PATIENCE)
     assert (answer.status_code, answer.json()["hint"]) == (401, "Access token has been revoked")
     refused = alice.token(grant_type="refresh_token", refresh_token=alice.tokens["refresh_token"])
     assert refused.json()["hint"] == "Token has been revoked"
@@ -150,14 +157,14 @@ def test_tokens_run_out_and_are_revoked(alice: Client) -> None:
 
 @pytest.mark.parametrize(("kind", "case"), [("profile", "oauth_resource_profile"), ("scopes", "oauth_resource_scopes")])
 def test_resources_have_the_recorded_shape(alice: Client, kind: str, case: str) -> None:
-    body = alice.http.get(f"{alice.base}/w/rest.php/oauth2/resource/{kind}", timeout=5).json()
+    body = alice.http.get(f"{alice.base}/w/rest.php/oauth2/resource/{kind}", timeout=PATIENCE).json()
     assert shape(body) == shape(recording(case).body)
 
 
 def test_a_bearer_is_not_for_pages(alice: Client) -> None:
     title = alice.members("Category:Joe Biden")[0]["title"]
-    assert alice.http.get(f"{alice.base}/wiki/Special:FilePath/{title[5:]}", timeout=5).status_code == 400
-    assert alice.http.get(f"{alice.base}/wiki/{title}", timeout=5).status_code == 400
+    assert alice.http.get(f"{alice.base}/wiki/Special:FilePath/{title[5:]}", timeout=PATIENCE).status_code == 400
+    assert alice.http.get(f"{alice.base}/wiki/{title}", timeout=PATIENCE).status_code == 400
 
 
 def test_an_account_keeps_its_number_when_it_is_renamed(alice: Client) -> None:

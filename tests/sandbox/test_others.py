@@ -10,6 +10,7 @@ import requests
 from sandbox.server import Sandbox
 from sandbox.storage import BadState, load
 from tests.sandbox.clients import Client
+from tests.waiting import PATIENCE
 
 
 def _info(client: Client, title: str) -> Any:
@@ -33,7 +34,7 @@ def test_overwriting_changes_the_hash_and_keeps_the_id(alice: Client, rows: list
     old = after["imageinfo"][1]
     assert old["sha1"] == before["imageinfo"][0]["sha1"]
     assert old["archivename"].endswith(first[5:].replace(" ", "_"))
-    assert requests.get(old["url"], timeout=5).status_code == 200
+    assert requests.get(old["url"], timeout=PATIENCE).status_code == 200
 
 
 @pytest.mark.parametrize("redirect", [True, False])
@@ -69,7 +70,7 @@ def test_a_blocked_user_signs_in_but_does_not_edit(alice: Client, rows: list[dic
     refused = alice.depict(rows[-1]["pageid"], "Q6279")
     assert refused.headers["MediaWiki-API-Error"] == "permissiondenied, blocked"
     alice.sign_in("Alice")
-    profile = alice.http.get(f"{alice.base}/w/rest.php/oauth2/resource/profile", timeout=5).json()
+    profile = alice.http.get(f"{alice.base}/w/rest.php/oauth2/resource/profile", timeout=PATIENCE).json()
     assert profile["blocked"] is True
     alice.admin("edit", {"kind": "unblock", "user": "Alice"})
     assert alice.depict(rows[-1]["pageid"], "Q6279").json()["success"] == 1
@@ -104,7 +105,7 @@ def test_what_cannot_be_done_is_a_sentence(alice: Client) -> None:
         ({"kind": "delete", "title": "Nothing.jpg"}, "There is no page"),
         ({"kind": "add_statement", "title": "Joe Biden old name.jpg"}, "missing: value"),
     ):
-        answer = requests.post(url, json=given, timeout=5)
+        answer = requests.post(url, json=given, timeout=PATIENCE)
         assert answer.status_code in (400, 404)
         assert words in answer.json()["error"]
 

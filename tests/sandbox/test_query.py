@@ -8,6 +8,7 @@ import requests
 from sandbox import sparql
 from sandbox.server import Sandbox
 from tests.sandbox.clients import Client
+from tests.waiting import PATIENCE
 
 MIXED = "Category:Photographs with Ada Lovelace"
 ITEM = "Q6279"
@@ -167,7 +168,7 @@ QUERY = "SELECT ?file WHERE { ?file wdt:P180 wd:Q6279 . }"
     ],
 )
 def test_the_query_service_understands_who_depicts(client: Client, query: str, rows: int) -> None:
-    answer = requests.post(f"{client.base}/sparql", data={"query": query, "format": "json"}, timeout=5)
+    answer = requests.post(f"{client.base}/sparql", data={"query": query, "format": "json"}, timeout=PATIENCE)
     assert answer.headers["Content-Type"].startswith("application/sparql-results+json")
     bindings = answer.json()["results"]["bindings"]
     assert len(bindings) == rows
@@ -201,9 +202,9 @@ def _bindings(client: Client, pattern: str) -> list[object]:
 
 def test_the_query_service_refuses_what_it_does_not_know_and_may_want_a_login(client: Client) -> None:
     for query in ("SELECT nonsense", "SELECT ?x WHERE { ?x wdt:P31 wd:Q5 }", "ASK { }"):
-        assert requests.get(f"{client.base}/sparql", params={"query": query}, timeout=5).status_code == 400
+        assert requests.get(f"{client.base}/sparql", params={"query": query}, timeout=PATIENCE).status_code == 400
     client.admin("settings", {"sparql": "login"})
-    answer = requests.get(f"{client.base}/sparql", params={"query": QUERY}, timeout=5)
+    answer = requests.get(f"{client.base}/sparql", params={"query": QUERY}, timeout=PATIENCE)
     assert [hop.status_code for hop in answer.history] == [302]
     assert answer.headers["Content-Type"].startswith("text/html")
 
@@ -222,10 +223,10 @@ def test_items_are_read_and_found(client: Client) -> None:
 
 def test_a_pile_is_a_category_by_its_page_id(client: Client) -> None:
     page = client.get(titles=MIXED)["query"]["pages"][0]["pageid"]
-    body = requests.get(f"{client.base}/pagepile", params={"id": page, "format": "json"}, timeout=5).json()
+    body = requests.get(f"{client.base}/pagepile", params={"id": page, "format": "json"}, timeout=PATIENCE).json()
     assert body["wiki"] == "commonswiki"
     assert len(body["pages"]) == len(client.members(MIXED))
-    nothing = requests.get(f"{client.base}/pagepile", params={"id": 1}, timeout=5)
+    nothing = requests.get(f"{client.base}/pagepile", params={"id": 1}, timeout=PATIENCE)
     assert (nothing.status_code, nothing.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
 
 
@@ -237,7 +238,7 @@ def test_the_wiki_can_be_looked_at(client: Client) -> None:
         row["title"]: "Structured data",
         ITEM: "president",
     }.items():
-        answer = requests.get(f"{client.base}/wiki/{path}", timeout=5)
+        answer = requests.get(f"{client.base}/wiki/{path}", timeout=PATIENCE)
         assert answer.status_code == 200
         assert words in answer.text
-    assert requests.get(f"{client.base}/wiki/Nothing", timeout=5).status_code == 404
+    assert requests.get(f"{client.base}/wiki/Nothing", timeout=PATIENCE).status_code == 404

@@ -10,6 +10,7 @@ from store import answers, faces, files, labels, searches, workers
 from store.errors import LeaseLost
 from store.faces import Box
 from tests.store import support
+from tests.waiting import joined
 
 PAGES = range(1, 7)
 ROUNDS = 60
@@ -96,7 +97,6 @@ def test_answers_and_searches_of_the_same_files_never_deadlock(database: Databas
         threads.append(threading.Thread(target=hammer.many, args=(kind, seed)))
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(100)
+    joined(threads)
     assert hammer.broken == []
     assert hammer.done > 5 * ROUNDS

@@ -9,6 +9,7 @@ from database import Connection, Database
 from store import audit, files, labels, plans, positions, projects
 from tests.standing import change_files
 from tests.store import support
+from tests.waiting import joined
 
 
 def approved(
@@ -79,8 +80,7 @@ def test_two_clicks_make_one_batch(database: Database):
     ]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(20)
+    joined(threads)
     assert sorted(one is None for one in found) == [False, True, True, True]
     with database.transaction() as db:
         assert db.value("SELECT COUNT(*) FROM edits") == 3

@@ -12,6 +12,7 @@ from store import files, progress, projects, searches, workers
 from store.errors import LeaseLost
 from tests.standing import wrong_copies
 from tests.store import support
+from tests.waiting import joined
 
 
 @pytest.fixture(params=["auto", "0"])
@@ -50,8 +51,7 @@ def test_workers_that_claim_at_once_never_get_the_same_file(either: Database):
     threads = [threading.Thread(target=work, args=(str(number),)) for number in range(6)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(60)
+    joined(threads)
     assert sorted(taken) == list(range(1, 201))
 
 
@@ -70,7 +70,7 @@ def test_a_second_claim_waits_or_skips_but_never_shares(either: Database):
         thread = threading.Thread(target=other)
         thread.start()
         thread.join(0.5)
-    thread.join(20)
+    joined([thread])
     assert not set(first.page_ids) & set(second[0])
 
 
@@ -254,7 +254,7 @@ def test_a_wish_during_a_claim_that_finds_nothing_is_not_lost(either: Database):
         thread = threading.Thread(target=wish)
         thread.start()
         assert not ended.wait(0.5)  # it waits for the turn's row
-    thread.join(20)
+    joined([thread])
     with either.transaction() as db:
         due = turn(db, project)
         assert due is not None

@@ -13,6 +13,7 @@ from store import signals, tasks, workers
 from store.errors import LeaseLost
 from store.tasks import Task
 from tests.store import support
+from tests.waiting import joined
 
 
 @pytest.fixture(params=["auto", "0"])
@@ -45,8 +46,7 @@ def test_a_claim_is_held_by_one(either: Database):
     threads = [threading.Thread(target=work, args=(str(number),)) for number in range(4)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(30)
+    joined(threads)
     assert len(taken) == len(set(taken)) == 12
 
 

@@ -27,8 +27,8 @@ def unprepared(settings: SearchSettings, stop: threading.Event) -> Prepared:
 
 
 def make_pool(children: int = 1, **options: object) -> FacePool:
-    """A second for each picture."""
-    chosen = {"timeout_s": 1.0, "open_work": open_faulty, "prepare": unprepared, **options}
+    """Two seconds for each picture."""
+    chosen = {"timeout_s": 2.0, "open_work": open_faulty, "prepare": unprepared, **options}
     return FacePool(children, SearchSettings(), **chosen)  # type: ignore[arg-type]
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from tests.vision.faulty import cannot_open
 from tests.vision.pools import FAULTS, gone, make_pool
+from tests.waiting import PATIENCE, until
 from vision.errors import (
     DetectorUnavailable,
     ImageError,
@@ -51,20 +52,25 @@ def test_two_faults_cost_two_pictures(pool: FacePool):
     assert [type(each) for each in found] == [SearchCrashed, SearchResult, ImageError, SearchCrashed]
 
 
-def test_a_child_killed_in_the_middle_costs_nothing(pool: FacePool):
-    pool.search(b"fine")
-    (child,) = pool.pids()
-    with ThreadPoolExecutor(1) as thread:
-        found = thread.submit(pool.search_all, [b"slow", b"slow 2", b"slow 03"])
-        time.sleep(0.7)
-        os.kill(child, signal.SIGKILL)
-        assert sizes(found.result(30)) == [4, 6, 7]
-    assert pool.stats().crashed == 1
+def test_a_child_killed_in_the_middle_costs_nothing(tmp_path: Path):
+    pool = make_pool(timeout_s=PATIENCE)
+    meet = f"meet {tmp_path}".encode()
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            found = thread.submit(pool.search_all, [b"fine", meet, b"fine 03"])
+            until((tmp_path / "begun").exists)
+            (child,) = pool.pids()
+            os.kill(child, signal.SIGKILL)
+            (tmp_path / "go").touch()
+            assert sizes(found.result(PATIENCE)) == [4, len(meet), 7]
+        assert pool.stats().crashed == 1
+    finally:
+        pool.stop()
 
 
 def test_each_picture_has_the_whole_time(pool: FacePool):
-    """One second for a picture here; and after three the kernel would end a child that does not say it goes on."""
-    assert sizes(pool.search_all([b"slow"] * 7)) == [4] * 7
+    """Two seconds for a picture here; and after five the kernel would end a child that does not say it goes on."""
+    assert sizes(pool.search_all([b"slow"] * 12)) == [4] * 12
     assert (pool.stats().started, pool.stats().timed_out, pool.stats().crashed) == (1, 0, 0)
 
 
@@ -80,40 +86,36 @@ def test_a_child_that_does_not_read_is_replaced(pool: FacePool):
     assert gone(child)
 
 
-def test_a_drawn_box_waits_for_one_batch_at_most(pool: FacePool):
-    pool.search(b"fine")  # so that the child is there
-    order: list[str] = []
-
-    def search() -> None:
-        pool.search_all([b"slow"] * 2)
-        order.append("searched")
-
-    def encode() -> None:
-        with pytest.raises(ImageError):
-            pool.encode(b"fine", Box(0.1, 0.1, 0.5, 0.5))
-        order.append("encoded")
-
-    with ThreadPoolExecutor(4) as threads:
-        done = [threads.submit(search) for _ in range(3)]
-        time.sleep(0.2)  # two pictures are searched, four wait
-        done.append(threads.submit(encode))
-        for each in done:
-            each.result(30)
-    assert order == ["searched", "encoded", "searched", "searched"]
+def test_a_drawn_box_waits_for_one_batch_at_most(tmp_path: Path):
+    """Two pictures are searched and four wait when the box comes: the child has it after the two."""
+    pool = make_pool(timeout_s=PATIENCE)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            under_way = threads.submit(pool.search_all, [f"meet {tmp_path}".encode(), b"fine"])
+            until((tmp_path / "begun").exists)
+            waiting = [threads.submit(pool.search_all, [b"fine"] * 2) for _ in range(2)]
+            until(lambda: pool.stats().asked == 6)
+            drawn = threads.submit(pool.encode, b"fine", Box(0.1, 0.1, 0.5, 0.5))
+            until(lambda: pool._urgent == 1)
+            (tmp_path / "go").touch()
+            with pytest.raises(ImageError, match=r"after 2$"):
+                drawn.result(PATIENCE)
+            for each in [under_way, *waiting]:
+                each.result(PATIENCE)
+    finally:
+        pool.stop()
 
 
-@pytest.mark.parametrize("seconds", [0.5, 1.5])
-def test_stopping_ends_what_is_under_way_together_or_alone(seconds: float):
-    """After a second the picture that hangs has cost the batch, and is searched alone."""
-    pool = make_pool()
+@pytest.mark.parametrize("timed_out", [0, 1])
+def test_stopping_ends_what_is_under_way_together_or_alone(timed_out: int):
+    """Once its time is over the picture that hangs has cost the batch, and is searched alone."""
+    pool = make_pool(timeout_s=5.0 if timed_out else PATIENCE)
     pool.search(b"fine")
     with ThreadPoolExecutor(1) as thread:
         found = thread.submit(pool.search_all, [b"hang", b"fine", b"fine"])
-        time.sleep(seconds)
-        begun = time.monotonic()
+        until(lambda: pool.stats().timed_out == timed_out and pool.stats().busy == 1)
         pool.stop()
-        assert [type(each) for each in found.result(5)] == [PoolStopped] * 3
-        assert time.monotonic() - begun < 4
+        assert [type(each) for each in found.result(PATIENCE)] == [PoolStopped] * 3
     assert pool.stats().alive == 0
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wiki import fakes
-from tests.wiki.replay import answered, needs_recordings, recording, replaying
+from tests.recordings import recording
+from tests.wiki.replay import answered, replaying
 from wiki import addresses, commons
 from wiki.addresses import Picture
 from wiki.commons import FileInfo
@@ -137,7 +138,6 @@ def test_addresses_are_kept_as_the_api_gives_them(file: str, rendering: str):
     assert (found.url, found.thumb_url) == (file, rendering)
 
 
-@needs_recordings
 @pytest.mark.parametrize("parameters", [("", ""), (ORIGINAL, SCALED)])
 @pytest.mark.parametrize(
     ("case", "rendered"),

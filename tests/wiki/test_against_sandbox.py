@@ -17,6 +17,7 @@ from PIL import Image
 
 from sandbox import environment
 from sandbox.server import CLIENT_ID, CLIENT_SECRET, Sandbox
+from tests.waiting import PATIENCE
 from tests.wiki import fakes
 from wiki import commons, depicts, history, sparql, wikidata
 from wiki.client import Client, Endpoints
@@ -109,11 +110,11 @@ def browse(url: str, button: str = "accept", name: str = "Alice") -> dict[str, s
     browser = requests.Session()
     base = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
     login = {"wpName": name, "returnto": url.removeprefix(base)}
-    page = browser.post(f"{base}/wiki/Special:UserLogin", login, timeout=10)
+    page = browser.post(f"{base}/wiki/Special:UserLogin", login, timeout=PATIENCE)
     fields = dict(parse_qsl(urlsplit(page.url).query))
     fields[button] = "1"
-    answer = browser.post(f"{base}/wiki/Special:OAuth/approve", fields, timeout=10, allow_redirects=False)
-    back = browser.get(base + answer.headers["Location"], timeout=10, allow_redirects=False)
+    answer = browser.post(f"{base}/wiki/Special:OAuth/approve", fields, timeout=PATIENCE, allow_redirects=False)
+    back = browser.get(base + answer.headers["Location"], timeout=PATIENCE, allow_redirects=False)
     assert back.headers["Location"].startswith(CALLBACK)
     browser.close()
     return dict(parse_qsl(urlsplit(back.headers["Location"]).query))

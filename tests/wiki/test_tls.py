@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from tests import front
+from tests.waiting import PATIENCE
 from wiki.transport import NoAnswer, Transport
 
 
@@ -57,7 +58,7 @@ def address(certificate):
 
 
 def ask(url: str, verify: bool | str, seconds: float) -> bytes:
-    transport = Transport("WikiVisage/test", max_concurrent=1, timeout=(2, 2), verify=verify)
+    transport = Transport("WikiVisage/test", max_concurrent=1, timeout=(PATIENCE, PATIENCE), verify=verify)
     try:
         return transport.request(requests.Request("GET", url), most_bytes=10_000, seconds=seconds).body
     finally:
@@ -65,18 +66,17 @@ def ask(url: str, verify: bool | str, seconds: float) -> bytes:
 
 
 def test_an_answer_over_tls(address, certificate):
-    assert ask(f"{address}/fine", certificate, 5) == b"fine"
+    assert ask(f"{address}/fine", certificate, PATIENCE) == b"fine"
 
 
 def test_a_slow_drip_over_tls_ends(address, certificate):
-    began = time.monotonic()
+    """It would go on until 10,000 bytes have come, in eight minutes."""
     with pytest.raises(NoAnswer) as caught:
-        ask(f"{address}/drip", certificate, 0.4)
+        ask(f"{address}/drip", certificate, 2.0)
     assert (caught.value.why, caught.value.sent) == ("timeout", True)
-    assert time.monotonic() - began < 2
 
 
 def test_a_certificate_that_nobody_knows_is_refused_before_anything_is_sent(address):
     with pytest.raises(NoAnswer) as caught:
-        ask(f"{address}/fine", True, 5)
+        ask(f"{address}/fine", True, PATIENCE)
     assert (caught.value.why, caught.value.sent) == ("network", False)

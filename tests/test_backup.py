@@ -22,9 +22,10 @@ from sandbox.server import Sandbox
 from store import batches, workers
 from tests import servers
 from tests.pipeline.publishing import Job, Killed, new_job, painted, raising
-from tests.pipeline.support import hog, new_project, person, searched, until, value
+from tests.pipeline.support import hog, new_project, person, searched, value
 from tests.standing import wrong_copies
 from tests.test_upgrade import contents, fill
+from tests.waiting import until
 
 HAS_DUMP = shutil.which("mariadb-dump") or shutil.which("mysqldump")
 pytestmark = pytest.mark.skipif(not HAS_DUMP, reason="needs mariadb-dump: script/setup --dev installs it or says how")
@@ -358,16 +359,16 @@ def test_a_backup_taken_while_workers_search_is_whole_and_the_search_goes_on(
     done = "SELECT COUNT(*) FROM files WHERE state = 'searched'"
     with working(settings, "one", tmp_path):
         project = new_project(database, person(sandbox))
-        until(lambda: value(database, done) > 3, 60)
+        until(lambda: value(database, done) > 3)
         file = backed_up(settings, tmp_path / "b.sql.gz")
-        until(lambda: searched(database, project), 100)
+        until(lambda: searched(database, project))
     pool = restored(settings, file)
     assert value(pool, "SELECT COUNT(*) FROM files WHERE lease_token IS NOT NULL") > 0, "nothing was claimed: no test"
     assert 3 < value(pool, done) < value(database, done)
     elsewhere = replace(settings, db_name=f"{settings.database}_again")
     with working(elsewhere, "two", tmp_path):
-        until(lambda: searched(pool, project), 60)
-        until(lambda: value(pool, "SELECT COUNT(*) FROM files WHERE lease_token IS NOT NULL") == 0, 10)
+        until(lambda: searched(pool, project))
+        until(lambda: value(pool, "SELECT COUNT(*) FROM files WHERE lease_token IS NOT NULL") == 0)
     listed = "SELECT GROUP_CONCAT(page_id, state ORDER BY page_id) FROM files"
     assert value(pool, listed) == value(database, listed)
     with pool.transaction() as db:

@@ -22,7 +22,8 @@ from sandbox import environment
 from sandbox.server import Sandbox
 from store import projects, users
 from tests import deployment, servers
-from tests.pipeline.support import hog, new_project, person, searched, until
+from tests.pipeline.support import hog, new_project, person, searched
+from tests.waiting import until
 from token_crypto import TokenBox
 
 TOOLSDB = 20
@@ -265,7 +266,7 @@ def test_all_that_may_run_at_once_fits_into_the_account(
         time.sleep(SECONDS / 2)
         old.leave()
         ended = old.process.stop()
-        until(lambda: searched(database, project), 60)
+        until(lambda: searched(database, project))
         again = here.checks_and_migration()
         new.leave()
         refused = _refused(database)

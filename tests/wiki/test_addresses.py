@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wiki import fakes
 from tests.recordings import recording
+from tests.wiki import fakes
 from tests.wiki.replay import answered, replaying
 from wiki import addresses, commons
 from wiki.addresses import Picture

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
 import pytest
+from PIL import Image, ImageOps
 
+from sandbox.people import NOT_PEOPLE
+from tests import servers
 from tests.vision.pools import make_pool
-from vision.faces import SearchResult
 from vision.pool import FacePool
 from vision.prepare import prepared
 from vision.search import Searcher
 from vision.settings import HOG_CENTERFACE, SearchSettings
 
-ROOT = Path(__file__).resolve().parents[2]
-PHOTOS = ROOT.parent / "shared" / "photos"
-CACHE = ROOT / ".local" / "weights"
+PHOTOS = servers.SHARED / "photos"
+DEMO = servers.ROOT / ".local" / "photos"
+CACHE = servers.ROOT / ".local" / "weights"
+NO_PHOTOGRAPHS = "needs photographs: python -m sandbox.photos .local/photos"
 
 
 @pytest.fixture
@@ -36,6 +40,49 @@ def photos() -> Path:
 
 
 @pytest.fixture(scope="session")
+def portraits() -> list[Path]:
+    """Photographs of one person each, of ../shared/photos or of the demo."""
+    if PHOTOS.is_dir():
+        return sorted(PHOTOS.glob("portraits/*/*.jpg"))
+    found = [path for path in sorted(DEMO.glob("*/*.*")) if path.parent.name not in NOT_PEOPLE]
+    return found or pytest.skip(NO_PHOTOGRAPHS)
+
+
+@pytest.fixture(scope="session")
+def nobody() -> bytes:
+    """A photograph without a face."""
+    found = sorted([*PHOTOS.glob("noface/*.jpg"), *DEMO.glob("noface/*.jpg")])
+    return found[0].read_bytes() if found else pytest.skip(NO_PHOTOGRAPHS)
+
+
+@pytest.fixture(scope="session")
+def two() -> bytes:
+    """A photograph of two people, as a TIFF in the colours of print: of ../shared/photos, or made of two of the demo's."""
+    if PHOTOS.is_dir():
+        return (PHOTOS / "awkward/made_from_face/cmyk.tif").read_bytes()
+    sources = [DEMO / "barack_obama/official portrait 2012.jpg", DEMO / "joe_biden/standing in the Blue Room.jpg"]
+    if not all(path.is_file() for path in sources):
+        pytest.skip(NO_PHOTOGRAPHS)
+    halves = [ImageOps.fit(Image.open(path).convert("RGB"), (400, 600), centering=(0.5, 0.0)) for path in sources]
+    together = Image.new("CMYK", (800, 600))
+    for number, half in enumerate(halves):
+        together.paste(half.convert("CMYK"), (400 * number, 0))
+    out = io.BytesIO()
+    together.save(out, "TIFF")
+    return out.getvalue()
+
+
+@pytest.fixture(scope="session")
+def crowd() -> tuple[bytes, int]:
+    """A photograph of several people, and how many of them HOG finds alone; fewer than the second look."""
+    known = {PHOTOS / "groups/yolov5face__bus.jpg": 0, DEMO / "groups/group 2.jpg": 1}
+    for path, by_hog in known.items():
+        if path.is_file():
+            return path.read_bytes(), by_hog
+    pytest.skip("needs a photograph of @vladmandic/face-api (npm): python -m sandbox.photos .local/photos")
+
+
+@pytest.fixture(scope="session")
 def settings() -> SearchSettings:
     """What pictures are searched with: all networks, which requirements.txt installs."""
     found = prepared(SearchSettings(HOG_CENTERFACE, cache=CACHE), Event())
@@ -46,9 +93,3 @@ def settings() -> SearchSettings:
 @pytest.fixture(scope="session")
 def searcher(settings: SearchSettings) -> Searcher:
     return Searcher(settings)
-
-
-@pytest.fixture(scope="session")
-def search(searcher: Searcher, photos: Path) -> Callable[[str], SearchResult]:
-    """Search a photograph by its path inside ../shared/photos."""
-    return lambda path: searcher.search((photos / path).read_bytes())

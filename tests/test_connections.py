@@ -31,6 +31,8 @@ MOST = TOOLSDB - 2
 CLIENTS = 8  # for each web service: as many as its processes have threads
 SECONDS = 4.0  # of requests to the old and the new web service together
 
+LONGEST = 150  # seconds for what is waited for
+
 
 @contextmanager
 def ordinary_user(server: Settings, name: str, most: int = 0) -> Iterator[Settings]:
@@ -216,7 +218,7 @@ class Account:
         """Exit codes and output of both health checks and a migration that run at once."""
         commands = {name: ("worker.py", "--check", "--worker-id", name) for name in ("one", "two")}
         running = {name: self.run(*command) for name, command in (commands | {"migrate": ("migrate.py",)}).items()}
-        return {name: (process.popen.wait(60), process.output()) for name, process in running.items()}
+        return {name: (process.popen.wait(LONGEST), process.output()) for name, process in running.items()}
 
 
 @pytest.fixture
@@ -248,6 +250,7 @@ def volunteers(database: Database, settings: Settings, project: int) -> list[dic
     return found
 
 
+@pytest.mark.timeout(400)  # twelve seconds on a quiet machine
 def test_all_that_may_run_at_once_fits_into_the_account(
     account: tuple[Account, Settings], sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ):

@@ -107,15 +107,18 @@ def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterat
 
 
 def worker(settings: Settings, worker_id: str, folder: Path, *arguments: str) -> Process:
-    """Start `python worker.py --worker-id ID`; the test stops or kills it."""
+    """Start `python worker.py --worker-id ID`; the test stops or kills it.
+
+    Its sign of life is in the folder as well: workers of other tests have the same name, and take theirs away.
+    """
     command = [sys.executable, "worker.py", "--worker-id", worker_id, *arguments]
-    return Process(command, environment(settings), folder / f"worker-{worker_id}.log")
+    return Process(command, environment(settings, TMPDIR=str(folder)), folder / f"worker-{worker_id}.log")
 
 
 def sleeping_worker(settings: Settings, worker_id: str, folder: Path, seconds: float) -> Process:
     """The same, but its detector children sleep for so long instead of looking at a picture."""
     command = [sys.executable, "-m", "bench.sleeping_worker", "--worker-id", worker_id, "--sleep", str(seconds)]
-    return Process(command, environment(settings), folder / f"worker-{worker_id}.log")
+    return Process(command, environment(settings, TMPDIR=str(folder)), folder / f"worker-{worker_id}.log")
 
 
 @contextmanager

@@ -198,7 +198,7 @@ class Account:
 
     def __init__(self, stack: ExitStack, settings: Settings, folder: Path) -> None:
         self._stack, self.settings, self._folder = stack, settings, folder
-        self._env = servers.environment(settings)
+        self._env = servers.environment(settings, TMPDIR=str(folder))
         self._numbers = itertools.count()
 
     def run(self, *command: str) -> servers.Process:

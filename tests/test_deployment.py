@@ -268,7 +268,7 @@ def test_the_toolforge_path_does_the_main_job(
     started = deployment.procfile(str(inside))
     with ExitStack() as stack:
         server = stack.enter_context(limited_server(tmp_path / "mariadb"))
-        env = servers.environment() | guide(server, running_sandbox, app, tmp_path / "cache")
+        env = servers.environment(TMPDIR=str(tmp_path)) | guide(server, running_sandbox, app, tmp_path / "cache")
         env |= {"PATH": f"{production}:{env['PATH']}", "PORT": str(inside)}
 
         def run(name: str) -> servers.Process:

@@ -14,7 +14,7 @@ import pytest
 
 from config import Settings
 from database import Database
-from pipeline import status
+from pipeline import pulse, status
 from pipeline.pulse import Pulse, felt
 from sandbox.server import Sandbox
 from store import tasks, workers
@@ -83,7 +83,7 @@ def test_a_worker_without_pip_has_its_networks_and_says_so(
     (refusing / "pip").mkdir(parents=True)
     (refusing / "pip/__init__.py").write_text("raise ImportError('pip is not here')\n")
     settings = replace(local_settings, contact="test@localhost", cache_dir=str(tmp_path / "cache"))
-    env = servers.environment(settings, PYTHONPATH=str(refusing))
+    env = servers.environment(settings, PYTHONPATH=str(refusing), TMPDIR=str(tmp_path))
     assert subprocess.run([sys.executable, "-c", "import pip"], env=env, capture_output=True).returncode == 1
     command = [sys.executable, "worker.py", "--worker-id", "one"]
     with servers.running(command, env, tmp_path / "worker.log") as process:
@@ -226,9 +226,12 @@ def test_a_worker_waits_for_a_database_that_is_away_and_loses_nothing(
             gate.close()
             time.sleep(4)  # more than all that Database.retry tries by itself
             assert worker.runs()
-            alive, said = status.healthy(lambda: Database(settings, size=1), "one")
+            sign = pulse.path_of("one", tmp_path)
+            alive, said = status.healthy(lambda: Database(settings, size=1), "one", sign)
             assert alive, said
-            until(lambda: "waits for the database" in status.healthy(lambda: Database(settings, size=1), "one")[1])
+            until(
+                lambda: "waits for the database" in status.healthy(lambda: Database(settings, size=1), "one", sign)[1]
+            )
             gate.open()
             until(lambda: searched(database, project))
         finally:

@@ -250,7 +250,6 @@ def volunteers(database: Database, settings: Settings, project: int) -> list[dic
     return found
 
 
-@pytest.mark.timeout(400)  # twelve seconds on a quiet machine
 def test_all_that_may_run_at_once_fits_into_the_account(
     account: tuple[Account, Settings], sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ):

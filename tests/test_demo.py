@@ -8,7 +8,7 @@ import pytest
 
 from tests import servers
 
-SECONDS = 600
+SECONDS = 1800
 SCENES = servers.SHARED / "photos" / "scenes"
 
 

@@ -193,7 +193,6 @@ def test_the_database_of_dotenv_counts_where_the_environment_is_silent(checkout:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(600)
 def test_requirements_alone_are_enough_to_run(tmp_path: Path):
     python = tmp_path / "venv/bin/python"
     for command in (

@@ -95,7 +95,6 @@ def counts(site: Site) -> dict[str, int]:
     return {row["state"]: row["n"] for row in rows}
 
 
-@pytest.mark.timeout(240)
 def test_no_secret_is_told(site: Site, sandbox: Sandbox, tmp_path: Path):
     settings, wiki = site.settings, Wiki(sandbox)
     site.sign_in("cancel")

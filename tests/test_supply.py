@@ -118,7 +118,6 @@ def test_the_licences_are_those_of_production_and_all_known():
 
 
 @pytest.mark.full
-@pytest.mark.timeout(300)
 def test_the_wheels_are_made_anew_byte_for_byte(tmp_path: Path):
     make = runpy.run_path(str(ROOT / "script/lock"))["make_wheels"]
     make(tmp_path)

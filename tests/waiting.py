@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-PATIENCE = 100.0
+PATIENCE = 400.0
 """Seconds in which everything that a test waits for has happened, or never will; below pytest's own limit for a test."""
 STILL = 1.5
 """Seconds in which nothing may happen for something to count as at rest."""

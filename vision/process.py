@@ -14,7 +14,7 @@ from vision.errors import DetectorUnavailable, NotTaken, SearchCrashed, SearchTi
 from vision.faces import Box
 from vision.settings import SearchSettings
 
-START_S = 60.0
+START_S = 300.0  # a child comes last on a busy machine; one that ends before it is ready is noticed at once
 # What a child's libraries read while they are loaded. One thread: there is a child a core. Huge pages: the networks' 30 MB
 # of weights are walked through for every face, and with small pages a search takes a twentieth longer.
 CHILD_VARIABLES = {

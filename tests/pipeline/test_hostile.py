@@ -77,7 +77,6 @@ def spoil(sandbox: Sandbox, kind: str, path: str, to: str = "") -> None:
     sandbox.world.faults.add({"kind": kind, "match": {"path": path}, "count": None, "to": to})
 
 
-@pytest.mark.timeout(180)
 def test_pictures_that_mean_harm_cost_one_file_each(
     local_settings: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
 ):

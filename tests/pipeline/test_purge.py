@@ -107,7 +107,6 @@ def claimed_anyway(database: Database, project: int) -> tasks.Task:
     return tasks.Task("purge", project, 1, 0, None, b"x" * 16)
 
 
-@pytest.mark.timeout(60)
 def test_a_purge_waits_for_nobody_elses_rows(database: Database, tools: Tools):
     first, second = (full_project(database, tools, name) for name in ("Ada", "Bob"))
     delete(database, first)

@@ -49,7 +49,6 @@ def centred(portraits: list[Path], count: int) -> np.ndarray:
     return np.stack(chips)
 
 
-@pytest.mark.timeout(600)
 def test_agrees_with_dlib_on_200_faces(network, portraits):
     aligned = aligned_faces(portraits, 50)
     chips = np.concatenate([aligned, centred(portraits, 200 - len(aligned))])

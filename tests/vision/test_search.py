@@ -153,7 +153,6 @@ def test_nothing_is_kept_of_a_picture_but_its_faces(searcher, two):
     assert alive == [alive[0]] * 4
 
 
-@pytest.mark.timeout(600)
 def test_every_awkward_file_ends_searched_or_with_a_reason(settings, photos):
     """In one child: none of these files may cost it, and none may need more than its memory or time."""
     pool = FacePool(1, settings)

@@ -1,12 +1,21 @@
 """The site that all attacks are made against, started once."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.attacks.site import Site, fill_pool, photographs, running_site
 
 FILES = 24
+HERE = Path(__file__).parent
+LONGEST_S = 300  # of a test and the start of the site together, on a machine that is busy
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONGEST_S))
 
 
 @pytest.fixture(scope="session")

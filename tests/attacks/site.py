@@ -194,6 +194,10 @@ class Site:
             world.version += 1
         return number
 
+    def item_of(self, label: str) -> str:
+        """The item of a person whom the wiki knew from the start."""
+        return next(item for item, found in self.truth()["items"].items() if found == label)
+
     def titles(self, count: int) -> list[str]:
         """So many files of the pool, in turn others."""
         start = self._lists * 5 % len(self.pool)
@@ -272,7 +276,7 @@ class Project:
         """Let the workers look at every file anew, as they do after a week, and wait for what follows."""
         self.site.execute("UPDATE project_files SET stated_at = NULL WHERE project_id = %s", self.id)
         self.site.volunteer(self.owner).submit(f"{self.url}/retry")
-        read = "SELECT COUNT(*) FROM project_files WHERE project_id = %s AND stated_at IS NULL"
+        read = "SELECT COUNT(*) FROM project_files WHERE project_id = %s AND stated_at IS NULL AND state <> 'gone'"
         until(lambda: not self.site.value(read, self.id), "the files to be looked at")
         self.wait_until_searched()
 

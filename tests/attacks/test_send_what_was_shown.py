@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.attacks.site import Project, Site
+from tests.attacks.pages import Form
+from tests.attacks.site import Project, Site, until
 from tests.attacks.verdict import Succeeded, repelled
 
 
@@ -126,6 +127,16 @@ def test_a_labeller_can_press_send(site: Site):
     repelled(answer.status == 403 and not project.open_edits(), "it was sent")
 
 
+def to_remove(project: Project) -> Form:
+    """The form of the page of statements that could be removed, once the worker has read all of them."""
+    read = "SELECT COUNT(*) FROM project_files WHERE project_id = %s AND stated"
+    until(lambda: project.site.value(read, project.id) == len(project.files), "the statements to be read")
+    page = project.site.volunteer("Alice").look(f"{project.url}/removals")
+    form = page.form("/removals")
+    assert form is not None, page.text()
+    return form
+
+
 def test_a_statement_is_confirmed_after_the_owner_looked_at_what_to_remove(site: Site):
     titles = site.titles(2)
     item = site.next_item()
@@ -135,9 +146,7 @@ def test_a_statement_is_confirmed_after_the_owner_looked_at_what_to_remove(site:
     project.invite("Bob")
     for file in project.files:
         project.answer("Alice", file, "other")
-    offers = site.volunteer("Alice").look(f"{project.url}/removals")
-    form = offers.form("/removals")
-    assert form is not None, offers.text()
+    form = to_remove(project)
     pages = [(name, value) for name, value in form.boxes if name == "pages"]
     assert len(pages) == 2
     project.answer("Bob", project.files[0], "target")
@@ -152,8 +161,7 @@ def test_a_statement_gets_a_qualifier_after_the_owner_looked_at_what_to_remove(s
     site.elsewhere("add_statement", title=title, value=item)
     project = site.project("Alice", item=item, titles=[title])
     project.answer("Alice", project.files[0], "other")
-    form = site.volunteer("Alice").look(f"{project.url}/removals").form("/removals")
-    assert form is not None
+    form = to_remove(project)
     site.elsewhere("change_statement", title=title, value=item, qualifiers={"P2677": "pct:1,1,9,9"})
     site.volunteer("Alice").press(form, *(box for box in form.boxes if box[0] == "pages"))
     project.wait_until_sent()

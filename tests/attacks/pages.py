@@ -126,7 +126,9 @@ def _form(element: Element) -> Form:
     fields += [(one.attributes["name"], one.text()) for one in element.all("textarea") if "name" in one.attributes]
     for one in element.all("select"):
         options = list(one.all("option"))
-        chosen = next((option for option in options if "selected" in option.attributes), options[0] if options else None)
+        chosen = next(
+            (option for option in options if "selected" in option.attributes), options[0] if options else None
+        )
         if chosen is not None and "name" in one.attributes:
             fields.append((one.attributes["name"], chosen.attributes.get("value", chosen.text())))
     return Form(element.attributes.get("action", ""), fields, boxes)

@@ -70,7 +70,6 @@ class Pictures:
         self._made += 1
         return target
 
-
     def blank(self) -> Path:
         """A picture without a face."""
         self._made += 1
@@ -196,14 +195,17 @@ class Site:
 
     def item_of(self, label: str) -> str:
         """The item of a person whom the wiki knew from the start."""
-        return next(item for item, found in self.truth()["items"].items() if found == label)
+        items: dict[str, str] = self.truth()["items"]
+        return next(item for item, found in items.items() if found == label)
 
     def titles(self, count: int) -> list[str]:
         """So many files of the pool, in turn others."""
         start = self._lists * 5 % len(self.pool)
         return [*self.pool, *self.pool][start : start + count]
 
-    def project(self, owner: str = "Alice", count: int = MOST, *, item: str = "", titles: list[str] | None = None) -> "Project":
+    def project(
+        self, owner: str = "Alice", count: int = MOST, *, item: str = "", titles: list[str] | None = None
+    ) -> "Project":
         """A new project of the owner about somebody new, searched; in each of its files one face was found.
 
         Without `item` and `titles` it comes from a stock of projects of Alice's that were made together.
@@ -348,7 +350,11 @@ class Project:
 
 def photographs() -> Path | None:
     """A folder with photographs of people, a folder each, or None."""
-    folders = (servers.SHARED / "photos" / "portraits", servers.SHARED / "photos" / "scenes", servers.ROOT / ".local" / "photos")
+    folders = (
+        servers.SHARED / "photos" / "portraits",
+        servers.SHARED / "photos" / "scenes",
+        servers.ROOT / ".local" / "photos",
+    )
     return next((folder for folder in folders if folder.is_dir()), None)
 
 

@@ -1,12 +1,11 @@
 """The processes that decode strangers' bytes hold nothing that is worth taking."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from config import Settings
+from tests.attacks import processes
 from tests.attacks.site import Site, until
 from tests.attacks.verdict import Succeeded, repelled
 
@@ -15,15 +14,14 @@ SECRETS = ("TOOL_TOOLSDB_PASSWORD", "OAUTH_CLIENT_SECRET", "FLASK_SECRET_KEY", "
 
 
 @pytest.fixture
-def children(site: Site) -> Iterator[list[int]]:
+def children(site: Site) -> list[int]:
     """The process ids of the worker's detector children, which have searched a picture."""
     site.project("Alice", titles=[site.upload()])
 
     def look() -> list[int]:
-        below = psutil.Process(site.worker.pid).children(recursive=True)
-        return [one.pid for one in below if "resource_tracker" not in " ".join(one.cmdline())]
+        return [pid for pid in processes.below(site.worker.pid) if "resource_tracker" not in processes.command(pid)]
 
-    yield until(look, "the children")
+    return until(look, "the children")
 
 
 def values(settings: Settings) -> list[str]:
@@ -48,19 +46,19 @@ def test_a_child_can_gain_privileges(children: list[int]):
 
 def test_a_child_takes_all_memory(children: list[int]):
     for pid in children:
-        (line,) = [line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if "address space" in line]
-        repelled("unlimited" not in line.split()[3], line)
+        most = processes.limit(pid, "Max address space")
+        repelled(most is not None, "there is no limit")
 
 
 @pytest.mark.xfail(strict=True, raises=Succeeded, reason="A child may open as many files and sockets as the worker.")
-def test_a_child_opens_files_and_sockets_without_end(site: Site, children: list[int]):
-    workers = psutil.Process(site.worker.pid).rlimit(psutil.RLIMIT_NOFILE)[0]
+def test_a_child_opens_files_and_sockets_without_end(children: list[int]):
     for pid in children:
-        mine = psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE)[0]
-        repelled(mine < min(workers, 256), f"up to {mine} files")
+        most = processes.limit(pid, "Max open files")
+        repelled(most is not None and most <= 256, f"up to {most} files")
 
 
 def test_a_child_has_the_databases_connection_open(site: Site, children: list[int]):
+    assert site.settings.db_port in {one.remote_port for one in processes.connections(site.worker.pid)}
     for pid in children:
-        ports = {one.raddr.port for one in psutil.Process(pid).net_connections("inet") if one.raddr}
+        ports = {one.remote_port for one in processes.connections(pid)}
         repelled(site.settings.db_port not in ports, "a connection to the database is open in it")

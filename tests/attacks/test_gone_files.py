@@ -30,7 +30,9 @@ def test_a_face_stays_after_its_photograph_was_deleted(site: Site, answered: boo
     repelled(not left, f"left: {left}")
 
 
-@pytest.mark.xfail(strict=True, raises=Succeeded, reason="The chip of a face that somebody answered about is kept for ever.")
+@pytest.mark.xfail(
+    strict=True, raises=Succeeded, reason="The chip of a face that somebody answered about is kept for ever."
+)
 def test_a_face_stays_after_its_photograph_was_overwritten(site: Site):
     titles = [site.upload(1), site.upload(1)]
     project = site.project("Alice", titles=titles)

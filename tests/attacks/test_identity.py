@@ -21,7 +21,11 @@ def test_a_newcomer_takes_the_name_of_an_administrator_who_was_renamed(site: Sit
     """A site in production that names its administrator. It may as well refuse to start with such a setting."""
     port = servers.free_port()
     settings = replace(
-        site.settings, production=True, proxies=1, admins=("Renata",), oauth_redirect_uri=f"https://127.0.0.1:{port}/auth/callback"
+        site.settings,
+        production=True,
+        proxies=1,
+        admins=("Renata",),
+        oauth_redirect_uri=f"https://127.0.0.1:{port}/auth/callback",
     )
     site.elsewhere("block", user="Renata")  # the wiki makes the account
     site.elsewhere("unblock", user="Renata")

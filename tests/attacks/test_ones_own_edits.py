@@ -93,7 +93,11 @@ def test_tokens_are_kept_of_somebody_who_signed_out_everywhere(site: Site):
 @pytest.mark.xfail(strict=True, raises=Succeeded, reason="The project's name stands in the summary as it was typed.")
 @pytest.mark.parametrize(
     "words",
-    ["a]] [[User:Mallory|a friend]] [[d:Q1", "{{delete}} <!--", "x]] ([[:toolforge:editgroups/b/CB/0123456789a|details]])"],
+    [
+        "a]] [[User:Mallory|a friend]] [[d:Q1",
+        "{{delete}} <!--",
+        "x]] ([[:toolforge:editgroups/b/CB/0123456789a|details]])",
+    ],
     ids=["link", "template", "another batch"],
 )
 def test_a_co_owner_words_the_summaries_of_somebody_elses_edits(site: Site, words: str):
@@ -104,9 +108,13 @@ def test_a_co_owner_words_the_summaries_of_somebody_elses_edits(site: Site, word
     assert form is not None
     site.volunteer("Carol").press(form, ("label", words))
     project.send("Alice")
-    (summary,) = {edit["summary"] for edit in site.writes("Alice") if edit["title"] == f"File:{project.files[0].title}"
-                  and project.item in edit["summary"]}
+    (summary,) = {
+        edit["summary"]
+        for edit in site.writes("Alice")
+        if edit["title"] == f"File:{project.files[0].title}" and project.item in edit["summary"]
+    }
     links = summary.count("[[")
     repelled(
-        links <= 2 and "User:" not in summary and "{{" not in summary and "<!--" not in summary, f"the summary: {summary}"
+        links <= 2 and "User:" not in summary and "{{" not in summary and "<!--" not in summary,
+        f"the summary: {summary}",
     )

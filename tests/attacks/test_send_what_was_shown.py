@@ -46,7 +46,9 @@ def test_a_labeller_says_yes_to_a_face_that_the_owner_rejected(site: Site):
     repelled(project.files[0].title not in project.written(), "what the owner rejected was written in her name")
 
 
-@pytest.mark.xfail(strict=True, raises=Succeeded, reason="A yes of the owner's is not held back by a labeller's no before it.")
+@pytest.mark.xfail(
+    strict=True, raises=Succeeded, reason="A yes of the owner's is not held back by a labeller's no before it."
+)
 def test_an_owner_sends_what_a_labeller_said_no_to_without_settling_it(site: Site):
     project = site.project("Alice", 3)
     project.invite("Bob")

@@ -6,7 +6,9 @@ from tests.attacks.site import Site
 from tests.attacks.verdict import Succeeded, repelled
 
 
-@pytest.mark.xfail(strict=True, raises=Succeeded, reason="The cookie itself is the session, and stays true for 30 days.")
+@pytest.mark.xfail(
+    strict=True, raises=Succeeded, reason="The cookie itself is the session, and stays true for 30 days."
+)
 def test_a_copied_cookie_is_used_after_sign_out(site: Site):
     person = site.new_browser("Judith")
     copied = person.copy()
@@ -24,7 +26,9 @@ def test_a_copied_cookie_is_used_after_sign_out_everywhere(site: Site):
 
 
 @pytest.mark.xfail(strict=True, raises=Succeeded, reason="Private pages may be kept by the browser and shown by Back.")
-@pytest.mark.parametrize("path", ["/projects", "/account", "{project}", "{project}/review?show=rejected", "{project}/send"])
+@pytest.mark.parametrize(
+    "path", ["/projects", "/account", "{project}", "{project}/review?show=rejected", "{project}/send"]
+)
 def test_back_shows_private_pages_after_sign_out(site: Site, path: str):
     project = site.private_project()
     page = site.volunteer("Alice").look(path.format(project=project.url))
@@ -32,7 +36,9 @@ def test_back_shows_private_pages_after_sign_out(site: Site, path: str):
     repelled("no-store" in page.headers.get("Cache-Control", ""), page.headers.get("Cache-Control", "no header"))
 
 
-@pytest.mark.xfail(strict=True, raises=Succeeded, reason="Small pictures of faces stay in the browser's cache for 30 days.")
+@pytest.mark.xfail(
+    strict=True, raises=Succeeded, reason="Small pictures of faces stay in the browser's cache for 30 days."
+)
 def test_the_cache_shows_faces_after_sign_out(site: Site):
     person = site.new_browser("Judith")
     answer = person.browser.post(

@@ -2,17 +2,20 @@
 
 import re
 import socket
+from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests import servers
+from tests.attacks import processes
 from tests.attacks.site import ADMIN, Site, until
 from tests.attacks.verdict import Succeeded, repelled
 
 
-@pytest.mark.xfail(strict=True, raises=Succeeded, reason="The page tells everybody what each worker is doing, with numbers.")
+@pytest.mark.xfail(
+    strict=True, raises=Succeeded, reason="The page tells everybody what each worker is doing, with numbers."
+)
 def test_a_stranger_reads_at_health_which_projects_are_worked_at(site: Site):
     project = site.project("Alice", 1)
     site.execute("UPDATE workers SET doing = %s", f"model {project.id}, search 7 of project {project.id}")
@@ -23,17 +26,14 @@ def test_a_stranger_reads_at_health_which_projects_are_worked_at(site: Site):
 
 @pytest.mark.xfail(strict=True, raises=Succeeded, reason="The metrics are offered on every address of the machine.")
 def test_metrics_are_read_from_another_machine(site: Site, tmp_path: Path):
-    from dataclasses import replace
-
     port = servers.free_port()
     worker = servers.worker(replace(site.settings, metrics_port=port), "measured", tmp_path)
     try:
         until(lambda: answers_at("127.0.0.1", port), "the metrics")
-        listening = {
-            one.laddr.ip for one in psutil.Process(worker.pid).net_connections("inet") if one.status == psutil.CONN_LISTEN
-        }
+        listening = {one.address for one in processes.connections(worker.pid) if one.listens and one.port == port}
     finally:
         worker.stop()
+    assert listening
     repelled(listening <= {"127.0.0.1", "::1"}, f"it listens on {', '.join(listening)}")
 
 
@@ -70,7 +70,9 @@ def test_an_absurd_number_breaks_a_page(site: Site, path: str):
     repelled(page.status < 500, f"{page.status}")
 
 
-@pytest.mark.xfail(strict=True, raises=Succeeded, reason="Only the first nine digits are compared with the largest number.")
+@pytest.mark.xfail(
+    strict=True, raises=Succeeded, reason="Only the first nine digits are compared with the largest number."
+)
 def test_leading_zeros_break_the_settings(site: Site):
     project = site.private_project()
     form = site.volunteer("Alice").look(f"{project.url}/settings").form("/settings")

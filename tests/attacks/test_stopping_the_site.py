@@ -8,7 +8,7 @@ import pytest
 
 from tests.attacks.site import Site, until
 from tests.attacks.verdict import Succeeded, repelled
-from tests.attacks.volunteer import Refused, Volunteer, step
+from tests.attacks.volunteer import Volunteer, step
 
 THREADS = 8  # of the web application, in all
 
@@ -54,10 +54,7 @@ def test_answers_about_one_face_count_as_many_matches(site: Site, at_once: bool)
     steps = [step(file.page, file.face, "target") for _ in range(40)]
     if at_once:
         steps = [{"step": str(uuid.uuid4()), "answers": [one["answers"][0] for one in steps]}]
-    try:
-        site.volunteer(name).post(f"{project.url}/answers", {"steps": steps})
-    except Refused as refused:
-        assert refused.status in {400, 409, 422, 429}, refused
+    site.volunteer(name).try_post(f"{project.url}/answers", {"steps": steps}, 400, 409, 422, 429)
     counted = site.value("SELECT matches FROM user_stats WHERE user_id = %s", site.user_id(name)) or 0
     repelled(counted <= 1, f"{counted} matches from one face")
 
@@ -70,15 +67,15 @@ def test_boxes_without_end_are_drawn_on_one_photograph(site: Site):
     for number in range(60):
         left, top = number % 10 / 12, number // 10 / 8
         body = {"step": str(uuid.uuid4()), "client_id": str(uuid.uuid4()), "page": page, "box": [left, top, 0.1, 0.12]}
-        try:
-            saved += site.volunteer("Alice").post(f"{project.url}/boxes", body)["status"] == "saved"
-        except Refused as refused:
-            assert refused.status in {400, 403, 409, 422, 429}, refused
+        result = site.volunteer("Alice").try_post(f"{project.url}/boxes", body, 400, 403, 409, 422, 429)
+        saved += result is not None and result["status"] == "saved"
     site.volunteer("Alice").submit(f"{project.url}/delete", confirm=project.item)
     repelled(saved < 60, f"{saved} boxes were saved")
 
 
-@pytest.mark.xfail(strict=True, raises=Succeeded, reason="Anybody in a project may have its source read again at any time.")
+@pytest.mark.xfail(
+    strict=True, raises=Succeeded, reason="Anybody in a project may have its source read again at any time."
+)
 def test_a_labeller_has_the_source_read_again_and_again(site: Site):
     project = site.project("Alice")
     project.invite("Bob")
@@ -92,7 +89,7 @@ def test_a_labeller_has_the_source_read_again_and_again(site: Site):
         page = site.volunteer("Bob").submit(f"{project.url}/retry")
         if page.status in {403, 429} or not site.value(rest, project.id):
             continue
-        until(lambda: not site.value(rest, project.id), "the source to be read")  # noqa: B023
+        until(lambda: not site.value(rest, project.id), "the source to be read")
         reads.append(site.value("SELECT crawled_at FROM projects WHERE id = %s", project.id) > old)
     more = sum(site.truth()["counts"]["requests"].values()) - calls
     repelled(reads.count(True) <= 1, f"it was read {reads.count(True)} times, with {more} requests")

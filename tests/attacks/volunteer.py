@@ -54,7 +54,7 @@ class Volunteer:
         kept = [(name, value) for name, value in form.fields if name not in changed or name in boxes]
         return self._page(self.browser.post(self._url(form.action), data=[*kept, *more], timeout=TIMEOUT))
 
-    def submit(self, path: str, **fields: str) -> Page:
+    def submit(self, path: str, /, **fields: str) -> Page:
         """Send a form without a look at its page first, as a script would."""
         self.csrf = self.csrf or self.look("/account").csrf()
         data = {"csrf_token": self.csrf, **fields}
@@ -70,6 +70,15 @@ class Volunteer:
         self.csrf = self.csrf or self.look("/account").csrf()
         headers = {"Accept": "application/json", "X-CSRFToken": self.csrf}
         return self._json(self.browser.post(self._url(path), json=body, headers=headers, timeout=TIMEOUT))
+
+    def try_post(self, path: str, body: Any, *refusals: int) -> Any:
+        """The same for what may be refused, and then with one of these statuses: None."""
+        try:
+            return self.post(path, body)
+        except Refused as refused:
+            if refused.status not in refusals:
+                raise
+            return None
 
     def bytes_of(self, path: str) -> tuple[int, bytes]:
         """Status and content of a picture."""

@@ -1,0 +1,521 @@
+"""A random history of the running product, and the oracle that judges it by the pages that were fetched.
+
+What was shown is read from the page that somebody looked at before they pressed a button. What happened is read from the
+revisions of the wiki. How the program binds the one to the other is its own affair.
+"""
+
+import random
+import re
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.attacks.pages import Element, Form, Page
+from tests.attacks.site import ADMIN, Project, Site, until
+from tests.attacks.volunteer import Refused, step
+
+OWNERS = ("Olga", "Otto")
+LABELLERS = ("Lea", "Lars")
+GRACE_S = 2.0  # a request that was out when something changed may still arrive
+FILES = 12  # of a project
+QUIET_SQL = """SELECT
+  (SELECT COUNT(*) FROM tasks t LEFT JOIN projects p ON p.id = t.subject_id AND t.kind <> 'publish'
+     WHERE t.due_at < NOW() + INTERVAL 1 MINUTE AND (t.kind = 'publish' OR (p.status = 'active' AND p.barred IS NULL)))
+  + (SELECT COUNT(*) FROM tasks WHERE lease_token IS NOT NULL) + (SELECT COUNT(*) FROM files WHERE lease_token IS NOT NULL)
+  + (SELECT COUNT(*) FROM edits e JOIN batches b ON b.id = e.batch_id WHERE e.state = 'sending'
+       OR (e.state = 'queued' AND b.state = 'running'))
+  + (SELECT COUNT(*) FROM project_files pf JOIN projects p ON p.id = pf.project_id
+       WHERE p.status = 'active' AND pf.search_due_at < NOW() + INTERVAL 1 SECOND)"""
+# Faces whose encoding or picture is kept without the bytes they were found in, or without anybody who may look at them.
+KEPT = """FROM faces f JOIN files x ON x.page_id = f.page_id LEFT JOIN face_chips c ON c.face_id = f.id
+  WHERE (f.encoding IS NOT NULL OR c.face_id IS NOT NULL)"""
+KEPT_SQL = {
+    "a face of a deleted file is kept": f"SELECT COUNT(*) {KEPT} AND x.state = 'gone'",
+    "a face of an overwritten file is kept": f"""SELECT COUNT(*) {KEPT} AND x.state = 'searched' AND f.sha1 <> x.sha1""",
+    "a face of blocked people alone is kept": f"""SELECT COUNT(*) {KEPT} AND NOT EXISTS (SELECT 1 FROM project_files pf
+      JOIN projects p ON p.id = pf.project_id WHERE pf.page_id = f.page_id AND p.barred IS NULL AND p.status <> 'deleted')""",
+}
+PREDICTED_SQL = (
+    """SELECT COUNT(*) FROM predictions r JOIN projects p ON p.id = r.project_id WHERE p.barred IS NOT NULL"""
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a plan as a page showed it, and the file's bytes at that time."""
+
+    title: str
+    preferred: bool
+    by: str
+    sha1: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What somebody looked at: the form to press, and the rows by title. `item`: the project's."""
+
+    form: Form | None
+    rows: dict[str, Row]
+    item: str
+
+
+@dataclass
+class Written:
+    """A change of a file's statements by one revision."""
+
+    moment: float
+    user: str
+    title: str
+    comment: str
+    added: list[tuple[str, str]]  # item, rank
+    removed: list[str]  # item
+    sha1: str
+
+
+@dataclass
+class History:
+    """The people, their projects, what each looked at last, and every violation found, by its name."""
+
+    site: Site
+    rng: random.Random
+    projects: list[Project] = field(default_factory=list)
+    seen: dict[tuple[str, int], Plan] = field(default_factory=dict)
+    pressed: dict[int, Plan] = field(default_factory=dict)  # batch -> what its sender saw
+    undone: dict[int, set[str]] = field(default_factory=dict)  # batch -> titles that its sender saw
+    left: dict[tuple[str, int], float] = field(default_factory=dict)  # no owner any more, since
+    blocked: dict[str, float] = field(default_factory=dict)  # item -> since
+    violations: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    steps: deque[str] = field(default_factory=lambda: deque(maxlen=60))
+    taken: Counter[str] = field(default_factory=Counter)
+    gone: set[str] = field(default_factory=set)
+    revisions: int = 0
+
+    def begin(self) -> None:
+        """Four projects of two owners about three people, over files that they share in part."""
+        titles = [self.site.upload(0) for _ in range(2 * FILES)]
+        items = [self.site.next_item() for _ in range(3)]
+        plans = [
+            (OWNERS[0], items[0], 0),
+            (OWNERS[1], items[0], 6),
+            (OWNERS[0], items[1], 4),
+            (OWNERS[1], items[2], 12),
+        ]
+        for name in (*OWNERS, *LABELLERS, ADMIN):
+            self.site.volunteer(name)
+        for owner, item, start in plans:
+            project = Project(self.site, owner, item)
+            page = project.create(titles[start : start + FILES], f"files from {start}")
+            assert project.id, page.text()
+            self.projects.append(project)
+        for project in self.projects:
+            project.wait_until_searched()
+            project.invite(LABELLERS[0])
+            project.invite(LABELLERS[1])
+        form = self.site.volunteer(OWNERS[0]).look(f"{self.projects[0].url}/settings").form("/settings")
+        assert form is not None
+        self.site.volunteer(OWNERS[0]).press(form, ("confirmed", "2"))
+        self.titles = titles
+        self.revisions = self.last_revision()
+
+    # One step.
+
+    def take_step(self) -> None:
+        """Somebody does something."""
+        names = list(STEPS)
+        name = self.rng.choices(names, [STEPS[one][0] for one in names])[0]
+        project = self.rng.choice(self.projects)
+        self.taken[name] += 1
+        self.steps.append(f"{name} in {project.id}")
+        try:
+            STEPS[name][1](self, project)
+        except Refused as refused:
+            self.steps.append(f"  refused: {refused}"[:160])
+            if refused.status >= 500:
+                self.violate("the site broke", str(refused))
+        self.look_at_wiki()
+
+    def note(self, text: str) -> None:
+        self.steps.append(f"  {text}")
+
+    def violate(self, name: str, example: str) -> None:
+        """Note a violation; the first of each kind is kept in words."""
+        self.violations[name] += 1
+        self.examples.setdefault(name, f"{example}; after: {'; '.join(list(self.steps)[-6:])}")
+
+    def anybody(self) -> str:
+        return self.rng.choice([*OWNERS, *LABELLERS])
+
+    def an_owner(self, project: Project) -> str:
+        """Its creator most of the time; the other one may own it too."""
+        return project.owner if self.rng.random() < 0.7 else self.rng.choice(OWNERS)
+
+    def page(self, name: str, path: str) -> Page:
+        return self._judged(self.site.volunteer(name).look(path))
+
+    def press(self, name: str, form: Form, *more: tuple[str, str]) -> Page:
+        return self._judged(self.site.volunteer(name).press(form, *more))
+
+    def submit(self, who: str, path: str, /, **fields: str) -> Page:
+        return self._judged(self.site.volunteer(who).submit(path, **fields))
+
+    def _judged(self, page: Page) -> Page:
+        self.note(f"{page.status} {page.address.partition('://')[2].partition('/')[2]}")
+        if page.status >= 500:
+            self.violate("the site broke", page.address)
+        return page
+
+    def answer(self, project: Project) -> None:
+        name, file = self.anybody(), self.rng.choice(project.files)
+        said = self.rng.choices(["target", "other", "unsure", "skip", "not_face"], [6, 3, 1, 1, 1])[0]
+        self.note(f"{name} says {said} of {file.title}")
+        body = {"steps": [step(file.page, file.face, said)]}
+        self.note(self.site.volunteer(name).post(f"{project.url}/answers", body)["results"][0]["status"])
+
+    def undo_answer(self, project: Project) -> None:
+        self.site.volunteer(self.anybody()).post(f"{project.url}/undo", {})
+
+    def approve(self, project: Project) -> None:
+        faces = [file.face for file in self.rng.sample(project.files, min(3, len(project.files)))]
+        body = {"faces": faces, "step": str(uuid.UUID(int=self.rng.getrandbits(128), version=4))}
+        self.site.volunteer(self.anybody()).post(f"{project.url}/review/approve", body)
+
+    def approve_all(self, project: Project) -> None:
+        name = self.anybody()
+        form = self.page(name, f"{project.url}/review").form("/review/approve")
+        if form is not None and ("all", "1") in form.fields:
+            self.press(name, form)
+
+    def withdraw(self, project: Project) -> None:
+        faces = [file.face for file in self.rng.sample(project.files, min(3, len(project.files)))]
+        self.site.volunteer(self.anybody()).post(f"{project.url}/review/withdraw", {"faces": faces})
+
+    def prominent(self, project: Project) -> None:
+        body = {"faces": [self.rng.choice(project.files).face], "on": self.rng.choice([0, 1])}
+        self.site.volunteer(self.anybody()).post(f"{project.url}/review/prominent", body)
+
+    def change_member(self, project: Project) -> None:
+        name = self.rng.choice([name for name in (*OWNERS, *LABELLERS) if name != project.owner])
+        what = self.rng.choice(["labeller", "owner", "owner", "remove", "leave"])
+        self.note(f"{what} {name}")
+        if what == "remove":
+            project.remove(name)
+        elif what == "leave":
+            self.submit(name, f"{project.url}/leave")
+        else:
+            self.submit(project.owner, f"{project.url}/members", name=name, role=what)
+        if what == "owner":
+            self.left.pop((name, project.id), None)
+        else:
+            self.left.setdefault((name, project.id), time.time())
+
+    def look_at_plan(self, project: Project) -> None:
+        name = self.an_owner(project)
+        page = self.page(name, f"{project.url}/send")
+        if page.status == 200:
+            rows = {row.title: row for row in (self.row(one) for one in page.root.all("li", class_="edit"))}
+            self.seen[name, project.id] = Plan(page.form("/send"), rows, project.item)
+            self.note(f"{name} sees {sorted(rows)}")
+
+    def row(self, element: Element) -> Row:
+        title = next(element.all("p", class_="cut")).text()
+        by = re.search(r"\bby (\w+)", element.text())
+        return Row(title, "★" in element.text(), by[1] if by else "", self.sha1(title))
+
+    def send(self, _project: Project) -> None:
+        """Somebody presses Send on a page that they looked at a while ago."""
+        if not self.seen:
+            return
+        name, number = self.rng.choice(sorted(self.seen))
+        plan = self.seen.pop((name, number))
+        if plan.form is None:
+            return
+        known = self.site.value("SELECT COALESCE(MAX(id), 0) FROM batches")
+        page = self.press(name, plan.form)
+        batch = re.search(r"/batches/(\d+)$", page.address)
+        if batch and int(batch[1]) > known:
+            self.pressed[int(batch[1])] = plan
+
+    def act_on_batch(self, project: Project) -> None:
+        name, batch = self.an_owner(project), self._batch(project)
+        if batch is None:
+            return
+        page = self.page(name, f"{project.url}/batches/{batch}")
+        what = self.rng.choice(["pause", "resume", "stop", "retry"])
+        form = page.form(f"/{batch}/{what}")
+        if form is not None:
+            self.press(name, form)
+
+    def undo_batch(self, project: Project) -> None:
+        """Choose some of the statements that the batch's page lists, and press Undo."""
+        name, batch = self.an_owner(project), self._batch(project)
+        if batch is None:
+            return
+        page = self.page(name, f"{project.url}/batches/{batch}")
+        form = page.form(f"/{batch}/undo")
+        titles = {
+            box.attributes.get("value", ""): box.attributes.get("aria-label", "")
+            for box in page.root.all("input", name="edits")
+            if "disabled" not in box.attributes
+        }
+        if form is None or not titles:
+            return
+        chosen = self.rng.sample(sorted(titles), min(2, len(titles)))
+        known = self.site.value("SELECT COALESCE(MAX(id), 0) FROM batches")
+        after = self.press(name, form, *(("edits", one) for one in chosen))
+        made = re.search(r"/batches/(\d+)$", after.address)
+        if made and int(made[1]) > known:
+            self.undone[int(made[1])] = {titles[one] for one in chosen}
+
+    def _batch(self, project: Project) -> int | None:
+        found = self.site.rows("SELECT id FROM batches WHERE project_id = %s ORDER BY id DESC LIMIT 4", project.id)
+        return self.rng.choice(found)["id"] if found else None
+
+    def plan_again(self, project: Project) -> None:
+        name = self.an_owner(project)
+        page = self.page(name, f"{project.url}/send?show={self.rng.choice(['undone', 'reverted'])}")
+        form = page.form("/send/again")
+        if form is not None and form.boxes:
+            self.press(name, form, *self.rng.sample(form.boxes, 1))
+
+    def block(self, project: Project) -> None:
+        if project.item in self.blocked:
+            self.submit(ADMIN, f"/admin/blocked/{project.item}/remove")
+            self.blocked.pop(project.item)
+            for one in self.projects:
+                if one.item == project.item:
+                    self.submit(one.owner, f"{one.url}/status", status="active")
+        elif not self.blocked:
+            self.submit(ADMIN, "/admin/blocked", item=project.item, reason="asked for it")
+            self.blocked[project.item] = time.time()
+
+    def overwrite(self, _project: Project) -> None:
+        title = self.rng.choice(self.titles)
+        if title not in self.gone:
+            self.note(f"overwritten: {title}")
+            picture = self.site.pictures.blank() if self.rng.random() < 0.3 else self.site.pictures.make(0)
+            self.site.elsewhere("overwrite", title=title, path=str(picture))
+
+    def delete(self, _project: Project) -> None:
+        if len(self.gone) < 5:
+            title = self.rng.choice([one for one in self.titles if one not in self.gone])
+            self.note(f"deleted: {title}")
+            self.site.elsewhere("delete", title=title)
+            self.gone.add(title)
+
+    def week_passes(self, project: Project) -> None:
+        """What was read before is read again, and everything is searched as it is now."""
+        self.site.execute("UPDATE project_files SET stated_at = NULL WHERE project_id = %s", project.id)
+        self.submit(project.owner, f"{project.url}/retry")
+        if project.item not in self.blocked:
+            until(lambda: not self.site.value(QUIET_SQL), "quiet after a week")
+            kept = project.files
+            project.wait_until_searched()
+            project.files = project.files or kept
+
+    def hour_passes(self, _project: Project) -> None:
+        """What was written is looked at again."""
+        self.site.execute("UPDATE edits SET look_at = NOW() WHERE look_at IS NOT NULL")
+
+    def revert(self, project: Project) -> None:
+        """Somebody on Commons takes a statement of ours back."""
+        sql = "SELECT title FROM edits WHERE project_id = %s AND state = 'done' AND action = 'add' ORDER BY id DESC LIMIT 5"
+        titles = [row["title"] for row in self.site.rows(sql, project.id) if row["title"] not in self.gone]
+        if titles:
+            title = self.rng.choice(titles)
+            if project.item in self.site.depicts(title):
+                self.site.elsewhere("remove_statement", title=title, value=project.item)
+
+    # What came of it.
+
+    def last_revision(self) -> int:
+        with self.site.sandbox.world.lock:
+            return self.site.sandbox.world.state.next_revision - 1
+
+    def sha1(self, title: str) -> str:
+        """Of the bytes that the wiki has under a title now; empty for a file that was deleted."""
+        world = self.site.sandbox.world
+        with world.lock:
+            page = world.page(f"File:{title}")
+            return world.pictures.facts(page.versions[-1]).sha1 if page and page.versions else ""
+
+    def written(self) -> list[Written]:
+        """What the program wrote since it was asked last, by the revisions of the wiki."""
+        world, found = self.site.sandbox.world, []
+        with world.lock:
+            last = world.state.next_revision - 1
+            ours = {edit.revision: edit.moment for edit in world.state.edits if edit.module != "other"}
+            for page in world.state.pages.values():
+                for before, after in zip(page.revisions, page.revisions[1:], strict=False):
+                    if self.revisions < after.id <= last and after.id in ours:
+                        sha1 = world.pictures.facts(page.versions[-1]).sha1 if page.versions else ""
+                        found.append(_written(ours[after.id], page.title.partition(":")[2], before, after, sha1))
+        self.revisions = last
+        return found
+
+    def look_at_wiki(self) -> None:
+        """Hold every new revision against what its signer saw."""
+        found = self.written()
+        if not found:
+            return
+        batches = {row["hex"]: row for row in self.site.rows("SELECT id, hex, project_id, item, kind FROM batches")}
+        for one in found:
+            batch = next((row for hex_, row in batches.items() if hex_ in one.comment), None)
+            if batch is None:
+                self.violate("an edit belongs to no batch", one.comment)
+                continue
+            self.judge(one, batch)
+
+    def judge(self, one: Written, batch: dict[str, Any]) -> None:
+        what = f"{one.title} of batch {batch['id']} by {one.user}"
+        since = self.left.get((one.user, batch["project_id"]))
+        if since is not None and one.moment > since + GRACE_S:
+            self.violate("an edit went out for a former owner", what)
+        for item, rank in one.added:
+            if one.moment > self.blocked.get(item, one.moment) + GRACE_S:
+                self.violate("a statement about a blocked person was written", what)
+            self.judge_added(one, batch, item, rank, what)
+        if one.removed and batch["kind"] == "undo" and one.title not in self.undone.get(batch["id"], set()):
+            self.violate("a statement was undone that was not shown", what)
+
+    def judge_added(self, one: Written, batch: dict[str, Any], item: str, rank: str, what: str) -> None:
+        plan = self.pressed.get(batch["id"])
+        row = plan.rows.get(one.title) if plan else None
+        if plan is None or row is None:
+            self.violate("a statement was written that was not shown", what)
+            return
+        if item != plan.item:
+            self.violate("another item was written than was shown", what)
+        if (rank == "preferred") != row.preferred:
+            self.violate("another rank was written than was shown", what)
+        if one.sha1 != row.sha1:
+            self.violate("a statement was written about bytes that were not shown", what)
+        approved_by = self.site.value(
+            "SELECT u.name FROM edits e JOIN users u ON u.id = e.approved_by WHERE e.batch_id = %s AND e.title = %s",
+            batch["id"],
+            one.title,
+        )
+        if row.by != approved_by:
+            self.violate(
+                "somebody else had approved what was written than was shown", f"{what}: {row.by}, {approved_by}"
+            )
+
+    # The full comparison.
+
+    def compare(self) -> None:
+        """Wait until nothing is under way, then hold everything against everything."""
+        self.steps.append("full comparison")
+        until(lambda: not self.site.value(QUIET_SQL), "quiet")
+        self.look_at_wiki()
+        for name, sql in KEPT_SQL.items():
+            if count := self.site.value(sql):
+                self.violate(name, f"{count} faces")
+        if count := self.site.value(PREDICTED_SQL):
+            self.violate("predictions about a blocked person are kept", f"{count} faces")
+        for project in self.projects:
+            if project.item in self.blocked:
+                self.violate_if_shown(project)
+            else:
+                self.compare_counts(project)
+
+    def violate_if_shown(self, project: Project) -> None:
+        for file in project.files[:2]:
+            if self.site.volunteer(project.owner).bytes_of(f"/chip/{project.id}/{file.face}.jpg")[0] == 200:
+                self.violate("a face of a blocked person is shown", f"face {file.face}")
+
+    def compare_counts(self, project: Project) -> None:
+        """The same number stands on every page."""
+        owner = self.site.volunteer(project.owner)
+        home = figures(self.page(project.owner, project.url))
+        plan = self.page(project.owner, f"{project.url}/send")
+        numbers = owner.get(f"{project.url}/progress.json")
+        offered = filters(plan, "/send")
+        rows = len(list(plan.root.all("li", class_="edit")))
+        button = re.search(r"Send (\d+) statement", plan.text())
+        self.agree(project, "files", home["files"], numbers["files"])
+        self.agree(
+            project, "to be sent", home["to be sent"], rows, int(button[1]) if button else 0, offered.get("send", 0)
+        )
+        for verdict in offered:
+            page = self.page(project.owner, f"{project.url}/send?show={verdict}")
+            self.agree(project, f"plan: {verdict}", offered[verdict], len(list(page.root.all("li", class_="edit"))))
+        review = filters(self.page(project.owner, f"{project.url}/review"), "/review")
+        for name, count in review.items():
+            page = self.page(project.owner, f"{project.url}/review?show={name}")
+            self.agree(project, f"review: {name}", count, len(list(page.root.all("li", class_="face"))))
+        self.agree(project, "approved", home["approved"], sum(offered.values()) - offered.get("overwritten", 0))
+        done = "SELECT COUNT(*) FROM edits WHERE project_id = %s AND action = 'add' AND state = 'done'"
+        self.agree(project, "sent", home["sent"], self.site.value(done, project.id))
+
+    def agree(self, project: Project, name: str, *counts: int) -> None:
+        if len(set(counts)) > 1:
+            self.violate(f"counts disagree: {name}", f"project {project.id}: {counts}")
+
+    def report(self) -> str:
+        """All that was found, and how it came to the first of each kind."""
+        lines = [f"{count} x {name}: {self.examples[name]}" for name, count in self.violations.most_common()]
+        return "\n".join([*lines, f"steps: {dict(self.taken)}", "the last steps:", *self.steps])
+
+
+def figures(page: Page) -> dict[str, int]:
+    """The numbers of a page by their words."""
+    found = {}
+    for one in page.root.all("dl", class_="figures"):
+        for word, number in zip(one.all("dt"), one.all("dd"), strict=True):
+            found[word.text()] = int(number.text())
+    return found
+
+
+def filters(page: Page, ending: str) -> dict[str, int]:
+    """The counts beside a page's filters, by the filter's name in its address."""
+    found = {}
+    for one in page.root.all("a"):
+        path, _, query = one.attributes.get("href", "").partition("?show=")
+        count = next(one.all("span", class_="count"), None)
+        if path.endswith(ending) and query and count is not None:
+            found[query] = int(count.text())
+    return found
+
+
+def _written(moment: float, title: str, before: Any, after: Any, sha1: str) -> Written:
+    old = {one["id"]: one for one in (before.entity.all() if before.entity else [])}
+    new = {one["id"]: one for one in (after.entity.all() if after.entity else [])}
+    added = [(_item(one), one["rank"]) for guid, one in new.items() if guid not in old]
+    return Written(
+        moment,
+        after.user,
+        title,
+        after.comment,
+        added,
+        [_item(one) for guid, one in old.items() if guid not in new],
+        sha1,
+    )
+
+
+def _item(statement: dict[str, Any]) -> str:
+    return str(statement["mainsnak"]["datavalue"]["value"]["id"])
+
+
+STEPS: dict[str, tuple[float, Callable[[History, Project], None]]] = {
+    "answer": (30, History.answer),
+    "undo an answer": (4, History.undo_answer),
+    "approve": (8, History.approve),
+    "approve all": (3, History.approve_all),
+    "withdraw": (3, History.withdraw),
+    "prominent": (5, History.prominent),
+    "change a member": (5, History.change_member),
+    "look at the plan": (12, History.look_at_plan),
+    "send": (10, History.send),
+    "act on a batch": (4, History.act_on_batch),
+    "undo of a batch": (3, History.undo_batch),
+    "plan again": (2, History.plan_again),
+    "block": (0.8, History.block),
+    "overwrite": (2, History.overwrite),
+    "delete": (0.4, History.delete),
+    "a week passes": (0.6, History.week_passes),
+    "an hour passes": (1, History.hour_passes),
+    "revert": (1.5, History.revert),
+}

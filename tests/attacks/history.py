@@ -21,6 +21,7 @@ OWNERS = ("Olga", "Otto")
 LABELLERS = ("Lea", "Lars")
 GRACE_S = 2.0  # a request that was out when something changed may still arrive
 FILES = 12  # of a project
+WEIGHTS = (6, 2, 3, 1)  # how often something happens in each project: most in one, so that people meet
 QUIET_SQL = """SELECT
   (SELECT COUNT(*) FROM tasks t LEFT JOIN projects p ON p.id = t.subject_id AND t.kind <> 'publish'
      WHERE t.due_at < NOW() + INTERVAL 1 MINUTE AND (t.kind = 'publish' OR (p.status = 'active' AND p.barred IS NULL)))
@@ -127,7 +128,7 @@ class History:
         """Somebody does something."""
         names = list(STEPS)
         name = self.rng.choices(names, [STEPS[one][0] for one in names])[0]
-        project = self.rng.choice(self.projects)
+        project = self.rng.choices(self.projects, WEIGHTS)[0]
         self.taken[name] += 1
         self.steps.append(f"{name} in {project.id}")
         try:
@@ -316,6 +317,14 @@ class History:
             project.wait_until_searched()
             project.files = project.files or kept
 
+    def wiki_is_slow(self, _project: Project) -> None:
+        """Until the next full comparison; what was sent is on the way for a while."""
+        self.site.wiki_settings(latency=0.15)
+
+    def wiki_refuses(self, _project: Project) -> None:
+        """The next two edits fail, and may be tried again."""
+        self.site.fault("abusefilter_disallowed", count=2)
+
     def hour_passes(self, _project: Project) -> None:
         """What was written is looked at again."""
         self.site.execute("UPDATE edits SET look_at = NOW() WHERE look_at IS NOT NULL")
@@ -408,6 +417,7 @@ class History:
     def compare(self) -> None:
         """Wait until nothing is under way, then hold everything against everything."""
         self.steps.append("full comparison")
+        self.site.wiki_settings(latency=0.0)
         until(lambda: not self.site.value(QUIET_SQL), "quiet")
         self.look_at_wiki()
         for name, sql in KEPT_SQL.items():
@@ -505,11 +515,11 @@ STEPS: dict[str, tuple[float, Callable[[History, Project], None]]] = {
     "approve": (8, History.approve),
     "approve all": (3, History.approve_all),
     "withdraw": (3, History.withdraw),
-    "prominent": (5, History.prominent),
-    "change a member": (5, History.change_member),
+    "prominent": (8, History.prominent),
+    "change a member": (6, History.change_member),
     "look at the plan": (12, History.look_at_plan),
     "send": (10, History.send),
-    "act on a batch": (4, History.act_on_batch),
+    "act on a batch": (6, History.act_on_batch),
     "undo of a batch": (3, History.undo_batch),
     "plan again": (2, History.plan_again),
     "block": (0.8, History.block),
@@ -518,4 +528,6 @@ STEPS: dict[str, tuple[float, Callable[[History, Project], None]]] = {
     "a week passes": (0.6, History.week_passes),
     "an hour passes": (1, History.hour_passes),
     "revert": (1.5, History.revert),
+    "the wiki is slow": (1.5, History.wiki_is_slow),
+    "the wiki refuses": (1, History.wiki_refuses),
 }

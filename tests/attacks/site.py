@@ -180,7 +180,7 @@ class Site:
 
     # Projects.
 
-    def next_item(self) -> str:
+    def next_item(self, label: str = "") -> str:
         """A new item: a grown-up person whom no earlier test looked for."""
         self._items += 1
         number = f"Q{500_000 + self._items}"
@@ -188,7 +188,9 @@ class Site:
         with world.lock:
             model = next(item for item in world.state.items.values() if "P569" in item.entity.statements)
             claims = {name: claim for name, claim in model.entity.statements.items() if name in {"P31", "P569"}}
-            entity = replace(model.entity, labels={"en": f"Person {self._items}"}, statements=copy.deepcopy(claims))
+            entity = replace(
+                model.entity, labels={"en": label or f"Person {self._items}"}, statements=copy.deepcopy(claims)
+            )
             world.state.items[number] = replace(model, id=number, entity=entity)
             world.version += 1
         return number

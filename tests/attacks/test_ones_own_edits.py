@@ -108,13 +108,21 @@ def test_a_co_owner_words_the_summaries_of_somebody_elses_edits(site: Site, word
     assert form is not None
     site.volunteer("Carol").press(form, ("label", words))
     project.send("Alice")
-    (summary,) = {
-        edit["summary"]
-        for edit in site.writes("Alice")
-        if edit["title"] == f"File:{project.files[0].title}" and project.item in edit["summary"]
-    }
-    links = summary.count("[[")
-    repelled(
-        links <= 2 and "User:" not in summary and "{{" not in summary and "<!--" not in summary,
-        f"the summary: {summary}",
-    )
+    repelled(*plain(site, project))
+
+
+@pytest.mark.xfail(strict=True, raises=Succeeded, reason="The person's name stands in the summary as Wikidata has it.")
+def test_whoever_edits_wikidata_words_the_summaries(site: Site):
+    item = site.next_item("a]] [[User:Mallory|a friend]] [[d:Q1")
+    project = site.project(item=item, titles=site.titles(1))
+    project.answer("Alice", project.files[0], "target")
+    project.send("Alice")
+    repelled(*plain(site, project))
+
+
+def plain(site: Site, project: Project) -> tuple[bool, str]:
+    """Whether the summary of the project's one edit holds no wikitext but the link to the item and to the batch; and it."""
+    edits = [edit for edit in site.writes("Alice") if edit["title"] == f"File:{project.files[0].title}"]
+    summary = edits[-1]["summary"]
+    strange = [mark for mark in ("User:", "{{", "<!--") if mark in summary]
+    return summary.count("[[") <= 2 and not strange, f"the summary: {summary}"

@@ -21,10 +21,11 @@ OWNERS = ("Olga", "Otto")
 LABELLERS = ("Lea", "Lars")
 GRACE_S = 2.0  # a request that was out when something changed may still arrive
 FILES = 12  # of a project
+MOST_GONE = 4
 WEIGHTS = (6, 2, 3, 1)  # how often something happens in each project: most in one, so that people meet
 QUIET_SQL = """SELECT
-  (SELECT COUNT(*) FROM tasks t LEFT JOIN projects p ON p.id = t.subject_id AND t.kind <> 'publish'
-     WHERE t.due_at < NOW() + INTERVAL 1 MINUTE AND (t.kind = 'publish' OR (p.status = 'active' AND p.barred IS NULL)))
+  (SELECT COUNT(*) FROM tasks t LEFT JOIN projects p ON p.id = t.subject_id AND t.kind NOT IN ('publish', 'purge')
+     WHERE t.due_at < NOW() + INTERVAL 1 MINUTE AND (t.kind IN ('publish', 'purge') OR (p.status = 'active' AND p.barred IS NULL)))
   + (SELECT COUNT(*) FROM tasks WHERE lease_token IS NOT NULL) + (SELECT COUNT(*) FROM files WHERE lease_token IS NOT NULL)
   + (SELECT COUNT(*) FROM edits e JOIN batches b ON b.id = e.batch_id WHERE e.state = 'sending'
        OR (e.state = 'queued' AND b.state = 'running'))
@@ -39,6 +40,9 @@ KEPT_SQL = {
     "a face of blocked people alone is kept": f"""SELECT COUNT(*) {KEPT} AND NOT EXISTS (SELECT 1 FROM project_files pf
       JOIN projects p ON p.id = pf.project_id WHERE pf.page_id = f.page_id AND p.barred IS NULL AND p.status <> 'deleted')""",
 }
+ALONE_SQL = (
+    """SELECT COUNT(*) FROM faces f WHERE NOT EXISTS (SELECT 1 FROM project_files pf WHERE pf.page_id = f.page_id)"""
+)
 PREDICTED_SQL = (
     """SELECT COUNT(*) FROM predictions r JOIN projects p ON p.id = r.project_id WHERE p.barred IS NOT NULL"""
 )
@@ -92,35 +96,41 @@ class History:
     examples: dict[str, str] = field(default_factory=dict)
     steps: deque[str] = field(default_factory=lambda: deque(maxlen=60))
     taken: Counter[str] = field(default_factory=Counter)
-    gone: set[str] = field(default_factory=set)
+    gone: dict[str, int] = field(default_factory=dict)  # deleted files: title -> page id
+    titles: list[str] = field(default_factory=list)
     revisions: int = 0
+    lists: int = 0
+    judged: int = 0  # statements held against what was shown
 
     def begin(self) -> None:
         """Four projects of two owners about three people, over files that they share in part."""
         titles = [self.site.upload(0) for _ in range(2 * FILES)]
         items = [self.site.next_item() for _ in range(3)]
-        plans = [
-            (OWNERS[0], items[0], 0),
-            (OWNERS[1], items[0], 6),
-            (OWNERS[0], items[1], 4),
-            (OWNERS[1], items[2], 12),
-        ]
         for name in (*OWNERS, *LABELLERS, ADMIN):
             self.site.volunteer(name)
-        for owner, item, start in plans:
-            project = Project(self.site, owner, item)
-            page = project.create(titles[start : start + FILES], f"files from {start}")
-            assert project.id, page.text()
-            self.projects.append(project)
-        for project in self.projects:
-            project.wait_until_searched()
-            project.invite(LABELLERS[0])
-            project.invite(LABELLERS[1])
-        form = self.site.volunteer(OWNERS[0]).look(f"{self.projects[0].url}/settings").form("/settings")
-        assert form is not None
-        self.site.volunteer(OWNERS[0]).press(form, ("confirmed", "2"))
         self.titles = titles
+        whose = ((OWNERS[0], 0, 0), (OWNERS[1], 0, 6), (OWNERS[0], 1, 4), (OWNERS[1], 2, 12))
+        self.projects = [self.create(name, items[one], titles[start : start + FILES]) for name, one, start in whose]
+        for project in self.projects:
+            self.begin_with(project)
         self.revisions = self.last_revision()
+
+    def create(self, owner: str, item: str, titles: list[str]) -> Project:
+        """Another project over files of the history."""
+        self.lists += 1
+        project = Project(self.site, owner, item)
+        page = project.create(titles, f"list {self.lists}")
+        assert project.id, page.text()
+        return project
+
+    def begin_with(self, project: Project) -> None:
+        """Wait until it can be worked in, let both labellers in, and have the model answer soon."""
+        project.wait_until_searched()
+        for name in LABELLERS:
+            project.invite(name)
+        form = self.site.volunteer(project.owner).look(f"{project.url}/settings").form("/settings")
+        assert form is not None
+        self.site.volunteer(project.owner).press(form, ("confirmed", "2"))
 
     # One step.
 
@@ -282,16 +292,28 @@ class History:
         if form is not None and form.boxes:
             self.press(name, form, *self.rng.sample(form.boxes, 1))
 
+    def another_project(self, _project: Project) -> None:
+        """One of the owners ends the oldest project and begins another, about somebody new or as in one that there is."""
+        old = self.projects.pop()
+        self.submit(old.owner, f"{old.url}/delete", confirm=old.item)
+        owner, there = self.rng.choice(OWNERS), [one.item for one in self.projects if one.item not in self.blocked]
+        item = self.rng.choice(there) if there and self.rng.random() < 0.3 else self.site.next_item()
+        titles = self.rng.sample([title for title in self.titles if title not in self.gone], FILES)
+        made = self.create(owner, item, titles)
+        self.begin_with(made)
+        self.projects.insert(0, made)
+
     def block(self, project: Project) -> None:
-        if project.item in self.blocked:
-            self.submit(ADMIN, f"/admin/blocked/{project.item}/remove")
-            self.blocked.pop(project.item)
+        """An administrator blocks a person; or takes the one who is blocked off the list, and the owners go on."""
+        for item in list(self.blocked):
+            self.submit(ADMIN, f"/admin/blocked/{item}/remove")
+            self.blocked.pop(item)
             for one in self.projects:
-                if one.item == project.item:
+                if one.item == item:
                     self.submit(one.owner, f"{one.url}/status", status="active")
-        elif not self.blocked:
-            self.submit(ADMIN, "/admin/blocked", item=project.item, reason="asked for it")
-            self.blocked[project.item] = time.time()
+            return
+        self.submit(ADMIN, "/admin/blocked", item=project.item, reason="asked for it")
+        self.blocked[project.item] = time.time()
 
     def overwrite(self, _project: Project) -> None:
         title = self.rng.choice(self.titles)
@@ -301,11 +323,14 @@ class History:
             self.site.elsewhere("overwrite", title=title, path=str(picture))
 
     def delete(self, _project: Project) -> None:
-        if len(self.gone) < 5:
+        """A file is deleted; where some are, one of them comes back."""
+        if len(self.gone) < MOST_GONE:
             title = self.rng.choice([one for one in self.titles if one not in self.gone])
-            self.note(f"deleted: {title}")
-            self.site.elsewhere("delete", title=title)
-            self.gone.add(title)
+            self.gone[title] = self.site.elsewhere("delete", title=title)["id"]
+        else:
+            title = self.rng.choice(sorted(self.gone))
+            self.site.elsewhere("undelete", id=self.gone.pop(title))
+        self.note(f"{'deleted' if title in self.gone else 'undeleted'}: {title}")
 
     def week_passes(self, project: Project) -> None:
         """What was read before is read again, and everything is searched as it is now."""
@@ -391,6 +416,7 @@ class History:
             self.violate("a statement was undone that was not shown", what)
 
     def judge_added(self, one: Written, batch: dict[str, Any], item: str, rank: str, what: str) -> None:
+        self.judged += 1
         plan = self.pressed.get(batch["id"])
         row = plan.rows.get(one.title) if plan else None
         if plan is None or row is None:
@@ -423,6 +449,8 @@ class History:
         for name, sql in KEPT_SQL.items():
             if count := self.site.value(sql):
                 self.violate(name, f"{count} faces")
+        if count := self.site.value(ALONE_SQL):
+            self.violate("a face that no project looks at is kept", f"{count} faces")
         if count := self.site.value(PREDICTED_SQL):
             self.violate("predictions about a blocked person are kept", f"{count} faces")
         for project in self.projects:
@@ -522,7 +550,8 @@ STEPS: dict[str, tuple[float, Callable[[History, Project], None]]] = {
     "act on a batch": (6, History.act_on_batch),
     "undo of a batch": (3, History.undo_batch),
     "plan again": (2, History.plan_again),
-    "block": (0.8, History.block),
+    "another project": (1.5, History.another_project),
+    "block": (1.2, History.block),
     "overwrite": (2, History.overwrite),
     "delete": (0.4, History.delete),
     "a week passes": (0.6, History.week_passes),

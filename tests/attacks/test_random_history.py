@@ -15,7 +15,7 @@ import pytest
 from tests.attacks.history import History
 from tests.attacks.site import Site, photographs, running_site
 
-STEPS, LONG = 400, 20_000
+STEPS, LONG = 500, 20_000
 COMPARE_EVERY = 50
 # What goes wrong today, each with what it comes from. Whatever else goes wrong fails the test.
 KNOWN = {
@@ -30,6 +30,7 @@ KNOWN = {
     "a face of blocked people alone is kept": "A block deletes questions and nothing else.",
     "predictions about a blocked person are kept": "A block deletes questions and nothing else.",
     "a face of a blocked person is shown": "What is only looked at stays open.",
+    "counts disagree: to be sent": "The project's page and the plan count by different rules what another project wrote.",
 }
 
 
@@ -66,11 +67,11 @@ def test_what_is_written_is_what_its_signer_was_shown(alone: Site, steps: int, c
     began = time.monotonic()
     history = play(alone, steps, seed)
     unseen = sorted(set(KNOWN) - set(history.violations))
+    took = time.monotonic() - began
     with capsys.disabled():
-        print(f"\nseed {seed}: {steps} steps in {time.monotonic() - began:.0f} s; {dict(history.violations)}")
+        print(f"\nseed {seed}: {steps} steps, {history.judged} statements, {took:.0f} s; {dict(history.violations)}")
         if unseen:
             print(f"known, and not met this time: {', '.join(unseen)}")
-    assert history.taken["send"]
-    assert history.pressed, "nothing was sent: the test shows nothing"
+    assert history.judged, "nothing was sent: the test shows nothing"
     unknown = sorted(set(history.violations) - set(KNOWN))
     assert not unknown, f"seed {seed}, {steps} steps: {unknown}\n{history.report()}"

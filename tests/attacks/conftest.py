@@ -9,7 +9,7 @@ from tests.attacks.site import Site, fill_pool, photographs, running_site
 
 FILES = 24
 HERE = Path(__file__).parent
-LONGEST_S = 300  # of a test and the start of the site together, on a machine that is busy
+LONGEST_S = 900  # of a test and the start of the site together, on a machine that is busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -80,7 +80,7 @@ class Written:
     sha1: str
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """The people, their projects, what each looked at last, and every violation found, by its name."""
 
@@ -181,7 +181,7 @@ class History:
 
     def answer(self, project: Project) -> None:
         name, file = self.anybody(), self.rng.choice(project.files)
-        said = self.rng.choices(["target", "other", "unsure", "skip", "not_face"], [6, 3, 1, 1, 1])[0]
+        said = self.rng.choices(["target", "other", "unsure", "skip", "not_face"], [8, 3, 1, 1, 1])[0]
         self.note(f"{name} says {said} of {file.title}")
         body = {"steps": [step(file.page, file.face, said)]}
         self.note(self.site.volunteer(name).post(f"{project.url}/answers", body)["results"][0]["status"])
@@ -550,7 +550,7 @@ STEPS: dict[str, tuple[float, Callable[[History, Project], None]]] = {
     "act on a batch": (6, History.act_on_batch),
     "undo of a batch": (3, History.undo_batch),
     "plan again": (2, History.plan_again),
-    "another project": (1.5, History.another_project),
+    "another project": (2.5, History.another_project),
     "block": (1.2, History.block),
     "overwrite": (2, History.overwrite),
     "delete": (0.4, History.delete),

@@ -87,7 +87,7 @@ class File:
     face: int
 
 
-@dataclass
+@dataclass(repr=False)
 class Site:
     """Everything that runs. `people`: who has signed in, by name; `pool`: titles of files with one face."""
 
@@ -238,7 +238,7 @@ class Site:
         return found
 
 
-@dataclass
+@dataclass(repr=False)
 class Project:
     """A project as its members see it."""
 

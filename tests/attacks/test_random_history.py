@@ -15,7 +15,7 @@ import pytest
 from tests.attacks.history import History
 from tests.attacks.site import Site, photographs, running_site
 
-STEPS, LONG = 500, 20_000
+STEPS, LONG = 400, 20_000
 COMPARE_EVERY = 50
 # What goes wrong today, each with what it comes from. Whatever else goes wrong fails the test.
 KNOWN = {

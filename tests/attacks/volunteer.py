@@ -1,15 +1,19 @@
 """A volunteer's browser without a window: it signs in through the wiki's pages, follows links, presses buttons, calls JSON."""
 
+import itertools
+import sys
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from tests.attacks.pages import Form, Page, parse
 
 TIMEOUT = 90  # seconds; only a failing test waits as long
+_places = itertools.count()
 
 
 class Refused(Exception):
@@ -18,6 +22,23 @@ class Refused(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(f"{status}: {text}")
         self.status = status
+
+
+class Place(HTTPAdapter):
+    """Ask from an address of loopback of one's own, as people at several places do."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        super().__init__()
+
+    def init_poolmanager(self, *given: Any, **more: Any) -> None:
+        super().init_poolmanager(*given, source_address=(self._address, 0), **more)
+
+
+def new_place() -> str:
+    """An address that nobody here asked from before; where loopback has but one, that one."""
+    number = next(_places)
+    return f"127.{number // 250 + 1}.{number % 250 + 1}.1" if sys.platform == "linux" else "127.0.0.1"
 
 
 @dataclass
@@ -29,6 +50,9 @@ class Volunteer:
     wiki: str
     browser: requests.Session = field(default_factory=requests.Session)
     csrf: str = ""
+
+    def __post_init__(self) -> None:
+        self.browser.mount("http://", Place(new_place()))
 
     def sign_in(self) -> "Volunteer":
         """Sign in through the wiki: pick the user name there, allow the application."""
@@ -90,6 +114,12 @@ class Volunteer:
         other = Volunteer(self.name, self.address, self.wiki)
         other.browser.cookies.update(self.browser.cookies)
         return other
+
+    def copy_without_cookies(self) -> requests.Session:
+        """A new browser at the same place."""
+        browser = requests.Session()
+        browser.mount("http://", self.browser.get_adapter("http://"))
+        return browser
 
     def _url(self, path: str) -> str:
         return urljoin(f"{self.address}/", path)

@@ -7,21 +7,13 @@ from typing import Any, Literal
 
 from database import Connection, marks
 from store import files, people, predictions
-from store.faces import VISIBLE, Box
+from store.faces import VISIBLE, Box, Chip
 from store.files import File
 from store.people import Named
 from store.predictions import Question
 
 SIMILAR = 3
 MOST_LOOKS = 20  # past questions that were settled since they were ranked
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A face's small picture; `version` changes with the bytes it was cut from."""
-
-    face_id: int
-    version: str
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ A list for a human to go through; nothing follows from it by itself.
 from dataclasses import dataclass
 
 from database import Connection
-from store.asking import Chip
-from store.faces import VISIBLE
+from store.faces import VISIBLE, Chip
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from database import Connection, marks
-from store.asking import Chip
+from store.faces import Chip
 from store.projects import Role, SourceKind, Status
 
 

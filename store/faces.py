@@ -24,6 +24,14 @@ VISIBLE = """(f.project_id IS NULL OR f.project_id = %s) AND f.state <> 'gone' A
 
 
 @dataclass(frozen=True)
+class Chip:
+    """A face's small picture; `version` changes with the bytes it was cut from."""
+
+    face_id: int
+    version: str
+
+
+@dataclass(frozen=True)
 class Box:
     """A bounding box in fractions 0..1 of the upright picture."""
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from database import Connection, marks
 from store import batches, edits, positions, tasks
-from store.asking import Chip
+from store.faces import Chip
 
 # Of an edit that was undone or reverted: a human asked to send its file once more.
 _ASKED_AGAIN = "asked_again"

@@ -11,8 +11,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from database import Connection, marks
-from store.asking import Chip
-from store.faces import VISIBLE
+from store.faces import VISIBLE, Chip
 
 Show = Literal[
     "matches", "approved", "confirmed", "unsure", "non_matches", "rejected", "bootstrap", "drawn", "stated", "waiting"

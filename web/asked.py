@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
-from flask import url_for
 from flask_babel import get_locale
 
-from store.asking import Asked, AskedFace, Chip
+from store.asking import Asked, AskedFace
 from store.faces import Box
 from store.files import File
 from store.people import Named
@@ -71,11 +70,6 @@ class QuestionJson(Told):
     similar: list[str]
 
 
-def chip_url(project_id: int, chip: Chip) -> str:
-    """The address of a face's chip; another version has another address, so that it can be kept for long."""
-    return url_for("pictures.chip", project_id=project_id, face_id=chip.face_id, v=chip.version)
-
-
 def question(project: Project, asked: Asked) -> QuestionJson:
     """All that is shown of a question."""
     file = asked.file
@@ -99,7 +93,7 @@ def question(project: Project, asked: Asked) -> QuestionJson:
         "others": [_person(named) for named in asked.others],
         "faces": _faces(shown),
         "crop": crop(asked, width, height),
-        "similar": [chip_url(project.id, chip) for chip in asked.similar],
+        "similar": [urls.chip(project.id, chip) for chip in asked.similar],
     }
 
 

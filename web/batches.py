@@ -8,10 +8,10 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from database import Connection
 from store import asking, batches, edits, plans
-from store.asking import Chip
 from store.batches import Batch
+from store.faces import Chip
 from store.projects import Project, Role
-from web import asked, batch_words, chosen, sending, standing, urls
+from web import batch_words, chosen, sending, standing, urls
 from web.access import NotAllowed, member, owner, user
 from web.batch_words import Can
 from web.errors import wants_json
@@ -67,7 +67,7 @@ def _list(project: Project, found: Batch, can: Can, listed: list[edits.Edit], ch
     total = found.counts.get(show, 0) if show else sum(found.counts.values())
     return render_template(
         "publishing/_edits.html", project=project, batch=found, can=can, edits=listed, chips=chips, words=batch_words, show=show,
-        chip_url=asked.chip_url,
+        chip_url=urls.chip,
         states=batch_words.STATES, certainty=standing.certainty, page=_number(), count=max(1, -(-total // PAGE)),
         diff_page=urls.diff_page,
     )  # fmt: skip

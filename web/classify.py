@@ -87,7 +87,7 @@ def page(project_id: int) -> str:
         review=link("review.page", project_id),
         counts=coming.counts,
         may_stop=_may_stop(project),
-        portrait=asked.chip_url(project_id, chip) if chip else portrait,
+        portrait=urls.chip(project_id, chip) if chip else portrait,
         step=str(uuid4()),
         boot=_boot(project, questions, coming),
     )

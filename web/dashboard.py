@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from flask import Blueprint, render_template, request
 
 from store import dashboard, progress
-from store.asking import Chip
 from store.dashboard import Entry
+from store.faces import Chip
 from store.progress import Counts
-from web import access, asked
+from web import access, urls
 from web.next_step import NextStep, next_step
 from web.services import transaction
 
@@ -40,7 +40,7 @@ def index() -> str:
     pages = -(-found.total // SHOWN)
     return render_template(
         "dashboard/index.html", cards=cards, typed=typed, page=number, pages=pages, total=found.total,
-        chip_url=asked.chip_url,
+        chip_url=urls.chip,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from database import Connection
 from store import audit, batches, merges, plans, review
 from store import positions as bare_statements
 from store.projects import Project
-from web import asked, batch_words, cells, chosen, guesses, sending, standing, words
+from web import batch_words, cells, chosen, guesses, sending, standing, urls, words
 from web.access import member, owner, user
 from web.errors import wants_json
 from web.sending import SignInExpired
@@ -120,7 +120,7 @@ def removals(project_id: int) -> str:
         faces = review.faces(db, project_id, [offer.face_id for offer in offers if offer.face_id])
     return render_template(
         "publishing/removals.html", project=project, role=role, offers=offers, reason=words.reason,
-        faces={face.page_id: face for face in faces}, standing=standing.standing, chip_url=asked.chip_url,
+        faces={face.page_id: face for face in faces}, standing=standing.standing, chip_url=urls.chip,
         edit_summary=depicts.summary(depicts.summary_words("remove", project.item, project.label), "…"),
     )  # fmt: skip
 
@@ -154,5 +154,5 @@ def doubted(project_id: int) -> str:
     return render_template(
         "publishing/audit.html", project=project, role=role, found=found, total=total, page=number,
         pages=max(1, -(-total // PAGE)),
-        chip_url=asked.chip_url, certainty=standing.certainty,
+        chip_url=urls.chip, certainty=standing.certainty,
     )  # fmt: skip

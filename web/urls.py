@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from flask import request, url_for
 
-from store.asking import Chip
+from store.faces import Chip
 from web.services import settings
 from wiki import addresses
 
@@ -69,8 +69,13 @@ def pattern(endpoint: str, name: str, **values: Any) -> Callable[[int], str]:
     return lambda number: f"{start}{number}{end}"
 
 
+def chip(project_id: int, of: Chip) -> str:
+    """Return the address of a face's chip; another version has another address, so that browsers can keep it for long."""
+    return url_for("pictures.chip", project_id=project_id, face_id=of.face_id, v=of.version)
+
+
 def chips(project_id: int) -> Callable[[Chip], str]:
-    """The addresses of chips, as asked.chip_url gives them."""
+    """The addresses of chips, as `chip` gives them."""
     of_face = pattern("pictures.chip", "face_id", project_id=project_id)
     return lambda chip: f"{of_face(chip.face_id)}?v={chip.version}"
 

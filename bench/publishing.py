@@ -142,6 +142,7 @@ class Wiki:
                 refresh=tokens.refresh,
                 expires_in=14_000,
             )
+            batches.resume_after_sign_in(db, user.id)
         return user.id
 
 

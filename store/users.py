@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from database import Connection
-from store import batches
 from token_crypto import TokenBox, Unreadable
 
 REFRESH_SECONDS = 60  # how long one process may take to refresh before another may try
@@ -44,7 +43,10 @@ def _user(row: dict[str, object]) -> User:
 def sign_in(
     db: Connection, box: TokenBox, *, subject: str, name: str, blocked: bool, access: str, refresh: str, expires_in: int
 ) -> User:
-    """Create or update the user behind an account and store the tokens; batches that waited for this sign-in go on."""
+    """Create or update the user behind an account and store the tokens.
+
+    The caller lets the batches go on that waited for it (batches.resume_after_sign_in), in the same transaction.
+    """
     db.execute(
         """INSERT INTO users (subject, name, blocked, access_token, refresh_token, token_expires_at, seen_at)
            VALUES (%s, %s, %s, %s, %s, NOW() + INTERVAL %s SECOND, NOW())
@@ -55,7 +57,6 @@ def sign_in(
     )
     row = db.row(f"SELECT {_COLUMNS} FROM users WHERE subject = %s", (subject,))
     assert row is not None
-    batches.resume_after_sign_in(db, row["id"])
     return _user(row)
 
 

@@ -7,7 +7,7 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from flask import Response as Download
 from werkzeug.wrappers import Response
 
-from store import leaderboard, privacy, users
+from store import batches, leaderboard, privacy, users
 from web import access, limits, urls
 from web.access import public
 from web.services import services, transaction
@@ -64,6 +64,7 @@ def _sign_in(profile: Profile, tokens: Tokens) -> None:
             refresh=tokens.refresh,
             expires_in=max(0, round(tokens.expires_at - time.time())),
         )
+        batches.resume_after_sign_in(db, user.id)
     access.begin_session(user)
     if profile.blocked:
         flash(gettext("This account is blocked on Commons: you can answer questions, but nothing can be sent."), "warn")

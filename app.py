@@ -12,9 +12,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.serving import WSGIRequestHandler
 
 import config
-import web
 from config import ConfigError, Settings
 from web import access, assets, errors, formats, i18n, limits, security, services, tabs
+from web.blueprints import BLUEPRINTS
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
     for part in (assets, i18n, formats, security, limits, access, tabs, errors):
         part.init_app(app)
-    for blueprint in web.blueprints():
+    for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
 

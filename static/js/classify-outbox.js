@@ -6,7 +6,9 @@
 import { ApiError, call } from "./lib/api.js";
 
 const MOST = 20; // steps in one request
-const BEFORE_ASIDE = 4; // failures of the server itself
+const BEFORE_ASIDE = 4; // failures that may be the fault of one step
+const ENDED = [403, 404, 410]; // the project is gone, or no longer this person's: nothing of it can ever be saved
+const AWAY = [0, 429, 502, 503, 504]; // no step is at fault: the network, or a server that is busy or away
 const LONGEST_WAIT = 30_000; // ms
 
 /** `boot`: {user, project, urls: {save, undo, box, session}}. `heard(event)` gets {type, ...}: "saved" (item,
@@ -172,13 +174,13 @@ export class Outbox {
       this.problem = "signed_out";
       return this.wait(5000);
     }
-    if (!error.passes) {
+    if (ENDED.includes(error.status)) {
       const lost = this.items();
       this.drop(lost);
       this.heard({ type: "gone", count: lost.filter((item) => item.kind !== "undo").length, text: error.message });
       return false;
     }
-    if (error.status === 500 && this.failures % BEFORE_ASIDE === 0) this.setAside();
+    if (!AWAY.includes(error.status) && this.failures % BEFORE_ASIDE === 0) this.setAside();
     this.problem = error.status === 0 ? "offline" : "away";
     const backoff = Math.min(500 * 2 ** this.failures, LONGEST_WAIT) * (0.5 + Math.random() / 2);
     return this.wait(Math.max(backoff, (error.retryAfter ?? 0) * 1000));

@@ -20,7 +20,7 @@ from database import Connection, Database
 from pipeline.lane import run_stage, settle
 from pipeline.model import Model
 from pipeline.tools import open_tools
-from store import approvals, labels, plans, projects, tasks, users, workers
+from store import approvals, labels, plans, projects, tasks, users, worker_claims
 from store.files import copy_to_projects
 from store.projects import NewProject
 from token_crypto import TokenBox
@@ -140,7 +140,7 @@ def _people(db: Connection) -> int:
         [(user_id, 40 * n, 20 * n, 10 * n) for n, user_id in enumerate(ids)],
     )
     for number in (1, 2):
-        workers.start(db, f"worker-{number}", "bench", number)
+        worker_claims.register(db, f"worker-{number}", "bench", number)
     return ids[0]
 
 

@@ -22,7 +22,7 @@ from pipeline.pulse import EVERY, Pulse, path_of
 from pipeline.status import in_words
 from pipeline.tools import Tools
 from pipeline.wake import Bell
-from store import purging, signals, workers
+from store import purging, signals, worker_claims, workers
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Runner:
             self._tools.stop.wait(EVERY)
 
     def _register(self, db: Connection) -> None:
-        workers.start(db, self._tools.worker, socket.gethostname(), os.getpid(), self._networks)
+        worker_claims.register(db, self._tools.worker, socket.gethostname(), os.getpid(), self._networks)
         permission.bar_by_setting(db, self._tools)
 
     def _lanes(self) -> list[threading.Thread]:
@@ -201,7 +201,7 @@ class Runner:
         self._tools.database.close()
         database = Database(self._tools.settings, size=1)
         try:
-            database.retry(lambda db: workers.stop(db, self._tools.worker))
+            database.retry(lambda db: worker_claims.unregister(db, self._tools.worker))
             database.retry(signals.wake)
         except DatabaseError as error:
             log.warning("could not give back what was claimed; it is free in a minute: %s", error)
@@ -213,7 +213,7 @@ def pace(quiet: float) -> float:
 
 
 def _free(db: Connection) -> list[str]:
-    dead = workers.bury(db)
+    dead = worker_claims.release_dead_workers(db)
     if dead:
         signals.wake(db)
     return dead

@@ -19,7 +19,7 @@ from bench.publishing import Wiki
 from config import Settings
 from database import Database
 from sandbox.server import Sandbox
-from store import batches, workers
+from store import batches, worker_claims
 from tests import servers
 from tests.pipeline.publishing import Job, Killed, new_job, painted, raising
 from tests.pipeline.support import hog, new_project, person, searched, value
@@ -285,8 +285,8 @@ def resumed(job: Job, pool: Database, batch: int) -> Job:
     """The same volunteer on the restored database: nothing is sent until they say so."""
     settings = replace(job.settings, db_name=f"{job.settings.database}_again")
     again = Job(settings, pool, job.wiki, job.user_id, job.project_id, job.page_ids)
-    pool.retry(lambda db: workers.start(db, "another", "localhost", 1))
-    pool.retry(workers.bury)
+    pool.retry(lambda db: worker_claims.register(db, "another", "localhost", 1))
+    pool.retry(worker_claims.release_dead_workers)
     again.run("another")
     assert again.writes == []
     assert again.batch(batch)["state"] == "paused"
@@ -311,7 +311,7 @@ def test_what_was_sent_after_the_backup_is_not_sent_again(job: Job, tmp_path: Pa
     batch = interrupted(job)
     file = backed_up(job.settings, tmp_path / "b.sql.gz")
     job.after.clear()
-    job.database.retry(lambda db: workers.start(db, "test", "localhost", 1))
+    job.database.retry(lambda db: worker_claims.register(db, "test", "localhost", 1))
     job.finish()
     stand = {page: job.guids(page) for page in job.page_ids}
     assert [len(guids) for guids in stand.values()] == [1] * 8

@@ -17,7 +17,7 @@ from database import Database
 from pipeline import pulse, status
 from pipeline.pulse import Pulse, felt
 from sandbox.server import Sandbox
-from store import tasks, workers
+from store import tasks, worker_claims, workers
 from store.projects import NewProject
 from tests import servers
 from tests.pipeline.support import Gate, downloads, hog, new_project, person, rows, searched, value
@@ -61,7 +61,7 @@ def test_who_does_what(local_settings: Settings, database: Database, tmp_path: P
     assert run("--check") == (1, "worker one has not been heard of in the last day\n")
     project = new_project(database, NewProject("Q42", "Somebody", "Nothing"))
     with database.transaction() as db:
-        workers.start(db, "one", "here", 7)
+        worker_claims.register(db, "one", "here", 7)
         assert tasks.claim(db, "crawl", "one")
     code, output = run("--status")
     assert code == 0
@@ -117,9 +117,9 @@ def test_a_worker_that_lacks_a_network_says_which_and_why(local_settings: Settin
 
 def test_a_worker_that_is_registered_again_says_its_networks_again(database: Database):
     with database.transaction() as db:
-        workers.start(db, "one", "here", 7, {"CenterFace": ""})
+        worker_claims.register(db, "one", "here", 7, {"CenterFace": ""})
         assert workers.all_seen(db)[0].networks == {"CenterFace": ""}
-        workers.start(db, "one", "here", 8)
+        worker_claims.register(db, "one", "here", 8)
         assert workers.all_seen(db)[0].networks is None
         workers.set_networks(db, "one", {})
         assert workers.all_seen(db)[0].networks == {}
@@ -174,7 +174,7 @@ def test_a_database_that_is_away_is_told_apart_from_a_worker_that_is_dead(
         os.utime(path, (now - age, now - age))
     if heard is not None:
         with database.transaction() as db:
-            workers.start(db, "one", "here", 7)
+            worker_claims.register(db, "one", "here", 7)
             db.execute("UPDATE workers SET heartbeat_at = NOW() - INTERVAL %s SECOND", (heard,))
     settings = replace(local_settings, db_port=servers.free_port()) if away else local_settings
     found, said = status.healthy(lambda: Database(settings, size=1, patience=1), "one", path)

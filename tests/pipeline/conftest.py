@@ -14,7 +14,7 @@ from database import Connection, Database
 from pipeline.lane import Stage, run_stage, settle
 from pipeline.outcome import Outcome
 from pipeline.tools import Tools, open_pool, open_wiki
-from store import tasks, workers
+from store import tasks, worker_claims
 from store.tasks import Kind, Task
 from tests.pipeline.publishing import Job, new_job, painted
 from tests.pipeline.support import hog
@@ -35,7 +35,7 @@ def tools(local_settings: Settings, database: Database, pool: FacePool) -> Itera
     stop = threading.Event()
     settings = hog(local_settings)
     wiki = open_wiki(settings, stop)
-    database.retry(lambda db: workers.start(db, "test", "localhost", 1))
+    database.retry(lambda db: worker_claims.register(db, "test", "localhost", 1))
     yield Tools(settings, database, wiki, pool, "test", stop, rng=random.Random(1))
     stop.set()
     wiki.close()

@@ -18,7 +18,7 @@ from pipeline.lane import run_stage, settle
 from pipeline.outcome import Done, Outcome
 from pipeline.tools import Tools, open_pool, open_wiki
 from sandbox.server import Sandbox
-from store import plans, tasks, workers
+from store import plans, tasks, worker_claims
 from tests.waiting import PATIENCE
 from wiki.client import Client
 
@@ -136,7 +136,7 @@ class Job(Case):
         """Run until the write at which `before` or `after` raises Killed; then the worker starts anew."""
         with pytest.raises(Killed):
             self.run()
-        self.database.retry(lambda db: workers.start(db, "test", "localhost", 1))
+        self.database.retry(lambda db: worker_claims.register(db, "test", "localhost", 1))
 
     def rows(self, sql: str, *args: Any) -> list[dict[str, Any]]:
         """Rows of the database."""
@@ -221,5 +221,5 @@ def new_job(settings: Settings, database: Database, wiki: Wiki, files: int = 3) 
     user_id = wiki.sign_in(here, database)
     with database.transaction() as db:
         project_id, pages = make_project(db, wiki, user_id, files)
-        workers.start(db, "test", "localhost", 1)
+        worker_claims.register(db, "test", "localhost", 1)
     return Job(here, database, wiki, user_id, project_id, pages)

@@ -3,7 +3,7 @@
 import pytest
 
 from database import Connection
-from store import answers, faces, labels, modelling, workers
+from store import answers, faces, labels, modelling, worker_claims
 from store.errors import LeaseLost, NotFound, Stale
 from store.faces import Box
 from tests.store import support
@@ -123,7 +123,7 @@ def test_drawn_faces_are_claimed_once_and_settled_by_token(db: Connection, proje
     claimed = faces.claim_drawn(db, "one", 10)
     assert [face.id for face in claimed] == drawn
     assert faces.claim_drawn(db, "two", 10) == []
-    workers.release(db, ["one"])
+    worker_claims.release(db, ["one"])
     again = faces.claim_drawn(db, "two", 10)
     with pytest.raises(LeaseLost):
         faces.encoded(db, claimed[0], support.found())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from database import Connection, Database, DatabaseError
-from store import answers, faces, files, labels, searches, workers
+from store import answers, faces, files, labels, searches, worker_claims
 from store.errors import LeaseLost
 from store.faces import Box
 from tests.store import support
@@ -83,7 +83,7 @@ def test_answers_and_searches_of_the_same_files_never_deadlock(database: Databas
         files.search_again(db, rng.sample(list(PAGES), 3))
 
     def restart(db: Connection, rng: random.Random) -> None:
-        workers.start(db, "one", "here", 1)
+        worker_claims.register(db, "one", "here", 1)
 
     def crawl(db: Connection, rng: random.Random) -> None:
         files.lock(db, list(PAGES))

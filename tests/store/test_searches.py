@@ -8,7 +8,7 @@ import pytest
 
 from config import Settings
 from database import Connection, Database
-from store import files, progress, projects, searches, workers
+from store import files, progress, projects, searches, worker_claims
 from store.errors import LeaseLost
 from tests.standing import wrong_copies
 from tests.store import support
@@ -110,32 +110,32 @@ def test_only_active_projects_are_searched(db: Connection, status: str):
 
 def test_few_files_are_shared_by_all_workers(db: Connection):
     support.project(db, pages=range(1, 41))
-    workers.start(db, "one", "here", 1)
+    worker_claims.register(db, "one", "here", 1)
     assert len(support.claim(db, "one").page_ids) == 40
-    workers.start(db, "one", "here", 1)
-    workers.start(db, "two", "here", 2)
+    worker_claims.register(db, "one", "here", 1)
+    worker_claims.register(db, "two", "here", 2)
     assert len(support.claim(db, "one").page_ids) == 10
 
 
 def test_eight_workers_share_what_fills_one_lease_each(db: Connection):
     support.project(db, pages=range(1, 401))
     for number in range(8):
-        workers.start(db, f"worker {number}", "here", number)
+        worker_claims.register(db, f"worker {number}", "here", number)
     assert len(support.claim(db).page_ids) == 25
 
 
 @pytest.mark.parametrize("how", ["stop", "start", "bury", "expire", "give_back"])
 def test_every_end_of_a_worker_frees_its_files(db: Connection, how: str):
     support.project(db, pages=range(1, 4))
-    workers.start(db, "one", "here", 1)
+    worker_claims.register(db, "one", "here", 1)
     lease = support.claim(db, "one")
     if how == "stop":
-        workers.stop(db, "one")
+        worker_claims.unregister(db, "one")
     elif how == "start":
-        workers.start(db, "one", "here", 2)
+        worker_claims.register(db, "one", "here", 2)
     elif how == "bury":
         db.execute("UPDATE workers SET heartbeat_at = NOW() - INTERVAL 61 SECOND")
-        assert workers.bury(db) == ["one"]
+        assert worker_claims.release_dead_workers(db) == ["one"]
     elif how == "expire":
         db.execute("UPDATE files SET leased_at = NOW() - INTERVAL 16 MINUTE")
         db.execute("UPDATE project_files SET search_due_at = NOW()")
@@ -150,11 +150,11 @@ def test_every_end_of_a_worker_frees_its_files(db: Connection, how: str):
 
 def test_a_living_worker_keeps_what_it_renews(db: Connection):
     support.project(db, pages=range(1, 4))
-    workers.start(db, "one", "here", 1)
+    worker_claims.register(db, "one", "here", 1)
     lease = support.claim(db, "one")
     db.execute("UPDATE files SET leased_at = NOW() - INTERVAL 14 MINUTE")
     assert searches.renew(db, lease) == 3
-    assert workers.bury(db) == []
+    assert worker_claims.release_dead_workers(db) == []
     assert searches.claim(db, "two", 50) is None
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from config import Settings
 from database import Connection, Database
-from store import signals, tasks, workers
+from store import signals, tasks, worker_claims, workers
 from store.errors import LeaseLost
 from store.tasks import Task
 from tests.store import support
@@ -139,15 +139,15 @@ def test_an_interrupted_run_goes_on_from_its_cursor(db: Connection):
 @pytest.mark.parametrize("how", ["stop", "start", "bury", "expire"])
 def test_a_lost_claim_changes_nothing(db: Connection, how: str):
     project = support.project(db)
-    workers.start(db, "one", "here", 1)
+    worker_claims.register(db, "one", "here", 1)
     task = claim(db)
     if how == "stop":
-        workers.stop(db, "one")
+        worker_claims.unregister(db, "one")
     elif how == "start":
-        workers.start(db, "one", "here", 2)
+        worker_claims.register(db, "one", "here", 2)
     elif how == "bury":
         db.execute("UPDATE workers SET heartbeat_at = NOW() - INTERVAL 61 SECOND")
-        workers.bury(db)
+        worker_claims.release_dead_workers(db)
     else:
         db.execute("UPDATE tasks SET leased_at = NOW() - INTERVAL 16 MINUTE")
     newer = claim(db, "two")
@@ -204,6 +204,6 @@ def test_who_holds_what(db: Connection):
 
 def test_a_worker_that_is_not_registered_is_told_so(db: Connection):
     assert not workers.beat(db, "one", "nothing")
-    workers.start(db, "one", "here", 1)
+    worker_claims.register(db, "one", "here", 1)
     assert workers.beat(db, "one", "x" * 300)
     assert len(workers.all_seen(db)[0].doing) == 255

@@ -9,7 +9,7 @@ from flask import Flask
 from app import create_app
 from config import Settings
 from database import Database
-from store import projects, workers
+from store import projects, worker_claims, workers
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
 from tests.web.publishing_support import Case, make_case
@@ -28,7 +28,7 @@ def admin(admins_app: Flask, cast: Cast) -> Browser:
 
 def test_the_page_shows_workers_and_no_token(database: Database, admin: Browser, cast: Cast):
     with database.transaction() as db:
-        workers.start(db, "worker-1", "host-7", 4711)
+        worker_claims.register(db, "worker-1", "host-7", 4711)
         db.execute("UPDATE users SET access_token = 'p1:SECRET-ACCESS', refresh_token = 'p1:SECRET-REFRESH'")
     page = admin.get("/admin").text
     assert all(word in page for word in ("worker-1", "host-7", "4711", "Q999"))
@@ -46,8 +46,8 @@ def test_the_page_says_which_networks_each_worker_has(
     database: Database, admin: Browser, language: str, words: tuple[str, ...]
 ):
     with database.transaction() as db:
-        workers.start(db, "worker-1", "host-7", 4711)
-        workers.start(db, "worker-2", "host-7", 4712)
+        worker_claims.register(db, "worker-1", "host-7", 4711)
+        worker_claims.register(db, "worker-2", "host-7", 4712)
         workers.set_networks(db, "worker-2", {"CenterFace": "HOG alone. <no package>", "dlib ResNet": ""})
     page = admin.get("/admin", headers={"Accept-Language": language}).text
     assert [word for word in words if word not in page] == []

@@ -68,13 +68,12 @@ def main(given: list[str] | None = None, opener: Opener | None = None) -> int:
 
 def _work(settings: config.Settings, worker: str, stop: threading.Event, opener: Opener | None) -> int:
     from database import DatabaseError
-    from pipeline import logs
-    from pipeline.runner import Runner
+    from pipeline import lanes, logs
     from pipeline.tools import open_tools
 
     logs.set_up(settings.log_level, worker)
     try:
-        Runner((opener or open_tools)(settings, worker, stop)).run()
+        lanes.runner((opener or open_tools)(settings, worker, stop)).run()
     except DatabaseError as error:
         config.stop(str(error))
     return 0

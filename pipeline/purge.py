@@ -1,10 +1,10 @@
-"""Delete what a deleted project alone kept, in pieces small enough that nobody waits for them."""
+"""Delete what a deleted project alone kept, and encodings that nobody uses, in pieces small enough that nobody waits for them."""
 
 import logging
 from collections.abc import Callable
 
 from database import Connection
-from pipeline.outcome import Finished, Outcome, Waiting
+from pipeline.outcome import Finished, Outcome, Stopped, Waiting
 from pipeline.tools import Tools
 from store import projects, purging, tasks
 from store.tasks import Task
@@ -12,6 +12,8 @@ from store.tasks import Task
 log = logging.getLogger(__name__)
 
 ROWS, FILES = 1000, 100
+DROP_EVERY_S = 3600.0
+DROP_FILES = 500
 
 Piece = Callable[[Connection, int, int], int]
 
@@ -42,3 +44,19 @@ def _one(task: Task, piece: Piece, size: int, tools: Tools) -> int:
         return piece(db, task.subject_id, size)
 
     return tools.run(work)
+
+
+def drop_unused(tools: Tools) -> None:
+    """Drop encodings that no active project uses, once an hour, a few files at a time, until the worker stops."""
+    days = tools.settings.retention_days
+    while days and not tools.stop.wait(DROP_EVERY_S):
+        try:
+            after = -1
+            while after and not tools.stop.wait(0.1):
+                after, _ = tools.run(
+                    lambda db, after=after: purging.drop_encodings(db, days, after, DROP_FILES)  # type: ignore[misc]
+                )
+        except Stopped:
+            return
+        except Exception:
+            log.exception("dropping unused encodings failed; it is tried again in an hour")

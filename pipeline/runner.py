@@ -1,7 +1,6 @@
-"""The worker: lanes side by side, a heartbeat, and an eye on the signal that says when there is work.
+"""Run the lanes of a worker side by side: with a heartbeat, and watching the signal that says when there is work.
 
-Each kind of work has a lane of its own, so that nothing urgent (questions, drawn faces, sending) waits behind a long crawl
-or a full category: see `lanes`.
+Which lanes there are is said by whoever makes the runner (pipeline/lanes.py).
 """
 
 import logging
@@ -9,40 +8,43 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from database import Connection, Database, DatabaseError, DatabaseUnavailable
-from pipeline import bootstrap, crawl, drawn, permission, publish, purge, reverts
-from pipeline.conveyor import Conveyor
 from pipeline.doing import Doing
-from pipeline.lane import AFTER_TROUBLE, Lane, Yard, task_lane
-from pipeline.model import Model
+from pipeline.lane import AFTER_TROUBLE, Yard
 from pipeline.outcome import Stopped
 from pipeline.pulse import EVERY, Pulse, path_of
 from pipeline.status import in_words
 from pipeline.tools import Tools
 from pipeline.wake import Bell
-from store import purging, signals, worker_claims, workers
+from store import signals, worker_claims, workers
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 15.0
 BURY_EVERY = 20.0
 DEAD_AFTER_S = 60.0
-SENDERS = 2
 # Between two looks at the signal: soon after a change more is likely to come, then ever more rarely.
 PACES = ((30.0, 0.5), (300.0, 1.0), (float("inf"), 1.5))
 STOP_S = 5.0  # for the lanes to end; what they hold is given back in any case
 FAREWELL_S = 2.5
-SWEEP_EVERY = 3600.0
-SWEEP_FILES = 500
+
+
+Lanes = Callable[[Yard], list[threading.Thread]]
+OnRegister = Callable[[Connection, Tools], object]
 
 
 class Runner:
-    """`run` returns when `tools.stop` is set and the lanes have ended, or were given up."""
+    """`run` returns when `tools.stop` is set and the lanes have ended, or were given up.
 
-    def __init__(self, tools: Tools) -> None:
+    `lanes` makes the threads that do the work; `on_register` runs in the transaction that registers the worker.
+    """
+
+    def __init__(self, tools: Tools, lanes: Lanes, on_register: OnRegister) -> None:
         self._tools = tools
+        self._lanes = lanes
+        self._on_register = on_register
         self._yard = Yard(tools, Bell(), Doing())
         self._pulse = Pulse(path_of(tools.worker))
         self._reached: float | None = None  # when the database last heard of this worker, seconds since 1970
@@ -58,9 +60,9 @@ class Runner:
             self._heard()
             if self._tools.settings.metrics_port:
                 self._tools.metrics.serve(self._tools.settings.metrics_port, self._tools.database, self._tools.pool)
-            lanes = self._lanes()
-            threads += lanes
-            for thread in lanes:
+            started = self._own_threads() + self._lanes(self._yard)
+            threads += started
+            for thread in started:
                 thread.start()
             log.info("started with %d threads", len(threads))
             self._watch()
@@ -77,24 +79,12 @@ class Runner:
 
     def _register(self, db: Connection) -> None:
         worker_claims.register(db, self._tools.worker, socket.gethostname(), os.getpid(), self._networks)
-        permission.bar_by_setting(db, self._tools)
+        self._on_register(db, self._tools)
 
-    def _lanes(self) -> list[threading.Thread]:
-        yard, tools = self._yard, self._tools
-        look = Lane("drawn", yard, lambda: drawn.look(tools), lambda: drawn.next_in(tools))
-        written = Lane("reverts", yard, lambda: reverts.look(tools), lambda: reverts.next_in(tools))
+    def _own_threads(self) -> list[threading.Thread]:
         return [
-            *task_lane("model", yard, {"model": Model().run}).threads(),
-            *look.threads(),
-            *written.threads(),
-            *task_lane("publish", yard, {"publish": publish.run}).threads(SENDERS),
-            *task_lane("crawl", yard, {"crawl": crawl.run, "bootstrap": bootstrap.run, "purge": purge.run}).threads(
-                tools.settings.max_projects
-            ),
-            *Conveyor(yard).threads(),
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
             threading.Thread(target=self._make_networks_ready, name="networks", daemon=True),
-            threading.Thread(target=self._sweep, name="sweep", daemon=True),
         ]
 
     def _watch(self) -> None:
@@ -165,21 +155,6 @@ class Runner:
     def _say(self, db: Connection) -> None:
         if not workers.beat(db, self._tools.worker, str(self._yard.doing)):
             self._register(db)
-
-    def _sweep(self) -> None:
-        """Drop encodings that nobody uses, a few files at a time."""
-        days = self._tools.settings.retention_days
-        while days and not self._tools.stop.wait(SWEEP_EVERY):
-            try:
-                after = -1
-                while after and not self._tools.stop.wait(0.1):
-                    after, _ = self._tools.run(
-                        lambda db, after=after: purging.drop_encodings(db, days, after, SWEEP_FILES)  # type: ignore[misc]
-                    )
-            except Stopped:
-                return
-            except Exception:
-                log.exception("dropping unused encodings failed; it is tried again in an hour")
 
     def _end(self, threads: list[threading.Thread]) -> None:
         """Children first: whoever waits for one of them goes on at once."""

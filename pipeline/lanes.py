@@ -1,0 +1,37 @@
+"""The lanes of a worker: one for each kind of work.
+
+So nothing urgent (questions, drawn faces, sending) waits behind a long crawl or a full category.
+"""
+
+import threading
+
+from pipeline import bootstrap, crawl, drawn, permission, publish, purge, reverts
+from pipeline.conveyor import Conveyor
+from pipeline.lane import Lane, Yard, task_lane
+from pipeline.model import Model
+from pipeline.runner import Runner
+from pipeline.tools import Tools
+
+SENDERS = 2  # threads that write to the wiki, each for another user
+
+
+def runner(tools: Tools) -> Runner:
+    """Return the runner of a worker with all lanes."""
+    return Runner(tools, threads, permission.bar_by_setting)
+
+
+def threads(yard: Yard) -> list[threading.Thread]:
+    """Return the threads of all lanes, not yet started."""
+    tools = yard.tools
+    drawn_lane = Lane("drawn", yard, lambda: drawn.look(tools), lambda: drawn.next_in(tools))
+    reverts_lane = Lane("reverts", yard, lambda: reverts.look(tools), lambda: reverts.next_in(tools))
+    crawl_lane = task_lane("crawl", yard, {"crawl": crawl.run, "bootstrap": bootstrap.run, "purge": purge.run})
+    return [
+        *task_lane("model", yard, {"model": Model().run}).threads(),
+        *drawn_lane.threads(),
+        *reverts_lane.threads(),
+        *task_lane("publish", yard, {"publish": publish.run}).threads(SENDERS),
+        *crawl_lane.threads(tools.settings.max_projects),
+        *Conveyor(yard).threads(),
+        threading.Thread(target=purge.drop_unused, args=(tools,), name="drop-unused", daemon=True),
+    ]

@@ -13,8 +13,9 @@ from werkzeug.serving import WSGIRequestHandler
 
 import config
 from config import ConfigError, Settings
-from web import access, assets, errors, formats, i18n, limits, security, services, tabs
 from web.blueprints import BLUEPRINTS
+from web.projects import tabs
+from web.site import access, assets, errors, formats, i18n, limits, security, services
 
 log = logging.getLogger(__name__)
 

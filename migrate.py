@@ -15,7 +15,7 @@ from pathlib import Path
 
 import config
 from database import Connection, Database, DatabaseError, create_database
-from store import tokens, users
+from store.accounts import tokens, users
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 
@@ -189,7 +189,7 @@ def rotate_keys(database: Database, keys: Sequence[str]) -> tuple[int, int]:
     """Seal all stored tokens with the newest key; returns how many users' were, and how many no key can read.
 
     Safe while the service runs: each row is replaced only if nobody refreshed it meanwhile, and looked at again if so.
-    Raises store.tokens.BadKey.
+    Raises store.accounts.tokens.BadKey.
     """
     box, sealed, again = tokens.box(keys), 0, True
     while again:

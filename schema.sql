@@ -107,7 +107,7 @@ CREATE TABLE projects (
   KEY by_item (item)                        -- projects of somebody who was named in another one
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- Whose turn it is to be searched: a claim reads the projects that wait, not all of them (store/turns.py).
+-- Whose turn it is to be searched: a claim reads the projects that wait, not all of them (store/detection/search_turns.py).
 CREATE TABLE search_turns (
   project_id BIGINT UNSIGNED NOT NULL,
   owner_id BIGINT UNSIGNED NOT NULL,
@@ -211,7 +211,7 @@ CREATE TABLE answers (
   KEY by_project_user (project_id, user_id, withdrawn_at, id) -- undo: the newest that stands
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- What follows from the answers that stand and from bootstrap; written anew per file by store/labels.py.
+-- What follows from the answers that stand and from bootstrap; written anew per file by store/labelling/labels.py.
 CREATE TABLE labels (
   project_id BIGINT UNSIGNED NOT NULL,
   face_id BIGINT UNSIGNED NOT NULL,
@@ -321,7 +321,7 @@ CREATE TABLE edits (
   created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   sent_at DATETIME NULL,
   finished_at DATETIME NULL,
-  look_at DATETIME NULL,                    -- when to look next whether it still stands (store/reverts.py); NULL: not any more
+  look_at DATETIME NULL,                    -- when to look next whether it still stands (store/publishing/reverts.py); NULL: not any more
   PRIMARY KEY (id),
   KEY by_batch (batch_id, state),           -- progress; what to send next
   KEY by_file (page_id, item, state),       -- one edit at a time per file; is it sent already

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 import config
 
 if TYPE_CHECKING:
-    from pipeline.tools import Tools
+    from pipeline.jobs.tools import Tools
 
-NICE = 5  # of 19: where they share a machine, pages come before models, and these before searches (pipeline/tools.py)
+NICE = (
+    5  # of 19: where they share a machine, pages come before models, and these before searches (pipeline/jobs/tools.py)
+)
 # Toolforge ends a health check after 5 s, and a second of these goes into starting Python.
 CHECK_PATIENCE_S, CHECK_CONNECT_S = 1.0, 2
 Opener = Callable[[config.Settings, str, threading.Event], "Tools"]
@@ -68,8 +70,9 @@ def main(given: list[str] | None = None, opener: Opener | None = None) -> int:
 
 def _work(settings: config.Settings, worker: str, stop: threading.Event, opener: Opener | None) -> int:
     from database import DatabaseError
-    from pipeline import lanes, logs
-    from pipeline.tools import open_tools
+    from pipeline import lanes
+    from pipeline.jobs import logs
+    from pipeline.jobs.tools import open_tools
 
     logs.set_up(settings.log_level, worker)
     try:
@@ -81,7 +84,7 @@ def _work(settings: config.Settings, worker: str, stop: threading.Event, opener:
 
 def _tell(settings: config.Settings, options: argparse.Namespace) -> int:
     from database import Database, DatabaseError
-    from pipeline import status
+    from pipeline.jobs import status
 
     if options.check:
         alive, sentence = status.healthy(

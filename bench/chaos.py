@@ -5,7 +5,7 @@
 Worker processes and their detector children are killed (-9), MariaDB is killed or restarted on its data and port, the wiki
 (the sandbox) fails requests, all the time and at once. A volunteer answers questions and sends what is approved; what the
 database said it took, they take for granted. In the end one worker is killed for good, and the rest is calm. Detector
-children sleep (bench/sleeping_worker.py); everything else is real. Only due times pass faster: what was put off for minutes
+children sleep (testing/sleeping_worker.py); everything else is real. Only due times pass faster: what was put off for minutes
 or hours is due within seconds.
 
 Exits with 1 unless every file was searched exactly once in effect, every answer that was taken is a label, every approved
@@ -26,12 +26,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.chaos_faults import Chaos, Crew, resident_mb
-from bench.publishing import ITEM, Workshop, empty, statements, workshop
+from bench.faults.chaos import Chaos, Crew, resident_mb
 from database import Connection, DatabaseError
-from store import answers, batches, edits, files, plans, projects
-from store.answers import NewAnswer
-from store.projects import NewProject
+from store.detection import files
+from store.labelling import answers
+from store.labelling.answers import NewAnswer
+from store.projects import projects
+from store.projects.projects import NewProject
+from store.publishing import batches, edits, plans
+from testing.publishing import ITEM, Workshop, empty, statements, workshop
 
 CALM_S = 300.0
 MORE_MEMORY = 1.3  # times what it was, and

@@ -1,4 +1,4 @@
-"""The constants of vision/calibration.py and of the usual recipe, fitted anew on each half of the people.
+"""The constants of vision/recognition/calibration.py and of the usual recipe, fitted anew on each half of the people.
 
     python -m bench.constants --photos DIR [--photos DIR ...] [--seeds N] [--json FILE]
 
@@ -23,15 +23,15 @@ from typing import Any
 
 import numpy as np
 
-from bench import encodings
-from bench.projects import ERRING, ERRS, VOLUNTEERS, People, answered, first_half, make_project, people
-from bench.runs import BASELINE_MIDDLE, BASELINE_SLOPE, ROUND, log_loss
-from vision import calibration
-from vision.calibration import WEIGHTS, Doubles, Weights, log_odds, sigmoid
-from vision.geometry import distances_to
-from vision.known import Flags, Known, Label
-from vision.matching import fit, infer, measure
-from vision.questions import Question, choose
+from bench.learning import encodings
+from bench.learning.projects import ERRING, ERRS, VOLUNTEERS, People, answered, first_half, make_project, people
+from bench.learning.runs import BASELINE_MIDDLE, BASELINE_SLOPE, ROUND, log_loss
+from vision.recognition import calibration
+from vision.recognition.calibration import WEIGHTS, Doubles, Weights, log_odds, sigmoid
+from vision.recognition.geometry import distances_to
+from vision.recognition.labelled_faces import Flags, Known, Label
+from vision.recognition.matching import fit, infer, measure
+from vision.recognition.questions import Question, choose
 
 START = Weights(25.0, -30.0, -30.0, 15.0)
 LOOKS = (8, 12, 20, 40)

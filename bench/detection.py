@@ -7,7 +7,7 @@ parts search the same photographs in turns of BLOCK, so that whatever else the m
 
 * baseline: the usual recipe. face_recognition on 500 px, HOG with one upsampling, dlib's network, four spawned children.
 * limit: dlib's HOG by itself on the 960 px pictures in colour, decoded beforehand, a process a core. limit_grey: in grey.
-* ours: vision.pool with HOG, a child a core. second_look: with CenterFace where HOG found none or several (the default).
+* ours: vision.detection.pool with HOG, a child a core. second_look: with CenterFace where HOG found none or several (the default).
 
 Both sides read renderings from a folder, as Wikimedia would give them: nothing is downloaded. images_per_s is by the clock
 on all cores, core_s_per_image what the part's processes spent (on a busy machine believe ratio_core_s, not the clock).
@@ -28,10 +28,10 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from bench import detection_scores as scores
-from bench.photographs import Photograph, collect, render
-from vision.prepare import prepared
-from vision.settings import SearchSettings, user_cache
+from bench.pictures import scores
+from bench.pictures.photographs import Photograph, collect, render
+from vision.detection.prepare import prepared
+from vision.detection.settings import SearchSettings, user_cache
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("baseline", "limit", "limit_grey", "ours", "second_look")
@@ -46,7 +46,7 @@ class PartProcess:
     def __init__(self, name: str, folder: Path, cache: Path) -> None:
         self.name = name
         self._answers = folder / f"{name}.pickle"
-        command = [sys.executable, "-W", "ignore", "-m", "bench.detection_parts", name, "--renderings", str(folder)]
+        command = [sys.executable, "-W", "ignore", "-m", "bench.pictures.parts", name, "--renderings", str(folder)]
         command += ["--cache", str(cache), "--answers", str(self._answers)]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.blocks: list[Figures] = []

@@ -29,12 +29,12 @@ import requests
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import migrate
-from bench.labelling_project import Labelling, fill, photographs
 from config import Settings
 from database import Database
 from sandbox.environment import variables
 from sandbox.server import Sandbox
-from tests import servers
+from testing import servers
+from testing.labelling_project import Labelling, fill, photographs
 
 PICTURE_DELAY = 0.4
 MOST_MS = 100.0
@@ -145,7 +145,15 @@ def with_number(address: str, number: int) -> str:
 def gunicorn(settings: Settings, folder: Path) -> Iterator[str]:
     """The application as in Procfile, with a slower road to it."""
     port = servers.free_port()
-    command = [sys.executable, "-m", "gunicorn", "bench.slow:app", "--bind", f"127.0.0.1:{port}", "--no-control-socket"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "bench.traffic.slow:app",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--no-control-socket",
+    ]
     command += ["--workers", "2", "--threads", "4"]
     with servers.running(command, servers.environment(settings), folder / "gunicorn.log") as process:
         address = f"http://127.0.0.1:{port}"

@@ -28,19 +28,20 @@ from statistics import quantiles
 
 import migrate
 from app import create_app
-from bench import processes
-from bench.filling import Filled, fill
 from bench.pages import cookies, served
-from bench.volunteers import Plan, Seen, crowd
+from bench.traffic.filling import Filled, fill
+from bench.traffic.volunteers import Plan, Seen, crowd
 from config import Settings
 from database import Connection, Database, marks
 from sandbox.environment import variables
-from sandbox.people import label_of
 from sandbox.server import Sandbox
-from store import files, projects, users
-from store.projects import NewProject
-from store.tokens import box
-from tests import servers
+from sandbox.state.people import label_of
+from store.accounts import users
+from store.accounts.tokens import box
+from store.detection import files
+from store.projects import projects
+from store.projects.projects import NewProject
+from testing import processes, servers
 
 MOST_MS, MOST_CONNECTIONS = 100.0, 20
 SETTLE_SECONDS = 8.0  # until the worker's children are up

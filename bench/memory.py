@@ -5,7 +5,7 @@
 A worker searches the photographs of the sandbox again and again with two children, beside them it runs the model of a
 project of 9,000 files and 20,000 faces. Then a pool of one child searches pictures of 100 megapixels in each format.
 All figures are MiB that a process alone holds and its part of what it shares (PSS), the most of samples ten times a
-second. Ends with 1 when one is larger than the figure with which pipeline/quota.py counts.
+second. Ends with 1 when one is larger than the figure with which pipeline/jobs/quota.py counts.
 """
 
 import argparse
@@ -23,19 +23,18 @@ import pillow_heif
 from PIL import Image
 
 import migrate
-from bench import processes
-from bench.filling import fill
 from bench.load import PHOTOGRAPHS, search_again, worker_beside
+from bench.traffic.filling import fill
 from config import Settings
 from database import Database
-from pipeline.quota import CHILD_BYTES, LARGE_PICTURE_BYTES, MIB, WORKER_BYTES
+from pipeline.jobs.quota import CHILD_BYTES, LARGE_PICTURE_BYTES, MIB, WORKER_BYTES
 from sandbox.environment import variables
 from sandbox.server import Sandbox
-from store import tasks
-from tests import servers
-from vision.errors import SearchError
-from vision.pool import FacePool
-from vision.settings import MAX_BYTES, SearchSettings
+from store.jobs import tasks
+from testing import processes, servers
+from vision.detection.errors import SearchError
+from vision.detection.pool import FacePool
+from vision.detection.settings import MAX_BYTES, SearchSettings
 
 CHILDREN = 2
 SAMPLE_S = 0.1

@@ -30,14 +30,14 @@ from flask import Flask
 
 import migrate
 from app import create_app
-from bench import delivered, processes
-from bench.filling import Filled, fill
+from bench.traffic import delivered
+from bench.traffic.filling import Filled, fill
 from config import Settings
 from database import Database
 from sandbox.environment import variables
-from store.asking import FILES_KINDS
-from store.review import SHOWS, SORTS
-from tests import servers
+from store.labelling.question_data import FILES_KINDS
+from store.labelling.review import SHOWS, SORTS
+from testing import processes, servers
 
 MOST_MS, MOST_STATEMENTS = 50.0, 10
 WARM_UPS = 8  # two processes, and the first request of each compiles the template

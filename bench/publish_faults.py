@@ -18,9 +18,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.publishing import Case, Wiki, Workshop, statements, workshop
-from bench.sending_faults import FAULTS, LONGEST_SECONDS, Fault, Scene
-from store import batches, edits
+from bench.faults.sending import FAULTS, LONGEST_SECONDS, Fault, Scene
+from store.publishing import batches, edits
+from testing.publishing import Case, Wiki, Workshop, statements, workshop
 
 SETTLED = {"done", "already"}
 

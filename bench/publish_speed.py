@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.publishing import Case, Workshop, statements, workshop
+from testing.publishing import Case, Workshop, statements, workshop
 
 MOST_RATIO = 1.3
 LONGEST_SECONDS = 600.0

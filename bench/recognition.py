@@ -3,14 +3,16 @@
     python -m bench.recognition --photos DIR [--photos DIR ...] [--shares 0.6,0.3,0.1] [--answers 10,20,40] [--seed N] [--json FILE]
 
 DIR/NAME/*.jpg is a labelled set. Each person with 20 or more photographs becomes the subject of projects of the given shares,
-played through by four volunteers (bench/projects.py). Ends with 1 when a target is missed, with 2 when its input is no good.
-The weights of vision/calibration.py were fitted on half of the people (bench/constants.py, bench.projects.first_half). "Held out"
-is everybody by weights that were fitted without them: the second half by those in use, the first half, in runs of their own, by
-those that the second half gives. "All" is everybody by those in use. Both halves were looked at while the model was built (which
-distances to use, where spot checks go): figures of people that nobody here has seen may be a little worse.
+played through by four volunteers (bench/learning/projects.py). It ends with 1 when a target is missed, with 2 when its input
+cannot be used.
+The weights of vision/recognition/calibration.py were fitted on half of the people (bench/constants.py,
+bench.learning.projects.first_half). "Held out" is everybody by weights that were fitted without them: the second half by those
+in use, the first half, in runs of their own, by those that the second half gives. "All" is everybody by those in use. Both
+halves were looked at while the model was built (which distances to use, where spot checks go): figures of people that nobody
+here has seen may be a little worse.
 
-Targets are judged row by row at 20 answers, the log loss in every row (bench/targets.py; "both open" is the log loss on the faces
-that neither method asked about). What error budgets promise is judged for each set and volunteer, pooled over shares and answers,
+Targets are judged row by row at 20 answers, the log loss in every row (bench/learning/targets.py; "both open" is the log loss on
+the faces that neither method asked about). What error budgets promise is judged for each set and volunteer, pooled over shares and answers,
 and for each share where chance does not explain what went over.
 """
 
@@ -28,13 +30,14 @@ from typing import Any
 
 import numpy as np
 
-from bench import constants, encodings, targets
-from bench.projects import VOLUNTEERS, People, first_half, make_project, people, unlike
-from bench.rows import Job, Played, budget_rows, held_out, rows_of
-from bench.runs import BUDGETS, SPOT_CHECKS, paired, play, play_baseline
-from bench.times import measured
-from vision.calibration import WEIGHTS
-from vision.settings import SearchSettings
+from bench import constants
+from bench.learning import encodings, targets
+from bench.learning.projects import VOLUNTEERS, People, first_half, make_project, people, unlike
+from bench.learning.rows import Job, Played, budget_rows, held_out, rows_of
+from bench.learning.runs import BUDGETS, SPOT_CHECKS, paired, play, play_baseline
+from bench.learning.times import measured
+from vision.detection.settings import SearchSettings
+from vision.recognition.calibration import WEIGHTS
 
 SEEDS, QUICK_SEEDS, QUICK_PEOPLE = 10, 1, 4
 PROCESSES = 2

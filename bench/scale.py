@@ -28,14 +28,16 @@ from typing import Any
 import numpy as np
 
 import migrate
-from bench import processes
-from bench.publishing import ITEM, Workshop, empty, workshop
-from bench.sleeping_worker import SECONDS
 from config import Settings
 from database import Connection, Database
-from store import files, projects, searches, turns, users, workers
-from store.projects import NewProject
-from tests import servers
+from store.accounts import users
+from store.detection import files, search_turns, searches
+from store.jobs import workers
+from store.projects import projects
+from store.projects.projects import NewProject
+from testing import processes, servers
+from testing.publishing import ITEM, Workshop, empty, workshop
+from testing.sleeping_worker import SECONDS
 from token_crypto import TokenBox
 
 LEAST_OF_LINEAR = 0.9
@@ -275,7 +277,7 @@ def fill(database: Database, count: int) -> int:
             )
 
         database.retry(work)
-        database.retry(lambda db, first=first: turns.wait_for(db, range(first, first + 10)))  # type: ignore[misc]
+        database.retry(lambda db, first=first: search_turns.wait_for(db, range(first, first + 10)))  # type: ignore[misc]
     for table in ("files", "project_files", "projects", "search_turns"):
         database.retry(lambda db, table=table: db.execute(f"ANALYZE TABLE {table}"))  # type: ignore[misc]
     return number
@@ -290,7 +292,7 @@ def _settled(database: Database, lease: searches.SearchLease) -> None:
             f"UPDATE files SET lease_token = NULL, lease_worker = NULL, leased_at = NULL WHERE page_id IN ({listed})"
         )
         db.execute(f"UPDATE project_files SET search_due_at = NOW() WHERE page_id IN ({listed})")
-        turns.wait_for(db, lease.page_ids)
+        search_turns.wait_for(db, lease.page_ids)
 
     database.retry(work)
 

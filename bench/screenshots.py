@@ -21,7 +21,7 @@ from database import Database
 from sandbox.check import Job, Volunteer
 from sandbox.environment import variables
 from sandbox.server import Sandbox
-from tests import servers
+from testing import servers
 
 FOLDER = servers.ROOT / "docs" / "screenshots"
 PERSON, OTHERS = "barack_obama", ("joe_biden", "eileen_collins")

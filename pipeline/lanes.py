@@ -5,25 +5,27 @@ So nothing urgent (questions, drawn faces, sending) waits behind a long crawl or
 
 import threading
 
-from pipeline import bootstrap, crawl, drawn, permission, publish, purge, reverts
-from pipeline.conveyor import Conveyor
-from pipeline.lane import Lane, Yard, task_lane
-from pipeline.model import Model
-from pipeline.runner import Runner
-from pipeline.tools import Tools
+from pipeline.detection import drawn_faces
+from pipeline.detection.conveyor import Conveyor
+from pipeline.jobs.lane import Lane, Yard, task_lane
+from pipeline.jobs.runner import Runner
+from pipeline.jobs.tools import Tools
+from pipeline.labelling.model import Model
+from pipeline.projects import bootstrap, crawl, person_check, purge
+from pipeline.publishing import publish, reverts
 
 SENDERS = 2  # threads that write to the wiki, each for another user
 
 
 def runner(tools: Tools) -> Runner:
     """Return the runner of a worker with all lanes."""
-    return Runner(tools, threads, permission.bar_by_setting)
+    return Runner(tools, threads, person_check.bar_by_setting)
 
 
 def threads(yard: Yard) -> list[threading.Thread]:
     """Return the threads of all lanes, not yet started."""
     tools = yard.tools
-    drawn_lane = Lane("drawn", yard, lambda: drawn.look(tools), lambda: drawn.next_in(tools))
+    drawn_lane = Lane("drawn", yard, lambda: drawn_faces.look(tools), lambda: drawn_faces.next_in(tools))
     reverts_lane = Lane("reverts", yard, lambda: reverts.look(tools), lambda: reverts.next_in(tools))
     crawl_lane = task_lane("crawl", yard, {"crawl": crawl.run, "bootstrap": bootstrap.run, "purge": purge.run})
     return [

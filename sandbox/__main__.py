@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from sandbox.build import NoPhotographs
-from sandbox.model import Consumer
 from sandbox.server import CLIENT_ID, CLIENT_SECRET, Sandbox
-from sandbox.storage import BadState
-from sandbox.world import Settings
+from sandbox.state.build import NoPhotographs
+from sandbox.state.model import Consumer
+from sandbox.state.storage import BadState
+from sandbox.state.world import Settings
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:

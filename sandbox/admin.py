@@ -7,13 +7,14 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from sandbox import names, others
-from sandbox.faults import POINTS, BadFault
-from sandbox.media import world
-from sandbox.model import Json, Page, State
-from sandbox.people import known
-from sandbox.statements import depicted
-from sandbox.world import Counts
+from sandbox import other_people
+from sandbox.endpoints.media import world
+from sandbox.faults.on_demand import POINTS, BadFault
+from sandbox.state import names
+from sandbox.state.model import Json, Page, State
+from sandbox.state.people import known
+from sandbox.state.statements import depicted
+from sandbox.state.world import Counts
 
 bp = Blueprint("admin", __name__, url_prefix="/sandbox")
 
@@ -48,12 +49,12 @@ def change_faults() -> Response | tuple[Response, int]:
 def edit() -> Response | tuple[Response, int]:
     """Somebody else does something: {"kind": KIND, ...}; see `others.KINDS`."""
     given = request.get_json()
-    if not isinstance(given, dict) or given.get("kind") not in others.KINDS:
-        return _refused(f"kind must be one of {', '.join(others.KINDS)}")
+    if not isinstance(given, dict) or given.get("kind") not in other_people.KINDS:
+        return _refused(f"kind must be one of {', '.join(other_people.KINDS)}")
     try:
         with world().lock:
-            return jsonify(others.KINDS[given["kind"]](world(), given) or {})
-    except others.Impossible as error:
+            return jsonify(other_people.KINDS[given["kind"]](world(), given) or {})
+    except other_people.Impossible as error:
         return _refused(str(error), 404)
     except KeyError as error:
         return _refused(f"missing: {error.args[0]}")

@@ -9,12 +9,15 @@ import msgspec
 from flask import Flask, Response, current_app, g, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from sandbox import admin, api, entities, media, names, pages, piles, query, signin, sparql, write
-from sandbox.faults import Fault
-from sandbox.hostile import SPOILERS
-from sandbox.media import page_of_error
-from sandbox.model import State
-from sandbox.world import World
+from sandbox import admin
+from sandbox.action_api import api, entities, query, write
+from sandbox.endpoints import media, pages, piles, sign_in, sparql
+from sandbox.endpoints.media import page_of_error
+from sandbox.faults.hostile import SPOILERS
+from sandbox.faults.on_demand import Fault
+from sandbox.state import names
+from sandbox.state.model import State
+from sandbox.state.world import World
 
 ACTIONS = {**query.ACTIONS, **entities.ACTIONS, **write.ACTIONS}
 SCRIPTS = {"/w/api.php": "commons", "/wikidata/w/api.php": "wikidata", "/meta/w/api.php": "commons"}
@@ -26,7 +29,7 @@ def create_app(world: World, begin: Callable[[], State], *, wait: Wait = time.sl
     app = Flask(__name__)
     app.extensions |= {"world": world, "begin": begin, "wait": wait}
     app.jinja_env.filters["page_path"] = names.page_path
-    for blueprint in (media.bp, signin.bp, admin.bp, piles.bp, pages.bp):
+    for blueprint in (media.bp, sign_in.bp, admin.bp, piles.bp, pages.bp):
         app.register_blueprint(blueprint)
     for path in SCRIPTS:
         app.add_url_rule(path, f"api-{path}", api_php, methods=["GET", "POST"])

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.build import write_variants
+from sandbox.state.build import write_variants
 
 VARIANTS = 40
 """Few photographs of one person are to be had; the sandbox fills up with marked variants to so many."""

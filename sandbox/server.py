@@ -11,12 +11,12 @@ from typing import Any
 
 from cheroot import wsgi
 
-from sandbox import storage
 from sandbox.app import create_app
-from sandbox.build import build
-from sandbox.model import Consumer, State
-from sandbox.pictures import Pictures
-from sandbox.world import Clock, Settings, World
+from sandbox.state import storage
+from sandbox.state.build import build
+from sandbox.state.model import Consumer, State
+from sandbox.state.pictures import Pictures
+from sandbox.state.world import Clock, Settings, World
 
 THREADS = 24
 CLIENT_ID = "5a4d0b0c5a4d0b0c5a4d0b0c5a4d0b0c"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from database import Connection, Row, marks
-from store import projects
+from store.projects import projects
 
 
 @dataclass(frozen=True)

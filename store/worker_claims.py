@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from database import Connection, marks
-from store import files, turns, workers
+from store.detection import files, search_turns
+from store.jobs import workers
 
 _FREE = "lease_token = NULL, lease_worker = NULL, leased_at = NULL"
 
@@ -52,4 +53,4 @@ def _free_files(db: Connection, worker: str) -> None:
     if ours:
         db.execute(f"UPDATE files FORCE INDEX (PRIMARY) SET {_FREE} WHERE page_id IN ({marks(ours)})", ours)
         files.copy_to_projects(db, ours)
-        turns.wait_for(db, ours)
+        search_turns.wait_for(db, ours)

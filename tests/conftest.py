@@ -22,9 +22,9 @@ import migrate
 from config import Settings
 from database import Connection, Database
 from sandbox import environment
-from sandbox import world as sandbox_world
 from sandbox.server import Sandbox
-from tests import servers
+from sandbox.state import world as sandbox_world
+from testing import servers
 
 # The person's .env is for the person's own server: no test reads it.
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests import servers
+from testing import servers
 
 ROOT = servers.ROOT
 

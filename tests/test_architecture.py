@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import servers
+from testing import servers
 
 ROOT = servers.ROOT
 
@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "config": set(),
     "sandbox": set(),
 }
-OURS = {*MAY_IMPORT, "bench", "tests"}
+OURS = {*MAY_IMPORT, "bench", "testing", "tests"}
 # Who alone may load a library that is heavy, or that would let a layer reach past its neighbour.
 ONLY_IMPORTER = {
     "dlib": {"vision"},
@@ -60,7 +60,7 @@ INLINE = {
 
 
 def part_of(path: Path) -> str:
-    """The first name of a module: `store` for store/files.py, `app` for app.py."""
+    """The first name of a module: `store` for store/detection/files.py, `app` for app.py."""
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
@@ -230,8 +230,8 @@ def test_functions_are_short():
 
 
 def test_imports_inside_functions_and_relative_ones_are_seen():
-    module = ast.parse("from . import a\nfrom ..b import c\ndef f():\n    import web.errors")
-    assert imports(module, "store.deep") == {"store.deep.a", "store.b.c", "web.errors"}
+    module = ast.parse("from . import a\nfrom ..b import c\ndef f():\n    import web.site.errors")
+    assert imports(module, "store.deep") == {"store.deep.a", "store.b.c", "web.site.errors"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import front, servers
+from testing import https_front, servers
 
 ROOT = servers.ROOT
 KNOWN = ("requests", "2.19.1")
@@ -79,7 +79,7 @@ def pypi(advisories: Advisories, both: Path) -> Iterator[int]:
 @pytest.fixture
 def both(tmp_path: Path) -> Path:
     """Key and certificate of pypi.org, for who trusts it."""
-    return front.certificate(tmp_path / "both.pem", "pypi.org")
+    return https_front.certificate(tmp_path / "both.pem", "pypi.org")
 
 
 @pytest.fixture

@@ -15,15 +15,16 @@ from typing import Any
 import pytest
 
 import migrate
-from bench.publishing import Wiki
 from config import Settings
 from database import Database
 from sandbox.server import Sandbox
-from store import batches, worker_claims
-from tests import servers
-from tests.pipeline.publishing import Job, Killed, new_job, painted, raising
+from store import worker_claims
+from store.publishing import batches
+from testing import servers
+from testing.file_copies import wrong_copies
+from testing.publishing import Wiki
+from tests.pipeline.publishing.support import Job, Killed, new_job, painted, raising
 from tests.pipeline.support import hog, new_project, person, searched, value
-from tests.standing import wrong_copies
 from tests.test_upgrade import contents, fill
 from tests.waiting import until
 

@@ -7,7 +7,7 @@ import pytest
 
 import config
 from config import ConfigError, Settings
-from tests import servers
+from testing import servers
 
 
 def test_the_defaults_are_those_of_wikimedia():

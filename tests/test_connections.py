@@ -20,8 +20,10 @@ from config import Settings
 from database import Database, DatabaseFull, DatabaseUnavailable, create_database
 from sandbox import environment
 from sandbox.server import Sandbox
-from store import projects, users
-from tests import deployment, servers
+from store.accounts import users
+from store.projects import projects
+from testing import servers
+from tests import deployment
 from tests.pipeline.support import hog, new_project, person, searched
 from tests.waiting import until
 from token_crypto import TokenBox
@@ -206,7 +208,7 @@ class Account:
         return self._stack.enter_context(servers.running([sys.executable, *command], self._env, log))
 
     def worker(self, name: str) -> servers.Process:
-        return self.run("-m", "bench.sleeping_worker", "--worker-id", name, "--sleep", "0.05")
+        return self.run("-m", "testing.sleeping_worker", "--worker-id", name, "--sleep", "0.05")
 
     def web(self, cookies: list[dict[str, str]], paths: tuple[str, ...]) -> Web:
         port = servers.free_port()

@@ -7,7 +7,7 @@ import pytest
 
 from config import Settings
 from database import Connection, Database, DatabaseError, DatabaseUnavailable, Duplicate, has_skip_locked, marks
-from tests import servers
+from testing import servers
 from tests.waiting import PATIENCE, joined
 
 

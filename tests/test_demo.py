@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests import servers
+from testing import servers
 
 SECONDS = 1800
 SCENES = servers.SHARED / "photos" / "scenes"

@@ -14,15 +14,15 @@ import pytest
 import yaml
 
 import config
-from bench import processes
 from database import Database
-from pipeline import quota
+from pipeline.jobs import quota
 from sandbox import environment as sandbox_environment
 from sandbox.server import Sandbox
-from tests import deployment, front, servers
+from testing import https_front, processes, servers
+from tests import deployment
 from tests.waiting import PATIENCE
 from vision import weights
-from vision.settings import DETECTOR_VERSIONS, HOG_CENTERFACE
+from vision.detection.settings import DETECTOR_VERSIONS, HOG_CENTERFACE
 
 ROOT = servers.ROOT
 MEMORY_OF_WEB, MEMORY_OF_WORKER = 150, 3 * 1024  # MB
@@ -264,7 +264,7 @@ def test_the_toolforge_path_does_the_main_job(
 ):
     inside, outside = servers.free_port(), servers.free_port()
     app = f"https://localhost:{outside}"
-    both = front.certificate(tmp_path / "both.pem")
+    both = https_front.certificate(tmp_path / "both.pem")
     started = deployment.procfile(str(inside))
     with ExitStack() as stack:
         server = stack.enter_context(limited_server(tmp_path / "mariadb"))
@@ -279,7 +279,7 @@ def test_the_toolforge_path_does_the_main_job(
         assert migrate.popen.wait(PATIENCE) == 0, migrate.output()
         running = {"web": run("web")}
         servers.wait_for_http(f"http://127.0.0.1:{inside}/health", running["web"])
-        stack.enter_context(front.https(outside, inside, both))
+        stack.enter_context(https_front.https(outside, inside, both))
         running |= {job["command"]: run(job["command"]) for job in deployment.jobs()}
         with Memory({name: process.pid for name, process in running.items()}) as memory:
             done = check(app, running_sandbox.base, both)

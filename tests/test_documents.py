@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import config
-from tests import servers
+from testing import servers
 from tests.conftest import PHOTOGRAPHS
 from tests.test_architecture import MAY_IMPORT
 from tests.waiting import PATIENCE, until
@@ -109,7 +109,7 @@ RUN_BY = {
     r"script/setup --dev": "tests/test_demo.py::test_the_demo_puts_right_statements_on_the_wiki_and_no_others",
     r"script/demo( --check)?": "tests/test_demo.py::test_the_demo_puts_right_statements_on_the_wiki_and_no_others",
     r"script/test.*": "tests/test_documents.py::test_the_tests_can_be_called_as_the_documents_say",
-    r"script/i18n( --check)?": "tests/web/test_translations.py::",
+    r"script/i18n( --check)?": "tests/web/site/test_translations.py::",
     r"eval \"\$\(script/mariadb (start|env)\)\"": "tests/test_documents.py::test_the_parts_start_one_by_one",
     r"eval \"\$\(.venv/bin/python -m sandbox.environment .*\)\"": "tests/test_documents.py::test_the_parts_start_one_by_one",
     r".venv/bin/python -m (sandbox.photos|vision.weights).*": "tests/test_demo.py::test_the_demo_puts_right_statements",

@@ -10,8 +10,8 @@ from cryptography.fernet import Fernet
 import migrate
 from config import Settings
 from database import Connection, Database
-from store import users
-from tests import servers
+from store.accounts import users
+from testing import servers
 from tests.waiting import joined
 from token_crypto import TokenBox
 

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests import servers
+from testing import servers
 
 ROOT = servers.ROOT
 COMMANDS = ["setup", "demo", "test", "mariadb", "screenshots", "i18n", "lock", "audit", "backup"]

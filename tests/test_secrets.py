@@ -10,15 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from bench.publishing import Wiki, make_project
 from config import Settings
 from database import Database
 from sandbox.server import Sandbox
-from store import users
-from store.tokens import box
-from tests import servers
+from store.accounts import users
+from store.accounts.tokens import box
+from testing import servers
+from testing.publishing import Wiki, make_project
 from tests.waiting import PATIENCE, until
-from tests.web.test_account import consent
+from tests.web.accounts.test_account import consent
 
 
 @dataclass

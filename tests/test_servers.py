@@ -12,7 +12,7 @@ import migrate
 from config import Settings
 from database import Connection, Database
 from sandbox.server import Sandbox
-from tests import servers
+from testing import servers
 from tests.waiting import until
 
 

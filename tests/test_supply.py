@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import servers
+from testing import servers
 from vision import weights
 
 ROOT = servers.ROOT

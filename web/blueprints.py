@@ -1,22 +1,11 @@
 """The blueprints of the application, one per subject. They never import each other."""
 
-from web import (
-    account,
-    admin,
-    batches,
-    classify,
-    creation,
-    dashboard,
-    files,
-    health,
-    leaderboard,
-    pages,
-    pictures,
-    project,
-    publishing,
-    review,
-    settings,
-)
+from web.accounts import account, admin
+from web.jobs import health
+from web.labelling import chips, classify, files_without_faces, review
+from web.projects import creation, dashboard, leaderboard, project, settings
+from web.publishing import batches, plan
+from web.site import pages
 
 BLUEPRINTS = (
     account.bp,
@@ -25,13 +14,13 @@ BLUEPRINTS = (
     classify.bp,
     creation.bp,
     dashboard.bp,
-    files.bp,
+    files_without_faces.bp,
     health.bp,
     leaderboard.bp,
     pages.bp,
-    pictures.bp,
+    chips.bp,
     project.bp,
-    publishing.bp,
+    plan.bp,
     review.bp,
     settings.bp,
 )

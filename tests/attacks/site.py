@@ -22,7 +22,7 @@ from config import Settings
 from database import Database
 from sandbox import environment
 from sandbox.server import Sandbox
-from tests import servers
+from testing import servers
 from tests.attacks.pages import Page
 from tests.attacks.volunteer import Volunteer, step
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from tests import servers
+from testing import servers
 from tests.attacks.site import Project, Site, until, web_command
 from tests.attacks.verdict import Succeeded, repelled
 from tests.attacks.volunteer import Volunteer

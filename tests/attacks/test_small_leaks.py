@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import servers
+from testing import servers
 from tests.attacks import processes
 from tests.attacks.site import ADMIN, Site, until
 from tests.attacks.verdict import Succeeded, repelled

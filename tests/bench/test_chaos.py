@@ -11,9 +11,9 @@ import pytest
 
 from bench import chaos
 from bench.chaos import Judged, Volunteer
-from bench.chaos_faults import Crew
-from bench.publishing import ITEM, statements, workshop
+from bench.faults.chaos import Crew
 from database import Connection
+from testing.publishing import ITEM, statements, workshop
 
 pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(900)]
 

@@ -8,11 +8,11 @@ import pytest
 
 from bench import constants
 from bench.constants import Look, baseline, fitted, logistic, looked
-from bench.projects import People, first_half
-from bench.runs import BASELINE_MIDDLE, BASELINE_SLOPE
-from tests.vision.crowds import crowd
-from vision import calibration
-from vision.calibration import WEIGHTS, Weights, log_odds, sigmoid
+from bench.learning.projects import People, first_half
+from bench.learning.runs import BASELINE_MIDDLE, BASELINE_SLOPE
+from tests.vision.recognition.crowds import crowd
+from vision.recognition import calibration
+from vision.recognition.calibration import WEIGHTS, Weights, log_odds, sigmoid
 
 GIVEN = json.loads(constants.SAVED.read_text())
 

@@ -1,6 +1,6 @@
 """The bench of the pages notices a filter that was not looked at."""
 
-from bench.delivered import entries, faults
+from bench.traffic.delivered import entries, faults
 
 
 def test_lists_that_are_empty_or_the_same_are_told():

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import recognition, targets
-from bench.projects import (
+from bench import recognition
+from bench.learning import targets
+from bench.learning.projects import (
     BOOTSTRAP,
     ERRING,
     NO_PORTRAIT,
@@ -18,12 +19,12 @@ from bench.projects import (
     first_half,
     make_project,
 )
+from bench.learning.rows import Job, Played, budget_rows, held_out, rows_of
+from bench.learning.runs import log_loss, paired, play, play_baseline
 from bench.recognition import play_all
-from bench.rows import Job, Played, budget_rows, held_out, rows_of
-from bench.runs import log_loss, paired, play, play_baseline
-from tests.vision.crowds import crowd
-from vision.known import REFERENCE_ONLY, Label, Source
-from vision.questions import Question, Why
+from tests.vision.recognition.crowds import crowd
+from vision.recognition.labelled_faces import REFERENCE_ONLY, Label, Source
+from vision.recognition.questions import Question, Why
 
 SUBJECT = ("made up", "person 0")
 KEYS = {

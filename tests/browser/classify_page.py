@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-from bench.labelling_project import Labelling
+from testing.labelling_project import Labelling
 from tests.waiting import until
 
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from config import Settings
 from sandbox import environment
 from sandbox.server import Sandbox
-from tests import servers
+from testing import servers
 from tests.waiting import PATIENCE
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]

@@ -11,17 +11,19 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Dialog, Page, Route
 
-from bench.labelling_project import Labelling, confirm, fill, photographs, sign_up
 from database import Database
 from sandbox.server import Sandbox
-from store import asking, captions, faces, files, people, projects
-from store.faces import Box
-from store.projects import NewProject
-from tests import servers
+from store.detection import captions, depicted_items, faces, files
+from store.detection.faces import Box
+from store.labelling import question_data
+from store.projects import projects
+from store.projects.projects import NewProject
+from testing import servers
+from testing.file_copies import change_files
+from testing.labelling_project import Labelling, confirm, fill, photographs, sign_up
 from tests.browser.classify_page import Classify
 from tests.browser.conftest import Opener, Site
 from tests.pipeline.support import person
-from tests.standing import change_files
 from tests.waiting import until
 
 COUNT = 32
@@ -189,8 +191,8 @@ def test_everything_is_on_one_screen(start: Start, labelling: Labelling, languag
     confirm(labelling, 3)
     crowd = {f"Q{number}": {"en": f"Somebody with quite a long name {number}"} for number in range(1, 9)}
     with labelling.database.transaction() as db:
-        people.keep_stated(db, {page: list(crowd) for page in labelling.faces})
-        people.keep_labels(db, crowd, complete=True)
+        depicted_items.keep_stated(db, {page: list(crowd) for page in labelling.faces})
+        depicted_items.keep_labels(db, crowd, complete=True)
         captions.keep(db, {page: {"de": "Ein Bild mit vielen Worten. " * 9} for page in labelling.faces})
         db.execute("UPDATE questions SET reason = 'named'")
     classify = start(locale=language)
@@ -720,7 +722,7 @@ def test_files_without_a_face_by_keyboard(open_page: Opener, labelling: Labellin
     classify.settle()
     with labelling.database.transaction() as db:
         rows = db.rows("SELECT page_id, file_answer FROM project_files WHERE file_answer IS NOT NULL ORDER BY page_id")
-        counts = asking.faceless_counts(db, labelling.project_id)
+        counts = question_data.faceless_counts(db, labelling.project_id)
     assert [(row["page_id"], row["file_answer"]) for row in rows] == [
         (page_ids[0], "shown"), (page_ids[1], "not_shown"), (page_ids[3], "not_shown")
     ]  # fmt: skip
@@ -844,8 +846,8 @@ def test_somebody_else_is_found_on_wikidata(start: Start, labelling: Labelling, 
 
 def test_somebody_who_is_stated_in_the_file_is_two_keys_away(start: Start, labelling: Labelling):
     with labelling.database.transaction() as db:
-        people.keep_stated(db, {page: ["Q1001"] for page in labelling.faces})
-        people.keep_labels(db, {"Q1001": {"en": "Berta"}}, complete=True)
+        depicted_items.keep_stated(db, {page: ["Q1001"] for page in labelling.faces})
+        depicted_items.keep_labels(db, {"Q1001": {"en": "Berta"}}, complete=True)
     classify = start()
     face = classify.face()
     page = classify.page

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.labelling_project import Labelling, fill, nowhere
 from database import Database
 from sandbox.server import Sandbox
-from store import projects
+from store.projects import projects
+from testing.file_copies import change_files
+from testing.labelling_project import Labelling, fill, nowhere
 from tests.browser.conftest import Opener, Site
-from tests.standing import change_files
 
 ROWS = ("target", "other", "match", "unsure", "no_match")
 REPORT: dict[str, Any] = {

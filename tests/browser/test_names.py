@@ -4,17 +4,20 @@ import pytest
 from playwright.sync_api import Dialog, Page
 
 from app import create_app
-from bench.labelling_project import Labelling
 from database import Database
-from store import answers, captions, plans, projects
-from store.answers import NewAnswer
-from store.projects import NewProject
-from store.review import SHOWS
+from store.detection import captions
+from store.labelling import answers
+from store.labelling.answers import NewAnswer
+from store.labelling.review import SHOWS
+from store.projects import projects
+from store.projects.projects import NewProject
+from store.publishing import plans
+from testing.file_copies import change_files
+from testing.labelling_project import Labelling
 from tests.browser.conftest import Opener, Site
-from tests.standing import change_files
 from tests.web.conftest import sign_up
 from tests.web.nasty import NAMES
-from tests.web.publishing_support import make_case
+from tests.web.publishing.support import make_case
 from tests.web.routes import TABLE
 
 LABEL = "<script>document.title='owned'</script>\"'`{{7*7}}"

@@ -9,11 +9,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from bench.labelling_project import Labelling
-from bench.publishing import Case, Sender, Wiki, make_project, paint, statements
 from config import Settings
 from database import Database
 from sandbox.server import Sandbox
+from testing.labelling_project import Labelling
+from testing.publishing import Case, Sender, Wiki, make_project, paint, statements
 from tests.browser.conftest import Opener, Site
 from tests.waiting import until
 

@@ -8,11 +8,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from bench.labelling_project import Labelling, fill, photographs
 from database import Database
 from sandbox.server import Sandbox
-from store import predictions
-from store.predictions import Prediction
+from store.labelling import predictions
+from store.labelling.predictions import Prediction
+from testing.labelling_project import Labelling, fill, photographs
 from tests.browser.conftest import Opener, Site
 from tests.waiting import until
 

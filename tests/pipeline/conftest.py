@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from bench.publishing import Wiki
 from config import Settings
 from database import Connection, Database
-from pipeline.lane import Stage, run_stage, settle
-from pipeline.outcome import Outcome
-from pipeline.tools import Tools, open_pool, open_wiki
-from store import tasks, worker_claims
-from store.tasks import Kind, Task
-from tests.pipeline.publishing import Job, new_job, painted
+from pipeline.jobs.lane import Stage, run_stage, settle
+from pipeline.jobs.outcome import Outcome
+from pipeline.jobs.tools import Tools, open_pool, open_wiki
+from store import worker_claims
+from store.jobs import tasks
+from store.jobs.tasks import Kind, Task
+from testing.publishing import Wiki
+from tests.pipeline.publishing.support import Job, new_job, painted
 from tests.pipeline.support import hog
-from vision.pool import FacePool
+from vision.detection.pool import FacePool
 
 
 @pytest.fixture(scope="session")

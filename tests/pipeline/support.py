@@ -9,11 +9,12 @@ from typing import Any
 
 from config import Settings
 from database import Database
-from sandbox import others
-from sandbox.people import known, label_of
+from sandbox import other_people
 from sandbox.server import Sandbox
-from store import projects, users
-from store.projects import NewProject
+from sandbox.state.people import known, label_of
+from store.accounts import users
+from store.projects import projects
+from store.projects.projects import NewProject
 from token_crypto import TokenBox
 
 
@@ -32,9 +33,9 @@ def person(sandbox: Sandbox, place: int = 0) -> NewProject:
 
 
 def other(sandbox: Sandbox, kind: str, **given: Any) -> Any:
-    """Somebody else does something to the wiki: see sandbox/others.py."""
+    """Somebody else does something to the wiki: see sandbox/other_people.py."""
     with sandbox.world.lock:
-        return others.KINDS[kind](sandbox.world, given)
+        return other_people.KINDS[kind](sandbox.world, given)
 
 
 def pictures_in(sandbox: Sandbox, category: str) -> list[str]:

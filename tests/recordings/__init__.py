@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests import servers
+from testing import servers
 
 COPIES = Path(__file__).parent
 ORIGINALS = servers.SHARED / "recordings"

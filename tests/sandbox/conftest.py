@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sandbox.model import Consumer
 from sandbox.server import CLIENT_ID, CLIENT_SECRET, Sandbox
+from sandbox.state.model import Consumer
 from tests.sandbox.clients import Client
 
 PEOPLE = {"ada_lovelace": 12, "joe_biden": 8, "groups": 3}

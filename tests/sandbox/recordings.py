@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from PIL import Image
 
-from sandbox import names
-from sandbox.model import Consumer, Entity, Item, Page, Revision, State, User, Version
-from sandbox.statements import item_snak, new_guid, statement
+from sandbox.state import names
+from sandbox.state.model import Consumer, Entity, Item, Page, Revision, State, User, Version
+from sandbox.state.statements import item_snak, new_guid, statement
 from tests import recordings
 
 CATEGORY = "Category:Portraits at Testival 2026"

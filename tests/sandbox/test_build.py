@@ -10,10 +10,10 @@ from PIL import Image
 
 from sandbox import photos as demo
 from sandbox.__main__ import main
-from sandbox.build import RECIPES, NoPhotographs, build, read_variants
-from sandbox.model import State, Version
 from sandbox.photos import CannotFetch, Package, fetch
-from sandbox.pictures import Pictures
+from sandbox.state.build import RECIPES, NoPhotographs, build, read_variants
+from sandbox.state.model import State, Version
+from sandbox.state.pictures import Pictures
 
 
 def _titles(state: State) -> list[str]:

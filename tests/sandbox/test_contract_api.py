@@ -14,11 +14,11 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from sandbox import others
+from sandbox import other_people
 from sandbox.app import create_app
-from sandbox.model import Grant
-from sandbox.pictures import Pictures
-from sandbox.world import World
+from sandbox.state.model import Grant
+from sandbox.state.pictures import Pictures
+from sandbox.state.world import World
 from tests.sandbox.recordings import Recording, all_recordings, error_codes, shape, walk, wiki
 
 NOT_STOOD_FOR = {
@@ -220,9 +220,9 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 def _prepare(replay: Replay, one: Recording) -> None:
     before = BEFORE.get(one.case)
     if before:
-        others.KINDS[before["kind"]](replay.world, before)
+        other_people.KINDS[before["kind"]](replay.world, before)
     if one.case == "oauth_api_blocked_user_userinfo":
-        others.block(replay.world, {"user": "Alice"})
+        other_people.block(replay.world, {"user": "Alice"})
     for pattern, fault in FAULTS:
         if re.search(pattern, one.case):
             replay.world.faults.add({**fault, "count": 1})
@@ -236,7 +236,7 @@ def test_every_recorded_request_gets_an_answer_of_the_recorded_shape(replay: Rep
         _prepare(replay, one)
         answer = replay.send(one)
         replay.world.faults.waiting.clear()
-        others.unblock(replay.world, {"user": "Alice"})
+        other_people.unblock(replay.world, {"user": "Alice"})
         replay.world.state.items["Q146"].deleted = False
         body = answer.get_json(silent=True)
         replay.learn(one.body, body)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.faults import POINTS, BadFault, Faults
-from sandbox.hostile import SPOILERS
+from sandbox.faults.hostile import SPOILERS
+from sandbox.faults.on_demand import POINTS, BadFault, Faults
 from sandbox.server import Sandbox
 from tests.sandbox.clients import Client
 from tests.waiting import PATIENCE
@@ -205,7 +205,7 @@ def test_every_kind_has_a_test_or_a_case() -> None:
     tested |= {"authorization", "refresh", "truncate", "corrupt", "cut_short", "slow", "slow_after", "internal_error"}
     assert tested | set(SPOILERS) == set(
         POINTS
-    )  # tests/pipeline/test_hostile.py plays what means harm, each kind of it
+    )  # tests/pipeline/detection/test_hostile.py plays what means harm, each kind of it
 
 
 def test_an_internal_error_stores_nothing_and_a_slow_answer_has_stored(alice: Client) -> None:

@@ -10,11 +10,12 @@ import requests
 from flask.testing import FlaskClient
 from PIL import Image
 
-from sandbox import check, names
+from sandbox import check
 from sandbox.app import create_app
-from sandbox.pictures import STEPS, Pictures
 from sandbox.server import Sandbox
-from sandbox.world import World
+from sandbox.state import names
+from sandbox.state.pictures import STEPS, Pictures
+from sandbox.state.world import World
 from tests.sandbox.clients import Client
 from tests.sandbox.recordings import all_recordings, recording, wiki
 from tests.waiting import PATIENCE

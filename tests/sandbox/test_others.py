@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from sandbox.server import Sandbox
-from sandbox.storage import BadState, load
+from sandbox.state.storage import BadState, load
 from tests.sandbox.clients import Client
 from tests.waiting import PATIENCE
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import sparql
+from sandbox.endpoints import sparql
 from sandbox.server import Sandbox
 from tests.sandbox.clients import Client
 from tests.waiting import PATIENCE

@@ -3,11 +3,14 @@
 from uuid import uuid4
 
 from database import Connection
-from store import answers, faces, files, projects, searches, users
-from store.answers import NewAnswer, Recorded
-from store.faces import Box, FoundFace
-from store.projects import NewProject
-from store.searches import SearchLease
+from store.accounts import users
+from store.detection import faces, files, searches
+from store.detection.faces import Box, FoundFace
+from store.detection.searches import SearchLease
+from store.labelling import answers
+from store.labelling.answers import NewAnswer, Recorded
+from store.projects import projects
+from store.projects.projects import NewProject
 from token_crypto import TokenBox
 
 SHA1 = "a" * 40

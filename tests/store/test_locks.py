@@ -6,9 +6,11 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from database import Connection, Database, DatabaseError
-from store import answers, faces, files, labels, searches, worker_claims
+from store import worker_claims
+from store.detection import faces, files, searches
+from store.detection.faces import Box
 from store.errors import LeaseLost
-from store.faces import Box
+from store.labelling import answers, labels
 from tests.store import support
 from tests.waiting import joined
 

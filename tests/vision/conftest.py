@@ -10,13 +10,13 @@ from threading import Event
 import pytest
 from PIL import Image, ImageOps
 
-from sandbox.people import NOT_PEOPLE
-from tests import servers
-from tests.vision.pools import make_pool
-from vision.pool import FacePool
-from vision.prepare import prepared
-from vision.search import Searcher
-from vision.settings import HOG_CENTERFACE, SearchSettings
+from sandbox.state.people import NOT_PEOPLE
+from testing import servers
+from tests.vision.detection.pools import make_pool
+from vision.detection.pool import FacePool
+from vision.detection.prepare import prepared
+from vision.detection.search import Searcher
+from vision.detection.settings import HOG_CENTERFACE, SearchSettings
 
 PHOTOS = servers.SHARED / "photos"
 DEMO = servers.ROOT / ".local" / "photos"

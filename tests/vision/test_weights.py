@@ -12,8 +12,8 @@ from threading import Event
 import pytest
 
 from vision import weights
-from vision.prepare import prepared
-from vision.settings import CENTERFACE, DETECTORS, HOG, HOG_CENTERFACE, SearchSettings
+from vision.detection.prepare import prepared
+from vision.detection.settings import CENTERFACE, DETECTORS, HOG, HOG_CENTERFACE, SearchSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 

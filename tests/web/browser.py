@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from store.users import User
+from store.accounts.users import User
 
 HTML = {"Accept": "text/html"}
 JSON = {"Accept": "application/json"}

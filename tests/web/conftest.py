@@ -9,11 +9,12 @@ from app import create_app
 from config import Settings
 from database import Connection, Database
 from sandbox.environment import variables
-from store import projects, users
-from store.projects import NewProject
-from store.tokens import box
-from store.users import User
-from tests import servers
+from store.accounts import users
+from store.accounts.tokens import box
+from store.accounts.users import User
+from store.projects import projects
+from store.projects.projects import NewProject
+from testing import servers
 from tests.web.browser import Browser
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody answers

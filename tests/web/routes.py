@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.web.publishing_support import Case
+from tests.web.publishing.support import Case
 
 PEOPLE = ("anonymous", "stranger", "admin", "labeller", "owner")
 UUID = "12345678-1234-4234-8234-1234567890ab"
@@ -87,7 +87,7 @@ TABLE: dict[str, Row] = {
     "GET account.page": signed_in(200),
     "GET account.data": signed_in(200),
     "GET account.ask_delete": signed_in(200),
-    "POST account.delete": signed_in(400),  # without the right name; with it: tests/web/test_privacy.py
+    "POST account.delete": signed_in(400),  # without the right name; with it: tests/web/accounts/test_privacy.py
     "GET admin.page": admins(),
     "POST admin.block": admins(303, body=lambda case: {"item": "Q1", "reason": "objects"}),
     "POST admin.unblock": admins(303),

@@ -8,7 +8,7 @@ import time
 import pytest
 import requests
 
-from tests import front
+from testing import https_front
 from tests.waiting import PATIENCE
 from wiki.transport import NoAnswer, Transport
 
@@ -16,7 +16,7 @@ from wiki.transport import NoAnswer, Transport
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A file with a key and a certificate for localhost that signs itself."""
-    return str(front.certificate(tmp_path_factory.mktemp("tls") / "both.pem"))
+    return str(https_front.certificate(tmp_path_factory.mktemp("tls") / "both.pem"))
 
 
 class Dripping(http.server.BaseHTTPRequestHandler):

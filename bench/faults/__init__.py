@@ -1,0 +1,1 @@
+"""What goes wrong in bench.chaos and bench.publish_faults."""

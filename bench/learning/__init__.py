@@ -1,0 +1,1 @@
+"""Labelled photographs, projects made of them, and volunteers who answer, for bench.recognition."""

@@ -1,0 +1,1 @@
+"""Photographs, and the parts that bench.detection compares."""

@@ -1,0 +1,1 @@
+"""Large projects and many volunteers, for bench.pages and bench.load."""

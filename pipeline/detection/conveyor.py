@@ -1,0 +1,360 @@
+"""The detection lane: leases of files flow through look-up, download, search and storing, each with threads of its own.
+
+While the children search one lease's pictures, the next lease is claimed and downloaded, so that they never wait.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from database import Connection
+from pipeline.detection import detect
+from pipeline.detection.detect import Job
+from pipeline.jobs.lane import AFTER_TROUBLE, Lane, Yard
+from pipeline.jobs.outcome import Stopped, passes
+from pipeline.jobs.tools import children
+from store.detection import searches
+from store.detection.searches import SearchLease
+from store.errors import LeaseLost
+from store.jobs import tasks
+from store.projects import projects
+from vision.detection.errors import DetectorUnavailable, PoolStopped, SearchError
+from vision.detection.faces import SearchResult
+from vision.detection.pool import TOGETHER
+from vision.detection.settings import MAX_BYTES
+from wiki.errors import WikiError
+
+log = logging.getLogger(__name__)
+
+Piece = TypeVar("Piece")
+
+TICK = 0.25
+RENEW_AFTER = 180.0  # seconds; a lease that is not renewed is free after 15 minutes
+LOOK_AFTER = 1.0  # seconds between two looks whether the projects at hand were paused
+MODEL_EVERY = 10.0  # seconds between two runs of the model while a project is searched
+MOST_LEASES = 2
+# Of pictures that wait to be searched: two of the largest there are, or hundreds of the usual renderings.
+MOST_BYTES = 2 * MAX_BYTES
+DETECTOR_REST = 60.0
+FIRST_REST, LONGEST_REST = 5.0, 300.0  # seconds without a claim while the wiki does not answer
+CLAIM_TRIES = 10
+
+
+@dataclass
+class Load:
+    """A lease on its way; `left`: files neither settled nor given back."""
+
+    lease: SearchLease
+    left: int
+    renewed: float
+    began: float
+    searched: int = 0
+    dropped: bool = False
+    touched: set[int] = field(default_factory=set)
+
+
+Fetched = tuple[Load, Job, bytes]
+
+
+class Conveyor:
+    """Call `threads` once. All fields below the queues are guarded by `_changed`."""
+
+    def __init__(self, yard: Yard, most_bytes: int = MOST_BYTES) -> None:
+        self._yard = yard
+        self._tools = yard.tools
+        self._children = children(yard.tools.settings)
+        self._to_fetch: queue.Queue[tuple[Load, Job]] = queue.Queue()
+        self._to_search: queue.Queue[Fetched] = queue.Queue(2 * TOGETHER * self._children)
+        self._changed = threading.Condition()
+        self._most_bytes, self._bytes = most_bytes, 0  # of the pictures that wait to be searched
+        self._loads: list[Load] = []
+        self._modelled: dict[int, float] = {}
+        self._looked = 0.0
+        self._rest, self._rest_until = 0.0, 0.0
+        self._barren = -1  # the bell's ring at which there was nothing to claim
+
+    def threads(self) -> list[threading.Thread]:
+        """One claims, some download, one more than there are children searches and stores."""
+        claim = Lane("detect", self._yard, self._look, self._next_in).threads()
+        fetch = self._workers("download", self._tools.settings.image_threads, self._to_fetch, self._fetch)
+        search = self._workers("search", self._children + 1, self._to_search, self._search)
+        return claim + fetch + search
+
+    def _workers(
+        self, name: str, count: int, source: "queue.Queue[Piece]", work: Callable[[Piece], None]
+    ) -> list[threading.Thread]:
+        return [
+            threading.Thread(target=self._serve, args=(source, work), name=f"{name}-{n}", daemon=True)
+            for n in range(count)
+        ]
+
+    def _serve(self, source: "queue.Queue[Piece]", work: Callable[[Piece], None]) -> None:
+        while not self._tools.stop.is_set():
+            try:
+                piece = source.get(timeout=TICK)
+            except queue.Empty:
+                continue
+            try:
+                self._carefully(work, piece)
+            except Stopped:
+                return
+
+    def _carefully(self, work: Callable[..., None], *given: object) -> None:
+        """Whatever goes wrong stays with what is given. Raises Stopped."""
+        try:
+            work(*given)
+        except Stopped:
+            raise
+        except Exception:
+            log.exception("a file was left in the middle; its lease runs out", extra={"stage": "detect"})
+            self._tools.stop.wait(AFTER_TROUBLE)
+
+    def _look(self) -> bool:
+        """Claim what there is room for, and care for what is on its way. False when there is nothing at all."""
+        self._care()
+        rings = self._yard.bell.rings
+        if self._barren != rings and self._room() and time.monotonic() >= self._rest_until:
+            lease = self._claim()
+            if lease is not None:
+                self._begin(lease)
+                return True
+            self._barren = rings
+        with self._changed:
+            if not self._loads:
+                self._barren = -1
+                return False
+            self._changed.wait(TICK)
+            return True
+
+    def _next_in(self) -> float | None:
+        rest = self._rest_until - time.monotonic()
+        return rest if rest > 0 else None
+
+    def _room(self) -> bool:
+        """Room for another lease: all that was claimed is downloaded, or on its way."""
+        with self._changed:
+            return len(self._loads) < MOST_LEASES and self._to_fetch.qsize() <= self._tools.settings.image_threads
+
+    def _claim(self) -> SearchLease | None:
+        worker, size = self._tools.worker, self._tools.settings.batch_size
+        for _ in range(CLAIM_TRIES):
+            lease = self._tools.run(lambda db: searches.claim(db, worker, size))
+            if lease is not None or not self._tools.run(searches.any_due):
+                return lease
+            # Others hold the rows at this moment.
+            if self._tools.stop.wait(self._tools.rng.uniform(0.02, 0.2)):
+                raise Stopped
+        return None
+
+    def _begin(self, lease: SearchLease) -> None:
+        now = time.monotonic()
+        load = Load(lease, len(lease.page_ids), renewed=now, began=now)
+        with self._changed:
+            self._loads.append(load)
+        with self._yard.doing.at(f"detect {lease.project_id}"):
+            try:
+                with self._tools.metrics.timed("look_up"):
+                    jobs = detect.look_up(lease, self._tools)
+            except WikiError as error:
+                self._give_up_lease(load, error)
+                return
+            except Stopped:
+                raise
+            except Exception as error:
+                log.exception("failed in a way nobody foresaw", extra={"stage": "detect"})
+                self._fail_lease(load, error)
+                return
+        self._rest = 0.0
+        self._done(load, len(lease.page_ids) - len(jobs))
+        for job in jobs:
+            self._to_fetch.put((load, job))
+
+    def _give_up_lease(self, load: Load, error: WikiError) -> None:
+        """No answer about the whole lease: nothing is held against its files unless the wiki refuses for good."""
+        self._tools.check()
+        log.warning("no word about %d files: %s", load.left, error, extra={"stage": "detect"})
+        if passes(error):
+            self._rest = min(LONGEST_REST, max(FIRST_REST, 2 * self._rest))
+            self._rest_until = time.monotonic() + self._rest
+            self._done(load, load.left)
+        else:
+            self._fail_lease(load, error)
+
+    def _fail_lease(self, load: Load, error: Exception) -> None:
+        for page_id in load.lease.page_ids:
+            detect.fail(load.lease, page_id, error, self._tools)
+        self._done(load, load.left)
+
+    def _fetch(self, piece: tuple[Load, Job]) -> None:
+        load, job = piece
+        if self._let_go(load):
+            return
+        try:
+            with self._tools.metrics.timed("download"):
+                data = detect.fetch(job, self._tools)
+        except WikiError as error:
+            self._tools.check()
+            self._fail(load, job, error)
+            return
+        except Exception as error:
+            self._unforeseen(load, job, error)
+            return
+        self._make_room(len(data))
+        while not self._tools.stop.is_set():
+            try:
+                self._to_search.put((load, job, data), timeout=TICK)
+                return
+            except queue.Full:
+                continue
+
+    def _make_room(self, size: int) -> None:
+        """Wait until so many bytes more may wait; one picture always may."""
+        with self._changed:
+            while self._bytes and self._bytes + size > self._most_bytes and not self._tools.stop.is_set():
+                self._changed.wait(TICK)
+            self._bytes += size
+
+    def _let_go(self, load: Load) -> bool:
+        """Whether a file need not go on, as its load was dropped."""
+        if not load.dropped:
+            return False
+        self._done(load)
+        return True
+
+    def _search(self, first: Fetched) -> None:
+        """Search it together with what else waits, without waiting for more."""
+        taken = [first, *self._more()]
+        with self._changed:
+            self._bytes -= sum(len(data) for _, _, data in taken)
+            self._changed.notify_all()
+        wanted = [piece for piece in taken if not self._let_go(piece[0])]
+        if wanted:
+            for piece, found in zip(wanted, self._found(wanted), strict=True):
+                self._carefully(self._settle, piece, found)
+
+    def _found(self, pieces: list[Fetched]) -> Sequence[SearchResult | Exception]:
+        projects_at_hand = ", ".join(sorted({str(load.lease.project_id) for load, _, _ in pieces}))
+        try:
+            with self._yard.doing.at(f"search for {projects_at_hand}"), self._tools.metrics.timed("search"):
+                return self._tools.pool.search_all([data for _, _, data in pieces])
+        except Exception as error:
+            return [error] * len(pieces)
+
+    def _more(self) -> list[Fetched]:
+        found = []
+        with suppress(queue.Empty):
+            for _ in range(self._tools.pool.share(1 + self._to_search.qsize()) - 1):
+                found.append(self._to_search.get_nowait())
+        return found
+
+    def _settle(self, piece: Fetched, found: SearchResult | Exception) -> None:
+        load, job, data = piece
+        try:
+            if isinstance(found, Exception):
+                raise found
+            result = detect.complete(job, data, found, self._tools)
+            with self._tools.metrics.timed("store"):
+                load.touched.update(detect.keep(job, result, self._tools))
+            self._tools.metrics.file("searched")
+            load.searched += 1
+        except PoolStopped:
+            raise Stopped from None
+        except DetectorUnavailable as error:
+            self._drop_all(error)
+        except SearchError as error:
+            self._tools.check()
+            self._fail(load, job, error)
+            return
+        except (LeaseLost, Stopped) as error:
+            if isinstance(error, Stopped):
+                raise
+            log.warning("the lease was lost; somebody else searches the file", extra=_extra(job))
+        except Exception as error:
+            self._unforeseen(load, job, error)
+            return
+        self._done(load)
+
+    def _fail(self, load: Load, job: Job, error: Exception) -> None:
+        detect.fail(job.lease, job.page_id, error, self._tools)
+        load.touched.add(job.lease.project_id)
+        self._done(load)
+
+    def _unforeseen(self, load: Load, job: Job, error: Exception) -> None:
+        log.exception("failed in a way nobody foresaw", extra=_extra(job))
+        self._fail(load, job, error)
+
+    def _done(self, load: Load, count: int = 1) -> None:
+        """Count files off a lease; with the last of them the lease is over."""
+        with self._changed:
+            load.left -= count
+            over = load.left <= 0 and load in self._loads
+            if over:
+                self._loads.remove(load)
+            self._changed.notify_all()
+        if over:
+            self._tools.run(lambda db: searches.give_back(db, load.lease))
+            self._want_models(load.touched | {load.lease.project_id})
+            log.info(
+                "searched %d of %d files in %.1f s",
+                load.searched,
+                len(load.lease.page_ids),
+                time.monotonic() - load.began,
+                extra={"stage": "detect", "project": load.lease.project_id},
+            )
+
+    def _want_models(self, project_ids: set[int]) -> None:
+        """The model runs for a first lease, every few leases, and when a project's files are all searched."""
+        now = time.monotonic()
+
+        def work(db: Connection) -> None:
+            for project_id in sorted(project_ids):
+                early = now - self._modelled.get(project_id, -MODEL_EVERY) >= MODEL_EVERY
+                at_once = early or searches.over(db, project_id)
+                tasks.want(db, "model", project_id, delay=0.0 if at_once else MODEL_EVERY)
+
+        self._tools.run(work)
+        for project_id in project_ids:
+            if now - self._modelled.get(project_id, -MODEL_EVERY) >= MODEL_EVERY:
+                self._modelled[project_id] = now
+
+    def _care(self) -> None:
+        """Renew leases; drop those of projects that are no longer active."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_AFTER:
+            return
+        self._looked = now
+        with self._changed:
+            loads = list(self._loads)
+        for load in loads:
+            self._care_for(load, now)
+
+    def _care_for(self, load: Load, now: float) -> None:
+        project = self._tools.run(lambda db: projects.get(db, load.lease.project_id))
+        if project is None or project.status != "active":
+            self._drop(load)
+        elif now - load.renewed > RENEW_AFTER:
+            load.renewed = now
+            self._tools.run(lambda db: searches.renew(db, load.lease))
+
+    def _drop(self, load: Load) -> None:
+        """Let go of what is not searched yet."""
+        if not load.dropped:
+            load.dropped = True
+            self._tools.run(lambda db: searches.give_back(db, load.lease))
+
+    def _drop_all(self, error: DetectorUnavailable) -> None:
+        log.error("no picture can be searched for now: %s", error, extra={"stage": "detect"})
+        self._rest_until = time.monotonic() + DETECTOR_REST
+        with self._changed:
+            loads = list(self._loads)
+        for load in loads:
+            self._drop(load)
+
+
+def _extra(job: Job) -> dict[str, object]:
+    return {"stage": "detect", "project": job.lease.project_id, "file": job.page_id}

@@ -1,0 +1,263 @@
+"""Search files for faces: what the wiki says of them, their picture, what the children find in it, and where it is kept.
+
+A file goes through `look_up`, `fetch`, the pool, `complete` and `keep`; the conveyor
+(pipeline/detection/conveyor.py) runs these side by side.
+Whatever goes wrong with one file is settled on that file by `fail`, with a reason that the pages put into words.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from database import Connection
+from pipeline.jobs.outcome import again_in, passes
+from pipeline.jobs.tools import Tools, search_settings
+from pipeline.projects import known_files
+from store.detection import faces, files, searches
+from store.detection.searches import SearchLease
+from store.errors import LeaseLost
+from store.labelling import labels
+from vision.detection.errors import ImageError, SearchError, SearchTimedOut
+from vision.detection.faces import Box, Face, SearchResult
+from vision.detection.settings import MAX_BYTES
+from wiki import addresses, commons
+from wiki.commons import FileInfo, MissingFile
+from wiki.errors import Wait, WikiError
+from wiki.names import bare_title
+
+log = logging.getLogger(__name__)
+
+RENDERING = 960  # px wide: what is searched; see vision.detection.decode
+# Without a rendering by the wiki the file itself is searched, where it can be decoded.
+DECODED = frozenset(("image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/bmp"))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One leased file, and where its picture is; `again`: these bytes were searched before, by other versions."""
+
+    lease: SearchLease
+    info: FileInfo
+    url: str
+    again: bool = False
+
+    @property
+    def page_id(self) -> int:
+        return self.info.page_id
+
+
+class Unfit(Exception):
+    """The file has no picture that can be searched."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
+def look_up(lease: SearchLease, tools: Tools) -> list[Job]:
+    """Ask the wiki about leased files; those without a picture, or searched already, are settled here. Raises WikiError."""
+    jobs = []
+    known = tools.run(lambda db: files.get(db, lease.page_ids))
+    for page_id, info in commons.image_info(tools.wiki, lease.page_ids, RENDERING).items():
+        if isinstance(info, MissingFile):
+            if info.why is commons.Why.REDIRECT:
+                follow(page_id, tools)
+            fail(lease, page_id, info, tools)
+            continue
+        try:
+            url = picture_url(info)
+        except Unfit as error:
+            fail(lease, page_id, error, tools)
+            continue
+        file = known.get(page_id)
+        job = Job(lease, info, url, again=file is not None and file.searched_sha1 == info.sha1)
+        if file is not None and job.again and settled_before(job, file, tools):
+            tools.metrics.file("known")
+        else:
+            jobs.append(job)
+    return jobs
+
+
+def follow(page_id: int, tools: Tools) -> None:
+    """A redirect has an entity of its own: whoever looks at it looks at the file that it leads to instead. Raises WikiError."""
+    known = tools.run(lambda db: files.get(db, [page_id])).get(page_id)
+    target = known_files.target_of(tools.wiki, f"File:{known.title}") if known else None
+    if target is None or target.page_id == page_id:
+        return
+
+    def work(db: Connection) -> None:
+        for project_id in files.projects_of(db, [page_id]):
+            found = [(target.page_id, bare_title(target.title))]
+            files.add_to_project(db, project_id, found, "source", tools.settings.max_files)
+
+    tools.run(work)
+
+
+def picture_url(info: FileInfo) -> str:
+    """The rendering to search; the file itself where the wiki has none. Raises Unfit."""
+    if info.kind is not commons.Kind.IMAGE:
+        raise Unfit("not_an_image", info.mime)
+    if addresses.renders(info.thumb_url, info.url):
+        return info.thumb_url
+    if info.mime not in DECODED:
+        raise Unfit("no_rendering", info.mime)
+    if info.size_bytes > MAX_BYTES:
+        raise Unfit("too_large", f"{info.size_bytes / 1e6:.0f} MB")
+    return info.url
+
+
+def settled_before(job: Job, known: files.File, tools: Tools) -> bool:
+    """Whether the same versions have searched the file, whose bytes are those of before: there is nothing to download.
+
+    A worker that has to do with a lesser detector leaves what a better one found.
+    """
+    wanted, at_hand = search_settings(tools.settings), tools.pool.settings
+    if known.detector not in (wanted.detector_version, at_hand.detector_version):
+        return False
+
+    def work(db: Connection) -> bool:
+        if not faces.intact(db, job.page_id, at_hand.encoder_version):
+            return False
+        searches.describe(db, job.lease, seen(job.info))
+        searches.searched(
+            db,
+            job.lease,
+            job.page_id,
+            width=known.searched_width or 0,
+            height=known.searched_height or 0,
+            detector=known.detector or "",
+            faces=known.face_count or 0,
+        )
+        labels.rebuild_everywhere(db, [job.page_id])
+        return True
+
+    try:
+        return tools.run(work)
+    except LeaseLost:
+        return True
+
+
+def fetch(job: Job, tools: Tools) -> bytes:
+    """The picture's bytes. Raises WikiError."""
+    return commons.download(tools.wiki, job.url, most_bytes=MAX_BYTES)
+
+
+def complete(job: Job, data: bytes, result: SearchResult, tools: Tools) -> SearchResult:
+    """With what a human decided about in these bytes: looked for in its box where the detector of today does not see it, so
+    that a decision never goes with a version. Raises SearchError.
+    """
+    if not job.again:
+        return result
+    found = [_stored_box(face.box) for face in result.faces]
+    unseen = tools.run(lambda db: faces.unseen(db, job.page_id, job.info.sha1, found))
+    kept = [_kept(face, data, tools) for face in unseen]
+    return replace(result, faces=(*result.faces, *kept))
+
+
+def _kept(face: faces.Face, data: bytes, tools: Tools) -> Face:
+    box = Box(face.box.left, face.box.top, face.box.width, face.box.height)
+    found = tools.pool.encode(data, box)
+    return replace(found, box=box, score=face.score or 0.0, detector=face.detector or found.detector)
+
+
+def keep(job: Job, result: SearchResult, tools: Tools) -> list[int]:
+    """Store what was found, in one transaction; returns the projects that look at the file. Raises LeaseLost."""
+    found = [found_face(face) for face in result.faces]
+
+    def work(db: Connection) -> list[int]:
+        searches.describe(db, job.lease, seen(job.info))
+        count = faces.replace_found(db, job.page_id, job.info.sha1, found)
+        searches.searched(
+            db,
+            job.lease,
+            job.page_id,
+            width=result.width,
+            height=result.height,
+            detector=result.detector,
+            faces=count,
+        )
+        return labels.rebuild_everywhere(db, [job.page_id])
+
+    return tools.run(work)
+
+
+def fail(lease: SearchLease, page_id: int, why: Exception | MissingFile, tools: Tools) -> None:
+    """Settle a file that could not be searched; nothing happens where its lease is lost."""
+    reason, detail, passing, gone = meaning(why)
+
+    def work(db: Connection) -> None:
+        later = again_in(searches.attempts(db, page_id)) if passing else None
+        if later is not None and isinstance(why, Wait) and why.asked:
+            later = max(later, why.seconds)
+        searches.failed(db, lease, page_id, error=reason, detail=detail, again_in=later, gone=gone)
+
+    try:
+        tools.run(work)
+    except LeaseLost:
+        return
+    tools.metrics.file("failed")
+    tools.metrics.error("detect", reason)
+    log.info("not searched: %s %s", reason, detail, extra={"stage": "detect", "file": page_id})
+
+
+def meaning(why: Exception | MissingFile) -> tuple[str, str, bool, bool]:
+    """Reason key, detail, whether it passes, whether the file is gone."""
+    match why:
+        case MissingFile():
+            return why.why.value, "", False, True
+        case Unfit():
+            return why.reason, why.detail, False, False
+        case WikiError():
+            return why.reason.value, why.text or why.code, passes(why), False
+        case ImageError():
+            return "image", why.reason, False, False
+        case SearchTimedOut():
+            return "search_timeout", why.reason, True, False
+        case SearchError():
+            return "search_crashed", why.reason, not why.lasting, False
+        case _:
+            return "internal", type(why).__name__, True, False
+
+
+def seen(info: FileInfo) -> files.Seen:
+    """What the wiki says of a file, as it is stored."""
+    return files.Seen(
+        page_id=info.page_id,
+        title=bare_title(info.title),
+        sha1=info.sha1,
+        size_bytes=info.size_bytes,
+        width=info.width,
+        height=info.height,
+        uploaded_at=_time(info.timestamp),
+        thumb_url=info.thumb_url or None,
+        description=info.description or None,
+        taken_on=info.date or None,
+    )
+
+
+def found_face(face: Face) -> faces.FoundFace:
+    """A face as it is stored."""
+    return faces.FoundFace(
+        box=_stored_box(face.box),
+        size_px=round(face.size_px),
+        score=face.score,
+        detector=face.detector,
+        sharpness=face.sharpness,
+        poor=face.poor,
+        encoding=np.asarray(face.encoding, "<f4").tobytes(),
+        encoder=face.encoder,
+        chip=face.chip_jpeg,
+    )
+
+
+def _stored_box(box: Box) -> faces.Box:
+    return faces.Box(box.left, box.top, box.width, box.height)
+
+
+def _time(stamp: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(stamp).replace(tzinfo=None)
+    except ValueError:
+        return None

@@ -1,0 +1,111 @@
+"""Faces drawn by hand: encoded within seconds, so that they train. Until then, and where it fails, they count all the same."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+from database import Connection
+from pipeline.detection.detect import Unfit, found_face, picture_url
+from pipeline.jobs.outcome import MINUTE, Stopped, passes
+from pipeline.jobs.tools import Tools
+from store.detection import faces
+from store.detection.faces import DrawnFace
+from store.errors import LeaseLost
+from store.jobs import tasks
+from vision.detection.errors import DetectorUnavailable, PoolStopped, SearchError
+from vision.detection.faces import Box
+from wiki import commons
+from wiki.commons import FileInfo, MissingFile
+from wiki.errors import WikiError
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 8
+WIDTHS = (960, 1920)  # px: renderings of Wikimedia; vision.detection.decode cuts faces from at most 1920 px
+GOOD_SIDE = 200  # px: a face this large gives all that an encoding of 150 px can hold
+AGAIN = int(2 * MINUTE)
+
+
+def look(tools: Tools) -> bool:
+    """Encode the drawn faces that have waited longest; False where none waits. Raises Stopped."""
+    claimed = tools.run(lambda db: faces.claim_drawn(db, tools.worker, AT_ONCE))
+    by_file: dict[int, list[DrawnFace]] = defaultdict(list)
+    for face in claimed:
+        by_file[face.page_id].append(face)
+    for page_id, drawn in by_file.items():
+        tools.check()
+        _encode(page_id, drawn, tools)
+    return bool(claimed)
+
+
+def next_in(tools: Tools) -> float | None:
+    """Seconds until a drawn face has to be looked at."""
+    return tools.run(faces.drawn_in)
+
+
+def width_for(info: FileInfo, boxes: Sequence[faces.Box]) -> int:
+    """The smallest rendering in which every face has GOOD_SIDE pixels, or else the largest."""
+    shape = info.height / info.width if info.width else 1.0
+    for width in WIDTHS:
+        if all(max(box.width * width, box.height * width * shape) >= GOOD_SIDE for box in boxes):
+            return width
+    return WIDTHS[-1]
+
+
+def _encode(page_id: int, drawn: Sequence[DrawnFace], tools: Tools) -> None:
+    try:
+        data = _picture(page_id, [face.box for face in drawn], tools)
+    except (WikiError, Unfit) as error:
+        _not(drawn, error, isinstance(error, WikiError) and passes(error), tools)
+        return
+    for face in drawn:
+        tools.check()
+        try:
+            _one(face, data, tools)
+        except PoolStopped:
+            raise Stopped from None
+        except SearchError as error:
+            _not([face], error, isinstance(error, DetectorUnavailable), tools)
+        except LeaseLost:
+            continue
+
+
+def _picture(page_id: int, boxes: Sequence[faces.Box], tools: Tools) -> bytes:
+    info = _info(page_id, WIDTHS[0], tools)
+    width = width_for(info, boxes)
+    if width > WIDTHS[0] and info.width > WIDTHS[0]:
+        info = _info(page_id, width, tools)
+    return commons.download(tools.wiki, picture_url(info))
+
+
+def _info(page_id: int, width: int, tools: Tools) -> FileInfo:
+    info = commons.image_info(tools.wiki, [page_id], width)[page_id]
+    if isinstance(info, MissingFile):
+        raise Unfit(info.why.value)
+    return info
+
+
+def _one(drawn: DrawnFace, data: bytes, tools: Tools) -> None:
+    box = Box(drawn.box.left, drawn.box.top, drawn.box.width, drawn.box.height)
+    with tools.metrics.timed("encode"):
+        found = found_face(tools.pool.encode(data, box))
+
+    def work(db: Connection) -> None:
+        faces.encoded(db, drawn, found)
+        tasks.want(db, "model", drawn.project_id, delay=0.5)
+
+    tools.run(work)
+
+
+def _not(drawn: Sequence[DrawnFace], error: Exception, passing: bool, tools: Tools) -> None:
+    tools.metrics.error("drawn", type(error).__name__)
+    log.info("not encoded: %s", error, extra={"stage": "drawn", "file": drawn[0].page_id})
+
+    def work(db: Connection) -> None:
+        for face in drawn:
+            if passing:
+                faces.encode_later(db, face, AGAIN)
+            else:
+                faces.not_encoded(db, face, again=False)
+
+    tools.run(work)

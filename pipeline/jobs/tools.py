@@ -1,0 +1,125 @@
+"""What every stage is given: settings, database, wiki, face pool, and the clock and stop sign of the worker."""
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import config
+from config import VERSION, Settings
+from database import Connection, Database, DatabaseUnavailable
+from pipeline.jobs import quota
+from pipeline.jobs.metrics import Metrics
+from pipeline.jobs.outcome import Stopped
+from store.accounts import tokens
+from vision.detection.pool import FacePool
+from vision.detection.settings import SearchSettings, user_cache
+from wiki.client import MAXLAG_SECONDS, Client, Endpoints, user_agent
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+LONGEST_PAUSE = 5.0  # seconds between two looks whether the database is back
+NICE = 10  # of 19: where they share a machine, pages come before searches, which then get a tenth of an equal's time
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Shared by all lanes of a worker; everything in it is safe to use from several threads."""
+
+    settings: Settings
+    database: Database
+    wiki: Client
+    pool: FacePool
+    worker: str
+    stop: threading.Event
+    clock: Callable[[], float] = time.monotonic
+    rng: random.Random = field(default_factory=random.Random)
+    metrics: Metrics = field(default_factory=Metrics)
+
+    def run(self, work: Callable[[Connection], Value]) -> Value:
+        """Run SQL in a transaction of its own; while the database is away, wait for it. Raises Stopped.
+
+        `work` may run several times: it must do nothing but SQL.
+        """
+        pause = 0.2
+        while True:
+            try:
+                return self.database.retry(work)
+            except DatabaseUnavailable as error:
+                log.log(logging.WARNING if pause > 1 else logging.INFO, "waiting for the database: %s", error)
+                if self.stop.wait(pause):
+                    raise Stopped from None
+                pause = min(LONGEST_PAUSE, pause * 2)
+
+    def check(self) -> None:
+        """Raises Stopped once the worker is to end."""
+        if self.stop.is_set():
+            raise Stopped
+
+
+def open_tools(settings: Settings, worker: str, stop: threading.Event) -> Tools:
+    """The real ones. Nothing is connected or started before it is needed. A key that is none ends the process."""
+    try:
+        tokens.box(settings.token_keys)
+    except tokens.BadKey as error:
+        config.stop(str(error))
+    for warning in settings.warnings():
+        log.warning("%s", warning)
+    database = Database(settings, size=settings.pool_size)
+    return Tools(settings, database, open_wiki(settings, stop), open_pool(settings), worker, stop)
+
+
+def open_wiki(settings: Settings, stop: threading.Event) -> Client:
+    """The client of all the endpoints that the settings name."""
+    endpoints = Endpoints(
+        commons_api=settings.commons_api,
+        commons_page=settings.commons_pages,
+        wikidata_api=settings.wikidata_api,
+        wikidata_page=settings.wikidata_pages,
+        sparql=settings.sparql_url,
+        oauth=settings.oauth_url,
+        pagepile=settings.pagepile_url,
+    )
+    return Client(
+        endpoints,
+        user_agent(VERSION, settings.contact or urlsplit(settings.oauth_redirect_uri).netloc),
+        stop,
+        maxlag=MAXLAG_SECONDS,
+        download_throttle_seconds=settings.download_throttle,
+        media_hosts=settings.media_hosts,
+    )
+
+
+def open_pool(settings: Settings) -> FacePool:
+    """Detector children, as many as the limits of this process allow unless the settings say fewer. Logs how many, and why."""
+    count, why = _fitting(settings)
+    log.info("%s", why)
+    return FacePool(count, search_settings(settings))
+
+
+def search_settings(settings: Settings) -> SearchSettings:
+    """What pictures are to be searched with; a pool may have to do with less (vision.detection.prepare)."""
+    cache = Path(settings.cache_dir) if settings.cache_dir else user_cache()
+    return SearchSettings(detector=settings.detector, cache=cache, nice=NICE)
+
+
+def children(settings: Settings) -> int:
+    """How many detector processes the pool of this process has."""
+    return _fitting(settings)[0]
+
+
+def _fitting(settings: Settings) -> tuple[int, str]:
+    return quota.fitting(cores_here(), quota.limits(), settings.detector_children)
+
+
+def cores_here() -> int:
+    """Cores that this process may use by its CPU affinity."""
+    return len(os.sched_getaffinity(0))

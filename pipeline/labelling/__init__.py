@@ -1,0 +1,1 @@
+"""Questions, answers, labels, predictions, review and approvals."""

@@ -1,0 +1,152 @@
+"""What the model is given: a project's faces and what was said about them, as arrays.
+
+The encodings stay in memory from one run to the next; a run reads a checksum, and of the faces only what has changed.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from database import Connection
+from store.labelling import model_input
+from store.labelling.model_input import AnswerRow, FaceRow
+from vision.recognition.labelled_faces import Codes, Flags, Floats, Indices, Known, Label, Source
+
+DIMENSIONS = 128
+LABELS = {"target": Label.TARGET, "other": Label.OTHER, "not_face": Label.NOT_FACE, "unsure": Label.UNSURE}
+SOURCES = {
+    "human": Source.HUMAN,
+    "implied": Source.IMPLIED,
+    "bootstrap": Source.BOOTSTRAP,
+    "portrait": Source.PORTRAIT,
+}
+SPOT_CHECK = "spot_check"
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """`ids` are the faces' ids, a row of `known` each; `checked`: answered as a spot check; `last_answer`: the newest one's id."""
+
+    ids: Indices
+    known: Known
+    checked: Flags
+    last_answer: int
+    answers: int
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """What was last read of a project's faces."""
+
+    fingerprint: tuple[int, int]
+    ids: Indices
+    pages: Indices
+    poor: Flags
+    encodings: Floats
+    checksums: dict[int, int | None]
+
+
+class Memory:
+    """Keeps the faces of the `most` projects that ran last: 0.6 kB a face."""
+
+    def __init__(self, most: int = 8) -> None:
+        self.most = most
+        self._faces: dict[int, Faces] = {}
+
+    def gather(self, db: Connection, project_id: int) -> Gathered:
+        """All that a run of the model needs to know."""
+        faces = self._read(db, project_id)
+        labels = {row.face_id: row for row in model_input.labels(db, project_id)}
+        bulk = set(model_input.approved_in_bulk(db, project_id))
+        return _gathered(faces, labels, bulk, model_input.answers(db, project_id))
+
+    def _read(self, db: Connection, project_id: int) -> Faces:
+        fingerprint = model_input.fingerprint(db, project_id)
+        known = self._faces.pop(project_id, None)
+        if known is None or known.fingerprint != fingerprint:
+            known = _faces(db, model_input.faces(db, project_id), fingerprint, known)
+        self._faces[project_id] = known
+        for old in list(self._faces)[: -self.most]:
+            del self._faces[old]
+        return known
+
+
+def _faces(db: Connection, rows: Sequence[FaceRow], fingerprint: tuple[int, int], known: Faces | None) -> Faces:
+    """The faces as arrays; encodings that are in memory are not read again."""
+    have = known.checksums if known else {}
+    wanted = [row.id for row in rows if row.checksum is not None and have.get(row.id) != row.checksum]
+    fresh = model_input.encodings(db, wanted)
+    ids = np.array([row.id for row in rows], np.int64)
+    encodings = np.full((len(rows), DIMENSIONS), np.nan, np.float32)
+    if known is not None and len(known.ids):
+        place = np.minimum(np.searchsorted(known.ids, ids), len(known.ids) - 1)
+        same = known.ids[place] == ids
+        encodings[same] = known.encodings[place[same]]
+    for position, row in enumerate(rows):
+        if row.checksum is None:
+            encodings[position] = np.nan
+        elif row.id in fresh:
+            encodings[position] = np.frombuffer(fresh[row.id], "<f4")
+    return Faces(
+        fingerprint,
+        ids,
+        np.array([row.page_id for row in rows], np.int64),
+        np.array([row.poor for row in rows], bool),
+        encodings,
+        {row.id: row.checksum for row in rows},
+    )
+
+
+def _gathered(
+    faces: Faces, labels: dict[int, model_input.LabelRow], bulk: set[int], answers: Sequence[AnswerRow]
+) -> Gathered:
+    n = len(faces.ids)
+    codes, sources = np.zeros(n, np.int8), np.zeros(n, np.int8)
+    row_of = {face_id: row for row, face_id in enumerate(faces.ids.tolist())}
+    for face_id in bulk & row_of.keys():
+        codes[row_of[face_id]], sources[row_of[face_id]] = Label.TARGET, Source.BULK
+    for label in labels.values():
+        row = row_of.get(label.face_id)
+        if row is None or (sources[row] == Source.BULK and label.source in ("bootstrap", "portrait")):
+            continue
+        codes[row], sources[row] = LABELS[label.label], SOURCES[label.source]
+    standing = [answer for answer in answers if answer.face_id in row_of]
+    twice = {answer.page_id for answer in standing if answer.twice}
+    known = Known(
+        encodings=faces.encodings,
+        labels=codes,
+        sources=sources,
+        files=faces.pages,
+        poor=faces.poor,
+        answers=_agreeing(standing, labels, row_of, n),
+        asked=_asked(standing, row_of, n),
+        twice=np.isin(faces.pages, sorted(twice)),
+    )
+    checked = np.zeros(n, bool)
+    checked[[row_of[answer.face_id] for answer in standing if answer.reason == SPOT_CHECK]] = True
+    return Gathered(faces.ids, known, checked, answers[-1].id if answers else 0, len(answers))
+
+
+def _agreeing(
+    answers: Sequence[AnswerRow], labels: dict[int, model_input.LabelRow], row_of: dict[int, int], n: int
+) -> Codes:
+    """How many answers say what the label says."""
+    counts = np.zeros(n, np.int8)
+    for answer in answers:
+        label = labels.get(answer.face_id)
+        if label is not None and label.label == answer.answer:
+            row = row_of[answer.face_id]
+            counts[row] = min(counts[row] + 1, 100)
+    return counts
+
+
+def _asked(answers: Sequence[AnswerRow], row_of: dict[int, int], n: int) -> Flags:
+    """Faces not to ask about now: skipped, or answered twice already."""
+    asked = np.zeros(n, bool)
+    times = Counter(answer.face_id for answer in answers)
+    for answer in answers:
+        if answer.answer == "skip" or times[answer.face_id] > 1:
+            asked[row_of[answer.face_id]] = True
+    return asked

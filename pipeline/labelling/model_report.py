@@ -1,0 +1,106 @@
+"""What a run of the model says of itself: the JSON that the pages read from the project (store/projects/projects.modelled)."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from pipeline.labelling.face_arrays import Gathered
+from store.labelling.predictions import Prediction
+from store.projects.projects import Project
+from vision.recognition import calibration, estimate
+from vision.recognition.labelled_faces import Flags, Label, Source, Suggestion
+from vision.recognition.matching import Predictions, claimable, least_claimed
+
+BUDGETS = (20, 50, 100, 200, 500, 1000)
+BINS = 120
+FARTHEST = 1.2  # distances beyond this fall into the last bin
+
+
+def make(project: Project, gathered: Gathered, found: Predictions, before: dict[int, Prediction]) -> dict[str, Any]:
+    """The report of one run.
+
+    `on`: whether the model answers; `confirmed` of `needed` faces; `cut`: the least probability claimed (None: nothing);
+    `expected_wrong`: of what it claims; `matches`: files by who says so; `unfound`: interval of what is probably missed;
+    `stop`: whether one may stop; `changes`: since the run before; `histogram`: faces by distance and by what is said of them;
+    `curve`: what other error budgets would claim.
+    """
+    known = gathered.known
+    matches = _matches(gathered, found)
+    missing = estimate.from_predictions(known, found, gathered.checked)
+    unsure = int((found.suggestion[known.open] == Suggestion.UNSURE).sum()) if found.on else 0
+    stop = estimate.stop(missing, matches["human"] + matches["model"], unsure)
+    return {
+        "on": found.on,
+        "confirmed": found.confirmed,
+        "needed": project.min_confirmed,
+        "faces": len(known),
+        "cut": round(float(found.cut), 4) if found.cut <= 1 else None,
+        "expected_wrong": round(float(found.expected_wrong), 3),
+        "matches": matches,
+        "unfound": {"expected": round(missing.expected, 2), "low": missing.low, "high": missing.high},
+        "stop": {"may": bool(found.on and stop.may), "unsure": unsure},
+        "changes": _changes(project, gathered, found, before),
+        "answers": {"count": gathered.answers, "last": gathered.last_answer},
+        "histogram": _histogram(gathered, found),
+        "curve": _curve(gathered, found, project),
+    }
+
+
+def _matches(gathered: Gathered, found: Predictions) -> dict[str, int]:
+    known = gathered.known
+    target = known.labels == Label.TARGET
+    return {
+        "human": _files(gathered, known.confirmed),
+        "model": _files(gathered, found.matches),
+        "bulk": _files(gathered, target & (known.sources == Source.BULK)),
+        "bootstrap": _files(gathered, target & np.isin(known.sources, (Source.BOOTSTRAP, Source.PORTRAIT))),
+    }
+
+
+def _files(gathered: Gathered, flags: Flags) -> int:
+    return len(np.unique(gathered.known.files[flags]))
+
+
+def _changes(project: Project, gathered: Gathered, found: Predictions, before: dict[int, Prediction]) -> dict[str, int]:
+    """New and withdrawn matches, and how many answers came in between; a run that changes nothing leaves the last change."""
+    old = json.loads(project.model_json) if project.model_json else {}
+    was = {face_id for face_id, row in before.items() if row.suggestion == "match"}
+    now = set(gathered.ids[found.matches].tolist())
+    settled = set(gathered.ids[~gathered.known.open].tolist())
+    new, withdrawn = len(now - was), len(was - now - settled)
+    if not (new or withdrawn) and old:
+        return dict(old.get("changes", {}))
+    answers = gathered.answers - int(old.get("answers", {}).get("count", 0))
+    return {"new": new, "withdrawn": withdrawn, "answers": max(0, answers)}
+
+
+def _histogram(gathered: Gathered, found: Predictions) -> dict[str, Any]:
+    known = gathered.known
+    edges = np.linspace(0, FARTHEST, BINS + 1)
+    groups: dict[str, Flags] = {
+        "target": known.confirmed,
+        "other": known.human & ~known.confirmed,
+        "match": found.matches,
+        "unsure": known.open & (found.suggestion == Suggestion.UNSURE),
+        "no_match": known.open & (found.suggestion == Suggestion.NO_MATCH),
+    }
+    counts = {
+        name: np.histogram(np.clip(found.distance[flags & np.isfinite(found.distance)], 0, FARTHEST), edges)[0].tolist()
+        for name, flags in groups.items()
+    }
+    return {"to": FARTHEST, "bins": BINS, **counts}
+
+
+def _curve(gathered: Gathered, found: Predictions, project: Project) -> list[dict[str, Any]]:
+    """For each error budget: how many faces would be claimed, and how many of them are expected to be wrong."""
+    if not found.on:
+        return []
+    may = claimable(gathered.known, found.distance, found.probability.astype(np.float64), project.distance_threshold)
+    chances = found.probability[may].astype(np.float64)
+    curve = []
+    for budget in BUDGETS:
+        claimed = chances[chances >= calibration.cut(chances, budget, least_claimed(budget))]
+        wrong = estimate.expected_wrong(claimed)
+        curve.append({"budget": budget, "matches": len(claimed), "expected_wrong": round(wrong, 3)})
+    return curve

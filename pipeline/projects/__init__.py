@@ -1,0 +1,1 @@
+"""A person looked for in a source of files: creation, members, settings, sources, crawling."""

@@ -1,0 +1,101 @@
+"""What Commons states already: read in batches, noted for a project, with what follows for its labels."""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from database import Connection
+from pipeline.jobs.tools import Tools
+from store.detection import captions, depicted_items, files
+from store.jobs import tasks
+from store.labelling import labels
+from store.publishing import reverts
+from store.publishing.reverts import Reading
+from wiki import depicts, wikidata
+from wiki.client import Client
+from wiki.depicts import Entity
+from wiki.errors import WikiError
+
+log = logging.getLogger(__name__)
+
+MODEL_DELAY = 2.0  # seconds in which further news join the same run of the model
+
+
+@dataclass(frozen=True)
+class Read:
+    """Files that exist, by whether they state the person: (page id, statement GUID), and page ids; and all that they state.
+
+    `protected`: those that most accounts may not edit. `captions`: by page id and language.
+    """
+
+    stated: tuple[tuple[int, str | None], ...]
+    unstated: tuple[int, ...]
+    readings: tuple[Reading, ...] = ()
+    protected: tuple[int, ...] = ()
+    captions: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+
+def read(client: Client, items: Collection[str], page_ids: Sequence[int]) -> Read:
+    """`items`: all that are the same person, where some were merged. Raises WikiError."""
+    entities = depicts.read_statements(client, page_ids)
+    stated, unstated = [], []
+    for page_id, entity in entities.items():
+        if not entity.exists:
+            continue
+        found = depicts.stating(entity, *items)
+        if found:
+            stated.append((page_id, found[0].id or None))
+        else:
+            unstated.append(page_id)
+    protected = tuple(page_id for page_id, entity in entities.items() if entity.exists and entity.locked)
+    texts = {page_id: entity.captions for page_id, entity in entities.items() if entity.exists}
+    return Read(tuple(stated), tuple(unstated), tuple(readings(entities.values())), protected, texts)
+
+
+def readings(entities: Iterable[Entity]) -> list[Reading]:
+    """What the store compares with the ledger; a deleted file's statements were taken back by nobody.
+
+    A deprecated statement states nothing: one of ours counts as taken back.
+    """
+    return [
+        Reading(
+            entity.page_id,
+            entity.last_revision,
+            {found.id.upper(): found.item for found in entity.statements if not found.deprecated},
+        )
+        for entity in entities
+        if entity.exists
+    ]
+
+
+def note(db: Connection, project_id: int, read: Read) -> None:
+    """Store it for the project's files; a label that follows from it changes with it, and reverts of ours are noticed."""
+    page_ids = [page_id for page_id, _ in read.stated]
+    every = [*page_ids, *read.unstated]
+    files.lock(db, every)
+    depicted_items.keep_stated(
+        db, {reading.page_id: [item for item in reading.items.values() if item] for reading in read.readings}
+    )
+    captions.keep(db, read.captions)
+    before = files.stated(db, project_id, every)
+    files.mark_stated(db, project_id, read.stated)
+    files.mark_unstated(db, project_id, read.unstated)
+    files.mark_protected(db, project_id, every, set(read.protected))
+    changed = sorted(before ^ files.stated(db, project_id, every))
+    if changed:
+        labels.rebuild(db, project_id, changed)
+        tasks.want(db, "model", project_id, delay=MODEL_DELAY)
+    reverts.notice(db, read.readings)
+
+
+def name(project_id: int, page_ids: Sequence[int], tools: Tools) -> None:
+    """Learn what the items stated in files are called, for the pages. Where Wikidata does not answer, it is done another time."""
+    items = tools.run(lambda db: depicted_items.nameless(db, project_id, page_ids))
+    if not items:
+        return
+    try:
+        labels = wikidata.labels(tools.wiki, items, depicted_items.LANGUAGES)
+    except WikiError as error:
+        log.info("no labels for now: %s", error, extra={"stage": "crawl", "project": project_id})
+        return
+    tools.run(lambda db: depicted_items.keep_labels(db, labels, complete=True))

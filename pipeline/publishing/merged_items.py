@@ -1,0 +1,61 @@
+"""Whom a statement is to name today: the project's item may have been merged into another one, or deleted, since."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from database import Connection
+from pipeline.jobs.tools import Tools
+from store.accounts import blocked_items
+from store.projects import merges
+from store.publishing import batches
+from store.publishing.edits import Edit
+from wiki import redirects
+
+log = logging.getLogger(__name__)
+
+
+class Items:
+    """The items of one run of one user's sending, each looked up once, on Wikidata and in what is known of it here."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._today: dict[str, str | None] = {}
+        self._same: dict[str, frozenset[str]] = {}
+
+    def follow(self, todo: Sequence[Edit]) -> list[Edit]:
+        """The edits to work on: additions name the item that theirs is today; the batches of a deleted one are paused.
+
+        Raises WikiError.
+        """
+        self._look({edit.item for edit in todo if edit.action == "add"} - self._today.keys())
+        gone = {edit.batch_id for edit in todo if edit.action == "add" and self._today[edit.item] is None}
+        for batch_id in sorted(gone):
+            log.warning("the item of a batch was deleted", extra={"batch": batch_id})
+            self._tools.run(lambda db, batch_id=batch_id: batches.pause(db, batch_id, "item_deleted"))  # type: ignore[misc]
+        return [self._led(edit) for edit in todo if edit.batch_id not in gone or edit.state == "sending"]
+
+    def same(self, item: str) -> frozenset[str]:
+        """All items that are the same person, itself included: a statement that names one of them is already there."""
+        if item not in self._same:
+            self._same[item] = self._tools.run(lambda db: merges.names(db, item))
+        return self._same[item]
+
+    def _look(self, items: set[str]) -> None:
+        found = redirects.resolve(self._tools.wiki, sorted(items)) if items else {}
+        for item in sorted(items):
+            self._today[item] = target = found.get(item)
+            if target is not None and target != item:
+                self._merged(item, target)
+
+    def _merged(self, item: str, target: str) -> None:
+        def work(db: Connection) -> list[int]:
+            barred = target in self._tools.settings.blocked_items or blocked_items.is_blocked(db, target)
+            return merges.follow(db, item, target, barred=barred)
+
+        found = self._tools.run(work)
+        self._same.clear()
+        log.info("%s was merged into %s; projects that follow: %s", item, target, found)
+
+    def _led(self, edit: Edit) -> Edit:
+        return replace(edit, item=self._today.get(edit.item) or edit.item) if edit.action == "add" else edit

@@ -1,0 +1,1 @@
+"""MediaWiki's action API: requests, modules, errors and the saving of statements."""

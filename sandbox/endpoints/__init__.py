@@ -1,0 +1,1 @@
+"""Everything but the action API: pages, pictures, OAuth, the query service and PagePile."""

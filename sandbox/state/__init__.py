@@ -1,0 +1,1 @@
+"""What the stand-in knows: pages, files, items, users, statements and tokens."""

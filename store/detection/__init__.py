@@ -1,0 +1,1 @@
+"""Files, renderings, faces and chips: fetched, searched, kept, dropped."""

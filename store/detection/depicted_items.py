@@ -1,0 +1,97 @@
+"""Who else is in a photograph: what Commons states, what was answered in the project, and what these items are called."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from database import Connection, marks
+from store.detection.files import File
+
+LANGUAGES = ("en", "nb", "es", "fr")  # those of the pages
+FRESH_DAYS = 90  # a label is read again after that
+MOST = 8  # shown of a file
+_LONGEST = 1000  # characters of a file's items
+
+
+@dataclass(frozen=True)
+class Named:
+    """An item; `stated`: Commons states it in the file, else somebody answered so here. `labels`: by language, may be empty."""
+
+    item: str
+    stated: bool
+    labels: Mapping[str, str]
+
+
+def keep_stated(db: Connection, stated: Mapping[int, Collection[str]]) -> None:
+    """Note which items Commons states in files, by page id; a file that nobody looks at is passed over."""
+    wanted = {page_id: _joined(items) for page_id, items in stated.items()}
+    rows = db.rows(f"SELECT page_id, depicts FROM files WHERE page_id IN ({marks(list(wanted))})", list(wanted))
+    db.many(
+        "UPDATE files SET depicts = %s WHERE page_id = %s",
+        sorted(
+            ((wanted[row["page_id"]], row["page_id"]) for row in rows if row["depicts"] != wanted[row["page_id"]]),
+            key=lambda change: change[1],
+        ),
+    )
+
+
+def _joined(items: Collection[str]) -> str:
+    found = ",".join(sorted(set(items), key=lambda item: (len(item), item)))
+    return found if len(found) <= _LONGEST else found[:_LONGEST].rpartition(",")[0]
+
+
+def nameless(db: Connection, project_id: int, page_ids: Sequence[int]) -> list[str]:
+    """The items stated in these files, or said of somebody in them in this project, whose labels were not read lately."""
+    stated = db.column(f"SELECT depicts FROM files WHERE page_id IN ({marks(page_ids)}) AND depicts <> ''", page_ids)
+    said = db.column(
+        f"""SELECT DISTINCT other_item FROM answers WHERE project_id = %s AND page_id IN ({marks(page_ids)})
+            AND other_item IS NOT NULL AND withdrawn_at IS NULL""",
+        (project_id, *page_ids),
+    )
+    items = sorted({item for listed in stated for item in listed.split(",")} | set(said))
+    known = db.column(
+        f"SELECT item FROM item_labels WHERE item IN ({marks(items)}) AND language = '' AND read_at > NOW() - INTERVAL %s DAY",
+        (*items, FRESH_DAYS),
+    )
+    return sorted(set(items) - set(known))
+
+
+def keep_labels(db: Connection, labels: Mapping[str, Mapping[str, str]], *, complete: bool) -> None:
+    """Store labels by item and language. `complete`: these are all; an item without any is not asked for each time then."""
+    more = {"": ""} if complete else {}
+    db.many(
+        """INSERT INTO item_labels (item, language, label) VALUES (%s, %s, %s)
+           ON DUPLICATE KEY UPDATE label = VALUES(label), read_at = NOW()""",
+        [
+            (item, language, label[:255])
+            for item in sorted(labels)
+            for language, label in sorted({**more, **labels[item]}.items())
+        ],
+    )
+
+
+def others(
+    db: Connection, files: Mapping[int, File], said: Mapping[int, Collection[str]], target: str
+) -> dict[int, tuple[Named, ...]]:
+    """Who else is in each file: those `said` here first, then those that Commons states, without the `target` itself."""
+    listed = {page_id: _items(file, said.get(page_id, ()), target) for page_id, file in files.items()}
+    labels = _labels(db, sorted({item for items in listed.values() for item in items}))
+    return {
+        page_id: tuple(Named(item, item not in said.get(page_id, ()), labels.get(item, {})) for item in items)
+        for page_id, items in listed.items()
+    }
+
+
+def _items(file: File, said: Collection[str], target: str) -> list[str]:
+    every = dict.fromkeys([*said, *(file.depicts or "").split(",")])
+    return [item for item in every if item and item != target][:MOST]
+
+
+def _labels(db: Connection, items: Sequence[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    if items:
+        rows = db.rows(
+            f"SELECT item, language, label FROM item_labels WHERE item IN ({marks(items)}) AND label <> ''", items
+        )
+        for row in rows:
+            found.setdefault(row["item"], {})[row["language"]] = row["label"]
+    return found

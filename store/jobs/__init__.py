@@ -1,0 +1,1 @@
+"""The queue, workers, signals, metrics, health and status."""

@@ -1,0 +1,179 @@
+"""Work for a whole project or user, and its claims.
+
+A claim writes a random token and the database's time; every later write of that work carries the token (`hold`) and changes
+nothing when it is no longer there. A claim is free again when it was not renewed for 15 minutes, when its worker's heartbeat
+is 60 s old, or when a worker with the same id starts (store/jobs/workers.py).
+"""
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from database import Connection
+from store.errors import LeaseLost
+from store.jobs import signals
+
+Kind = Literal["crawl", "bootstrap", "model", "publish", "purge"]
+
+EXPIRY = "INTERVAL 15 MINUTE"
+
+# Which projects a kind of work is done for. A completed project keeps its model; publishing belongs to users.
+_ELIGIBLE = {
+    "crawl": "EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.subject_id AND p.status = 'active')",
+    "bootstrap": "EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.subject_id AND p.status = 'active')",
+    "model": "EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.subject_id AND p.status IN ('active', 'completed'))",
+    "purge": "EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.subject_id AND p.status = 'deleted')",
+    "publish": "TRUE",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A claimed piece of work; `cursor` is where an interrupted run of it stopped."""
+
+    kind: Kind
+    subject_id: int
+    wanted: int
+    attempts: int
+    cursor: dict[str, Any] | None
+    token: bytes
+
+
+def want(db: Connection, kind: Kind, subject_id: int, delay: float = 0.0) -> None:
+    """Ask for a run in `delay` seconds, or once the rest after the last one is over; an earlier wish stands.
+
+    Without a delay there is no rest. A wish during a run makes another run.
+    """
+    wished = "IF(VALUES(hurried), VALUES(due_at), GREATEST(VALUES(due_at), COALESCE(rest_until, VALUES(due_at))))"
+    db.execute(
+        f"""INSERT INTO tasks (kind, subject_id, due_at, wanted, hurried)
+            VALUES (%s, %s, NOW(3) + INTERVAL %s SECOND, 1, %s)
+            ON DUPLICATE KEY UPDATE wanted = wanted + 1, due_at = LEAST(COALESCE(due_at, {wished}), {wished}),
+              hurried = hurried OR VALUES(hurried), attempts = 0""",
+        (kind, subject_id, delay, delay <= 0),
+    )
+    signals.wake(db)
+
+
+def claim(db: Connection, kind: Kind, worker: str) -> Task | None:
+    """Claim the due work of a kind that has waited longest, or None."""
+    found = db.row(
+        f"""SELECT subject_id, wanted, attempts, cursor_json FROM tasks
+            WHERE kind = %s AND due_at <= NOW(3)
+              AND (lease_token IS NULL OR leased_at < NOW() - {EXPIRY}) AND {_ELIGIBLE[kind]}
+            ORDER BY due_at LIMIT 1 {db.for_update}""",
+        (kind,),
+    )
+    if found is None:
+        return None
+    token = secrets.token_bytes(16)
+    db.execute(
+        """UPDATE tasks SET lease_token = %s, lease_worker = %s, leased_at = NOW(), hurried = 0
+           WHERE kind = %s AND subject_id = %s""",
+        (token, worker, kind, found["subject_id"]),
+    )
+    cursor = json.loads(found["cursor_json"]) if found["cursor_json"] else None
+    return Task(kind, found["subject_id"], found["wanted"], found["attempts"], cursor, token)
+
+
+def due_in(db: Connection, kind: Kind) -> float | None:
+    """Seconds until the next unclaimed work of a kind is due (0 or less: now); None where there is none."""
+    found = db.value(
+        f"""SELECT TIMESTAMPDIFF(MICROSECOND, NOW(3), due_at) / 1000000 FROM tasks
+            WHERE kind = %s AND due_at IS NOT NULL AND lease_token IS NULL AND {_ELIGIBLE[kind]}
+            ORDER BY due_at LIMIT 1""",
+        (kind,),
+    )
+    return None if found is None else float(found)
+
+
+def hold(db: Connection, task: Task) -> None:
+    """Renew the claim and lock it until the transaction ends. Raises LeaseLost when it is somebody else's."""
+    held = db.execute(
+        "UPDATE tasks SET leased_at = NOW() WHERE kind = %s AND subject_id = %s AND lease_token = %s",
+        (task.kind, task.subject_id, task.token),
+    )
+    if not held:
+        raise LeaseLost(f"{task.kind} of {task.subject_id}")
+
+
+def keep_cursor(db: Connection, task: Task, cursor: dict[str, Any] | None) -> None:
+    """Remember where the run has come to. Raises LeaseLost."""
+    hold(db, task)
+    db.execute(
+        "UPDATE tasks SET cursor_json = %s WHERE kind = %s AND subject_id = %s",
+        (None if cursor is None else json.dumps(cursor), task.kind, task.subject_id),
+    )
+
+
+def settle(db: Connection, task: Task, again_in: float | None = None, rest: float = 0.0) -> None:
+    """End a run that did its work; the next is due in `again_in` seconds, or after the rest if it was wished for meanwhile.
+
+    `rest`: seconds in which no run begins that was wished for with a delay. Raises LeaseLost.
+    """
+    hold(db, task)
+    db.execute(
+        """UPDATE tasks SET rest_until = NOW(3) + INTERVAL %s SECOND,
+             due_at = IF(wanted = %s, NOW(3) + INTERVAL %s SECOND, IF(hurried, NOW(3), rest_until)), attempts = 0, error = NULL,
+             error_detail = NULL, cursor_json = NULL, lease_token = NULL, lease_worker = NULL, leased_at = NULL
+           WHERE kind = %s AND subject_id = %s""",
+        (rest, task.wanted, again_in, task.kind, task.subject_id),
+    )
+
+
+def put_off(db: Connection, task: Task, seconds: float | None, error: str, detail: str = "") -> None:
+    """End a run that could not do its work; it is tried again in `seconds`, never where None. Raises LeaseLost."""
+    hold(db, task)
+    db.execute(
+        """UPDATE tasks SET due_at = NOW(3) + INTERVAL %s SECOND, attempts = attempts + 1, error = %s, error_detail = %s,
+             lease_token = NULL, lease_worker = NULL, leased_at = NULL
+           WHERE kind = %s AND subject_id = %s""",
+        (seconds, error, detail[:255], task.kind, task.subject_id),
+    )
+
+
+def give_back(db: Connection, task: Task) -> None:
+    """End a run in the middle (the worker stops): the work is due at once. Nothing happens where the claim is lost."""
+    db.execute(
+        """UPDATE tasks SET lease_token = NULL, lease_worker = NULL, leased_at = NULL
+           WHERE kind = %s AND subject_id = %s AND lease_token = %s""",
+        (task.kind, task.subject_id, task.token),
+    )
+
+
+def finish(db: Connection, task: Task) -> None:
+    """Remove work that will never be due again (a purged project's). Raises LeaseLost."""
+    hold(db, task)
+    db.execute("DELETE FROM tasks WHERE kind = %s AND subject_id = %s", (task.kind, task.subject_id))
+
+
+@dataclass(frozen=True)
+class Held:
+    """Work that a worker is at; `seconds`: since it was claimed or renewed."""
+
+    kind: Kind
+    subject_id: int
+    worker: str
+    seconds: int
+
+
+def held(db: Connection) -> list[Held]:
+    """All claims of whole projects and users, by worker."""
+    rows = db.rows(
+        """SELECT kind, subject_id, lease_worker AS worker, TIMESTAMPDIFF(SECOND, leased_at, NOW()) AS seconds FROM tasks
+           WHERE lease_worker IS NOT NULL ORDER BY lease_worker, kind, subject_id"""
+    )
+    return [Held(**row) for row in rows]
+
+
+def drop(db: Connection, subject_id: int) -> None:
+    """Forget all work for a project but its purge."""
+    db.execute("DELETE FROM tasks WHERE subject_id = %s AND kind IN ('crawl', 'bootstrap', 'model')", (subject_id,))
+
+
+def is_wanted(db: Connection, kind: Kind, subject_id: int) -> bool:
+    """Whether work of this kind is due, will be, or is being done."""
+    return bool(
+        db.value("SELECT 1 FROM tasks WHERE kind = %s AND subject_id = %s AND due_at IS NOT NULL", (kind, subject_id))
+    )

@@ -1,0 +1,251 @@
+"""Answers: append-only, idempotent by an id the client made; undo withdraws the newest step that stands."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from database import Connection, marks
+from store.detection import faces
+from store.errors import NotFound, Stale
+from store.jobs import tasks
+from store.labelling import cross_project_answers, labels
+
+FaceAnswer = Literal["target", "other", "not_face", "unsure", "skip"]
+FileAnswer = Literal["shown", "not_shown", "skip"]
+FACE_ANSWERS = ("target", "other", "not_face", "unsure", "skip")
+FILE_ANSWERS = ("shown", "not_shown", "skip")
+
+
+@dataclass(frozen=True)
+class NewAnswer:
+    """One answer as a client sends it; `step` is shared by the answers of one key press.
+
+    `face_id` None: about the file as a whole. `sha1`: of the bytes that were shown.
+    """
+
+    client_id: str
+    step: str
+    page_id: int
+    face_id: int | None
+    answer: FaceAnswer | FileAnswer
+    twice: bool = False
+    other_item: str | None = None
+    reason: str | None = None
+    sha1: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as stored."""
+
+    id: int
+    user_id: int
+    user_name: str
+    step: str
+    page_id: int
+    face_id: int | None
+    answer: str
+    other_item: str | None
+    reason: str | None
+    created_at: datetime
+    withdrawn: bool
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What recording did: `repeated`: all were stored before; `differs`: who had answered otherwise about the same face."""
+
+    repeated: bool
+    differs: str | None
+
+
+def record(db: Connection, project_id: int, user_id: int, given: Sequence[NewAnswer]) -> Recorded:
+    """Store the answers of one step and what follows from them. All or nothing; a repeat changes nothing.
+
+    Raises NotFound (a file or face that is not this project's) and Stale ("gone": the face was redrawn or is no longer
+    found, "answer": that answer does not go with a face or file).
+    """
+    fresh = _fresh(db, user_id, given)
+    if not fresh:
+        return Recorded(repeated=True, differs=None)
+    page_ids = sorted({answer.page_id for answer in fresh})
+    _lock(db, project_id, page_ids)
+    visible = faces.of_files(db, project_id, page_ids)
+    for answer in fresh:
+        _check(db, project_id, answer, {face.id for face in visible[answer.page_id]})
+    differs = _who_differs(db, project_id, user_id, fresh)
+    _insert(db, project_id, user_id, fresh)
+    labels.rebuild(db, project_id, page_ids, visible)
+    _count(db, user_id, fresh)
+    cross_project_answers.tell(db, project_id, page_ids, delay=0.5)
+    asked = [answer.face_id for answer in fresh if answer.face_id is not None]
+    if asked:
+        db.execute(f"DELETE FROM questions WHERE project_id = %s AND face_id IN ({marks(asked)})", (project_id, *asked))
+    return Recorded(repeated=False, differs=differs)
+
+
+def _insert(db: Connection, project_id: int, user_id: int, fresh: Sequence[NewAnswer]) -> None:
+    """With the sha1 that was shown, today's where the answer does not say."""
+    today = _sha1s(db, {answer.page_id for answer in fresh if not answer.sha1})
+    db.many(
+        """INSERT INTO answers (project_id, user_id, client_id, step, page_id, face_id, answer, twice, other_item, reason,
+             sha1) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        [
+            (
+                project_id,
+                user_id,
+                answer.client_id,
+                answer.step,
+                answer.page_id,
+                answer.face_id,
+                answer.answer,
+                answer.twice,
+                answer.other_item,
+                answer.reason,
+                answer.sha1 or today[answer.page_id],
+            )
+            for answer in fresh
+        ],
+    )
+
+
+def undo(db: Connection, project_id: int, user_id: int) -> list[Answer]:
+    """Withdraw the user's newest standing step in the project and return its answers; empty where none is left."""
+    step = db.value(
+        """SELECT step FROM answers WHERE project_id = %s AND user_id = %s AND withdrawn_at IS NULL
+           ORDER BY id DESC LIMIT 1 FOR UPDATE""",
+        (project_id, user_id),
+    )
+    return withdraw(db, project_id, user_id, step) if step else []
+
+
+def withdraw(db: Connection, project_id: int, user_id: int, step: str) -> list[Answer]:
+    """Withdraw one step of the user's; a repeat changes nothing. Returns the answers withdrawn now."""
+    rows = db.rows(
+        "SELECT page_id FROM answers WHERE project_id = %s AND user_id = %s AND step = %s AND withdrawn_at IS NULL",
+        (project_id, user_id, step),
+    )
+    page_ids = sorted({row["page_id"] for row in rows})
+    if not page_ids:
+        return []
+    _lock(db, project_id, page_ids)
+    withdrawn = [answer for answer in of_step(db, project_id, user_id, step) if not answer.withdrawn]
+    db.execute(
+        """UPDATE answers SET withdrawn_at = NOW(3) WHERE project_id = %s AND user_id = %s AND step = %s
+           AND withdrawn_at IS NULL""",
+        (project_id, user_id, step),
+    )
+    _hide_undone_boxes(db, project_id, [answer.face_id for answer in withdrawn if answer.face_id is not None])
+    labels.rebuild(db, project_id, page_ids)
+    cross_project_answers.tell(db, project_id, page_ids, delay=0.5)
+    return withdrawn
+
+
+def of_step(db: Connection, project_id: int, user_id: int, step: str) -> list[Answer]:
+    """The answers of one step, withdrawn or not."""
+    return _select(
+        db, "a.project_id = %s AND a.user_id = %s AND a.step = %s ORDER BY a.id", (project_id, user_id, step)
+    )
+
+
+def recent(db: Connection, project_id: int, limit: int) -> list[Answer]:
+    """The newest answers of a project, newest first, withdrawn ones too."""
+    return _select(db, "a.project_id = %s ORDER BY a.id DESC LIMIT %s", (project_id, limit))
+
+
+def clear_skips(db: Connection, project_id: int, user_id: int) -> int:
+    """Withdraw the user's skips: what was skipped may be asked again. Returns how many."""
+    count = db.execute(
+        """UPDATE answers SET withdrawn_at = NOW(3) WHERE project_id = %s AND user_id = %s AND answer = 'skip'
+           AND withdrawn_at IS NULL""",
+        (project_id, user_id),
+    )
+    tasks.want(db, "model", project_id)
+    return count
+
+
+def _select(db: Connection, where: str, args: Sequence[object]) -> list[Answer]:
+    rows = db.rows(
+        f"""SELECT a.id, a.user_id, COALESCE(u.name, '') AS user_name, a.step, a.page_id, a.face_id, a.answer, a.other_item,
+              a.reason, a.created_at, a.withdrawn_at IS NOT NULL AS withdrawn
+            FROM answers a LEFT JOIN users u ON u.id = a.user_id WHERE {where}""",
+        args,
+    )
+    return [Answer(**{**row, "withdrawn": bool(row["withdrawn"])}) for row in rows]
+
+
+def _fresh(db: Connection, user_id: int, given: Sequence[NewAnswer]) -> list[NewAnswer]:
+    ids = [answer.client_id for answer in given]
+    stored = set(
+        db.column(f"SELECT client_id FROM answers WHERE user_id = %s AND client_id IN ({marks(ids)})", (user_id, *ids))
+    )
+    return [answer for answer in given if answer.client_id not in stored]
+
+
+def _lock(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
+    """Serialise answers about the same files; in key order and by the same index, so that two steps never deadlock."""
+    locked = db.column(
+        f"""SELECT page_id FROM project_files FORCE INDEX (PRIMARY) WHERE project_id = %s AND page_id IN ({marks(page_ids)})
+            ORDER BY page_id FOR UPDATE""",
+        (project_id, *page_ids),
+    )
+    missing = set(page_ids) - set(locked)
+    if missing:
+        raise NotFound(f"file {min(missing)}")
+
+
+def _sha1s(db: Connection, page_ids: Collection[int]) -> dict[int, str | None]:
+    """Today's, of files. Read apart: within the INSERT it would lock the files, which whoever searches them holds."""
+    if not page_ids:
+        return {}
+    rows = db.rows(f"SELECT page_id, sha1 FROM files WHERE page_id IN ({marks(list(page_ids))})", list(page_ids))
+    return {row["page_id"]: row["sha1"] for row in rows}
+
+
+def _check(db: Connection, project_id: int, answer: NewAnswer, visible: set[int]) -> None:
+    allowed = FILE_ANSWERS if answer.face_id is None else FACE_ANSWERS
+    if answer.answer not in allowed:
+        raise Stale("answer")
+    if answer.face_id is None or answer.face_id in visible:
+        return
+    known = db.value(
+        "SELECT 1 FROM faces WHERE id = %s AND page_id = %s AND (project_id IS NULL OR project_id = %s)",
+        (answer.face_id, answer.page_id, project_id),
+    )
+    if known:
+        raise Stale("gone")
+    raise NotFound(f"face {answer.face_id}")
+
+
+def _who_differs(db: Connection, project_id: int, user_id: int, given: Sequence[NewAnswer]) -> str | None:
+    for answer in given:
+        if answer.answer == "skip" or answer.face_id is None:
+            continue
+        name: str | None = db.value(
+            """SELECT u.name FROM labels l JOIN answers a ON a.id = l.answer_id JOIN users u ON u.id = a.user_id
+               WHERE l.project_id = %s AND l.face_id = %s AND l.source = 'human' AND l.label <> %s AND a.user_id <> %s""",
+            (project_id, answer.face_id, answer.answer, user_id),
+        )
+        if name:
+            return name
+    return None
+
+
+def _hide_undone_boxes(db: Connection, project_id: int, face_ids: Sequence[int]) -> None:
+    """A drawn box goes with the answer it was drawn for; what it replaced is seen again."""
+    db.execute(
+        f"""UPDATE faces SET state = 'gone', encoding = NULL WHERE id IN ({marks(face_ids)}) AND project_id = %s
+            AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.face_id = faces.id AND a.withdrawn_at IS NULL)""",
+        (*face_ids, project_id),
+    )
+
+
+def _count(db: Connection, user_id: int, given: Sequence[NewAnswer]) -> None:
+    said = sum(answer.answer != "skip" for answer in given)
+    matches = sum(answer.answer in {"target", "shown"} for answer in given)
+    db.execute(
+        """INSERT INTO user_stats (user_id, answers, matches) VALUES (%s, %s, %s)
+           ON DUPLICATE KEY UPDATE answers = answers + VALUES(answers), matches = matches + VALUES(matches)""",
+        (user_id, said, matches),
+    )

@@ -1,0 +1,99 @@
+"""What a run of the model reads: every face that a project sees, and all that was said about it, in as few bytes as possible."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from database import Connection, marks
+from store.detection.faces import VISIBLE
+
+_FACES = f"FROM project_files pf JOIN faces f ON f.page_id = pf.page_id WHERE pf.project_id = %s AND {VISIBLE}"
+
+
+@dataclass(frozen=True)
+class FaceRow:
+    """A visible face; `checksum` of its encoding, None where it has none: what has the same is the same."""
+
+    id: int
+    page_id: int
+    poor: bool
+    checksum: int | None
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """A label that counts."""
+
+    face_id: int
+    label: str
+    source: str
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """A standing answer about a face."""
+
+    id: int
+    face_id: int
+    page_id: int
+    answer: str
+    twice: bool
+    reason: str | None
+
+
+def fingerprint(db: Connection, project_id: int) -> tuple[int, int]:
+    """Changes whenever `faces` would give something else; one row, however many faces there are."""
+    row = db.row(
+        f"""SELECT COUNT(*) AS faces, BIT_XOR(CRC32(CONCAT_WS(':', f.id, f.page_id, f.poor, CRC32(f.encoding)))) AS sum
+            {_FACES}""",
+        (project_id, project_id, project_id),
+    )
+    assert row is not None
+    return int(row["faces"]), int(row["sum"])
+
+
+def any_dropped(db: Connection, project_id: int) -> bool:
+    """Whether encodings of the project's faces were dropped since it was last active (store/detection/purging.py)."""
+    return bool(db.value(f"SELECT 1 {_FACES} AND f.state = 'dropped' LIMIT 1", (project_id, project_id, project_id)))
+
+
+def faces(db: Connection, project_id: int) -> list[FaceRow]:
+    """Every visible face, in the order of its id."""
+    rows = db.rows(
+        f"SELECT f.id, f.page_id, f.poor, CRC32(f.encoding) AS checksum {_FACES} ORDER BY f.id",
+        (project_id, project_id, project_id),
+    )
+    return [FaceRow(row["id"], row["page_id"], bool(row["poor"]), row["checksum"]) for row in rows]
+
+
+def encodings(db: Connection, face_ids: Sequence[int]) -> dict[int, bytes]:
+    """The encodings of faces by id: 128 little-endian float32 each."""
+    found: dict[int, bytes] = {}
+    for start in range(0, len(face_ids), 1000):
+        part = face_ids[start : start + 1000]
+        rows = db.rows(f"SELECT id, encoding FROM faces WHERE id IN ({marks(part)}) AND encoding IS NOT NULL", part)
+        found |= {row["id"]: row["encoding"] for row in rows}
+    return found
+
+
+def labels(db: Connection, project_id: int) -> list[LabelRow]:
+    """The labels that are not suspended."""
+    rows = db.rows("SELECT face_id, label, source FROM labels WHERE project_id = %s AND NOT suspended", (project_id,))
+    return [LabelRow(**row) for row in rows]
+
+
+def approved_in_bulk(db: Connection, project_id: int) -> list[int]:
+    """The faces whose standing approval was given in bulk."""
+    return db.column(
+        "SELECT face_id FROM approvals WHERE project_id = %s AND kind = 'bulk' AND NOT suspended AND face_id IS NOT NULL",
+        (project_id,),
+    )
+
+
+def answers(db: Connection, project_id: int) -> list[AnswerRow]:
+    """The answers about faces that stand, oldest first."""
+    rows = db.rows(
+        """SELECT id, face_id, page_id, answer, twice, reason FROM answers
+           WHERE project_id = %s AND face_id IS NOT NULL AND withdrawn_at IS NULL ORDER BY id""",
+        (project_id,),
+    )
+    return [AnswerRow(**{**row, "twice": bool(row["twice"])}) for row in rows]

@@ -1,0 +1,68 @@
+"""Items of Wikidata that were merged into others: a project follows its person, and the old id still means the same one."""
+
+from collections.abc import Collection
+
+from database import Connection, marks
+from store.accounts import blocked_items
+from store.jobs import tasks
+
+
+def names(db: Connection, item: str) -> frozenset[str]:
+    """All items that are the same person as `item`, itself included."""
+    rows = db.rows(
+        """SELECT item, target FROM merged_items
+           WHERE target = COALESCE((SELECT m.target FROM merged_items m WHERE m.item = %s), %s)""",
+        (item, item),
+    )
+    return frozenset([item, *(row[name] for row in rows for name in ("item", "target"))])
+
+
+def same(db: Connection, items: Collection[str]) -> dict[str, frozenset[str]]:
+    """The same for each of the items."""
+    leads = dict(_pairs(db, "item", items))
+    ends = {item: leads.get(item, item) for item in items}
+    olds = _pairs(db, "target", set(ends.values()))
+    return {item: frozenset([end, *(old for old, target in olds if target == end)]) for item, end in ends.items()}
+
+
+def _pairs(db: Connection, column: str, values: Collection[str]) -> list[tuple[str, str]]:
+    rows = db.rows(f"SELECT item, target FROM merged_items WHERE {column} IN ({marks(list(values))})", list(values))
+    return [(row["item"], row["target"]) for row in rows]
+
+
+def follow(db: Connection, old: str, target: str, *, barred: bool) -> list[int]:
+    """Note that `old` was merged into `target`: its projects and what they still have to add are about the target from now on.
+
+    A project stays as it is where its owner has the same one about the target; what it sends names the target all the same.
+    `barred`: nobody may look for the target. Returns the projects about the old item.
+    """
+    db.execute("DELETE FROM merged_items WHERE item = %s", (target,))
+    db.execute("UPDATE merged_items SET target = %s WHERE target = %s", (target, old))
+    db.execute(
+        "INSERT INTO merged_items (item, target) VALUES (%s, %s) ON DUPLICATE KEY UPDATE target = VALUES(target)",
+        (old, target),
+    )
+    found: list[int] = db.column("SELECT id FROM projects WHERE item = %s AND status <> 'deleted' FOR UPDATE", (old,))
+    for project_id in found:
+        _lead(db, project_id, target)
+        if barred:
+            blocked_items.bar(db, project_id, "blocked_item")
+    return found
+
+
+def _lead(db: Connection, project_id: int, target: str) -> None:
+    another = db.value(
+        """SELECT 1 FROM projects p JOIN projects o ON o.owner_id = p.owner_id AND o.source_kind = p.source_kind
+             AND o.source = p.source WHERE p.id = %s AND o.item = %s""",
+        (project_id, target),
+    )
+    if not another:
+        db.execute("UPDATE projects SET item = %s WHERE id = %s", (target, project_id))
+        db.execute("UPDATE project_files SET stated_at = NULL WHERE project_id = %s", (project_id,))
+        tasks.want(db, "crawl", project_id)
+    db.execute(
+        "UPDATE edits SET item = %s WHERE project_id = %s AND state = 'queued' AND action = 'add'", (target, project_id)
+    )
+    db.execute(
+        "UPDATE batches SET item = %s WHERE project_id = %s AND state IN ('running', 'paused')", (target, project_id)
+    )

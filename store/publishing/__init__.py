@@ -1,0 +1,1 @@
+"""Plans, edits, batches, sending and reverts."""

@@ -1,0 +1,339 @@
+"""A project with approved files on a wiki of its own: what the publishing benches and tests send, and how they judge it.
+
+Real MariaDB, the real sandbox, the real publishing stage. Only waiting is faster: `HurriedStop`.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from PIL import Image
+
+import migrate
+from config import Settings
+from database import Connection, Database
+from pipeline.jobs.lane import run_stage, settle
+from pipeline.jobs.tools import Tools, open_pool, open_wiki
+from pipeline.publishing import publish
+from sandbox.server import Sandbox
+from store.accounts import users
+from store.detection import faces, files
+from store.jobs import tasks
+from store.labelling import answers, labels
+from store.projects import projects
+from store.publishing import batches, plans
+from testing import servers
+from token_crypto import TokenBox
+from wiki.oauth import OAuth
+
+ITEM = "Q76"
+VOLUNTEER = "Alice"
+SPEED = 200.0  # how much faster waiting passes
+
+
+class HurriedStop(threading.Event):
+    """A stop sign whose waits pass `speed` times as fast, and the clock that goes with it: work takes as long as it takes."""
+
+    def __init__(self, speed: float = SPEED) -> None:
+        super().__init__()
+        self.speed = speed
+        self._skipped = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """As of threading.Event."""
+        if timeout is None:
+            return super().wait()
+        stopped = super().wait(timeout / self.speed)
+        with self._lock:
+            self._skipped += timeout - timeout / self.speed
+        return stopped
+
+    def clock(self) -> float:
+        """Seconds as they seem to pass."""
+        return time.monotonic() + self._skipped
+
+
+def paint(folder: Path, count: int) -> None:
+    """`count` small pictures, each with bytes of its own, of a person who is in none of them: publishing never looks."""
+    person = folder / "barack_obama"
+    person.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        picture = Image.new("RGB", (48, 48), (number % 256, number // 256, 90))
+        picture.save(person / f"{number:04d}.jpg", quality=80)
+
+
+@dataclass
+class Wiki:
+    """The sandbox of a bench, spoken to from outside as any client would."""
+
+    sandbox: Sandbox
+
+    def settings(self, settings: Settings) -> Settings:
+        """`settings` with the sandbox's addresses."""
+        addresses = self.sandbox.addresses
+        return replace(
+            settings,
+            commons_api=addresses["commons_api"],
+            commons_pages=addresses["commons_pages"].rstrip("/"),
+            wikidata_api=addresses["wikidata_api"],
+            sparql_url=addresses["sparql"],
+            oauth_url=addresses["oauth"],
+            oauth_client_id=self.sandbox.consumer.id,
+            oauth_client_secret=self.sandbox.consumer.secret,
+            oauth_redirect_uri="http://127.0.0.1:8000/auth/callback",
+            media_hosts=(urlsplit(self.sandbox.base).netloc,),
+        )
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """One call of the sandbox's own interface."""
+        answer = requests.post(f"{self.sandbox.base}/sandbox/{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def faults(self, *wanted: dict[str, Any]) -> None:
+        """Queue faults."""
+        self.post("faults", {"add": list(wanted)})
+
+    def calm(self) -> None:
+        """Take every fault away."""
+        self.post("faults", {"clear": True})
+
+    def other(self, kind: str, **given: Any) -> Any:
+        """Somebody else edits."""
+        return self.post("edit", {"kind": kind, **given})
+
+    def state(self) -> dict[str, Any]:
+        """The truth."""
+        found: dict[str, Any] = requests.get(f"{self.sandbox.base}/sandbox/state", timeout=60).json()
+        return found
+
+    def sign_in(self, settings: Settings, database: Database, name: str = VOLUNTEER) -> int:
+        """Go through the wiki's pages as a browser does and store the tokens; returns our user's id."""
+        oauth = OAuth(
+            open_wiki(settings, threading.Event()),
+            settings.oauth_client_id,
+            settings.oauth_client_secret,
+            settings.oauth_redirect_uri,
+        )
+        begun = oauth.authorize_url()
+        browser = requests.Session()
+        browser.post(
+            f"{self.sandbox.base}/wiki/Special:UserLogin", data={"wpName": name, "returnto": "/wiki/"}, timeout=30
+        )
+        asked = urlsplit(begun.url)
+        form = {"returnto": asked.path, "returntoquery": asked.query, "accept": "1"}
+        url = f"{self.sandbox.base}/wiki/Special:OAuth/approve"
+        answer = browser.post(url, data=form, allow_redirects=False, timeout=30)
+        answer = browser.get(f"{self.sandbox.base}{answer.headers['Location']}", allow_redirects=False, timeout=30)
+        (code,) = parse_qs(urlsplit(answer.headers["Location"]).query)["code"]
+        tokens = oauth.exchange(code, begun.verifier)
+        profile = oauth.profile(tokens.access)
+        with database.transaction() as db:
+            user = users.sign_in(
+                db,
+                TokenBox(settings.token_keys),
+                subject=profile.sub,
+                name=profile.username,
+                blocked=profile.blocked,
+                access=tokens.access,
+                refresh=tokens.refresh,
+                expires_in=14_000,
+            )
+            batches.resume_after_sign_in(db, user.id)
+        return user.id
+
+
+@dataclass
+class Case:
+    """One project with approved files, and the ways to send them."""
+
+    settings: Settings
+    database: Database
+    wiki: Wiki
+    user_id: int
+    project_id: int
+    page_ids: list[int]
+
+    def send(self) -> int:
+        """Queue all that is approved; returns the batch."""
+        with self.database.transaction() as db:
+            batch_id = plans.send(db, self.project_id, self.user_id)
+        assert batch_id is not None
+        return batch_id
+
+    def sender(self, name: str = "bench-1", speed: float = SPEED) -> "Sender":
+        """A publishing lane in a thread of its own, whose waits pass `speed` times as fast."""
+        return Sender(self.settings, self.database, name, speed)
+
+    def open_edits(self) -> int:
+        """Edits that are neither settled nor in a paused batch."""
+        with self.database.transaction() as db:
+            return int(
+                db.value(
+                    """SELECT COUNT(*) FROM edits e JOIN batches b ON b.id = e.batch_id
+                       WHERE e.state = 'sending' OR (e.state = 'queued' AND b.state = 'running')"""
+                )
+            )
+
+    def counts(self, batch_id: int) -> dict[str, int]:
+        """Edits of a batch by state."""
+        with self.database.transaction() as db:
+            return batches.get(db, batch_id, self.project_id).counts
+
+
+class Sender:
+    """A worker's publishing lane, alone in a thread; `stop()` ends it in order."""
+
+    def __init__(self, settings: Settings, database: Database, name: str, speed: float) -> None:
+        self.stop_sign = HurriedStop(speed)
+        wiki = open_wiki(settings, self.stop_sign)
+        wiki.clock = self.stop_sign.clock
+        self._tools = Tools(
+            settings, database, wiki, open_pool(settings), name, self.stop_sign, clock=self.stop_sign.clock
+        )
+        self._thread = threading.Thread(target=self._loop, daemon=True)
+        self._thread.start()
+
+    def _loop(self) -> None:
+        while not self.stop_sign.is_set():
+            task = self._tools.run(lambda db: tasks.claim(db, "publish", self._tools.worker))
+            if task is None:
+                threading.Event.wait(self.stop_sign, 0.05)
+            else:
+                settle(task, run_stage(task, publish.run, self._tools), self._tools)
+                self._tools.run(self._hurry)
+
+    def _hurry(self, db: Connection) -> None:
+        """Due times stand in the database: what was put off comes sooner, too."""
+        speed = self.stop_sign.speed
+        for table in ("tasks", "edits"):
+            db.execute(
+                f"""UPDATE {table} SET due_at = NOW(3) + INTERVAL TIMESTAMPDIFF(MICROSECOND, NOW(3), due_at) / %s MICROSECOND
+                    WHERE due_at > NOW(3)""",
+                (speed,),
+            )
+
+    def stop(self) -> None:
+        """End the thread."""
+        self.stop_sign.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "the sender did not stop"
+
+
+def empty(database: Database) -> None:
+    """Forget every project and edit; users stay."""
+    tables = (
+        "projects project_members project_files files faces face_chips answers labels predictions questions approvals "
+        "batches edits file_locks tasks workers"
+    )
+    with database.transaction() as db:
+        for table in tables.split():
+            db.execute(f"DELETE FROM {table}")
+
+
+def make_project(db: Connection, wiki: Wiki, user_id: int, count: int) -> tuple[int, list[int]]:
+    """A project over `count` files of the wiki that do not state the person, one face each, each approved alone."""
+    state = wiki.state()
+    fresh = [
+        page
+        for page in state["files"]
+        if page["has_file"] and not page["deleted"] and not page["redirect"] and ITEM not in page["depicts"]
+    ][:count]
+    assert len(fresh) == count, f"the wiki has only {len(fresh)} files that do not state {ITEM}"
+    pages = [page["id"] for page in fresh]
+    project_id = projects.create(db, user_id, projects.NewProject(ITEM, "Barack Obama", "Barack Obama"))
+    files.add_to_project(
+        db, project_id, [(page["id"], page["title"].removeprefix("File:")) for page in fresh], "source", count
+    )
+    db.many(
+        "UPDATE files SET sha1 = %s, state = 'searched' WHERE page_id = %s",
+        [(_sha1(wiki, page), page["id"]) for page in fresh],
+    )
+    files.copy_to_projects(db, pages)
+    for page_id in pages:
+        sha1 = db.value("SELECT sha1 FROM files WHERE page_id = %s", (page_id,))
+        box = faces.Box(0.25, 0.25, 0.5, 0.5)
+        found = faces.FoundFace(box, 100, 1.0, "bench", 1.0, False, b"\0" * 512, "bench", None)
+        faces.replace_found(db, page_id, sha1, [found])
+        face = faces.of_file(db, project_id, page_id)[0]
+        answers.record(
+            db, project_id, user_id, [answers.NewAnswer(f"c{page_id}", f"s{page_id}", page_id, face.id, "target")]
+        )
+    labels.rebuild(db, project_id, pages)
+    return project_id, pages
+
+
+def _sha1(wiki: Wiki, page: dict[str, Any]) -> str:
+    version = wiki.sandbox.world.state.pages[page["id"]].versions[-1]
+    return str(wiki.sandbox.world.pictures.facts(version).sha1)
+
+
+class DatabaseServer:
+    """A private MariaDB that can be stopped and started again on the same data and port."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.variables: dict[str, str] = {}
+        self.start()
+
+    def start(self) -> None:
+        """Start it, where it was before."""
+        self._running = servers.mariadb(self._folder, port=int(self.variables.get("TOOL_TOOLSDB_PORT", 0)))
+        self.variables = self._running.__enter__()
+
+    def stop(self) -> None:
+        """End the server's process."""
+        self._running.__exit__(None, None, None)
+
+
+@dataclass
+class Workshop:
+    """What a bench works on."""
+
+    settings: Settings
+    database: Database
+    wiki: Wiki
+    server: DatabaseServer
+
+    def fresh(self, files: int) -> Case:
+        """A wiki as new, with no rate limit to speak of, and a volunteer with so many approved files."""
+        empty(self.database)
+        self.wiki.post("reset", {"keep_tokens": True})
+        self.wiki.post("settings", {"edit_limit": 1_000_000, "edit_window": 60.0})
+        user_id = self.wiki.sign_in(self.settings, self.database)
+        with self.database.transaction() as db:
+            project_id, page_ids = make_project(db, self.wiki, user_id, files)
+        return Case(self.settings, self.database, self.wiki, user_id, project_id, page_ids)
+
+
+@contextmanager
+def workshop(folder: Path, files_each: int) -> Iterator[Workshop]:
+    """A private MariaDB with the schema, and a sandbox with enough files, for the length of a block."""
+    paint(folder / "photos", files_each + 20)
+    sandbox = Sandbox(folder / "photos", cache=folder / "cache").start()
+    server = DatabaseServer(folder / "mariadb")
+    try:
+        wiki = Wiki(sandbox)
+        with servers.empty_database(server.variables, f"{server.variables['TOOL_TOOLSDB_USER']}__bench") as found:
+            settings = wiki.settings(found)
+            database = Database(settings, size=6)
+            migrate.migrate(database)
+            yield Workshop(settings, database, wiki, server)
+            database.close()
+    finally:
+        server.stop()
+        sandbox.stop()
+
+
+def statements(state: dict[str, Any], page_ids: list[int]) -> dict[int, int]:
+    """How often each file states the person now."""
+    depicts = {page["id"]: Counter(page["depicts"]) for page in state["files"]}
+    return {page_id: depicts[page_id][ITEM] for page_id in page_ids}

@@ -1,0 +1,207 @@
+"""Real processes for the tests: MariaDB, gunicorn and workers. Each is ended by its own process id."""
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import pymysql
+
+from config import Settings
+from tests.waiting import PATIENCE, until
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+OWN_DATABASE = ("TOOL_TOOLSDB_HOST", "TOOL_TOOLSDB_PORT", "TOOL_TOOLSDB_USER", "TOOL_TOOLSDB_PASSWORD")
+# What a child process needs of ours; everything else that it sees is said by the test.
+GRACE = 30.0  # seconds that Kubernetes gives a process to end in
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """The environment variables that make a process read these settings; those at their default are left out."""
+    found = {}
+    for field in fields(Settings):
+        value = getattr(settings, field.name)
+        if value != field.default:
+            found[field.metadata["variable"]] = _text(value)
+    return found
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value)
+
+
+def environment(settings: Settings | None = None, **more: str) -> dict[str, str]:
+    """The whole environment of a child process: the system's part and these settings, but no `.env`."""
+    system = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return system | {"PYTHON_DOTENV_DISABLED": "1"} | (variables(settings) if settings else {}) | more
+
+
+class Process:
+    """A child process with its output in a file."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.popen = subprocess.Popen(
+                command, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def output(self) -> str:
+        """What the process has written so far."""
+        return self.log.read_text(errors="replace")
+
+    def runs(self) -> bool:
+        return self.popen.poll() is None
+
+    def stop(self, seconds: float = GRACE) -> int:
+        """Send SIGTERM and return the exit code; one that takes longer than `seconds` is killed and fails the test."""
+        if self.runs():
+            self.popen.send_signal(signal.SIGTERM)
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"process did not end within {seconds} s of SIGTERM:\n{self.output()}") from None
+
+    def kill(self) -> None:
+        """SIGKILL, as when the machine takes it away."""
+        self.popen.kill()
+        self.popen.wait()
+
+
+@contextmanager
+def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[Process]:
+    """A process for the length of a block."""
+    process = Process(command, env, log)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def worker(settings: Settings, worker_id: str, folder: Path, *arguments: str) -> Process:
+    """Start `python worker.py --worker-id ID`; the test stops or kills it.
+
+    Its sign of life is in the folder as well: workers of other tests have the same name, and take theirs away.
+    """
+    command = [sys.executable, "worker.py", "--worker-id", worker_id, *arguments]
+    return Process(command, environment(settings, TMPDIR=str(folder)), folder / f"worker-{worker_id}.log")
+
+
+def sleeping_worker(settings: Settings, worker_id: str, folder: Path, seconds: float) -> Process:
+    """The same, but its detector children sleep for so long instead of looking at a picture."""
+    command = [sys.executable, "-m", "testing.sleeping_worker", "--worker-id", worker_id, "--sleep", str(seconds)]
+    return Process(command, environment(settings, TMPDIR=str(folder)), folder / f"worker-{worker_id}.log")
+
+
+@contextmanager
+def gunicorn(settings: Settings, folder: Path, workers: int = 1) -> Iterator[str]:
+    """The web application as in production; yields its address once it answers."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
+    command.append("--no-control-socket")
+    with running(command, environment(settings), folder / "gunicorn.log") as process:
+        wait_for_http(f"{address}/health", process)
+        yield address
+
+
+def wait_for_http(address: str, process: Process) -> None:
+    """Return once `address` answers, with whatever status; fail with the process's output if it ends or does not."""
+
+    def answers() -> bool:
+        assert process.runs(), f"{address} does not answer:\n{process.output()}"
+        try:
+            with urlopen(address, timeout=PATIENCE):
+                return True
+        except HTTPError:
+            return True
+        except (URLError, ConnectionError, TimeoutError):
+            return False
+
+    until(answers, f"an answer of {address}")
+
+
+@contextmanager
+def mariadb(folder: Path, *options: str, port: int = 0) -> Iterator[dict[str, str]]:
+    """A private server for the length of a block, with further options such as `--max-connections=20`.
+
+    It keeps its data in the folder; `port` 0: one that is free. Yields the TOOL_TOOLSDB_* variables. It ends when this
+    process does, however that happens: script/mariadb holds it only while the pipe to it is open.
+    """
+    command = [sys.executable, str(ROOT / "script/mariadb"), "run", "--dir", str(folder)]
+    command += [f"--port={port}", *(f"--option={option}" for option in options)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        found = {}
+        for line in process.stdout:
+            name, _, value = line.removeprefix("export ").partition("=")
+            found[name] = shlex.split(value)[0]
+            if len(found) == len(OWN_DATABASE) + 1:
+                break
+        else:
+            raise AssertionError(f"MariaDB did not start in {folder}; its message stands above")
+        yield {name: found[name] for name in OWN_DATABASE}
+        process.stdin.close()
+        process.wait(PATIENCE)
+
+
+@contextmanager
+def empty_database(server: Mapping[str, str], name: str) -> Iterator[Settings]:
+    """A database without tables for the length of a block, as the settings that reach it."""
+    settings = Settings.from_env({**server, "WIKIVISAGE_DB_NAME": name})
+    administer(settings, f"CREATE DATABASE `{name}`")
+    try:
+        yield settings
+    finally:
+        administer(settings, f"DROP DATABASE IF EXISTS `{name}`")
+
+
+def administer(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
+    """Run one statement outside any database, for example CREATE DATABASE or KILL; returns its rows."""
+    connection = pymysql.connect(
+        host=settings.db_host,
+        port=settings.db_port,
+        user=settings.db_user,
+        password=settings.db_password,
+        autocommit=True,
+    )
+    with connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return list(cursor.fetchall())
+
+
+def chromium() -> Path | None:
+    """The browser that script/setup finds, or None."""
+    command = ["bash", "-c", ". script/_lib.sh && find_chromium"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    path = shutil.which(found) if found else None
+    return Path(path) if path else None

@@ -1,0 +1,226 @@
+"""The detection lane against a wiki and a detector that fail: what counts against files, and what does not."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from database import Database
+from pipeline.detection.conveyor import MOST_BYTES, Conveyor
+from pipeline.jobs.activity import Doing
+from pipeline.jobs.lane import Yard
+from pipeline.jobs.tools import Tools
+from pipeline.jobs.wake_signal import Bell
+from sandbox.server import Sandbox
+from store.detection import files
+from store.projects import projects
+from tests.pipeline.detection.test_detect import impatient
+from tests.pipeline.support import downloads, new_project, person, pictures_in, rows, value
+from tests.waiting import at_rest, joined, until
+from vision.detection.errors import DetectorUnavailable, SearchCrashed, SearchError
+from vision.detection.faces import Box, Face, SearchResult
+from vision.detection.pool import TOGETHER, FacePool
+from vision.detection.settings import SearchSettings
+
+
+class Pool(FacePool):
+    """A pool without children: pictures have one face, or end in `error`: all of them, or every third picture.
+
+    Each takes `seconds`; the first waits besides until `begin` says so.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1, SearchSettings(detector="hog"))
+        self.error: Exception | None = None
+        self.every_third = False
+        self.seconds = 0.0
+        self.begin: Callable[[], bool] = lambda: True
+        self.batches: list[int] = []
+
+    def search_all(self, images: Sequence[bytes]) -> list[SearchResult | SearchError]:
+        before = sum(self.batches)
+        self.batches.append(len(images))
+        if not before:
+            until(self.begin, "the first search may begin")
+        return [self._searched(before + n) for n in range(len(images))]
+
+    def _searched(self, number: int) -> SearchResult | SearchError:
+        time.sleep(self.seconds)
+        if self.error and not (self.every_third and number % 3):
+            if isinstance(self.error, SearchError):
+                return self.error
+            raise self.error
+        face = Face(
+            box=Box(0.2, 0.2, 0.3, 0.3),
+            score=1.0,
+            detector="hog-1",
+            landmarks=np.zeros((5, 2), np.float32),
+            encoding=np.zeros(128, np.float32),
+            encoder=self.settings.encoder_version,
+            size_px=100.0,
+            native_px=100.0,
+            sharpness=1.0,
+            poor=False,
+            chip_jpeg=b"jpeg",
+        )
+        return SearchResult(100, 100, (face,), self.settings.detector_version, self.settings.encoder_version)
+
+
+@pytest.fixture
+def fake() -> Pool:
+    return Pool()
+
+
+@contextmanager
+def conveyor(tools: Tools, most_bytes: int = MOST_BYTES) -> Iterator[Bell]:
+    """The lane at work for the length of a block."""
+    bell = Bell()
+    threads = Conveyor(Yard(tools, bell, Doing()), most_bytes).threads()
+    for thread in threads:
+        thread.start()
+    try:
+        yield bell
+    finally:
+        tools.stop.set()
+        bell.ring()
+        joined(threads)
+        assert not [thread.name for thread in threads if thread.is_alive()]
+
+
+@pytest.fixture
+def project(sandbox: Sandbox, database: Database) -> int:
+    """A project that looks at twelve files."""
+    new = person(sandbox)
+    found = new_project(database, new)
+    titles = pictures_in(sandbox, new.label)[:12]
+    with database.transaction() as db:
+        pages = [(sandbox.world.titles[f"File:{title}"], title) for title in titles]
+        files.add_to_project(db, found, pages, "source", 100)
+    return found
+
+
+def states(database: Database) -> dict[str, int]:
+    return {row["state"]: row["n"] for row in rows(database, "SELECT state, COUNT(*) AS n FROM files GROUP BY state")}
+
+
+def free(database: Database) -> bool:
+    return not value(database, "SELECT COUNT(*) FROM files WHERE lease_token IS NOT NULL")
+
+
+def small(tools: Tools, fake: Pool, batch_size: int = 4) -> Tools:
+    settings = replace(tools.settings, batch_size=batch_size, detector_children=1, poll_interval=0.3)
+    return replace(tools, pool=fake, settings=settings, rng=random.Random(3))
+
+
+def test_everything_is_searched_and_the_model_is_asked_for(tools: Tools, database: Database, project: int, fake: Pool):
+    with conveyor(small(tools, fake)):
+        until(lambda: states(database) == {"searched": 12} and free(database))
+        until(lambda: value(database, "SELECT due_at <= NOW(3) FROM tasks WHERE kind = 'model'"))
+
+
+def test_a_wiki_that_is_away_is_not_held_against_the_files(
+    tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
+):
+    sandbox.world.faults.add({"kind": "unavailable", "match": {"path": "api.php"}, "count": 1})
+    with conveyor(replace(small(tools, fake), wiki=impatient(tools))):
+        until(lambda: sandbox.world.faults.struck.get("unavailable"))
+        until(lambda: states(database) == {"searched": 12})
+    assert value(database, "SELECT MAX(attempts) FROM files") == 0
+
+
+def test_a_picture_that_crashes_the_detector_costs_itself_alone(
+    tools: Tools, database: Database, project: int, fake: Pool
+):
+    fake.error = SearchCrashed("The process ended.")
+    with conveyor(small(tools, fake)):
+        until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'search_crashed'") == 12)
+    assert states(database) == {"waiting": 12}
+    said = {"stage": "detect", "reason": "search_crashed"}
+    assert tools.metrics.registry.get_sample_value("wikivisage_errors_total", said) == 12
+    assert value(database, "SELECT COUNT(*) FROM project_files WHERE search_due_at > NOW() + INTERVAL 100 SECOND") == 12
+
+
+def test_without_a_detector_files_are_given_back_and_nothing_spins(
+    tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
+):
+    fake.error = DetectorUnavailable("No process can be started.")
+    with conveyor(small(tools, fake)):
+        until(lambda: downloads(sandbox))
+        until(lambda: free(database))
+        at_rest(lambda: sum(downloads(sandbox).values()))
+    assert states(database) == {"waiting": 12}
+    assert value(database, "SELECT MAX(attempts) FROM files") == 0
+
+
+def test_an_unforeseen_failure_is_held_against_its_file(tools: Tools, database: Database, project: int, fake: Pool):
+    fake.error = ValueError("a bug")
+    with conveyor(small(tools, fake)):
+        until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'internal'") == 12)
+    assert states(database) == {"waiting": 12}
+
+
+def test_what_waits_is_searched_together(tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool):
+    fake.seconds, fake.begin = 0.2, lambda: sum(downloads(sandbox).values()) >= 4
+    with conveyor(small(tools, fake)):
+        until(lambda: states(database) == {"searched": 12})
+    assert sum(fake.batches) == 12
+    assert 1 < max(fake.batches) <= TOGETHER
+
+
+def test_pictures_as_large_as_may_wait_do_so_one_by_one(tools: Tools, database: Database, project: int, fake: Pool):
+    fake.seconds = 0.1
+    with conveyor(small(tools, fake), most_bytes=1):
+        until(lambda: states(database) == {"searched": 12})
+    assert fake.batches == [1] * 12
+
+
+def test_pictures_searched_together_are_settled_each_for_itself(
+    tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
+):
+    fake.begin = lambda: sum(downloads(sandbox).values()) >= 4
+    fake.seconds, fake.error, fake.every_third = 0.2, SearchCrashed("The process ended."), True
+    with conveyor(small(tools, fake)):
+        until(lambda: sum(fake.batches) == 12 and free(database))
+    assert max(fake.batches) > 1
+    assert states(database) == {"searched": 8, "waiting": 4}
+    assert value(database, "SELECT COUNT(*) FROM files WHERE error = 'search_crashed' AND attempts = 1") == 4
+
+
+def test_a_lease_that_was_lost_costs_its_own_file_alone(tools: Tools, database: Database, project: int, fake: Pool):
+    fake.seconds = 0.3
+    with conveyor(small(tools, fake, batch_size=12)):
+        until(lambda: states(database).get("searched", 0) >= 1)
+        with database.transaction() as db:
+            db.execute(
+                "UPDATE files SET lease_token = %s WHERE state = 'waiting' ORDER BY page_id DESC LIMIT 1", (b"x" * 16,)
+            )
+        until(lambda: states(database) == {"searched": 11, "waiting": 1})
+        until(lambda: sum(fake.batches) == 12)
+    assert states(database) == {"searched": 11, "waiting": 1}
+    assert max(fake.batches) > 1
+
+
+def test_a_pause_gives_back_what_is_not_searched(tools: Tools, database: Database, project: int, fake: Pool):
+    fake.seconds = 0.5
+    with conveyor(small(tools, fake)):
+        until(lambda: states(database).get("searched", 0) >= 1)
+        with database.transaction() as db:
+            projects.set_status(db, project, "paused")
+        until(lambda: free(database))
+        done = states(database)["searched"]
+        time.sleep(1.0)
+        assert states(database)["searched"] == done < 12
+
+
+def test_pictures_are_downloaded_while_others_are_searched(
+    tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
+):
+    """The first search ends when four more pictures have come."""
+    fake.begin = lambda: sum(downloads(sandbox).values()) >= 5
+    with conveyor(small(tools, fake)):
+        until(lambda: states(database) == {"searched": 12})
+    assert max(downloads(sandbox).values()) == 1

@@ -1,0 +1,230 @@
+"""Lanes: whatever a stage does, its claim ends as it should, nothing spins, and the worker lives."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from database import Connection, Database, DatabaseUnavailable
+from pipeline.jobs.activity import Doing
+from pipeline.jobs.lane import Lane, Yard, run_stage, settle, task_lane
+from pipeline.jobs.outcome import (
+    HOUR,
+    Done,
+    Failed,
+    Finished,
+    Outcome,
+    Retry,
+    Stopped,
+    Waiting,
+    again_in,
+    of_wiki,
+    project_again_in,
+)
+from pipeline.jobs.runner import PACES, pace
+from pipeline.jobs.tools import Tools
+from pipeline.jobs.wake_signal import Bell
+from store.errors import LeaseLost
+from store.jobs import tasks
+from store.jobs.tasks import Task
+from tests.pipeline.conftest import claimed
+from tests.pipeline.labelling.test_model import PERSON
+from tests.pipeline.support import new_project, rows, value
+from tests.waiting import PATIENCE, joined, until
+from wiki.errors import GiveUp, Reason, Wait
+
+STATE = """SELECT due_at IS NULL AS never, TIMESTAMPDIFF(SECOND, NOW(), due_at) AS due, error, attempts,
+             lease_token IS NULL AS free FROM tasks WHERE kind = 'crawl'"""
+
+
+def raises(error: Exception) -> Callable[[Task, Tools], Outcome]:
+    def stage(task: Task, tools: Tools) -> Outcome:
+        raise error
+
+    return stage
+
+
+def gives(outcome: Outcome) -> Callable[[Task, Tools], Outcome]:
+    return lambda task, tools: outcome
+
+
+@pytest.mark.parametrize(
+    ("stage", "due", "error"),
+    [
+        (gives(Done(again_in=100.0)), 100, None),
+        (gives(Done()), None, None),
+        (gives(Waiting()), 0, None),
+        (raises(Stopped()), 0, None),
+        (gives(Retry(50.0, "category_empty")), 50, "category_empty"),
+        (gives(Failed("invalid_title")), None, "invalid_title"),
+        (raises(Wait(Reason.SERVER, "http-503")), 30, "server"),
+        (raises(Wait(Reason.MAXLAG, seconds=400, asked=True)), 400, "maxlag"),
+        (raises(GiveUp(Reason.REFUSED, "http-403")), None, "refused"),
+        (raises(ZeroDivisionError("a bug")), 30, "internal"),
+    ],
+)
+def test_a_claim_ends_as_the_outcome_says(
+    tools: Tools, database: Database, stage: Callable[[Task, Tools], Outcome], due: int | None, error: str | None
+):
+    new_project(database, PERSON)
+    task = claimed(database, "crawl")
+    settle(task, run_stage(task, stage, tools), tools)
+    (found,) = rows(database, STATE)
+    assert found["free"] == 1
+    assert found["error"] == error
+    assert found["attempts"] == (0 if error is None else 1)
+    assert found["never"] == (due is None)
+    if due is not None:
+        assert found["due"] == pytest.approx(due, abs=14)
+
+
+def test_finished_work_goes(tools: Tools, database: Database):
+    new_project(database, PERSON)
+    settle(claimed(database, "crawl"), Finished(), tools)
+    assert rows(database, STATE) == []
+
+
+def test_a_lost_claim_is_left_to_its_new_holder(tools: Tools, database: Database):
+    new_project(database, PERSON)
+    task = claimed(database, "crawl")
+    stranger = replace(task, token=b"x" * 16)
+    settle(stranger, Done(), tools)
+    assert run_stage(task, raises(LeaseLost("crawl")), tools) is None
+    (found,) = rows(database, STATE)
+    assert found["free"] == 0
+
+
+def test_poison_never_spins(tools: Tools, database: Database):
+    """A stage that always fails is tried ever more rarely: 30 s, a minute, two ..., an hour."""
+    project = new_project(database, PERSON)
+    runs = []
+
+    def stage(task: Task, tools: Tools) -> Outcome:
+        runs.append(task.attempts)
+        raise ValueError("poison")
+
+    yard = Yard(tools, Bell(), Doing())
+    (thread,) = task_lane("test", yard, {"crawl": stage}).threads()
+    thread.start()
+    until(lambda: runs)
+    for _ in range(5):
+        yard.bell.ring()
+        time.sleep(0.05)
+    tools.stop.set()
+    yard.bell.ring()
+    joined([thread])
+    assert runs == [0]
+    assert value(database, "SELECT error FROM tasks WHERE kind = 'crawl' AND subject_id = %s", project) == "internal"
+    assert [project_again_in(n) for n in (0, 1, 2, 20)] == [30, 60, 120, HOUR]
+
+
+def test_a_lane_wakes_when_work_becomes_due(tools: Tools, database: Database):
+    project = new_project(database, PERSON)
+    began: list[float] = []
+
+    def stage(task: Task, tools: Tools) -> Outcome:
+        began.append(time.monotonic())
+        return Done()
+
+    yard = Yard(tools, Bell(), Doing())
+    asked = time.monotonic()
+    with database.transaction() as db:
+        db.execute("UPDATE tasks SET due_at = NOW(3) + INTERVAL 1 SECOND WHERE kind = 'crawl'")
+    (thread,) = task_lane("test", yard, {"crawl": stage}).threads()
+    thread.start()
+    until(lambda: began)
+    assert 0.9 < began[0] - asked < 30  # it would look again in a minute by itself
+    with database.transaction() as db:
+        tasks.want(db, "crawl", project)
+    yard.bell.ring()
+    until(lambda: len(began) == 2)
+    tools.stop.set()
+    yard.bell.ring()
+    joined([thread])
+
+
+def test_each_kind_gets_its_turn(tools: Tools, database: Database):
+    """While one kind always has work, the other is not starved."""
+    for number in range(6):
+        new_project(database, replace(PERSON, source=str(number)))
+    order: list[str] = []
+
+    def stage(task: Task, tools: Tools) -> Outcome:
+        order.append(task.kind)
+        return Done()
+
+    yard = Yard(tools, Bell(), Doing())
+    (thread,) = task_lane("test", yard, {"crawl": stage, "bootstrap": stage}).threads()
+    thread.start()
+    until(lambda: len(order) == 12)
+    tools.stop.set()
+    yard.bell.ring()
+    joined([thread])
+    assert abs(order[:6].count("crawl") - 3) <= 1
+
+
+def test_a_lane_outlives_what_nobody_foresaw(tools: Tools):
+    looks: list[int] = []
+
+    def look() -> bool:
+        looks.append(1)
+        tools.stop.set()
+        raise RuntimeError("unforeseen")
+
+    (thread,) = Lane("test", Yard(tools, Bell(), Doing()), look, lambda: None).threads()
+    thread.start()
+    joined([thread])
+    assert looks == [1]
+
+
+def test_a_ring_between_looking_and_waiting_is_heard():
+    bell = Bell()
+    heard = bell.rings
+    bell.ring()
+    began = time.monotonic()
+    bell.wait(heard, PATIENCE)
+    assert time.monotonic() - began < PATIENCE / 2
+    bell.wait(bell.rings, 0.05)
+
+
+def test_the_database_is_waited_for(tools: Tools):
+    failures = [DatabaseUnavailable("gone")] * 7
+
+    def work(db: Connection) -> int:
+        if failures:
+            raise failures.pop()
+        return int(db.value("SELECT 7"))
+
+    assert tools.run(work) == 7
+
+
+def test_waiting_for_the_database_ends_with_the_worker(tools: Tools):
+    def work(db: Connection) -> int:
+        raise DatabaseUnavailable("gone")
+
+    threading.Timer(0.3, tools.stop.set).start()
+    with pytest.raises(Stopped):
+        tools.run(work)
+
+
+@pytest.mark.parametrize(("quiet", "seconds"), [(0, 0.5), (29, 0.5), (31, 1.0), (100_000, 1.5)])
+def test_an_idle_worker_looks_ever_more_rarely(quiet: float, seconds: float):
+    assert pace(quiet) == seconds
+    assert max(seconds for _, seconds in PACES) < 2.0  # a new project begins within 2 s
+
+
+def test_what_a_worker_does_in_words():
+    doing = Doing()
+    with doing.at("search for 3"), doing.at("search for 3"), doing.at("crawl 4"):
+        assert str(doing) == "search for 3 x2, crawl 4"
+    assert str(doing) == ""
+
+
+def test_files_are_tried_three_more_times():
+    assert [again_in(n) for n in range(4)] == [120.0, 3600.0, 86400.0, None]
+
+
+def test_an_error_of_the_wiki_keeps_its_words():
+    assert of_wiki(GiveUp(Reason.INVALID_TITLE, "code", "words"), 0) == Failed("invalid_title", "code: words")

@@ -1,0 +1,101 @@
+"""What a worker tells Prometheus, over HTTP, as it works."""
+
+import re
+from dataclasses import replace
+from urllib.request import urlopen
+
+import pytest
+
+from config import Settings
+from database import Database
+from pipeline.jobs.metrics import Metrics
+from pipeline.jobs.tools import Tools
+from sandbox.server import Sandbox
+from store.detection import faces, files
+from store.jobs import queues
+from store.projects.projects import NewProject
+from testing import servers
+from tests.pipeline.detection.test_conveyor import Pool
+from tests.pipeline.support import hog, new_project, new_user, person, searched
+from tests.test_worker_side_by_side import Start, start  # noqa: F401 - a fixture
+from tests.waiting import PATIENCE, until
+
+
+def numbers(text: str) -> dict[str, float]:
+    """Each sample by its name and labels."""
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+def scrape(port: int) -> dict[str, float]:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
+        assert answer.status == 200
+        return numbers(answer.read().decode())
+
+
+def test_a_worker_tells_what_it_did(local_settings: Settings, database: Database, sandbox: Sandbox, start: Start):  # noqa: F811
+    port = servers.free_port()
+    project = new_project(database, person(sandbox))
+    worker = start(hog(local_settings, metrics_port=port, max_files=12, detector_children=1), "one")
+    until(lambda: searched(database, project))
+    said = scrape(port)
+    assert said['wikivisage_files_total{outcome="searched"}'] >= 10
+    for stage in ("crawl", "look_up", "download", "search", "store"):
+        assert said[f'wikivisage_stage_seconds_count{{stage="{stage}"}}'] > 0, stage
+    assert said['wikivisage_stage_seconds_sum{stage="search"}'] > 0
+    assert said['wikivisage_waiting{queue="files"}'] == 0
+    assert said["wikivisage_workers_alive"] == 1
+    assert said["wikivisage_database_up"] == 1
+    assert said["wikivisage_children_alive"] == 1
+    assert said["process_resident_memory_bytes"] > 1e7
+    assert not re.search(person(sandbox).label, str(said))
+    assert worker.stop() == 0
+
+
+def test_the_guide_watches_only_what_is_told(tools: Tools, database: Database):
+    guide = (servers.ROOT / "how-to-run-it.md").read_text()
+    watched = guide.split("\n## 9. What to watch")[1].split("\n## ")[0]
+    port = servers.free_port()
+    Metrics().serve(port, database, tools.pool)
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    told = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    told |= {f"{name}_{part}" for name in told for part in ("bucket", "count", "sum")}
+    named = set(re.findall(r"\bwikivisage_\w+", watched))
+    assert len(named) >= 7
+    assert named <= told
+    assert set(re.findall(r'queue="(\w+)"', watched)) <= set(re.findall(r'queue="(\w+)"', text))
+
+
+def test_a_port_that_is_taken_is_said_and_done_without(
+    tools: Tools, caplog: pytest.LogCaptureFixture, database: Database
+):
+    port = servers.free_port()
+    Metrics().serve(port, database, tools.pool)
+    Metrics().serve(port, database, tools.pool)
+    assert "set WIKIVISAGE_METRICS_PORT" in caplog.text
+    assert scrape(port)["wikivisage_database_up"] == 1
+
+
+def test_a_database_that_is_away_is_a_metric(settings: Settings):
+    port = servers.free_port()
+    away = Database(replace(settings, db_port=servers.free_port()), size=1)
+    Metrics().serve(port, away, Pool())
+    said = scrape(port)
+    assert said["wikivisage_database_up"] == 0
+    assert not [name for name in said if name.startswith("wikivisage_waiting")]
+
+
+def test_what_waits_is_counted(database: Database):
+    project = new_project(database, NewProject("Q42", "Somebody", "Somebody"))
+    user = new_user(database)
+    with database.transaction() as db:
+        before = queues.lengths(db)
+
+        files.add_to_project(db, project, [(1, "1.jpg"), (2, "2.jpg")], "source", 10)
+        faces.draw(db, project, 1, user, faces.Box(0.1, 0.1, 0.2, 0.2), replaces=None, sha1=None)
+        now = queues.lengths(db)
+    assert before["crawl"] == 1
+    assert (before["files"], now["files"]) == (0, 2)
+    assert now["drawn_faces"] == 1
+    assert now["edits"] == 0

@@ -1,0 +1,156 @@
+"""What we wrote is looked at again, also where the project is completed or gone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.publishing import reverts
+from store.projects import projects
+from store.publishing import batches, plans
+from testing import servers
+from testing.publishing import ITEM
+from tests.pipeline.publishing.support import Job
+from tests.pipeline.support import hog
+from tests.waiting import until
+
+
+def due(job: Job, *, age_hours: int = 1) -> None:
+    """All that was written is so old, and is to be looked at."""
+    job.sql(
+        "UPDATE edits SET finished_at = NOW() - INTERVAL %s HOUR, look_at = NOW() WHERE look_at IS NOT NULL", age_hours
+    )
+
+
+def take_back(job: Job, *page_ids: int) -> None:
+    for page_id in page_ids:
+        job.wiki.other("remove_statement", id=page_id, value=ITEM, user="Bob")
+
+
+def written(job: Job, *, then: str = "completed") -> None:
+    job.send()
+    job.run()
+    with job.database.transaction() as db:
+        projects.set_status(db, job.project_id, then)  # type: ignore[arg-type]
+
+
+def states(job: Job) -> list[str]:
+    return [job.row(page_id)["state"] for page_id in job.page_ids]
+
+
+@pytest.mark.parametrize("status", ["active", "completed", "deleted"])
+def test_reverts_are_noticed_whatever_became_of_the_project(job: Job, status: str):
+    written(job, then=status)
+    take_back(job, job.page_ids[0])
+    assert not reverts.look(job.tools()), "nothing is due within the first hour"
+    due(job)
+    assert reverts.look(job.tools())
+    assert states(job) == ["reverted", "done", "done"]
+    assert job.send_or_none() is None
+
+
+def test_a_statement_of_ours_that_somebody_deprecated_counts_as_taken_back(job: Job):
+    written(job)
+    first, second, _ = job.page_ids
+    for page_id, rank in ((first, "deprecated"), (second, "preferred")):
+        job.wiki.other("change_statement", id=page_id, value=ITEM, rank=rank, user="Bob")
+    due(job)
+    assert reverts.look(job.tools())
+    assert states(job) == ["reverted", "done", "done"]
+    assert not job.sql("SELECT 1 FROM project_files WHERE page_id = %s AND stated", first)
+
+
+def test_a_completed_project_asks_before_it_sends_again(job: Job):
+    written(job)
+    first = job.page_ids[0]
+    take_back(job, first)
+    due(job)
+    reverts.look(job.tools())
+    with job.database.transaction() as db:
+        assert plans.plan_counts(db, job.project_id) == {"reverted": 1, "sent": 2}
+        assert plans.send_again(db, job.project_id, [first]) == 1
+    job.send()
+    job.run()
+    assert len(job.guids(first)) == 1
+
+
+def test_fifty_files_take_two_requests(job_of: Callable[[int], Job]):
+    job = job_of(30)
+    written(job)
+    due(job)
+    before = job.wiki.state()["counts"]["requests"]["api"]
+    tools = job.tools()
+    while reverts.look(tools):
+        pass
+    assert job.wiki.state()["counts"]["requests"]["api"] - before == 2
+    assert set(states(job)) == {"done"}
+
+
+@pytest.mark.parametrize(("age", "distance"), [(1, 1), (5, 5), (100, 100), (24 * 89, 24 * 89), (24 * 91, None)])
+def test_the_distance_grows_with_the_age_and_ends_after_three_months(job: Job, age: int, distance: int | None):
+    written(job)
+    due(job, age_hours=age)
+    assert reverts.look(job.tools())
+    (again,) = job.rows("SELECT DISTINCT ROUND(TIMESTAMPDIFF(SECOND, NOW(), look_at) / 3600) AS hours FROM edits")
+    assert again["hours"] == distance
+    assert reverts.next_in(job.tools()) is None if distance is None else True
+
+
+def test_what_is_due_soon_comes_along_and_what_was_undone_does_not(job: Job):
+    written(job)
+    first, second, third = job.page_ids
+    job.sql("UPDATE edits SET look_at = NOW() + INTERVAL 5 MINUTE")
+    job.sql("UPDATE edits SET look_at = NOW() WHERE page_id = %s", first)
+    job.sql("UPDATE edits SET state = 'undone', look_at = NOW() WHERE page_id = %s", third)
+    take_back(job, second, third)
+    assert reverts.look(job.tools())
+    assert states(job) == ["done", "reverted", "undone"]
+    assert job.row(third)["look_at"] is None
+    assert not reverts.look(job.tools())
+
+
+def test_a_wiki_that_is_away_is_asked_again_later(job: Job):
+    written(job)
+    take_back(job, *job.page_ids)
+    due(job)
+    job.wiki.faults({"kind": "unavailable", "match": {"action": "^(query|wbget)"}, "count": None})
+    assert not reverts.look(job.tools())
+    job.wiki.calm()
+    assert states(job) == ["done"] * 3
+    assert 1700 < (reverts.next_in(job.tools()) or 0) <= 1800
+    due(job)
+    reverts.look(job.tools())
+    assert states(job) == ["reverted"] * 3
+
+
+def test_two_workers_do_not_look_at_the_same(job: Job):
+    written(job)
+    due(job)
+    assert [reverts.look(job.tools(name)) for name in ("one", "two")] == [True, False]
+
+
+def test_reverts_that_pile_up_pause_what_another_batch_of_the_project_still_sends(job_of: Callable[[int], Job]):
+    job = job_of(6)
+    job.sql("UPDATE approvals SET suspended = 1 WHERE page_id IN (%s, %s)", *job.page_ids[4:])
+    job.send()
+    job.run()
+    job.sql("UPDATE approvals SET suspended = 0")
+    batch = job.send()
+    take_back(job, *job.page_ids[:3])
+    due(job)
+    reverts.look(job.tools())
+    with job.database.transaction() as db:
+        found = batches.get(db, batch, job.project_id)
+        assert (found.state, found.pause_reason) == ("paused", "reverted")
+        assert plans.summary(db, job.project_id).objected
+
+
+def test_a_real_worker_notices(job: Job, tmp_path: Path):
+    written(job)
+    take_back(job, job.page_ids[1])
+    due(job)
+    worker = servers.worker(hog(job.settings), "one", tmp_path)
+    try:
+        until(lambda: states(job) == ["done", "reverted", "done"])
+    finally:
+        assert worker.stop() == 0, worker.output()

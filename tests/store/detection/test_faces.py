@@ -1,0 +1,176 @@
+"""Faces: what a new search keeps, drawn boxes and who sees them, and their claims."""
+
+import pytest
+
+from database import Connection
+from store import worker_claims
+from store.detection import faces
+from store.detection.faces import Box
+from store.errors import LeaseLost, NotFound, Stale
+from store.labelling import answers, labels, model_input
+from tests.store import support
+from tests.store.support import LEFT, RIGHT, SHA1, say
+
+NEARLY_LEFT = Box(0.11, 0.1, 0.2, 0.19)
+OTHER_SHA1 = "b" * 40
+
+
+@pytest.fixture
+def project(db: Connection) -> int:
+    return support.project(db, pages=[1, 2])
+
+
+def test_a_face_found_again_keeps_its_id_and_its_answers(db: Connection, project: int):
+    left, right = support.search(db, 1, LEFT, RIGHT)
+    say(db, project, 1, 1, left, "target")
+    assert support.search(db, 1, NEARLY_LEFT, RIGHT) == [left, right]
+    labels.rebuild(db, project, [1])
+    assert support.labels(db, project) == {left: ("target", "human"), right: ("other", "implied")}
+    assert db.value("SELECT box_left FROM faces WHERE id = %s", (left,)) == pytest.approx(0.11)
+
+
+def test_a_face_not_found_again_goes_or_stays_out_of_sight(db: Connection, project: int):
+    left, right = support.search(db, 1, LEFT, RIGHT)
+    say(db, project, 1, 1, left, "target")
+    support.search(db, 1, sha1=OTHER_SHA1)
+    assert db.rows("SELECT id, state, encoding FROM faces") == [{"id": left, "state": "gone", "encoding": None}]
+    assert faces.of_file(db, project, 1) == []
+    assert db.value("SELECT COUNT(*) FROM face_chips WHERE face_id = %s", (right,)) == 0
+    assert db.value("SELECT COUNT(*) FROM answers") == 1
+
+
+def test_a_face_not_found_again_in_the_same_bytes_stays_where_a_human_decided(db: Connection, project: int):
+    left, _ = support.search(db, 1, LEFT, RIGHT)
+    say(db, project, 1, 1, left, "not_face")
+    assert support.search(db, 1) == [left]
+    labels.rebuild(db, project, [1])
+    assert support.labels(db, project) == {left: ("not_face", "human")}
+    assert faces.unseen(db, 1, SHA1, []) == faces.of_file(db, project, 1)
+    assert faces.unseen(db, 1, SHA1, [NEARLY_LEFT]) == []
+
+
+def test_removing_a_face_leaves_what_belongs_to_others(db: Connection, project: int):
+    other = support.project(db, "Bob", pages=[1, 2])
+    left, right = support.search(db, 1, LEFT, RIGHT)
+    for number in (project, other):
+        db.many(
+            "INSERT INTO predictions (project_id, face_id, page_id, suggestion, run) VALUES (%s, %s, 1, 'match', 1)",
+            [(number, left), (number, right)],
+        )
+        db.many(
+            "INSERT INTO questions (project_id, position, page_id, face_id, reason, run) VALUES (%s, %s, 1, %s, 'x', 1)",
+            [(number, 0, left), (number, 1, right)],
+        )
+    support.search(db, 1, RIGHT)
+    for table in ("predictions", "questions"):
+        assert db.rows(f"SELECT project_id, face_id FROM {table} ORDER BY 1") == [
+            {"project_id": number, "face_id": right} for number in (project, other)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ([(7, LEFT)], [LEFT], {0: 7}),
+        ([(7, LEFT)], [RIGHT], {}),
+        ([(7, LEFT), (8, RIGHT)], [RIGHT, LEFT], {0: 8, 1: 7}),
+        ([(7, LEFT)], [NEARLY_LEFT, LEFT], {1: 7}),
+        ([(7, LEFT), (8, NEARLY_LEFT)], [LEFT], {0: 7}),
+        ([], [LEFT], {}),
+    ],
+)
+def test_boxes_are_matched_by_overlap(old: list[tuple[int, Box]], new: list[Box], expected: dict[int, int]):
+    assert faces.match_boxes(old, new) == expected
+
+
+def test_a_drawn_face_is_seen_by_its_project_alone(db: Connection, project: int):
+    stranger = support.project(db, "Bob", pages=[1])
+    (left,) = support.search(db, 1, LEFT)
+    drawn = faces.draw(db, project, 1, 1, NEARLY_LEFT, replaces=left, sha1=SHA1)
+    assert [face.id for face in faces.of_file(db, project, 1)] == [drawn]
+    assert [face.id for face in faces.of_file(db, stranger, 1)] == [left]
+    assert faces.of_files(db, project, [1, 2]) == {1: faces.of_file(db, project, 1), 2: []}
+
+
+def test_undoing_the_answer_takes_the_drawn_box_back(db: Connection, project: int):
+    (left,) = support.search(db, 1, LEFT)
+    drawn = faces.draw(db, project, 1, 1, NEARLY_LEFT, replaces=left, sha1=SHA1)
+    say(db, project, 1, 1, drawn, "target")
+    assert [answer.face_id for answer in answers.undo(db, project, 1)] == [drawn]
+    assert [face.id for face in faces.of_file(db, project, 1)] == [left]
+
+
+@pytest.mark.parametrize(
+    ("box", "replaces", "reason"),
+    [
+        (Box(-0.1, 0, 0.2, 0.2), None, "box"),
+        (Box(0.9, 0, 0.2, 0.2), None, "box"),
+        (Box(0, 0, 0.001, 0.2), None, "box"),
+        (LEFT, 999, "face"),
+    ],
+)
+def test_boxes_that_cannot_be_are_refused(db: Connection, project: int, box: Box, replaces: int | None, reason: str):
+    with pytest.raises(Stale) as caught:
+        faces.draw(db, project, 1, 1, box, replaces=replaces, sha1=SHA1)
+    assert caught.value.reason == reason
+
+
+def test_a_box_in_a_file_of_somebody_else_is_not_found(db: Connection, project: int):
+    with pytest.raises(NotFound):
+        faces.draw(db, project, 77, 1, LEFT, replaces=None, sha1=SHA1)
+
+
+def test_drawn_faces_are_claimed_once_and_settled_by_token(db: Connection, project: int):
+    drawn = [faces.draw(db, project, 1, 1, box, replaces=None, sha1=SHA1) for box in (LEFT, RIGHT)]
+    claimed = faces.claim_drawn(db, "one", 10)
+    assert [face.id for face in claimed] == drawn
+    assert faces.claim_drawn(db, "two", 10) == []
+    worker_claims.release(db, ["one"])
+    again = faces.claim_drawn(db, "two", 10)
+    with pytest.raises(LeaseLost):
+        faces.encoded(db, claimed[0], support.found())
+    faces.not_encoded(db, claimed[1], again=False)
+    faces.encoded(db, again[0], support.found())
+    assert db.column("SELECT state FROM faces ORDER BY id") == ["encoded", "waiting"]
+    faces.not_encoded(db, again[1], again=False)
+    assert db.column("SELECT state FROM faces ORDER BY id") == ["encoded", "failed"]
+    assert db.value("SELECT box_left FROM faces WHERE id = %s", (drawn[0],)) == LEFT.left
+
+
+def test_a_drawn_face_is_tried_again_later(db: Connection, project: int):
+    faces.draw(db, project, 1, 1, LEFT, replaces=None, sha1=SHA1)
+    assert faces.drawn_in(db) == 0
+    (claimed,) = faces.claim_drawn(db, "one", 10)
+    faces.encode_later(db, claimed, 60)
+    assert faces.drawn_in(db) == pytest.approx(60, abs=2)
+    assert faces.claim_drawn(db, "two", 10) == []
+    db.execute("UPDATE faces SET leased_at = leased_at - INTERVAL 61 SECOND")
+    assert len(faces.claim_drawn(db, "two", 10)) == 1
+
+
+def test_a_drawn_face_waits_anew_when_the_bytes_are_others(db: Connection, project: int):
+    drawn = faces.draw(db, project, 1, 1, RIGHT, replaces=None, sha1=SHA1)
+    (claimed,) = faces.claim_drawn(db, "one", 1)
+    faces.encoded(db, claimed, support.found(RIGHT))
+    support.search(db, 1, LEFT)
+    assert db.value("SELECT state FROM faces WHERE id = %s", (drawn,)) == "encoded"
+    support.search(db, 1, LEFT, sha1=OTHER_SHA1)
+    assert db.value("SELECT state FROM faces WHERE id = %s", (drawn,)) == "waiting"
+
+
+def test_intact_means_every_face_has_this_encoding(db: Connection, project: int):
+    assert faces.intact(db, 1, "e")
+    support.search(db, 1, LEFT)
+    assert faces.intact(db, 1, "e")
+    assert not faces.intact(db, 1, "newer")
+    db.execute("UPDATE faces SET state = 'dropped', encoding = NULL")
+    assert not faces.intact(db, 1, "e")
+
+
+def test_the_model_sees_what_the_project_sees(db: Connection, project: int):
+    left, right = support.search(db, 1, LEFT, RIGHT)
+    drawn = faces.draw(db, project, 1, 1, NEARLY_LEFT, replaces=left, sha1=SHA1)
+    seen = {face.id: face.checksum for face in model_input.faces(db, project)}
+    assert set(seen) == {right, drawn}
+    assert seen[right] is not None
+    assert seen[drawn] is None

@@ -1,0 +1,123 @@
+"""What follows from the answers that stand: table-driven rules, and what is stored of them."""
+
+import pytest
+
+from database import Connection
+from store.detection import faces, files
+from store.labelling import labels
+from store.labelling.labels import FileFacts, Standing, derive
+from tests.store import support
+from tests.store.support import LEFT, RIGHT, SHA1, say
+
+OTHER_SHA1 = "b" * 40
+
+
+def standing(*said: tuple[int | None, str], sha1: str | None = SHA1, twice: bool = False) -> list[Standing]:
+    return [Standing(number, 1, face, answer, twice, sha1) for number, (face, answer) in enumerate(said, 1)]
+
+
+def facts(*seen: int, stated: bool = False, portrait: bool = False) -> FileFacts:
+    return FileFacts(SHA1, stated, portrait, seen)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said", "expected"),
+    [
+        (facts(1), [], {}),
+        (facts(1), [(1, "target")], {1: ("target", "human")}),
+        (facts(1), [(1, "target"), (1, "other")], {1: ("other", "human")}),
+        (facts(1), [(1, "target"), (1, "skip")], {1: ("target", "human")}),
+        (facts(1), [(1, "skip")], {}),
+        (facts(1, 2), [(1, "target")], {1: ("target", "human"), 2: ("other", "implied")}),
+        (facts(1, 2), [(1, "target"), (2, "target")], {1: ("other", "implied"), 2: ("target", "human")}),
+        (facts(1, 2), [(2, "not_face"), (1, "target")], {1: ("target", "human"), 2: ("not_face", "human")}),
+        (facts(1, 2), [(1, "other")], {1: ("other", "human")}),
+        (facts(1, 2), [(1, "unsure")], {1: ("unsure", "human")}),
+        (facts(1, stated=True), [], {1: ("target", "bootstrap")}),
+        (facts(1, portrait=True), [], {1: ("target", "portrait")}),
+        (facts(1, 2, stated=True), [], {}),
+        (facts(1, stated=True), [(1, "other")], {1: ("other", "human")}),
+        (facts(2), [(1, "target")], {}),  # the face is gone
+        (facts(1), [(None, "shown")], {}),
+    ],
+)
+def test_labels(facts: FileFacts, said: list[tuple[int | None, str]], expected: dict[int, tuple[str, str]]):
+    derived = derive(facts, standing(*said))
+    assert {label.face_id: (label.label, label.source) for label in derived.labels} == expected
+
+
+def test_a_collage_holds_the_person_twice():
+    derived = derive(facts(1, 2, 3), standing((1, "target"), (2, "target"), twice=True))
+    assert {label.face_id: label.label for label in derived.labels} == {1: "target", 2: "target", 3: "other"}
+
+
+@pytest.mark.parametrize(
+    ("said", "face", "file_answer"),
+    [
+        ([(1, "target")], 1, None),
+        ([(None, "shown")], None, "shown"),
+        ([(None, "shown"), (None, "not_shown")], "none", "not_shown"),
+        ([(1, "target"), (None, "shown")], 1, "shown"),
+        ([(1, "other")], "none", None),
+    ],
+)
+def test_approvals_follow(said: list[tuple[int | None, str]], face: int | str | None, file_answer: str | None):
+    derived = derive(facts(1), standing(*said))
+    assert (derived.approval.face_id if derived.approval else "none") == face
+    assert derived.file_answer == file_answer
+
+
+def test_an_overwritten_file_suspends_label_and_approval():
+    derived = derive(facts(1), standing((1, "target"), sha1=OTHER_SHA1))
+    assert [label.suspended for label in derived.labels] == [True]
+    assert derived.approval is not None
+    assert derived.approval.suspended
+
+
+def test_a_file_that_was_overwritten_is_asked_about_again(db: Connection):
+    project = support.project(db, pages=[1])
+    (face,) = support.search(db, 1, LEFT)
+    say(db, project, 1, 1, face, "target")
+    db.execute(
+        """INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action)
+           VALUES (1, %s, 1, 1, '1.jpg', 'Q42', 'add')""",
+        (project,),
+    )
+    assert support.labels(db, project) == {face: ("target", "human")}
+    support.search(db, 1, LEFT, sha1=OTHER_SHA1)
+    labels.rebuild_everywhere(db, [1])
+    assert support.labels(db, project) == {}
+    assert db.value("SELECT suspended FROM approvals") == 1
+    assert db.value("SELECT state FROM edits") == "cancelled"
+    say(db, project, 1, 1, face, "target")
+    assert support.labels(db, project) == {face: ("target", "human")}
+    assert db.value("SELECT suspended FROM approvals") == 0
+
+
+def test_a_label_is_one_project_s(db: Connection):
+    first, second = support.project(db, "Ada", pages=[1]), support.project(db, "Bob", pages=[1])
+    (face,) = support.search(db, 1, LEFT)
+    say(db, first, 1, 1, face, "target")
+    assert support.labels(db, first) == {face: ("target", "human")}
+    assert support.labels(db, second) == {}
+
+
+def test_bootstrap_follows_what_commons_says(db: Connection):
+    project = support.project(db, pages=[1])
+    (face,) = support.search(db, 1, LEFT)
+    files.mark_stated(db, project, [(1, "M1$x")])
+    labels.rebuild(db, project, [1])
+    assert support.labels(db, project) == {face: ("target", "bootstrap")}
+    files.mark_unstated(db, project, [1])
+    labels.rebuild(db, project, [1])
+    assert support.labels(db, project) == {}
+
+
+def test_a_second_face_takes_the_bootstrap_away(db: Connection):
+    project = support.project(db, pages=[1])
+    files.mark_stated(db, project, [(1, None)])
+    support.search(db, 1, LEFT)
+    labels.rebuild(db, project, [1])
+    faces.draw(db, project, 1, 1, RIGHT, replaces=None, sha1=SHA1)
+    labels.rebuild(db, project, [1])
+    assert support.labels(db, project) == {}

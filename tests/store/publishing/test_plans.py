@@ -1,0 +1,224 @@
+"""What would be written and what is left alone, by the state of the file, the ledger and what humans said."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from database import Connection, Database
+from store.detection import files
+from store.labelling import audit, labels
+from store.projects import projects
+from store.publishing import plans, positions
+from testing.file_copies import change_files
+from tests.store import support
+from tests.waiting import joined
+
+
+def approved(
+    db: Connection, pages: range = range(1, 4), owner: str = "Ada", *, said: str = "target"
+) -> tuple[int, int]:
+    """A project whose files hold one face each, of which a human said so; (project, user)."""
+    project = support.project(db, owner, source=owner, pages=pages)
+    user = db.value("SELECT owner_id FROM projects WHERE id = %s", (project,))
+    for page in pages:
+        known = db.column("SELECT id FROM faces WHERE page_id = %s", (page,))
+        (face,) = known or support.search(db, page, support.LEFT)
+        if said:
+            support.say(db, project, user, page, face, said)
+    return project, user
+
+
+LEDGER = """INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action, state)
+  VALUES (1, %s, 1, 1, 'x', 'Q42', 'add', %s)"""
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ("", "send"),
+        ("UPDATE approvals SET suspended = 1 WHERE page_id = 1", "overwritten"),
+        ("UPDATE files SET state = 'gone' WHERE page_id = 1", "gone"),
+        ("UPDATE project_files SET stated = 1 WHERE page_id = 1", "stated"),
+        ("queued", "open"),
+        ("sending", "open"),
+        ("done", "sent"),
+        ("already", "sent"),
+        ("reverted", "reverted"),
+        ("undone", "undone"),
+        ("failed", "send"),
+        ("skipped", "send"),
+        ("cancelled", "send"),
+    ],
+)
+def test_verdicts(db: Connection, change: str, verdict: str):
+    project, user = approved(db)
+    if " " in change:
+        change_files(db, change)
+    elif change:
+        db.execute(LEDGER, (project, change))
+    (found,) = [one for one in plans.plan(db, project, verdict, 50).files if one.page_id == 1]
+    assert found.verdict == verdict
+    batch = plans.send(db, project, user)
+    queued = db.column("SELECT page_id FROM edits WHERE batch_id = %s ORDER BY page_id", (batch,))
+    assert queued == ([1, 2, 3] if verdict == "send" else [2, 3])
+
+
+def test_an_edit_under_way_in_another_project_is_waited_for_what_stands_there_is_not(db: Connection):
+    project, _ = approved(db)
+    other, _ = approved(db, owner="Bob")
+    plans.send(db, project, 1)
+    assert plans.plan_counts(db, other) == {"open": 3}
+    db.execute("UPDATE edits SET state = 'failed'")
+    assert plans.plan_counts(db, other) == {"send": 3}
+
+
+def test_two_clicks_make_one_batch(database: Database):
+    with database.transaction() as db:
+        project, user = approved(db)
+    found: list[int | None] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(database.retry(lambda db: plans.send(db, project, user))))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    joined(threads)
+    assert sorted(one is None for one in found) == [False, True, True, True]
+    with database.transaction() as db:
+        assert db.value("SELECT COUNT(*) FROM edits") == 3
+
+
+def test_what_was_seen_goes_with_it(db: Connection):
+    project, user = approved(db)
+    db.execute("UPDATE projects SET write_position = 1")
+    db.execute("UPDATE approvals SET prominent = page_id = 2")
+    plans.send(db, project, user)
+    rows = db.rows("SELECT approved_by, approved_sha1, prominent, qualifier FROM edits ORDER BY page_id")
+    known: dict[str, Any] = {
+        "approved_by": user,
+        "approved_sha1": support.SHA1,
+        "qualifier": "pct:10.00,10.00,20.00,20.00",
+    }
+    assert rows == [known | {"prominent": int(page == 2)} for page in (1, 2, 3)]
+
+
+def test_after_a_revert_or_an_undo_a_human_asks(db: Connection):
+    project, user = approved(db, range(1, 3))
+    db.execute(LEDGER, (project, "reverted"))
+    assert plans.send_again(db, project, [1, 2]) == 1
+    assert plans.send_again(db, project, [1, 2]) == 0
+    assert plans.plan_counts(db, project) == {"send": 2}
+    assert plans.send(db, project, user) is not None
+
+
+def test_a_deleted_project_sends_nothing_more(db: Connection):
+    project, user = approved(db)
+    plans.send(db, project, user)
+    projects.delete(db, project)
+    assert db.column("SELECT DISTINCT state FROM edits") == ["cancelled"]
+
+
+def test_overwritten_since_it_was_queued(db: Connection):
+    """The new bytes suspend the approval, and what waits for it is cancelled."""
+    project, user = approved(db, range(1, 2))
+    plans.send(db, project, user)
+    db.execute("UPDATE files SET sha1 = REPEAT('b', 40)")
+    labels.rebuild_everywhere(db, [1])
+    assert db.rows("SELECT state, error FROM edits") == [{"state": "cancelled", "error": "not_approved"}]
+    assert plans.plan_counts(db, project) == {"overwritten": 1}
+
+
+OFFERED = [
+    ("other", 1, True),
+    ("not_face", 1, True),
+    ("other", 0, False),
+    ("target", 1, False),
+    ("unsure", 1, False),
+    ("", 1, False),
+]
+
+
+@pytest.mark.parametrize(("said", "stated", "offered"), OFFERED)
+def test_what_is_offered_for_removal(db: Connection, said: str, stated: int, offered: bool):
+    project, user = approved(db, range(1, 2), said=said)
+    if stated:
+        files.mark_stated(db, project, [(1, "M1$X")])
+    assert [one.page_id for one in plans.removal_offers(db, project)] == ([1] if offered else [])
+    batch = plans.remove_stated(db, project, user, [1], forced=False)
+    assert (batch is not None) == offered
+    if offered:
+        assert plans.removal_offers(db, project) == [], "it is on its way"
+        row = db.row("SELECT action, statement_id, forced, undoes FROM edits")
+        assert row == {"action": "remove", "statement_id": "M1$X", "forced": 0, "undoes": None}
+
+
+def test_a_face_nobody_spoke_about_keeps_the_statement(db: Connection):
+    project = support.project(db, pages=[1])
+    left, _ = support.search(db, 1, support.LEFT, support.RIGHT)
+    files.mark_stated(db, project, [(1, "M1$X")])
+    support.say(db, project, support.user(db), 1, left, "other")
+    assert plans.removal_offers(db, project) == []
+
+
+def test_undo_is_for_what_stands_in_this_project(db: Connection):
+    project, user = approved(db, range(1, 2))
+    other = support.project(db, "Bob", source="Bob")
+    for state in ("done", "already", "failed", "undone", "reverted"):
+        db.execute(LEDGER, (project, state))
+    db.execute("UPDATE edits SET statement_id = CONCAT('M1$', id)")
+    every = db.column("SELECT id FROM edits ORDER BY id")
+    assert plans.undo(db, other, user, every) is None
+    assert plans.undo(db, project, user, every) is not None
+    assert db.column("SELECT undoes FROM edits WHERE action = 'remove'") == every[:1]
+
+
+def predict(db: Connection, project: int, page: int, face: int, suggestion: str, chance: float) -> None:
+    db.execute(
+        """INSERT INTO predictions (project_id, face_id, page_id, distance, probability, suggestion, run)
+           VALUES (%s, %s, %s, 0.9, %s, %s, 1)""",
+        (project, face, page, chance, suggestion),
+    )
+
+
+def test_claims_that_the_model_is_sure_are_wrong(db: Connection):
+    """Listed, the surest first; never where a human spoke, where one face is open, or where no face was found."""
+    project = support.project(db, pages=range(1, 7))
+    user = support.user(db)
+    files.mark_stated(db, project, [(page, f"M{page}$X") for page in range(1, 7)])
+    for page, chances in {1: [0.01], 2: [0.002, 0.001], 3: [0.4], 4: [0.01], 5: [0.01]}.items():
+        boxes = [support.LEFT, support.RIGHT][: len(chances)]
+        for face, chance in zip(support.search(db, page, *boxes), chances, strict=True):
+            predict(db, project, page, face, "no_match" if chance < 0.1 else "unsure", chance)
+    support.say(db, project, user, 4, db.value("SELECT id FROM faces WHERE page_id = 4"), "other")
+    files.mark_unstated(db, project, [5])
+    found, total, page = audit.doubted(db, project, 50)
+    assert ([(one.page_id, one.faces) for one in found], total, page) == ([(2, 2), (1, 1)], 2, 1)
+    assert found[0].probability == pytest.approx(0.002)
+    assert audit.count(db, project) == 2
+    second, total, page = audit.doubted(db, project, 1, 7)
+    assert ([one.page_id for one in second], total, page) == ([1], 2, 2)
+    assert audit.doubted(db, support.project(db, "Eve"), 50, 3) == ([], 0, 1)
+    assert plans.removal_offers(db, project) == [] or 2 not in [
+        one.page_id for one in plans.removal_offers(db, project)
+    ]
+
+
+def test_bare_statements_can_get_a_position(db: Connection):
+    project, user = approved(db)
+    db.execute("UPDATE projects SET write_position = 1")
+    plans.send(db, project, user)
+    db.execute("UPDATE edits SET state = 'done', statement_id = CONCAT('M', page_id, '$X'), qualifier = NULL")
+    db.execute("UPDATE edits SET qualifier = 'pct:1,1,1,1' WHERE page_id = 2")
+    db.execute("UPDATE files SET sha1 = REPEAT('b', 40) WHERE page_id = 3")
+    (only,) = positions.bare(db, project)
+    assert db.value("SELECT page_id FROM edits WHERE id = %s", (only,)) == 1
+    assert positions.qualify(db, project, user, [only]) is not None
+    assert positions.qualify(db, project, user, [only]) is None, "it is on its way"
+    row = db.row("SELECT page_id, statement_id, qualifier, approved_by FROM edits WHERE action = 'qualify'")
+    assert row == {
+        "page_id": 1,
+        "statement_id": "M1$X",
+        "qualifier": "pct:10.00,10.00,20.00,20.00",
+        "approved_by": user,
+    }

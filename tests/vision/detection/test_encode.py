@@ -1,0 +1,115 @@
+"""The face network by ONNX Runtime agrees with dlib's own, its referee."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+
+from vision import weights
+from vision.detection import resnet
+from vision.detection.align import Aligner
+from vision.detection.decode import decode
+from vision.detection.encode import DlibNetwork, Encoder, OnnxNetwork
+from vision.detection.hog import HogDetector
+from vision.detection.settings import SearchSettings
+
+AGREEMENT = 1e-5
+
+
+@pytest.fixture(scope="module")
+def network(settings: SearchSettings) -> OnnxNetwork:
+    graph = weights.resnet(settings.cache)
+    assert graph is not None
+    return OnnxNetwork(graph)
+
+
+def aligned_faces(portraits: list[Path], count: int) -> np.ndarray:
+    """The first `count` faces HOG finds in the portraits, as the networks see them; fewer where there are not as many."""
+    hog, aligner, chips = HogDetector(), Aligner(), []
+    for path in portraits:
+        picture = decode(path.read_bytes())
+        chips += [aligner.align(picture, found).chip for found in hog.detect(picture)]
+        if len(chips) >= count:
+            break
+    return np.stack(chips[:count])
+
+
+def centred(portraits: list[Path], count: int) -> np.ndarray:
+    """Portraits cut around their centre, where the face is: quicker to have than aligned faces.
+
+    Where there are not as many they come again, a bit darker each time.
+    """
+    chips = []
+    for number in range(count):
+        again, place = divmod(number, len(portraits))
+        whole = ImageOps.fit(Image.open(portraits[place]).convert("RGB"), (250, 250))
+        chips.append(np.asarray(ImageEnhance.Brightness(whole).enhance(0.98**again).crop((50, 50, 200, 200))))
+    return np.stack(chips)
+
+
+def test_agrees_with_dlib_on_200_faces(network, portraits):
+    aligned = aligned_faces(portraits, 50)
+    chips = np.concatenate([aligned, centred(portraits, 200 - len(aligned))])
+    assert np.abs(network(chips) - DlibNetwork()(chips)).max() < AGREEMENT
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+def test_agrees_with_dlib_on_1000_faces(network, photos, portraits):
+    chips = aligned_faces(portraits, 1000)
+    assert len(chips) == 1000
+    assert np.abs(network(chips) - DlibNetwork()(chips)).max() < AGREEMENT
+
+
+def test_a_face_has_the_same_encoding_in_any_company(network, portraits):
+    chips = centred(portraits, 40)
+    together = network(chips)
+    alone = np.concatenate([network(chips[i : i + 1]) for i in range(len(chips))])
+    assert np.abs(together - alone).max() < AGREEMENT
+
+
+def test_mirrored_faces_have_the_same_encoding_with_mirror_averaging(network, portraits):
+    chips = centred(portraits, 8)
+    flipped = np.ascontiguousarray(chips[:, :, ::-1])
+    encoder = Encoder(network, mirror=True)
+    assert np.abs(encoder.encode(chips) - encoder.encode(flipped)).max() < AGREEMENT
+    plain = Encoder(network, mirror=False)
+    assert np.abs(plain.encode(chips) - plain.encode(flipped)).max() > 0.01
+    mean = (plain.encode(chips) + plain.encode(flipped)) / 2
+    assert np.abs(encoder.encode(chips) - mean).max() < AGREEMENT
+
+
+def test_poor_faces_are_not_mirrored(network, portraits):
+    chips = centred(portraits, 3)
+    mixed = Encoder(network, mirror=True).encode(chips, [True, False, True])
+    mirrored, plain = Encoder(network, mirror=True).encode(chips), Encoder(network, mirror=False).encode(chips)
+    assert np.abs(mixed - np.stack([plain[0], mirrored[1], plain[2]])).max() < AGREEMENT
+    assert np.abs(Encoder(network, mirror=True).encode(chips, [True] * 3) - plain).max() < AGREEMENT
+
+
+def test_no_faces_no_encodings(network):
+    assert Encoder(network, mirror=True).encode(np.empty((0, 150, 150, 3), np.uint8)).shape == (0, 128)
+
+
+def test_the_aligned_face_is_dlibs(portraits):
+    import dlib
+
+    from vision.detection import align
+
+    aligner = Aligner()
+    predictor = dlib.shape_predictor(str(weights.model_file(weights.PREDICTOR_DAT)))
+    picture = decode(portraits[0].read_bytes())
+    picture = type(picture)(picture.rgb, np.asarray(Image.fromarray(picture.rgb).convert("L")), picture.native_side)
+    found = HogDetector().detect(picture)[0]
+    shape = predictor(picture.grey, align._rectangle(found.box, picture.width, picture.height))
+    theirs = dlib.get_face_chip(picture.rgb, shape, align.CHIP_SIDE, align.PADDING)
+    ours = aligner.align(picture, found).chip
+    assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 2
+
+
+def test_weights_of_another_kind_are_refused():
+    with pytest.raises(resnet.WeightsError, match="con_4"):
+        resnet.read_layers(b"something else entirely")

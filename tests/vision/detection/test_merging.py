@@ -1,0 +1,106 @@
+"""Two detectors, one face, one box."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vision.detection.decode import Picture
+from vision.detection.faces import Box
+from vision.detection.merging import Found, look, merged, without_doubles
+
+PICTURE = Picture(np.zeros((10, 10, 3), np.uint8), np.zeros((10, 10), np.uint8), 10)
+MARKS = np.full((5, 2), 0.5, np.float32)
+
+
+def face(left: float, *, size: float = 0.2, sure: bool = True, marks: Any = None, score: float = 1.0) -> Found:
+    return Found(Box(left, 0.4, size, size), score, "second" if marks is not None else "first", marks, sure)
+
+
+@dataclass
+class Fake:
+    faces: list[Found]
+    name: str = "fake"
+    asked: list[Picture] = field(default_factory=list)
+
+    def detect(self, picture: Picture) -> list[Found]:
+        self.asked.append(picture)
+        return self.faces
+
+
+@pytest.mark.parametrize(
+    ("first", "asks"),
+    [
+        ([], True),
+        ([face(0.4)], False),
+        ([face(0.25)], False),
+        ([face(0.1)], True),
+        ([face(0.7)], True),
+        ([face(0.4, sure=False)], True),
+        ([face(0.1), face(0.6)], True),
+    ],
+)
+def test_the_second_look_is_for_pictures_without_exactly_one_sure_face_in_the_middle(first, asks):
+    second = Fake([face(0.12, marks=MARKS)])
+    found = look(PICTURE, Fake(first), second)
+    assert bool(second.asked) == asks
+    assert found
+
+
+def test_without_a_second_detector_unsure_faces_count():
+    assert len(look(PICTURE, Fake([face(0.1, sure=False)]), None)) == 1
+
+
+def test_one_face_is_one_box_with_the_better_landmarks():
+    (one,) = merged([face(0.1)], [face(0.12, marks=MARKS)])
+    assert one.box == face(0.1).box
+    assert one.detector == "first"
+    assert one.landmarks is MARKS
+
+
+def test_neighbours_stay_two():
+    assert len(merged([face(0.1), face(0.35)], [face(0.12, marks=MARKS), face(0.37, marks=MARKS)])) == 2
+
+
+def test_what_only_one_saw():
+    found = merged([face(0.1), face(0.5, sure=False)], [face(0.8, marks=MARKS)])
+    assert [each.box.left for each in found] == [0.1, 0.8]
+
+
+def test_an_unsure_face_is_confirmed_by_the_second():
+    (one,) = merged([face(0.5, sure=False)], [face(0.5, marks=MARKS)])
+    assert one.sure
+
+
+def test_without_doubles_keeps_the_best():
+    faces = [face(0.1, score=0.5), face(0.12, score=0.9), face(0.5, score=0.2)]
+    assert [each.score for each in without_doubles(faces, 0.3)] == [0.9, 0.2]
+
+
+def test_within_maps_an_area_back_to_its_picture():
+    inner = Found(Box(0.5, 0.0, 0.5, 0.5), 1.0, "first", MARKS).within(Box(0.2, 0.6, 0.4, 0.2))
+    assert astuple(inner.box) == pytest.approx((0.4, 0.6, 0.2, 0.1))
+    assert inner.landmarks is not None
+    assert np.allclose(inner.landmarks, [0.4, 0.7])
+
+
+@pytest.mark.parametrize(
+    ("box", "other", "expected"),
+    [
+        (Box(0, 0, 1, 1), Box(0, 0, 1, 1), 1.0),
+        (Box(0, 0, 0.5, 1), Box(0.5, 0, 0.5, 1), 0.0),
+        (Box(0, 0, 1, 1), Box(0, 0, 0.5, 1), 0.5),
+        (Box(0, 0, 0, 0), Box(0, 0, 0, 0), 0.0),
+    ],
+)
+def test_overlap(box, other, expected):
+    assert box.overlap(other) == pytest.approx(expected)
+    assert other.overlap(box) == pytest.approx(expected)
+
+
+def test_clipped():
+    assert astuple(Box(-0.1, 0.9, 0.3, 0.3).clipped()) == pytest.approx((0.0, 0.9, 0.2, 0.1))
+    assert Box(1.2, 0.0, 0.3, 0.3).clipped().width == 0

@@ -1,0 +1,277 @@
+"""Decisions on made-up people, whose truth is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.vision.recognition.crowds import crowd, nothing, say, trained
+from vision.recognition import matching
+from vision.recognition.calibration import Weights
+from vision.recognition.labelled_faces import REFERENCE_ONLY, Known, Label, Reason, Source, Suggestion
+from vision.recognition.matching import changes, fit, infer, measure
+
+COUNTS = (30, 40, *[1] * 60)
+
+
+def test_matches_are_the_person_and_nearly_all_of_them():
+    known, who = trained(COUNTS)
+    found = infer(known)
+    assert found.on
+    assert not (found.matches & (who != 0)).any()
+    assert (found.matches | known.confirmed)[who == 0].mean() > 0.9
+
+
+def test_below_five_confirmed_by_a_human_the_model_is_off():
+    known, who = trained(COUNTS, yes=4)
+    known = say(known, np.flatnonzero(who == 0)[10:20], Label.TARGET, Source.BULK)
+    found = infer(known)
+    assert not found.on
+    assert set(found.suggestion) == {Suggestion.NONE}
+    assert set(found.reason[known.open]) == {Reason.OFF}
+    assert np.isfinite(found.distance).all()
+    assert infer(known, min_confirmed=4).on
+
+
+def test_without_anything_known_nothing_is_said():
+    known, _ = crowd((5, 5))
+    found = infer(known)
+    assert not found.on
+    assert np.isnan(found.distance).all()
+    assert not found.matches.any()
+
+
+def test_a_project_without_faces():
+    assert len(infer(Known(np.zeros((0, 128), np.float32), *nothing(0), np.zeros(0, np.int64))).suggestion) == 0
+
+
+def test_what_a_human_said_is_never_suggested_otherwise():
+    known, who = trained(COUNTS)
+    mine = np.flatnonzero(who == 0)[6:9]
+    known = say(say(known, mine[:1], Label.OTHER), mine[1:2], Label.UNSURE)
+    known = say(known, mine[2:], Label.NOT_FACE)
+    found = infer(known)
+    assert set(found.suggestion[known.human]) == {Suggestion.NONE}
+    assert set(found.reason[known.human]) == {Reason.HUMAN}
+
+
+def test_distance_is_to_the_mean_of_the_confirmed_and_beyond_the_threshold_nothing_matches():
+    known, _ = trained(COUNTS, yes=20)
+    found = infer(known)
+    centroid = known.encodings[known.confirmed].mean(axis=0)
+    np.testing.assert_allclose(
+        found.distance[known.open], np.linalg.norm(known.encodings - centroid, axis=1)[known.open], atol=0.01
+    )
+    strict = infer(known, threshold=0.34)
+    assert strict.matches.any()
+    assert (strict.distance[strict.matches] <= 0.34).all()
+    left = found.matches & ~strict.matches
+    assert left.any()
+    assert set(strict.reason[left]) == {Reason.BEYOND_THRESHOLD}
+
+
+def test_a_confirmed_face_is_measured_without_itself():
+    known, _ = trained(COUNTS, yes=5)
+    measures = measure(known, fit(known))
+    mine = np.flatnonzero(known.confirmed)
+    others = [np.delete(mine, i) for i in range(len(mine))]
+    expected = [
+        np.linalg.norm(known.encodings[m] - known.encodings[o].mean(axis=0)) for m, o in zip(mine, others, strict=True)
+    ]
+    np.testing.assert_allclose(measures.centroid[mine], expected, atol=0.02)
+    assert (measures.nearest[mine] > 0.3).all()
+
+
+def test_same_input_same_output():
+    known, _ = trained(COUNTS)
+    np.testing.assert_array_equal(infer(known).probability, infer(known).probability)
+
+
+def test_the_order_of_the_faces_does_not_matter():
+    known, who = trained(COUNTS)
+    order = np.random.default_rng(1).permutation(len(who))
+    shuffled = Known(known.encodings[order], known.labels[order], known.sources[order], known.files[order])
+    np.testing.assert_allclose(infer(shuffled).probability, infer(known).probability[order], atol=1e-3)
+
+
+def test_a_stricter_budget_claims_no_more_and_expects_less_wrong():
+    known, _ = trained((60, 60, *[1] * 60), yes=5)
+    by_budget = [infer(known, error_budget=budget) for budget in (10, 100, 1000)]
+    claimed = [int(found.matches.sum()) for found in by_budget]
+    assert claimed == sorted(claimed, reverse=True)
+    for budget, found in zip((10, 100, 1000), by_budget, strict=True):
+        assert found.expected_wrong <= found.matches.sum() / budget + 1e-6
+
+
+def test_under_a_strict_budget_no_single_guess_is_claimed():
+    assert [matching.least_claimed(budget) for budget in (20, 100, 500, 1000)] == pytest.approx([0.9, 0.9, 0.98, 0.99])
+    known, _ = trained((60, 60, *[1] * 60), yes=5)
+    found = infer(known, error_budget=1000)
+    assert found.matches.any()
+    assert found.probability[found.matches].min() >= 0.99
+
+
+def double_of(known: Known, face: int, distance: float, seed: int = 3) -> np.ndarray:
+    step = np.random.default_rng(seed).normal(size=128)
+    return np.asarray(known.encodings[face] + distance * step / np.linalg.norm(step), np.float32)
+
+
+def with_double(distance: float) -> tuple[Known, int, int]:
+    """A project in which one file holds a face of the person and one at a distance from it."""
+    known, who = trained(COUNTS, yes=10)
+    mine, other = int(np.flatnonzero(who == 0)[12]), int(np.flatnonzero(who == 1)[20])
+    encodings, files = known.encodings.copy(), known.files.copy()
+    encodings[mine] = encodings[known.confirmed].mean(axis=0) + 0.5 * (
+        encodings[mine] - encodings[known.confirmed].mean(axis=0)
+    )
+    encodings[other], files[other] = double_of(replace(known, encodings=encodings), mine, distance), files[mine]
+    return replace(known, encodings=encodings, files=files), mine, other
+
+
+def test_of_two_alike_in_one_file_neither_is_claimed_but_asked():
+    known, mine, other = with_double(0.1)
+    found = infer(known)
+    assert set(found.suggestion[[mine, other]]) == {Suggestion.UNSURE}
+    assert set(found.reason[[mine, other]]) == {Reason.TWO_IN_FILE}
+    assert found.probability[mine] + found.probability[other] <= 1
+
+
+def test_a_file_that_holds_the_person_twice_may_match_twice():
+    known, mine, other = with_double(0.1)
+    known = replace(known, twice=known.files == known.files[mine])
+    assert infer(known).matches[[mine, other]].all()
+
+
+def test_a_stranger_beside_the_person_takes_nothing_from_the_match():
+    known, mine, other = with_double(0.9)
+    found = infer(known)
+    assert found.suggestion[mine] == Suggestion.MATCH
+    assert found.suggestion[other] == Suggestion.NO_MATCH
+
+
+def test_beside_a_confirmed_face_nothing_else_matches():
+    known, mine, other = with_double(0.1)
+    found = infer(say(known, [mine], Label.TARGET))
+    assert found.suggestion[other] == Suggestion.NO_MATCH
+    assert found.reason[other] == Reason.SECOND_IN_FILE
+
+
+def test_the_other_face_is_likelier_once_the_first_was_refused():
+    known, mine, other = with_double(0.1)
+    before, after = infer(known), infer(say(known, [other], Label.OTHER))
+    assert after.probability[mine] > before.probability[mine]
+
+
+def test_a_no_takes_those_like_it_along():
+    known, who = trained(COUNTS, yes=8, no=0)
+    twin = np.flatnonzero(who == 1)
+    middle = known.encodings[known.confirmed].mean(axis=0)
+    away = np.random.default_rng(4).normal(size=128)
+    noise = np.random.default_rng(5).normal(size=(len(twin), 128)) * 0.2 / np.sqrt(128)
+    encodings = known.encodings.copy()
+    encodings[twin] = middle + 0.42 * away / np.linalg.norm(away) + noise
+    known = replace(known, encodings=encodings)
+    before, after = infer(known), infer(say(known, twin[:3], Label.OTHER))
+    assert (after.probability[twin[3:]] < before.probability[twin[3:]]).all()
+    assert not after.matches[twin].any()
+    assert Reason.LIKE_A_NO in set(after.reason[twin])
+
+
+def test_one_wrong_yes_among_six_moves_neither_the_centroid_nor_the_matches():
+    known, who = trained(COUNTS, yes=6)
+    wrong = int(np.flatnonzero(who == 1)[30])
+    found, plain = infer(say(known, [wrong], Label.TARGET)), infer(known)
+    assert found.trust[wrong] < 0.5
+    assert not (found.matches & (who != 0)).any()
+    assert np.abs(found.distance - plain.distance)[known.open & (who == 0)].max() < 0.01
+
+
+def test_bulk_and_bootstrap_do_not_train_until_they_agree():
+    known, who = trained(COUNTS)
+    wrong, right = np.flatnonzero(who == 1)[10:22], np.flatnonzero(who == 0)[10:16]
+    for source in (Source.BULK, Source.BOOTSTRAP):
+        model = fit(say(say(known, wrong, Label.TARGET, source), right, Label.TARGET, source))
+        assert not np.isin(wrong, model.references).any()
+        assert np.isin(right, model.references).sum() >= 4
+        assert model.confirmed == 6
+
+
+def test_what_the_wiki_says_trains_only_when_the_other_labels_are_sure_of_it():
+    known, who = trained(COUNTS)
+    claimed = np.flatnonzero(who == 0)[10:16]
+    known = say(known, claimed, Label.TARGET, Source.BOOTSTRAP)
+    model = fit(known)
+    trains = np.isin(claimed, model.references)
+    assert trains.any()
+    assert (model.trust[claimed][trains] >= matching.TRAINS).all()
+    assert (model.trust[claimed][~trains] == 0).all()
+
+
+def test_other_weights_are_used_for_what_is_claimed_and_for_what_is_believed():
+    known, who = trained(COUNTS, yes=8)
+    wrong = int(np.flatnonzero(who == 1)[30])
+    known = say(known, [wrong], Label.TARGET)
+    blind = Weights(0.0, 0.0, 0.0, 0.0)
+    assert infer(known).trust[wrong] < 0.5 < infer(known, weights=blind).trust[wrong]
+    assert infer(known).matches.any()
+    assert not infer(known, weights=blind).matches.any()
+
+
+def test_bootstrapped_faces_are_still_predicted():
+    known, who = trained(COUNTS)
+    claimed = np.concatenate((np.flatnonzero(who == 0)[10:14], np.flatnonzero(who == 1)[10:14]))
+    found = infer(say(known, claimed, Label.TARGET, Source.BOOTSTRAP))
+    assert (found.suggestion[claimed[:4]] == Suggestion.MATCH).all()
+    assert (found.suggestion[claimed[4:]] == Suggestion.NO_MATCH).all()
+
+
+def test_a_portrait_ranks_the_faces_before_the_first_answer():
+    known, who = crowd(COUNTS)
+    known = say(
+        replace(known, files=np.where(np.arange(len(who)) == 0, REFERENCE_ONLY, known.files)),
+        [0],
+        Label.TARGET,
+        Source.PORTRAIT,
+    )
+    found = infer(known)
+    ranked = np.argsort(found.distance[1:])
+    assert (who[1:][ranked[:20]] == 0).all()
+    assert found.suggestion[0] == Suggestion.NONE
+
+
+def test_poor_faces_do_not_train():
+    known, who = trained(COUNTS, yes=8)
+    poor = np.zeros(len(who), bool)
+    poor[np.flatnonzero(who == 0)[:2]] = True
+    assert not np.isin([0, 1], fit(replace(known, poor=poor)).references).any()
+
+
+def test_a_face_without_encoding_gets_no_suggestion():
+    known, who = trained(COUNTS)
+    encodings = known.encodings.copy()
+    row = int(np.flatnonzero(who == 0)[-1])
+    encodings[row] = np.nan
+    found = infer(replace(known, encodings=encodings))
+    assert found.suggestion[row] == Suggestion.NONE
+    assert found.reason[row] == Reason.NO_ENCODING
+    assert found.probability[row] == 0
+
+
+def test_an_unsure_human_trains_nothing():
+    known, who = trained(COUNTS)
+    model = fit(say(known, np.flatnonzero(who == 0)[10:12], Label.UNSURE))
+    assert not np.isin(np.flatnonzero(who == 0)[10:12], np.concatenate((model.references, model.refusals))).any()
+
+
+def test_changes_are_counted():
+    before = np.array([Suggestion.MATCH, Suggestion.MATCH, Suggestion.NONE, Suggestion.UNSURE], np.int8)
+    after = np.array([Suggestion.MATCH, Suggestion.UNSURE, Suggestion.MATCH, Suggestion.MATCH], np.int8)
+    assert changes(before, after) == matching.Changes(new=2, withdrawn=1)
+
+
+def test_arrays_of_different_lengths_are_refused():
+    known, _ = crowd((3, 3))
+    with pytest.raises(ValueError, match="2 labels for 6 faces"):
+        replace(known, labels=np.zeros(2, np.int8))
+    with pytest.raises(ValueError, match="shape"):
+        replace(known, encodings=np.zeros((6, 4), np.float32))

@@ -1,0 +1,230 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.vision.recognition.crowds import crowd, say, trained
+from vision.recognition import questions
+from vision.recognition.labelled_faces import Label, Source
+from vision.recognition.matching import infer
+from vision.recognition.questions import Why, choose, doubt, mistaken, spot_checks
+
+COUNTS = (30, 40, *[1] * 60)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_without_anything_known_the_first_is_of_whoever_appears_most():
+    known, who = crowd((40, 15, *[1] * 30))
+    first = choose(known, infer(known), rng(), 1)[0]
+    assert who[first.face] == 0
+    assert first.why == Why.FIRST
+    assert first.similar == ()
+
+
+def test_after_a_no_it_looks_elsewhere():
+    known, who = crowd((15, 40, *[1] * 30))
+    first = choose(known, infer(known), rng(), 1)[0]
+    assert who[first.face] == 1
+    known = say(known, [first.face], Label.OTHER)
+    assert who[choose(known, infer(known), rng(), 1)[0].face] == 0
+
+
+def test_while_few_are_confirmed_the_most_alike_are_asked():
+    known, who = crowd(COUNTS)
+    known = say(known, [0], Label.TARGET, Source.PORTRAIT)
+    asked = choose(known, infer(known), rng(), 10)
+    assert {q.why for q in asked} == {Why.ALIKE}
+    assert all(who[q.face] == 0 for q in asked)
+    assert len({q.face for q in asked}) == 10
+
+
+def test_each_question_shows_the_most_similar_confirmed_faces():
+    known, _ = trained(COUNTS)
+    for question in choose(known, infer(known), rng(), 5):
+        assert known.confirmed[list(question.similar)].all()
+        apart = np.linalg.norm(known.encodings[list(question.similar)] - known.encodings[question.face], axis=1)
+        assert len(question.similar) == 3
+        assert (np.diff(apart) >= 0).all()
+
+
+def test_nobody_is_asked_twice_nor_about_what_was_skipped_or_has_no_encoding():
+    known, _ = trained(COUNTS)
+    encodings = known.encodings.copy()
+    encodings[50] = np.nan
+    known = replace(known, encodings=encodings, asked=np.arange(len(known)) % 2 == 0)
+    faces = [q.face for q in choose(known, infer(known), rng(), 200)]
+    assert len(faces) == len(set(faces))
+    assert not known.human[faces].any()
+    assert not known.asked[faces].any()
+    assert 50 not in faces
+    assert len(faces) == int((known.open & known.encoded & ~known.asked).sum())
+
+
+def test_poor_faces_come_last():
+    known, _ = trained(COUNTS)
+    known = replace(known, poor=np.arange(len(known)) % 3 == 0)
+    faces = [q.face for q in choose(known, infer(known), rng(), 200)]
+    poor = known.poor[faces]
+    assert poor.any()
+    assert not poor[: int((~poor).sum())].any()
+
+
+def test_equal_photographs_are_put_off():
+    known, _ = crowd(COUNTS)
+    encodings = known.encodings.copy()
+    encodings[1:6] = encodings[1]
+    known = say(replace(known, encodings=encodings), [0], Label.TARGET, Source.PORTRAIT)
+    assert len({q.face for q in choose(known, infer(known), rng(), 10)} & {1, 2, 3, 4, 5}) <= 1
+
+
+def test_doubt_is_greatest_at_a_half():
+    known, _ = trained(COUNTS)
+    found = replace(infer(known), probability=np.array([0.0, 0.1, 0.5, 0.9, 1.0], np.float32))
+    assert np.argmax(doubt(found)) == 2
+    assert doubt(found)[2] == pytest.approx(1.0)
+    assert doubt(found)[1] == pytest.approx(doubt(found)[3])
+    assert doubt(found)[0] < 1e-6
+
+
+def test_once_on_it_asks_where_it_is_unsure_and_checks_a_few_at_random():
+    known, _ = trained(COUNTS, yes=5)
+    found = infer(known)
+    unsure = np.full(len(known), 0.001, np.float32)
+    unsure[20:60] = 0.5
+    asked = [q for seed in range(20) for q in choose(known, replace(found, probability=unsure), rng(seed), 10)]
+    reasons = [q.why for q in asked]
+    assert 0.6 < reasons.count(Why.UNSURE) / len(reasons) < 0.95
+    assert reasons.count(Why.UNSEEN) > 0
+    assert reasons.count(Why.SPOT_CHECK) > 0
+    assert all(unsure[q.face] < 0.1 for q in asked if q.why == Why.SPOT_CHECK)
+
+
+def test_a_model_that_is_sure_of_everything_is_checked():
+    known, _ = trained(COUNTS)
+    found = infer(known)
+    sure = replace(
+        found, probability=np.full(len(known), 0.001, np.float32), suggestion=np.zeros_like(found.suggestion)
+    )
+    assert {q.why for q in choose(known, sure, rng(), 10)} == {Why.SPOT_CHECK}
+
+
+def test_an_answer_that_looks_mistaken_is_asked_again_once():
+    known, who = trained(COUNTS, yes=8)
+    wrong = int(np.flatnonzero(who == 1)[30])
+    known = say(known, [wrong], Label.TARGET)
+    found = infer(known)
+    assert mistaken(known, found).tolist() == [wrong]
+    again = [q for q in choose(known, found, rng(), 10) if q.why == Why.MISTAKEN]
+    assert [q.face for q in again] == [wrong]
+    assert wrong not in again[0].similar
+    agreed = say(known, [wrong], Label.TARGET)
+    assert wrong not in mistaken(agreed, infer(agreed))
+
+
+def test_mistakes_take_at_most_a_fifth_of_the_questions():
+    known, who = trained(COUNTS, yes=12)
+    known = say(known, np.flatnonzero(who == 1)[10:18], Label.TARGET)
+    found = replace(infer(known), trust=np.where(who == 1, 0.1, 1.0).astype(np.float32))
+    assert sum(q.why == Why.MISTAKEN for q in choose(known, found, rng(), 10)) == 2
+
+
+def test_spot_checks_are_drawn_oftener_where_the_model_is_unsure_but_everywhere():
+    known, _ = trained((30, 300), no=0)
+    p = np.where(np.arange(len(known)) < 60, 0.2, 0.0005).astype(np.float32)
+    found = replace(infer(known), probability=p)
+    drawn = np.concatenate([spot_checks(known, found, rng(seed), 10) for seed in range(600)])
+    assert len(set(spot_checks(known, found, rng(), 10))) == 10
+    rate = np.bincount(drawn, minlength=len(known))[known.open] / 600
+    likely = p[known.open] > 0.1
+    assert rate[likely].mean() > 3 * rate[~likely].mean()
+    assert (rate[~likely] > 0).mean() > 0.8
+
+
+def test_one_question_in_five_is_about_the_claimed_face_least_like_those_answered():
+    known, _ = trained(COUNTS, yes=5)
+    found = infer(known)
+    claimed = np.flatnonzero(found.matches)
+    seen = known.encodings[known.human]
+    apart = np.linalg.norm(known.encodings[claimed][:, None] - seen[None], axis=2).min(axis=1)
+    edge = int(claimed[np.argmax(apart)])
+    unsure = found.probability.copy()
+    unsure[~found.matches] = 0.3
+    asked = choose(known, replace(found, probability=unsure), rng(), 10)
+    (there,) = [q for q in asked if q.face == edge]
+    assert there.why == Why.UNSEEN
+    assert 1 <= sum(found.matches[q.face] for q in asked if q.why == Why.UNSEEN) <= 3
+
+
+def test_a_double_among_the_matches_is_found_within_a_few_questions():
+    """Somebody so alike that the model claims them too: the one refusal takes the others along."""
+    wrong = []
+    for seed in range(6):
+        known, who = crowd((30, 20, *[1] * 60), seed)
+        shift = known.encodings[who == 1].mean(axis=0) - known.encodings[who == 0].mean(axis=0)
+        encodings = known.encodings.copy()
+        encodings[who == 1] -= 0.62 * shift
+        known = replace(known, encodings=encodings)
+        known = say(known, np.flatnonzero(who == 0)[:6], Label.TARGET)
+        assert (infer(known).matches & (who == 1)).any()
+        chance = rng(seed)
+        for _ in range(10):
+            question = choose(known, infer(known), chance, 1)[0]
+            known = say(known, [question.face], Label.TARGET if who[question.face] == 0 else Label.OTHER)
+        wrong.append(int((infer(known).matches & (who != 0)).sum()))
+    assert sum(wrong) <= 3
+
+
+def test_half_of_the_spot_checks_are_the_likeliest_that_are_not_claimed():
+    known, _ = trained((30, 300), no=0)
+    p = np.linspace(0.0001, 0.01, len(known)).astype(np.float32)
+    found = replace(infer(known), probability=p)
+    likeliest = set(np.flatnonzero(known.open & ~found.matches)[-5:])
+    assert set(spot_checks(known, found, rng(), 10)) >= likeliest
+    assert len(set(spot_checks(known, found, rng(), 10)) - likeliest) == 5
+    assert not likeliest & set(np.flatnonzero(found.matches))
+
+
+def test_every_second_question_leaves_a_portrait_that_only_leads_to_a_no():
+    """The portrait is of somebody else than the category."""
+    known, who = crowd((40, 15, *[1] * 60))
+    portrait = int(np.flatnonzero(who == 1)[0])
+    known = say(known, [portrait], Label.TARGET, Source.PORTRAIT)
+    known = replace(known, files=np.where(np.arange(len(known)) == portrait, -1, known.files))
+    asked = []
+    for _ in range(16):
+        question = choose(known, infer(known), rng(), 1)[0]
+        asked.append(question)
+        known = say(known, [question.face], Label.TARGET if who[question.face] == 0 else Label.OTHER)
+    assert all(who[q.face] == 1 for q in asked[: questions.ASTRAY])
+    assert infer(known).on
+    assert asked[questions.ASTRAY + 1].why == Why.FIRST
+
+
+def test_while_a_portrait_leads_astray_no_face_is_asked_twice():
+    known, who = crowd((40, 15, *[1] * 60))
+    known = say(known, [int(np.flatnonzero(who == 1)[0])], Label.TARGET, Source.PORTRAIT)
+    known = say(known, np.flatnonzero(who == 1)[1:6], Label.OTHER)
+    faces = [q.face for q in choose(known, infer(known), rng(), 40)]
+    assert len(faces) == len(set(faces)) == 40
+
+
+def test_the_same_chance_gives_the_same_questions():
+    known, _ = trained(COUNTS)
+    assert choose(known, infer(known), rng(3)) == choose(known, infer(known), rng(3))
+
+
+def test_nothing_left_to_ask():
+    known, who = trained((6, 4), yes=6, no=4)
+    assert len(who) == 10
+    assert choose(known, infer(known), rng()) == []
+
+
+def test_crowd_is_zero_next_to_a_no():
+    known, who = crowd((10, 10))
+    known = say(known, [10], Label.OTHER)
+    thick = questions.crowd(known, np.arange(20), rng())
+    assert thick[who == 0].min() > 0
+    assert thick[10] == 0

@@ -1,0 +1,379 @@
+"""The review: what each filter holds, what may be done with faces and by whom, and that a page says who said what."""
+
+import re
+from typing import Any
+
+import pytest
+
+from database import Database
+from store.detection import faces
+from store.detection.faces import Box
+from store.labelling import approvals, review
+from store.labelling.review import Place
+from store.publishing import plans
+from tests.web.browser import Browser
+from tests.web.conftest import Cast
+from tests.web.publishing.support import Case, ask, content, make_case
+
+
+@pytest.fixture
+def case(database: Database, cast: Cast) -> Case:
+    """Files: confirmed, rejected, unsure by Alice; 3 and 4 from Commons; matches 5, 6, 7; then unsure and no match."""
+    users = {"Alice": cast.alice.id, "Bob": cast.bob.id}
+    found = make_case(database, cast.project_id, users, 10)
+    for place, answer in enumerate(("target", "other", "unsure")):
+        found.say(place, answer)
+    found.state(3, 4)
+    found.predict(
+        (3, "match", 0.8),
+        (4, "no_match", 0.01),
+        (5, "match", 0.99),
+        (6, "match", 0.95),
+        (7, "match", 0.9),
+        (8, "unsure", 0.5),
+        (9, "no_match", 0.02),
+    )
+    return found
+
+
+def places(case: Case, page: str) -> list[int]:
+    """The places of the faces that a page shows, in its order."""
+    by_face = {listed[0]: place for place, listed in enumerate(case.faces.values())}
+    return [by_face[int(face)] for face in re.findall(r'<li class="face [^"]*" data-face="(\d+)"', page)]
+
+
+@pytest.mark.parametrize(
+    ("show", "expected"),
+    [
+        ("matches", [5, 6, 7, 3]),
+        ("approved", []),
+        ("confirmed", [0]),
+        ("unsure", [8, 2]),
+        ("non_matches", [9, 4]),
+        ("rejected", [1]),
+        ("bootstrap", [3, 4]),
+        ("drawn", []),
+        ("stated", [3, 4]),
+        ("waiting", [0]),
+    ],
+)
+def test_a_filter_holds_and_counts_its_faces(case: Case, alice: Browser, show: str, expected: list[int]):
+    page = alice.get(case.url(f"/review?show={show}")).text
+    assert places(case, page) == expected
+    current = re.search(
+        r'aria-current="page">[^<]*<span class="count num">(\d+)<', page.partition('class="filters"')[2]
+    )
+    assert current is not None
+    assert int(current[1]) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"), [("doubt", [3, 7, 6, 5]), ("similarity", [5, 6, 7, 3]), ("newest", [7, 6, 5, 3])]
+)
+def test_matches_in_another_order(case: Case, alice: Browser, sort: str, expected: list[int]):
+    assert places(case, alice.get(case.url(f"/review?sort={sort}")).text) == expected
+
+
+def test_a_page_beyond_the_last_is_the_last(case: Case, alice: Browser):
+    page = alice.get(case.url("/review?show=matches&page=77")).text
+    assert places(case, page) == [5, 6, 7, 3]
+
+
+def test_suggestions_and_answers_differ_in_words_signs_and_lines(case: Case, alice: Browser):
+    suggested = alice.get(case.url("/review?show=matches")).text
+    confirmed = alice.get(case.url("/review?show=confirmed")).text
+    assert ("face match" in suggested, "suggested" in suggested, "confirmed by" in suggested) == (True, True, False)
+    assert ("face yes" in confirmed, "confirmed by Alice" in confirmed) == (True, True)
+
+
+def test_a_redrawn_face_is_seen_once(case: Case, alice: Browser, database: Database):
+    with database.transaction() as db:
+        drawn = faces.draw(
+            db,
+            case.project_id,
+            case.page(5),
+            case.users["Alice"],
+            Box(0.3, 0.1, 0.2, 0.3),
+            replaces=case.face(5),
+            sha1=None,
+        )
+        assert [face.face_id for face in review.faces(db, case.project_id, [case.face(5), drawn])] == [drawn]
+        assert review.counts(db, case.project_id).faces["drawn"] == 1
+    listed = everything(alice, case)
+    assert drawn in {face["face"] for face in listed}
+    assert case.face(5) not in {face["face"] for face in listed}
+
+
+def everything(browser: Browser, case: Case) -> list[dict[str, Any]]:
+    found: dict[str, Any] = content(browser.get(case.url("/review.json")))
+    return list(found["faces"])
+
+
+def test_the_list_of_all_faces(case: Case, alice: Browser):
+    found = everything(alice, case)
+    assert [face["face"] for face in found] == [listed[0] for listed in case.faces.values()]
+    first, bootstrapped, suggested = found[0], found[3], found[5]
+    assert (first["label"], first["source"], first["approved"]) == ("target", "human", "alone")
+    assert (bootstrapped["label"], bootstrapped["source"]) == ("target", "bootstrap")
+    assert (suggested["label"], suggested["suggestion"], suggested["approved"]) == (None, "match", None)
+    assert suggested["probability"] == pytest.approx(0.99)
+
+
+def test_the_list_goes_on_after_a_face(case: Case, alice: Browser):
+    after = f"{case.page(6)},{case.face(6)}"
+    rest = content(alice.get(case.url(f"/review.json?after={after}")))
+    assert [face["face"] for face in rest["faces"]] == [case.face(place) for place in (7, 8, 9)]
+    assert rest["next"] is None
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_a_long_list_comes_in_parts(case: Case, database: Database, size: int):
+    seen: list[int] = []
+    after: Place | None = Place(0, 0)
+    with database.transaction() as db:
+        while after is not None:
+            part, after = review.everything(db, case.project_id, after, size)
+            assert len(part) <= size
+            seen += [face["face"] for face in part]
+    assert seen == [listed[0] for listed in case.faces.values()]
+
+
+def test_the_list_goes_on_past_files_without_a_face(case: Case, database: Database):
+    with database.transaction() as db:
+        db.execute("DELETE FROM faces WHERE page_id IN (%s, %s)", (case.page(2), case.page(3)))
+        part, after = review.everything(db, case.project_id, Place(case.page(1), case.face(1)), 2)
+        assert part == []
+        assert after == Place(case.page(3), 0)
+        part, _ = review.everything(db, case.project_id, after, 2)
+    assert [face["face"] for face in part] == [case.face(4), case.face(5)]
+
+
+def test_approving_some_publishes_and_does_not_train(case: Case, alice: Browser):
+    answer = alice.send(case.url("/review/approve"), {"faces": [case.face(5), case.face(6)]})
+    assert content(answer)["approved"] == 2
+    assert case.approved() == {case.page(0): "alone", case.page(5): "bulk", case.page(6): "bulk"}
+    assert case.value("SELECT COUNT(*) FROM labels WHERE face_id = %s", case.face(5)) == 0
+
+
+def test_approving_twice_is_harmless(case: Case, alice: Browser):
+    for expected in (1, 0):
+        answer = alice.send(case.url("/review/approve"), {"faces": [case.face(5)]})
+        assert content(answer)["approved"] == expected
+
+
+def test_approving_all_matches(case: Case, alice: Browser):
+    assert ask(alice, case.url("/review/approve"), {"all": 1, "show": "matches"})["approved"] == 4
+    assert {case.approved()[case.page(place)] for place in (3, 5, 6, 7)} == {"bulk"}
+    assert places(case, alice.get(case.url("/review")).text) == []
+
+
+def test_all_is_for_matches_alone(case: Case, alice: Browser):
+    answer = alice.send(case.url("/review/approve"), {"all": 1, "show": "non_matches"})
+    assert answer.status_code == 400
+    assert len(case.approved()) == 1
+
+
+def test_the_page_says_how_many_wrong_ones_to_expect(case: Case, alice: Browser):
+    page = alice.get(case.url("/review")).text
+    assert "about 0.4" in page  # 0.01 + 0.05 + 0.1 + 0.2
+
+
+def test_approving_all_needs_those_that_were_counted(case: Case, alice: Browser):
+    wanted = {"all": 1, "show": "matches", "count": 4, "run": 0}
+    case.execute("UPDATE projects SET model_run = 2")
+    case.predict((5, "match", 0.99))
+    answer = alice.send(case.url("/review/approve"), wanted)
+    assert answer.status_code == 409
+    assert len(case.approved()) == 1
+
+
+def test_a_human_no_is_never_approved_in_bulk(case: Case, alice: Browser):
+    answer = alice.send(case.url("/review/approve"), {"faces": [case.face(1)]})
+    assert content(answer)["approved"] == 0
+    assert case.page(1) not in case.approved()
+
+
+def test_a_file_searched_since_the_page_was_made_is_left_out(case: Case, alice: Browser):
+    seen = re.search(r'data-seen="([^"]+)"', alice.get(case.url("/review")).text)
+    assert seen is not None
+    case.execute("UPDATE files SET searched_at = NOW() + INTERVAL 1 MINUTE WHERE page_id = %s", case.page(5))
+    faces = [case.face(5), case.face(6)]
+    assert ask(alice, case.url("/review/approve"), {"faces": faces, "seen": seen[1]})["approved"] == 1
+    assert ask(alice, case.url("/review/reject"), {"faces": faces, "seen": seen[1]})["rejected"] == 1
+
+
+def test_taking_approvals_back_cancels_what_waits(case: Case, alice: Browser, database: Database):
+    alice.send(case.url("/review/approve"), {"faces": [case.face(5), case.face(6)]})
+    with database.transaction() as db:
+        plans.send(db, case.project_id, case.users["Alice"])
+    answer = alice.send(case.url("/review/withdraw"), {"faces": [case.face(5), case.face(0)]})
+    assert content(answer)["withdrawn"] == 1
+    assert case.approved() == {case.page(0): "alone", case.page(6): "bulk"}
+    states = "SELECT GROUP_CONCAT(state ORDER BY page_id) FROM edits"
+    assert case.value(states) == "queued,cancelled,queued"
+
+
+def test_rejecting_is_one_step_that_undo_takes_back(case: Case, alice: Browser):
+    answer = alice.send(case.url("/review/reject"), {"faces": [case.face(5), case.face(6)]})
+    assert content(answer)["rejected"] == 2
+    said = "SELECT COUNT(*) FROM labels WHERE source = 'human' AND label = 'other'"
+    assert case.value(said) == 3
+    undone = alice.send(case.url("/undo"), {"step": content(answer)["step"]})
+    assert content(undone)["withdrawn"] == 2
+    assert case.value(said) == 1
+
+
+def test_rejecting_with_the_same_step_counts_once(case: Case, alice: Browser):
+    step = "12345678-1234-4234-8234-123456789012"
+    for _ in range(2):
+        assert alice.send(case.url("/review/reject"), {"faces": [case.face(5)], "step": step}).status_code == 200
+    assert case.value("SELECT COUNT(*) FROM answers WHERE face_id = %s", case.face(5)) == 1
+
+
+def test_confirming_what_was_rejected(case: Case, alice: Browser):
+    assert ask(alice, case.url("/review/confirm"), {"faces": [case.face(1)]})["confirmed"] == 1
+    assert case.approved()[case.page(1)] == "alone"
+
+
+def test_not_a_face(case: Case, alice: Browser):
+    alice.send(case.url("/review/not-face"), {"faces": [case.face(9)]})
+    assert case.value("SELECT label FROM labels WHERE face_id = %s", case.face(9)) == "not_face"
+
+
+def test_prominent_and_back(case: Case, alice: Browser):
+    prominent = "SELECT prominent FROM approvals WHERE page_id = %s"
+    for on in (1, 0):
+        answer = alice.send(case.url("/review/prominent"), {"faces": [case.face(0)], "on": on})
+        assert content(answer)["changed"] == 1
+        assert case.value(prominent, case.page(0)) == on
+
+
+def test_buttons_without_a_script_lead_back_to_the_same_page(case: Case, alice: Browser):
+    here = case.url("/review?show=matches&sort=doubt&page=1")
+    answer = alice.post(case.url("/review/approve"), faces=[str(case.face(5)), str(case.face(6))], next=here)
+    assert (answer.status_code, answer.location) == (303, here)
+    assert "2 matches approved." in alice.get(here).text
+    assert len(case.approved()) == 3
+
+
+@pytest.mark.parametrize("name", ["approve", "withdraw", "reject", "confirm", "not-face", "prominent"])
+@pytest.mark.parametrize("sent", [{}, {"faces": []}, {"faces": ["x"]}, {"faces": [-1]}, {"faces": {}}, {"faces": True}])
+def test_what_names_no_faces_is_refused_and_changes_nothing(case: Case, alice: Browser, name: str, sent: Any):
+    before = case.value("SELECT COUNT(*) FROM answers"), case.approved()
+    answer = alice.send(case.url(f"/review/{name}"), sent)
+    assert answer.status_code == 400
+    assert content(answer)["text"]
+    assert (case.value("SELECT COUNT(*) FROM answers"), case.approved()) == before
+
+
+def test_faces_of_others_are_ignored(case: Case, alice: Browser):
+    assert ask(alice, case.url("/review/approve"), {"faces": [999_999]})["approved"] == 0
+    assert ask(alice, case.url("/review/reject"), {"faces": [999_999]})["rejected"] == 0
+
+
+def test_too_many_at_once_are_refused(case: Case, alice: Browser):
+    assert alice.send(case.url("/review/approve"), {"faces": list(range(1, 1002))}).status_code == 400
+    assert alice.send(case.url("/review/reject"), {"faces": list(range(1, 400))}).status_code == 400
+
+
+def test_a_labeller_may_approve(case: Case, bob: Browser):
+    assert ask(bob, case.url("/review/approve"), {"faces": [case.face(5)]})["approved"] == 1
+
+
+def test_a_stranger_may_not_even_look(case: Case, charlie: Browser):
+    assert charlie.get(case.url("/review")).status_code == 404
+    assert charlie.get(case.url(f"/review/faces/{case.face(5)}")).status_code == 404
+    for name in ("approve", "reject", "withdraw", "prominent", "confirm", "not-face"):
+        assert charlie.send(case.url(f"/review/{name}"), {"faces": [case.face(5)]}).status_code == 404
+    assert len(case.approved()) == 1
+
+
+def test_one_face_in_its_picture(case: Case, alice: Browser):
+    page = alice.get(case.url(f"/review/faces/{case.face(1)}")).text
+    assert "rejected by Alice" in page
+    assert f"/files/{case.page(1)}/draw" in page
+    assert alice.get(case.url("/review/faces/999999")).status_code == 404
+
+
+def test_an_overwritten_file_asks_again(case: Case, alice: Browser, database: Database):
+    case.execute("UPDATE labels SET suspended = 1 WHERE face_id = %s", case.face(0))
+    case.execute("UPDATE approvals SET suspended = 1 WHERE page_id = %s", case.page(0))
+    page = alice.get(case.url("/review?show=unsure")).text
+    assert 0 in places(case, page)
+    assert "overwritten since" in page
+    assert places(case, alice.get(case.url("/review?show=confirmed")).text) == []
+
+
+def test_of_two_faces_in_a_file_the_likelier_is_approved(database: Database, cast: Cast, alice: Browser):
+    case = make_case(database, cast.project_id, {"Alice": cast.alice.id}, 1, each=2)
+    first, second = case.faces[case.page(0)]
+    rows = [(first, 0.97), (second, 0.99)]
+    for face, chance in rows:
+        case.execute(
+            "INSERT INTO predictions VALUES (%s, %s, %s, 0.4, %s, 'match', 1)",
+            case.project_id,
+            face,
+            case.page(0),
+            chance,
+        )
+    assert ask(alice, case.url("/review/approve"), {"all": 1, "show": "matches"})["approved"] == 1
+    assert case.value("SELECT face_id FROM approvals") == second
+
+
+def test_pages_are_cheap(case: Case, alice: Browser, database: Database):
+    with database.transaction() as db:
+        approvals.approve_bulk(db, case.project_id, case.users["Alice"], [case.face(5)])
+    for path in ("/review", "/review/grid?show=waiting", "/review.json"):
+        before = questions(case)
+        alice.get(case.url(path))
+        assert questions(case) - before <= 11, path  # one of them is this count itself
+
+
+def questions(case: Case) -> int:
+    with case.database.transaction() as db:
+        row = db.row("SHOW GLOBAL STATUS LIKE 'Com_select'")
+    assert row is not None
+    return int(row["Value"])
+
+
+def all_counted_as_listed(case: Case, last_answer: int) -> None:
+    """Counts come from indices, lists from the rows: they must agree."""
+    with case.database.transaction() as db:
+        counted = review.counts(db, case.project_id, review.settled(db, case.project_id, last_answer))
+        listed = {show: len(review.ids(db, case.project_id, show, "newest", 1000)) for show in review.SHOWS}
+        whole = review.matches(db, case.project_id)
+    assert counted.faces == listed
+    assert counted.matches.faces == whole.faces
+    assert counted.matches.expected_wrong == pytest.approx(whole.expected_wrong, abs=1e-6)
+
+
+def test_counts_agree_with_lists_while_the_model_is_behind(case: Case, alice: Browser):
+    known = case.value("SELECT MAX(id) FROM answers")
+    all_counted_as_listed(case, known)
+    alice.send(case.url("/review/approve"), {"faces": [case.face(5)]})
+    case.say(6, "other")
+    case.say(8, "target")
+    all_counted_as_listed(case, known)
+    case.execute("UPDATE labels SET suspended = 1 WHERE face_id = %s", case.face(0))
+    case.execute(
+        "INSERT INTO predictions VALUES (%s, %s, %s, 0.4, 0.97, 'match', 2)",
+        case.project_id,
+        case.face(0),
+        case.page(0),
+    )
+    all_counted_as_listed(case, known)
+
+
+def test_counts_agree_where_another_face_of_an_approved_file_is_likelier(
+    database: Database, cast: Cast, alice: Browser
+):
+    case = make_case(database, cast.project_id, {"Alice": cast.alice.id}, 2, each=2)
+    for page, (one, two) in case.faces.items():
+        for face, chance in ((one, 0.9), (two, 0.95)):
+            case.execute(
+                "INSERT INTO predictions VALUES (%s, %s, %s, 0.4, %s, 'match', 1)", case.project_id, face, page, chance
+            )
+    alice.send(case.url("/review/approve"), {"faces": [case.face(0)]})
+    all_counted_as_listed(case, 0)
+    with case.database.transaction() as db:
+        assert review.counts(db, case.project_id).matches.faces == 2

@@ -1,0 +1,107 @@
+"""The parts that need no database: plots, reports, addresses, reasons."""
+
+import pytest
+
+from store.labelling.progress import Breakdown, Curve
+from web.projects import charts, model_report
+from web.projects.model_report import Distances
+from web.site import reasons, urls
+from web.site.short_cache import Recent
+from wiki.errors import Reason
+
+
+def distances(**counts: dict[int, int]) -> Distances:
+    rows = {said: tuple(counts.get(said, {}).get(step, 0) for step in range(120)) for said in ("yes", "no", "open")}
+    return Distances(width=0.01, **rows)
+
+
+def test_a_histogram_stacks_and_holds_what_lies_outside():
+    plot = charts.histogram(distances(yes={0: 1, 11: 1}, open={50: 4, 119: 2}))
+    assert plot.total == 8
+    first, *_ = plot.parts
+    assert (first.said, first.x, first.y + first.height) == ("yes", 1, charts.PLOT_HEIGHT)
+    assert max(part.height for part in plot.parts) == charts.PLOT_HEIGHT - 8
+    assert {round(part.x + part.width) for part in plot.parts if part.said == "open"} >= {charts.PLOT_WIDTH - 1}
+
+
+def test_how_many_lie_within():
+    plot = charts.histogram(distances(open={29: 1, 30: 2, 59: 3, 60: 5}))
+    assert charts.within(plot, 0.3) == 1
+    assert charts.within(plot, 0.6) == 6
+    assert charts.within(plot, 1.0) == 11
+
+
+def test_nothing_to_draw():
+    assert charts.histogram(None).total == 0
+    assert charts.histogram(distances()).parts == ()
+    assert charts.curve_points(Curve(())) == ""
+
+
+def test_a_curve_goes_from_corner_to_corner():
+    points = charts.curve_points(Curve(((0, 0), (5, 1), (10, 2)))).split()
+    assert points[0] == f"0.0,{charts.CURVE_HEIGHT}.0"
+    assert points[-1] == f"{charts.CURVE_WIDTH}.0,6.0"
+
+
+def test_shares_fill_the_bar():
+    found = charts.shares(Breakdown(1, 1, 0, 2, 0, 0))
+    assert sum(share.width for share in found) == pytest.approx(100)
+    assert [share.x for share in found if share.number] == [0, 25, 75]
+
+
+def test_no_report_before_the_first_run():
+    assert model_report.read(None) is None
+    assert model_report.read("{}") == model_report.Report(False, False, 0, 0, 0, 0, 0, (), None)
+
+
+@pytest.mark.parametrize("target", ["/", "/projects?q=a", "/projects/1#members"])
+def test_addresses_of_ours(target: str):
+    assert urls.local(target) == target
+
+
+@pytest.mark.parametrize(
+    "target",
+    [None, "", "projects", "//x.example", "/\\x.example", "http://x.example", "/\t/x.example", "/a\nb", "\\\\x"],
+)
+def test_addresses_that_lead_away(target: str | None):
+    assert urls.local(target) == "/"
+
+
+@pytest.mark.parametrize(
+    ("given", "small"),
+    [
+        ("https://upload/thumb/a/ab/960px-A.jpg/960px-960px-A.jpg", "https://upload/thumb/a/ab/960px-A.jpg/330px-960px-A.jpg"),
+        ("https://upload/thumb/a/ab/B.tif/lossy-page1-960px-B.tif.jpg", "https://upload/thumb/a/ab/B.tif/lossy-page1-330px-B.tif.jpg"),
+        ("https://upload/thumb/a/ab/C.jpg/960px-C.jpg?7", "https://upload/thumb/a/ab/C.jpg/330px-C.jpg?7"),
+        ("https://upload/a/ab/Small_960px.jpg", "https://upload/a/ab/Small_960px.jpg"),
+        ("https://thumb/thumb/a/ab/D.svg/960px-D.svg.png?utm_content=thumbnail&a=%2C#b",
+         "https://thumb/thumb/a/ab/D.svg/330px-D.svg.png?utm_content=thumbnail&a=%2C#b"),
+        ("https://thumb/thumb/a/ab/E.jpg/960px-thumbnail.jpg?a=/960px-", "https://thumb/thumb/a/ab/E.jpg/330px-thumbnail.jpg?a=/960px-"),
+        ("https://upload/a/ab/F.jpg?utm_content=thumbnail_unscaled", "https://upload/a/ab/F.jpg?utm_content=thumbnail_unscaled"),
+        ("https://upload/a/ab/G.jpg?a=/960px-G.jpg", "https://upload/a/ab/G.jpg?a=/960px-G.jpg"),
+    ],
+)  # fmt: skip
+def test_a_small_place_gets_a_small_rendering(given: str, small: str):
+    assert urls.rendering(given, 330) == small
+
+
+@pytest.mark.parametrize("key", list(Reason))
+def test_every_reason_of_the_wiki_has_its_sentence(key: Reason):
+    assert key.value in reasons.KEYS
+
+
+def test_what_was_asked_recently_is_not_asked_again():
+    now = [0.0]
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(1)
+        return len(made)
+
+    recent = Recent(seconds=5, most=2, clock=lambda: now[0])
+    assert [recent.get("a", make), recent.get("a", make)] == [1, 1]
+    now[0] = 5
+    assert recent.get("a", make) == 2
+    recent.get("b", make)
+    recent.get("c", make)
+    assert recent.get("a", make) == 5

@@ -1,0 +1,237 @@
+"""Every route and method, for everybody: the table in tests/web/routes.py is what must come out."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app import create_app
+from config import Settings
+from database import Database
+from store.accounts.users import User
+from store.projects import projects
+from store.projects.projects import NewProject
+from store.publishing import plans
+from tests.web.browser import HTML, JSON, Browser
+from tests.web.conftest import Cast, sign_up
+from tests.web.publishing.support import Case, make_case
+from tests.web.routes import PEOPLE, SIGN_IN, TABLE, Row, nothing
+
+POSTS = [route for route in TABLE if route.startswith("POST")]
+OF_PROJECTS = [route for route in TABLE if route.split()[1].split(".")[0] not in {
+    "account", "admin", "creation", "dashboard", "health", "leaderboard", "pages", "static"
+}]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def guarded(web_settings: Settings) -> Flask:
+    """The application with an administrator who is a stranger to every project."""
+    return create_app(replace(web_settings, admins=("Dora",)))
+
+
+@dataclass
+class World:
+    """Alice's project (Bob is its labeller) with a batch of hers, and Charlie's with his own."""
+
+    app: Flask
+    database: Database
+    case: Case
+    foreign: Case
+    batches: tuple[int, int]
+    people: dict[str, User | None]
+
+    def browser(self, person: str) -> Browser:
+        return Browser(self.app, self.people[person])
+
+    def value(self, name: str, *, foreign: bool = False) -> Any:
+        """What stands for an argument of an address; `foreign`: of Charlie's."""
+        inside = self.foreign if foreign else self.case
+        values: dict[str, Any] = {
+            "project_id": inside.project_id,
+            "user_id": self.people["stranger" if foreign else "labeller"].id,  # type: ignore[union-attr]
+            "face_id": inside.face(1),
+            "page_id": inside.page(1),
+            "batch_id": self.batches[foreign],
+            "version": "0",
+            "name": "nothing.css",
+            "item": "Q404",
+        }
+        return values[name]
+
+    def url(self, route: str, *, foreign: bool = False, **given: Any) -> str:
+        """The route's address in Alice's project; `foreign`: with ids of Charlie's inside it."""
+        endpoint = route.split()[1]
+        with self.app.test_request_context():
+            rule = next(rule for rule in self.app.url_map.iter_rules() if rule.endpoint == endpoint)
+            values = {name: self.value(name, foreign=foreign and name != "project_id") for name in rule.arguments}
+            known = {name: given[name] for name in given if name in rule.arguments}
+            return str(self.app.url_for(endpoint, **{**values, **known}))
+
+    def ask(self, person: str, route: str, row: Row, url: str) -> TestResponse:
+        """What the person gets, with a right CSRF token."""
+        browser, body = self.browser(person), row.body(self.case)
+        if route.startswith("GET"):
+            return browser.client.get(url, headers=JSON if row.script else HTML)
+        return browser.send(url, body) if row.script else browser.post(url, **body)
+
+    def mark(self) -> list[Any]:
+        """Changes when any row of any table does."""
+        with self.database.transaction() as db:
+            tables = db.column("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+            return db.rows(f"CHECKSUM TABLE {', '.join(sorted(tables))}")
+
+
+@pytest.fixture
+def world(guarded: Flask, database: Database, cast: Cast) -> World:
+    with database.transaction() as db:
+        dora = sign_up(db, "Dora")
+        theirs = projects.create(db, cast.charlie.id, NewProject("Q1", "Somebody", "Somebody"))
+    case = make_case(database, cast.project_id, {"Alice": cast.alice.id, "Bob": cast.bob.id}, 4)
+    foreign = make_case(database, theirs, {"Charlie": cast.charlie.id}, 4, first=9000)
+    with database.transaction() as db:
+        case.say(0, "target")
+        foreign.say(0, "target", "Charlie")
+    with database.transaction() as db:
+        mine = plans.send(db, cast.project_id, cast.alice.id)
+        other = plans.send(db, theirs, cast.charlie.id)
+    assert mine is not None
+    assert other is not None
+    people = dict(zip(PEOPLE, (None, cast.charlie, dora, cast.bob, cast.alice), strict=True))
+    return World(guarded, database, case, foreign, (mine, other), people)
+
+
+def test_every_route_has_its_row(app: Flask):
+    found = {
+        f"{method} {rule.endpoint}"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert found == set(TABLE)
+
+
+@pytest.mark.parametrize("route", TABLE)
+def test_who_may(world: World, route: str):
+    row, url = TABLE[route], world.url(route)
+    for person, expected in zip(PEOPLE, row.expected, strict=True):
+        before = world.mark()
+        answer = world.ask(person, route, row, url)
+        status = 401 if row.script and expected == SIGN_IN else 302 if expected == SIGN_IN else expected
+        assert answer.status_code == status, (person, answer.text)
+        if expected == SIGN_IN and not row.script:
+            assert answer.location.startswith("/auth/sign-in?next=")
+        if expected in {SIGN_IN, 403, 404}:
+            assert world.mark() == before, f"{person} has changed something"
+
+
+@pytest.mark.parametrize("route", POSTS)
+def test_nothing_changes_without_a_csrf_token(world: World, route: str):
+    row, url, before = TABLE[route], world.url(route), world.mark()
+    client, body = world.browser("owner").client, row.body(world.case)
+    for sent in ("", "no token at all", world.browser("labeller").token()):
+        page = client.post(url, data=body | ({"csrf_token": sent} if sent else {}), headers=HTML)
+        assert (page.status_code, "form has expired" in page.text) == (400, True), sent
+        script = client.post(url, json=body, headers=JSON | ({"X-CSRFToken": sent} if sent else {}))
+        assert (script.status_code, script.get_json()["error"]) == (400, "csrf"), sent
+    assert world.mark() == before
+
+
+@pytest.mark.parametrize("project_id", [0, 999_999, 2**63, 2**64, 10**30])
+def test_projects_that_are_not_there(world: World, project_id: int):
+    before = world.mark()
+    for route in OF_PROJECTS:
+        expected = 200 if route == "GET classify.session" else 404
+        answer = world.ask("owner", route, TABLE[route], world.url(route, project_id=project_id))
+        assert answer.status_code == expected, (route, answer.text)
+    assert world.mark() == before
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in OF_PROJECTS if route.split()[1] in {
+        "batches.page", "batches.listed", "batches.state", "batches.ask_undo", "batches.pause", "batches.resume",
+        "batches.stop", "batches.retry", "batches.undo", "classify.face", "files.draw", "files.save",
+        "pictures.chip", "review.face", "settings.remove",
+    }]
+)  # fmt: skip
+def test_other_peoples_ids_in_ones_own_project(world: World, route: str):
+    row, before = TABLE[route], world.mark()
+    answer = world.ask("owner", route, row, world.url(route, foreign=True))
+    assert answer.status_code == row.foreign, answer.text
+    for number in (0, 999_999, 2**63, 10**30):
+        answer = world.ask("owner", route, row, _with_numbers(world, route, number))
+        assert answer.status_code in {row.foreign, 400}, (number, answer.text)
+    assert world.mark() == before
+
+
+def test_a_face_of_somebody_elses_file_looks_like_none(world: World):
+    states = [
+        world.browser("owner").get(world.url("GET classify.face", face_id=face)).get_json()["state"]
+        for face in (world.case.face(1), world.foreign.face(1), 999_999)
+    ]
+    assert states == ["encoded", "gone", "gone"]
+
+
+def _with_numbers(world: World, route: str, number: int) -> str:
+    return world.url(route, user_id=number, face_id=number, page_id=number, batch_id=number)
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in POSTS if TABLE[route].body is not nothing and route in OF_PROJECTS]
+)
+def test_other_peoples_ids_in_what_is_sent(world: World, route: str):
+    """Nothing of Charlie's changes, whatever Alice sends about his faces, files and edits."""
+    row = TABLE[route]
+    theirs = state_of(world, world.foreign)
+    browser, body = world.browser("owner"), row.body(world.foreign)
+    answer = browser.send(world.url(route), body) if row.script else browser.post(world.url(route), **body)
+    assert answer.status_code < 500, answer.text
+    assert state_of(world, world.foreign) == theirs
+
+
+def state_of(world: World, case: Case) -> list[Any]:
+    """All that is kept of a project and of its files."""
+    found: list[Any] = []
+    with world.database.transaction() as db:
+        for table in ("project_files", "answers", "labels", "approvals", "edits", "batches", "project_members"):
+            found += db.rows(f"SELECT * FROM {table} WHERE project_id = %s", (case.project_id,))
+        for table in ("files", "faces"):
+            found += db.rows(
+                f"SELECT * FROM {table} WHERE page_id BETWEEN %s AND %s", (min(case.faces), max(case.faces))
+            )
+    return found
+
+
+@pytest.mark.parametrize("person", ["stranger", "labeller", "owner"])
+def test_deleted_projects(world: World, person: str):
+    with world.database.transaction() as db:
+        projects.delete(db, world.case.project_id)
+    before = world.mark()
+    for route in OF_PROJECTS:
+        expected = 200 if route == "GET classify.session" else 404 if person == "stranger" else 410
+        answer = world.ask(person, route, TABLE[route], world.url(route))
+        assert answer.status_code == expected, (route, answer.text)
+    assert world.mark() == before
+
+
+def test_a_script_hears_that_it_is_signed_out(anybody: Browser):
+    answer = anybody.client.get("/projects/1/progress", headers=JSON)
+    assert (answer.status_code, answer.get_json()["error"]) == (401, "signed_out")
+
+
+def test_a_member_who_was_removed_is_a_stranger(world: World):
+    world.browser("owner").post(world.url("POST settings.remove"))
+    assert world.browser("labeller").get(world.url("GET project.page")).status_code == 404
+
+
+def test_the_creator_stays_owner(world: World):
+    with world.database.transaction() as db:
+        bob = world.people["labeller"]
+        assert bob is not None
+        projects.add_member(db, world.case.project_id, bob.id, "owner")
+    second = world.browser("labeller")
+    alice = world.people["owner"]
+    assert alice is not None
+    second.post(world.url("POST settings.remove", user_id=alice.id))
+    second.post(world.url("POST settings.invite"), name="Alice", role="labeller")
+    assert world.browser("owner").get(world.url("GET settings.page")).status_code == 200

@@ -1,0 +1,226 @@
+"""Headers, cookies, errors, static files."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask, request
+from werkzeug.datastructures import Headers
+
+from app import create_app
+from config import ConfigError, Settings
+from database import Database
+from tests.web.browser import JSON, Browser
+from tests.web.conftest import Cast
+from tests.web.routes import TABLE
+from web.site.access import without_user
+from web.site.security import policy
+from wiki import addresses
+
+HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", "Accept": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def production(web_settings: Settings) -> Flask:
+    """The application as behind one proxy that speaks https."""
+    return create_app(replace(web_settings, production=True, proxies=1))
+
+
+def test_no_page_may_run_anything_inline(anybody: Browser, web_settings: Settings):
+    policy = anybody.get("/").headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert f"img-src 'self' {web_settings.media_hosts[0]}" in policy
+
+
+def test_pages_may_show_originals_and_renderings_from_their_hosts(web_settings: Settings):
+    hosts = Settings.from_env({}).media_hosts
+    allowed = (
+        policy(replace(web_settings, production=True, media_hosts=hosts)).split("img-src ")[1].split(";")[0].split()
+    )
+    for address in (
+        "https://upload.wikimedia.org/wikipedia/commons/a/ab/N.jpg?utm_content=thumbnail_unscaled",
+        "https://thumb.wikimedia.org/wikipedia/commons/thumb/a/ab/N.jpg/960px-N.jpg?utm_content=thumbnail",
+    ):
+        assert f"https://{addresses.netloc(address)}" in allowed
+
+
+def test_headers(anybody: Browser):
+    headers = anybody.get("/").headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert "Strict-Transport-Security" not in headers
+    assert "HttpOnly" in headers["Set-Cookie"]
+    assert "SameSite=Lax" in headers["Set-Cookie"]
+
+
+def test_production_wants_https(web_settings: Settings, database: Database):
+    browser = Browser(create_app(replace(web_settings, production=True, proxies=1)))
+    answer = browser.get("/", headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"})
+    assert "max-age=31536000" in answer.headers["Strict-Transport-Security"]
+    assert answer.headers["Set-Cookie"].startswith("__Host-wikivisage=")
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_sessions_need_a_key(web_settings: Settings):
+    with pytest.raises(ConfigError, match="FLASK_SECRET_KEY"):
+        create_app(replace(web_settings, secret_key=""))
+
+
+def test_a_page_that_is_not_there(anybody: Browser):
+    assert "nothing here" in anybody.get("/nothing").text
+    answer = anybody.client.get("/nothing", headers=JSON)
+    assert (answer.status_code, answer.get_json()["error"]) == (404, "not_found")
+
+
+def test_a_method_that_is_not_there(anybody: Browser):
+    answer = anybody.client.get("/preferences", headers=JSON)
+    assert (answer.status_code, answer.get_json()["error"]) == (405, "method")
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_too_much_at_once(alice: Browser):
+    answer = alice.post("/projects/new", titles="x" * (2 * 1024 * 1024 + 1))
+    assert answer.status_code == 413
+
+
+def test_without_a_database_pages_say_so(web_settings: Settings):
+    app = create_app(replace(web_settings, db_port=9))
+    browser = Browser(app)
+    assert browser.get("/").status_code == 200
+    answer = browser.get("/leaderboard")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "database cannot be reached" in answer.text
+    health = browser.client.get("/health", headers=JSON)
+    assert (health.status_code, health.get_json()["database"]) == (503, "failed")
+
+
+def test_a_probe_is_answered_without_database_session_host_or_limit(web_settings: Settings):
+    """As a pod's health check asks: by the pod's address, all the time, while the database is away."""
+    app = create_app(replace(web_settings, db_port=9, production=True, proxies=1, hosts=("wikivisage.example",)))
+    client = app.test_client()
+    answers = [client.get("/alive", headers={"Host": "10.0.0.7:8000"}) for _ in range(1300)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert answers[-1].text == "ok"
+    assert answers[-1].mimetype == "text/plain"
+    assert "Set-Cookie" not in answers[-1].headers
+    assert client.get("/help", headers={"Host": "10.0.0.7:8000"}).status_code == 400
+
+
+def test_a_fault_of_ours_shows_no_trace(web_settings: Settings, caplog: pytest.LogCaptureFixture):
+    app = create_app(web_settings)
+    from web.site.access import public
+
+    app.add_url_rule("/broken", "broken", public(lambda: str(1 // 0)))
+    answer = Browser(app).get("/broken")
+    assert answer.status_code == 500
+    assert "ZeroDivisionError" not in answer.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_static_files_carry_their_hash(app: Flask, anybody: Browser):
+    page = anybody.get("/").text
+    url = page.split('rel="stylesheet" href="')[1].split('"')[0]
+    answer = anybody.get(url, headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Content-Encoding"] == "gzip"
+    version = url.split("/")[2]
+    assert anybody.get(url.replace(version, "old")).headers["Cache-Control"] == "no-cache"
+    assert anybody.get(f"/static/{version}/../app.py").status_code == 404
+
+
+def test_health(anybody: Browser):
+    assert anybody.client.get("/health.json").get_json() == {
+        "web": "ok", "database": "ok", "workers": "absent", "version": "0.1.0", "seen": []
+    }  # fmt: skip
+    assert "none seen" in anybody.get("/health").text
+
+
+@pytest.mark.parametrize("route", [route for route in TABLE if route.startswith("GET")])
+def test_every_answer_carries_the_headers(production: Flask, cast: Cast, route: str):
+    """Of a page, a piece of JSON, a picture, a redirect and an error alike."""
+    endpoint = route.split()[1]
+    rule = next(rule for rule in production.url_map.iter_rules() if rule.endpoint == endpoint)
+    ids = dict.fromkeys(("user_id", "face_id", "page_id", "batch_id"), 1)
+    values: dict[str, Any] = {
+        **ids,
+        "project_id": cast.project_id,
+        "version": "0",
+        "name": "css/base.css",
+        "item": "Q1",
+    }
+    with production.test_request_context():
+        url = production.url_for(endpoint, **{name: values[name] for name in rule.arguments})
+    browser = Browser(production, cast.alice)
+    for asked in (url, url + "/nothing"):
+        answer = browser.get(asked, headers=HTTPS, base_url="https://localhost")
+        check_headers(answer.headers)
+
+
+def check_headers(headers: Headers) -> None:
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert "Cache-Control" in headers
+    assert not {"Server", "X-Powered-By", "Access-Control-Allow-Origin"} & set(headers.keys())
+    for cookie in headers.getlist("Set-Cookie"):
+        assert all(mark in cookie for mark in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/")), cookie
+
+
+def test_an_attacked_page_carries_the_headers_too(production: Flask, database: Database):
+    browser = Browser(production)
+    answer = browser.client.post("/preferences", headers=HTTPS, base_url="https://localhost")
+    assert answer.status_code == 400
+    check_headers(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "192.0.2.66", "127.0.0.1"),
+        (1, "192.0.2.66", "192.0.2.66"),
+        (1, "203.0.113.9, 192.0.2.66", "192.0.2.66"),
+        (2, "203.0.113.9, 192.0.2.66, 10.0.0.1", "192.0.2.66"),
+        (3, "192.0.2.66", "127.0.0.1"),
+    ],
+)
+def test_only_as_many_proxies_are_believed_as_there_are(
+    web_settings: Settings, proxies: int, forwarded: str, address: str
+):
+    app = create_app(replace(web_settings, proxies=proxies))
+    app.add_url_rule("/who", "who", without_user(lambda: f"{request.remote_addr} {request.scheme} {request.host}"))
+    # Each proxy adds to the lists; what came with the request stands before it.
+    sent = {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": ", ".join(["https"] * proxies) or "https"}
+    sent["X-Forwarded-Host"] = ", ".join(["site.example"] * proxies) or "evil.example"
+    told = Browser(app).get("/who", headers=sent).text.split()
+    assert told[0] == address
+    believed = proxies > 0
+    assert told[1:] == (["https", "site.example"] if believed else ["http", "localhost"])
+
+
+def test_only_the_sites_own_names_are_answered(web_settings: Settings, database: Database):
+    browser = Browser(create_app(replace(web_settings, hosts=("wikivisage.example", ".toolforge.example"))))
+    for host, status in (("wikivisage.example", 200), ("a.toolforge.example:8000", 200), ("evil.example", 400)):
+        assert browser.get("/help", headers={"Host": host}).status_code == status, host
+
+
+@pytest.mark.parametrize(("path", "most"), [("/preferences", 256 * 1024), ("/projects/new", 2 * 1024 * 1024)])
+def test_a_body_is_as_large_as_its_page_can_mean(alice: Browser, path: str, most: int):
+    assert alice.post(path, titles="x" * (most - 1000)).status_code < 413
+    assert alice.post(path, titles="x" * (most + 1)).status_code == 413
+    assert alice.send(path, {"titles": "x" * (most + 1)}).status_code == 413
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"steps":' * 20_000, "9" * 5000, '"\\ud800"', "", "nul", "\x00"])
+def test_json_that_is_none(alice: Browser, cast: Cast, body: str):
+    headers = JSON | {"X-CSRFToken": alice.token(), "Content-Type": "application/json"}
+    for path in ("answers", "boxes", "review/approve"):
+        answer = alice.client.post(f"/projects/{cast.project_id}/{path}", data=body, headers=headers)
+        assert answer.status_code == 400, (path, answer.text)
+        assert answer.get_json()["text"]

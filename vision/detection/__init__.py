@@ -1,0 +1,1 @@
+"""From the bytes of a picture to faces and their encodings, with the child processes."""

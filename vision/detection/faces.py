@@ -1,0 +1,80 @@
+"""What is said about a picture and its faces. Nothing here needs dlib, so that every process may import it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A bounding box in fractions (0..1) of the upright picture's width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+    def clipped(self) -> Box:
+        """The part of the box that lies inside the picture."""
+        left, top = min(max(self.left, 0.0), 1.0), min(max(self.top, 0.0), 1.0)
+        right, bottom = min(max(self.right, left), 1.0), min(max(self.bottom, top), 1.0)
+        return Box(left, top, right - left, bottom - top)
+
+    def overlap(self, other: Box) -> float:
+        """Intersection over union, 0..1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face of a picture.
+
+    `score` is on the detector's own scale (HOG: distance from its plane, about -0.2..3; CenterFace: 0..1; drawn: 0).
+    `landmarks` is 5x2, fractions of the picture: eyes, nose and corners of the mouth where CenterFace looked, else
+    the four corners of the eyes and the base of the nose.
+    `size_px` is the longer side of the box in pixels of the picture searched; `native_px` the same in pixels of the
+    file that was handed in, which enlarging does not change. `sharpness` is explained in `vision.detection.quality`; a `poor`
+    face is asked about last and trains nothing. `chip_jpeg` is a small square JPEG around the box, for pages.
+    """
+
+    box: Box
+    score: float
+    detector: str
+    landmarks: Array
+    encoding: Array
+    encoder: str
+    size_px: float
+    native_px: float
+    sharpness: float
+    poor: bool
+    chip_jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchResult:
+    """The faces of one picture, largest first, the size in pixels of the picture that was searched, and by what."""
+
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+    detector: str
+    encoder: str

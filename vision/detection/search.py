@@ -1,0 +1,172 @@
+"""Pictures searched: decoded, looked at, aligned, encoded. This is what runs in a child of the pool."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image as Pillow
+
+from vision import weights
+from vision.detection.align import Aligned, Aligner, hog_square
+from vision.detection.centerface import CenterFaceDetector
+from vision.detection.decode import Picture, decode
+from vision.detection.encode import DlibNetwork, Encoder, OnnxNetwork
+from vision.detection.errors import ImageError
+from vision.detection.faces import Array, Box, Face, Image, SearchResult
+from vision.detection.hog import HogDetector
+from vision.detection.merging import Detector, Found, look
+from vision.detection.quality import Quality
+from vision.detection.settings import CENTERFACE, HOG, SearchSettings
+from vision.weights import WeightsError
+
+DRAWN = "drawn"
+# People draw loosely: a detected face that overlaps the drawn box by this much (over the union) is the one they mean.
+SAME_AS_DRAWN = 0.25
+# The largest faces of a crowd; nobody is asked about the hundred-and-first.
+MOST_FACES = 100
+CHIP_SIDE = 150
+CHIP_MARGIN = 0.3  # of the box's longer side, on every side: with hair and chin a face is easier to recognise
+
+
+class SeenFace(NamedTuple):
+    """A face of a picture that need not be at hand any more; all but its encoding."""
+
+    found: Found
+    box: Box
+    aligned: Aligned
+    quality: Quality
+    chip_jpeg: bytes
+
+
+class Seen(NamedTuple):
+    """What is left of a picture that was looked at: its size in pixels and its faces, largest first."""
+
+    width: int
+    height: int
+    faces: list[SeenFace]
+
+
+class Searcher:
+    """Holds the networks; `search`, `search_all` and `encode` may be called any number of times, by one thread."""
+
+    def __init__(self, settings: SearchSettings) -> None:
+        self._settings = settings
+        self._first, self._second = _detectors(settings)
+        self._aligner = Aligner()
+        self._encoder = _encoder(settings)
+
+    def search(self, data: bytes) -> SearchResult:
+        """Every face of a picture, largest first. Raises ImageError."""
+        (found,) = self.search_all([data])
+        if isinstance(found, ImageError):
+            raise found
+        return found
+
+    def search_all(self, pictures: Iterable[bytes]) -> list[SearchResult | ImageError]:
+        """The same for each of several pictures, in their order; their faces go through the network together.
+
+        One picture after the other is taken and let go of, all but its faces.
+        """
+        seen = [self._seen(data) for data in pictures]
+        faces = [face for each in seen if not isinstance(each, ImageError) for face in each.faces]
+        encodings = iter(self._encodings(faces))
+        return [each if isinstance(each, ImageError) else self._result(each, encodings) for each in seen]
+
+    def encode(self, data: bytes, box: Box) -> Face:
+        """The face in a box that was drawn by hand. Raises ImageError."""
+        picture = decode(data)
+        box = _not_empty(box)
+        face = self._seen_face(picture, self._drawn(picture, box), box)
+        return self._face(face, self._encodings([face])[0])
+
+    def _seen(self, data: bytes) -> Seen | ImageError:
+        try:
+            picture = decode(data)
+        except ImageError as error:
+            return ImageError(error.reason)  # that one holds on to where it was raised, and to the picture
+        found = look(picture, self._first, self._second)
+        found = sorted(found, key=lambda face: -face.box.width * face.box.height)[:MOST_FACES]
+        faces = [self._seen_face(picture, face, face.box.clipped()) for face in found]
+        return Seen(picture.width, picture.height, faces)
+
+    def _seen_face(self, picture: Picture, found: Found, box: Box) -> SeenFace:
+        aligned = self._aligner.align(picture, found)
+        return SeenFace(found, box, aligned, Quality.of(picture, box, aligned), chip_jpeg(picture.rgb, box))
+
+    def _encodings(self, faces: Sequence[SeenFace]) -> Array:
+        return self._encoder.encode(_stacked([face.aligned for face in faces]), [face.quality.poor for face in faces])
+
+    def _result(self, seen: Seen, encodings: Iterator[Array]) -> SearchResult:
+        faces = tuple(self._face(face, next(encodings)) for face in seen.faces)
+        settings = self._settings
+        return SearchResult(seen.width, seen.height, faces, settings.detector_version, settings.encoder_version)
+
+    def _drawn(self, picture: Picture, box: Box) -> Found:
+        """Where in the drawn box the face is: looked for in its surroundings, else taken to fill it."""
+        area = Box(box.left - box.width / 2, box.top - box.height / 2, 2 * box.width, 2 * box.height).clipped()
+        seen = [found.within(area) for found in look(picture.part(area), self._second or self._first, None)]
+        best = max(seen, key=lambda found: found.box.overlap(box), default=None)
+        if best is None or best.box.overlap(box) < SAME_AS_DRAWN:
+            return Found(hog_square(box, picture.width, picture.height), 0.0, DRAWN)
+        return replace(best, score=0.0, detector=DRAWN)
+
+    def _face(self, seen: SeenFace, encoding: Array) -> Face:
+        return Face(
+            box=seen.box,
+            score=float(seen.found.score),
+            detector=seen.found.detector,
+            landmarks=seen.aligned.landmarks,
+            encoding=encoding,
+            encoder=self._settings.encoder_version,
+            size_px=seen.quality.size_px,
+            native_px=seen.quality.native_px,
+            sharpness=seen.quality.sharpness,
+            poor=seen.quality.poor,
+            chip_jpeg=seen.chip_jpeg,
+        )
+
+
+def chip_jpeg(picture: Image, box: Box) -> bytes:
+    """A square JPEG of 150 px around the box, a little generous; what lies outside the picture is grey."""
+    height, width = picture.shape[:2]
+    side = max(box.width * width, box.height * height, 1.0) * (1 + 2 * CHIP_MARGIN)
+    x, y = (box.left + box.width / 2) * width, (box.top + box.height / 2) * height
+    left, top, side_px = round(x - side / 2), round(y - side / 2), max(1, round(side))
+    inside = picture[max(top, 0) : max(top + side_px, 0), max(left, 0) : max(left + side_px, 0)]
+    square = Pillow.new("RGB", (side_px, side_px), "grey")
+    square.paste(Pillow.fromarray(inside), (max(-left, 0), max(-top, 0)))
+    chip = square.resize((CHIP_SIDE, CHIP_SIDE), Pillow.Resampling.BILINEAR, reducing_gap=2.0)
+    out = io.BytesIO()
+    chip.save(out, "JPEG", quality=82)
+    return out.getvalue()
+
+
+def _not_empty(box: Box) -> Box:
+    """The part inside the picture. Raises ImageError for a box without any."""
+    inside = box.clipped()
+    if inside.width <= 0 or inside.height <= 0:
+        raise ImageError("The box that was drawn lies outside the picture.")
+    return inside
+
+
+def _stacked(aligned: Sequence[Aligned]) -> Image:
+    return np.stack([face.chip for face in aligned]) if aligned else np.empty((0, CHIP_SIDE, CHIP_SIDE, 3), np.uint8)
+
+
+def _detectors(settings: SearchSettings) -> tuple[Detector, Detector | None]:
+    if settings.detector == HOG:
+        return HogDetector(), None
+    graph = weights.centerface(settings.cache)
+    if graph is None:
+        raise WeightsError(f"CenterFace's weights are not in {settings.cache}: python -m vision.weights")
+    second = CenterFaceDetector(graph)
+    return (second, None) if settings.detector == CENTERFACE else (HogDetector(), second)
+
+
+def _encoder(settings: SearchSettings) -> Encoder:
+    graph = weights.resnet(settings.cache)
+    return Encoder(DlibNetwork() if graph is None else OnnxNetwork(graph), settings.mirror)

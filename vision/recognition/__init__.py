@@ -1,0 +1,1 @@
+"""From encodings and labels to predictions, questions and estimates."""

@@ -1,0 +1,335 @@
+"""Which faces are the person's. Pure functions of arrays; nothing here knows of databases or pictures.
+
+The measure people see is the distance to the centroid of the confirmed faces. A probability is made of it and of two
+more distances (to the nearest confirmed faces and to the nearest "No"), corrected by the project's own answers. A face is
+claimed while the expected share of wrong ones keeps within the error budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vision.recognition import calibration
+from vision.recognition.calibration import WEIGHTS, Doubles, Measures, Weights, log_odds, sigmoid
+from vision.recognition.geometry import apart_from_self, distances, distances_to, mean_of_nearest
+from vision.recognition.labelled_faces import (
+    REFERENCE_ONLY,
+    Codes,
+    Flags,
+    Floats,
+    Indices,
+    Known,
+    Label,
+    Reason,
+    Source,
+    Suggestion,
+)
+
+MIN_CONFIRMED = 5
+THRESHOLD = 0.6
+ERROR_BUDGET = 100
+LEAST_CLAIMED = 0.9
+"""However sure the others are: the many sure ones must not pay for a guess."""
+LEAST_CLAIMED_POOR = 0.99
+LEAST_UNSURE = 0.02
+NOTHING = 1.1
+"""The cut of a model that claims nothing."""
+TRAINS = 0.995
+"""So probable must be what the wiki or a bulk approval says, by the other labels, before it trains: a double's face that trains
+brings its others. Chosen among people whose doubles recur, where more of these trained at 0.95."""
+NEAREST = 3
+MOST_REFERENCES = 512
+RELIABILITY = {
+    Source.PORTRAIT: 0.98,
+    Source.BOOTSTRAP: 0.85,
+    Source.BULK: 0.97,
+    Source.HUMAN: 0.97,
+    Source.IMPLIED: 0.97,
+}
+"""How often a label of this source is believed to be right, before the others are asked. Chosen: a volunteer's slip of one key in
+33, statements on the wiki wrong in one of seven, portraits hardly ever."""
+RELIABILITY_OF = np.array([RELIABILITY.get(source, 0.5) for source in Source])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """`centroid` is None without a known face. `references` and `refusals` are rows of the project's faces."""
+
+    centroid: Floats | None
+    references: Indices
+    refusals: Indices
+    confirmed: int
+    on: bool
+    trust: Doubles
+    weights: Weights = WEIGHTS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """One row per face. `probability` of an answered face is what the others say of it.
+
+    `distance` is NaN without a centroid. `cut` is the least probability claimed. `expected_wrong` is the sum over the
+    claimed faces of what they lack to certainty.
+    """
+
+    distance: Floats
+    probability: Floats
+    suggestion: Codes
+    reason: Codes
+    trust: Floats
+    cut: float
+    on: bool
+    confirmed: int
+    share: float
+    expected_wrong: float
+
+    @property
+    def matches(self) -> Flags:
+        return np.asarray(self.suggestion == Suggestion.MATCH)
+
+
+def fit(known: Known, *, min_confirmed: int = MIN_CONFIRMED, weights: Weights = WEIGHTS) -> Model:
+    """The model of what is known. It is on with `min_confirmed` faces confirmed by a human."""
+    confirmed = int((known.confirmed & known.encoded).sum())
+    on = confirmed >= min_confirmed
+    trust = _first_trust(known)
+    for _ in range(2):
+        model = _with_trust(known, trust, confirmed, on, weights)
+        if model.centroid is None:
+            return model
+        trust = _trust(known, model)
+    return _with_trust(known, trust, confirmed, on, weights)
+
+
+def measure(known: Known, model: Model, *, rows: Indices | None = None) -> Measures:
+    """The distances of the faces `rows` (None: of all). A face is never its own reference."""
+    assert model.centroid is not None
+    rows = np.arange(len(known)) if rows is None else rows
+    own = known.encodings[rows]
+    centroid = _without_self(distances_to(own, model.centroid), rows, model)
+    nearest, refused = centroid.copy(), np.full(len(rows), calibration.FAR, np.float32)
+    band = np.flatnonzero(centroid < calibration.FAR)
+    nearest[band] = _nearest(known, rows[band], model.references, NEAREST, centroid[band])
+    refused[band] = _nearest(known, rows[band], model.refusals, 1, refused[band])
+    return Measures(centroid, nearest, refused)
+
+
+def predict(
+    known: Known,
+    model: Model,
+    *,
+    threshold: float = THRESHOLD,
+    error_budget: int = ERROR_BUDGET,
+) -> Predictions:
+    """Probabilities of all faces, and suggestions for those about which no human has spoken."""
+    n = len(known)
+    if model.centroid is None:
+        return _silent(known, model)
+    measures = measure(known, model)
+    logits = calibration.logit_of(measures, model.weights)
+    open_ = known.open & known.encoded
+    share = calibration.share_of(logits[open_])
+    logits = logits + log_odds(share)
+    said = known.human & known.encoded & ((known.labels == Label.TARGET) | (known.labels == Label.OTHER))
+    curve = calibration.corrected(logits[said], known.labels[said] == Label.TARGET, known.answers[said] >= 2)
+    probability = calibration.probability(logits, curve, share)
+    probability[~known.encoded] = 0.0
+    alone, probability = probability, one_per_file(probability, known)
+    suggestion, reason, cut = decide(known, model, measures, alone, probability, threshold, error_budget)
+    wrong = float((1 - probability[suggestion == Suggestion.MATCH]).sum())
+    return Predictions(
+        measures.centroid,
+        probability.astype(np.float32),
+        suggestion,
+        reason,
+        model.trust.astype(np.float32) if len(model.trust) else np.ones(n, np.float32),
+        cut,
+        model.on,
+        model.confirmed,
+        share,
+        wrong,
+    )
+
+
+def infer(
+    known: Known,
+    *,
+    threshold: float = THRESHOLD,
+    error_budget: int = ERROR_BUDGET,
+    min_confirmed: int = MIN_CONFIRMED,
+    weights: Weights = WEIGHTS,
+) -> Predictions:
+    """`fit` and `predict` in one."""
+    model = fit(known, min_confirmed=min_confirmed, weights=weights)
+    return predict(known, model, threshold=threshold, error_budget=error_budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How the matches of one run differ from those of the run before."""
+
+    new: int
+    withdrawn: int
+
+
+def changes(before: Codes, after: Codes) -> Changes:
+    """`before` and `after` are suggestions of the same faces, row by row; a face new since then was NONE before."""
+    was, now = before == Suggestion.MATCH, after == Suggestion.MATCH
+    return Changes(int((now & ~was).sum()), int((was & ~now).sum()))
+
+
+def least_claimed(error_budget: int) -> float:
+    """The least probability that a face may be claimed with: no single one may be ten times as doubtful as the budget's average."""
+    return max(LEAST_CLAIMED, 1 - 10 / error_budget)
+
+
+def claimable(known: Known, distance: Floats, probability: Doubles, threshold: float = THRESHOLD) -> Flags:
+    """The faces that may be claimed, were the error budget large enough."""
+    sure = probability >= np.where(known.poor, LEAST_CLAIMED_POOR, 0.0)
+    return np.asarray(known.open & known.encoded & (distance <= threshold) & sure)
+
+
+def one_per_file(probability: Doubles, known: Known) -> Doubles:
+    """Probabilities given that at most one face of a file is the person's: Bayes' rule over the faces of the file.
+
+    Two faces that are equally likely end below a half each. Answered faces keep theirs. Files marked `twice` are left alone.
+    """
+    rows = np.flatnonzero((known.files != REFERENCE_ONLY) & ~known.twice)
+    _, place, count = np.unique(known.files[rows], return_inverse=True, return_counts=True)
+    rows, place = rows[count[place] > 1], place[count[place] > 1]
+    if len(rows) == 0:
+        return probability
+    p = np.clip(probability[rows], 1e-9, 1 - 1e-9)
+    odds = np.where(known.human[rows], 0.0, p / (1 - p))
+    taken = np.bincount(place, known.confirmed[rows], minlength=len(count)) > 0
+    shared = np.where(taken[place], 0.0, odds / (1 + np.bincount(place, odds, minlength=len(count))[place]))
+    result = probability.copy()
+    result[rows] = np.where(known.human[rows], probability[rows], shared)
+    return result
+
+
+def decide(
+    known: Known,
+    model: Model,
+    measures: Measures,
+    alone: Doubles,
+    probability: Doubles,
+    threshold: float = THRESHOLD,
+    error_budget: int = ERROR_BUDGET,
+) -> tuple[Codes, Codes, float]:
+    """Suggestion and reason of each face, and the cut. `alone` is the probability but for the other faces of the file."""
+    suggestion, reason = np.zeros(len(known), np.int8), np.full(len(known), Reason.HUMAN, np.int8)
+    open_ = known.open
+    if not model.on:
+        reason[open_] = Reason.OFF
+        return suggestion, reason, NOTHING
+    near = measures.centroid <= threshold
+    may = claimable(known, measures.centroid, probability, threshold)
+    cut = calibration.cut(probability[may], error_budget, least_claimed(error_budget))
+    match = may & (probability >= cut)
+    unsure = open_ & ~match & known.encoded & (probability >= LEAST_UNSURE)
+    crowded = alone - probability > LEAST_UNSURE
+    like_a_no = measures.refused < measures.nearest
+    ranked = (
+        (open_, Suggestion.NO_MATCH, Reason.DIFFERENT),
+        (open_ & like_a_no, Suggestion.NO_MATCH, Reason.LIKE_A_NO),
+        (open_ & crowded, Suggestion.NO_MATCH, Reason.SECOND_IN_FILE),
+        (unsure, Suggestion.UNSURE, Reason.OVER_BUDGET),
+        (unsure & like_a_no, Suggestion.UNSURE, Reason.LIKE_A_NO),
+        (unsure & ~near, Suggestion.UNSURE, Reason.BEYOND_THRESHOLD),
+        (unsure & known.poor, Suggestion.UNSURE, Reason.POOR),
+        (unsure & crowded, Suggestion.UNSURE, Reason.TWO_IN_FILE),
+        (match, Suggestion.MATCH, Reason.ALIKE),
+        (open_ & ~known.encoded, Suggestion.NO_MATCH, Reason.NO_ENCODING),
+    )
+    for where, what, why in ranked:
+        suggestion[where], reason[where] = what, why
+    suggestion[open_ & ~known.encoded] = Suggestion.NONE
+    return suggestion, reason, cut
+
+
+def _first_trust(known: Known) -> Doubles:
+    """Humans are believed at first. Without them the portrait is, and without a portrait the bootstrap."""
+    usable = known.encoded & ~known.poor
+    target = known.labels == Label.TARGET
+    for sources in ((Source.HUMAN,), (Source.PORTRAIT,), (Source.BOOTSTRAP, Source.BULK)):
+        chosen = usable & target & np.isin(known.sources, sources)
+        if chosen.any():
+            break
+    else:
+        chosen = known.encoded & known.confirmed
+    if (known.confirmed & usable).any():
+        chosen |= usable & target & (known.sources == Source.PORTRAIT)
+    refused = known.encoded & ((known.labels == Label.OTHER) | (known.labels == Label.NOT_FACE))
+    return np.asarray(chosen | refused, np.float64)
+
+
+def _with_trust(known: Known, trust: Doubles, confirmed: int, on: bool, weights: Weights) -> Model:
+    target = known.labels == Label.TARGET
+    references = np.flatnonzero(target & (trust >= 0.5))
+    refusals = np.flatnonzero(~target & (trust >= 0.5))
+    if len(references) == 0:
+        return Model(None, references, refusals, confirmed, False, trust, weights)
+    centroid = known.encodings[references].mean(axis=0)
+    near = np.argsort(distances_to(known.encodings[refusals], centroid), kind="stable")[:MOST_REFERENCES]
+    return Model(centroid, references, refusals[near], confirmed, on, trust, weights)
+
+
+def _trust(known: Known, model: Model) -> Doubles:
+    """How probably each label is right, by the other labels: Bayes' rule with the reliability of its source."""
+    said = (known.labels != Label.NONE) & (known.labels != Label.UNSURE)
+    rows = np.flatnonzero(known.encoded & said)
+    logits = calibration.logit_of(measure(known, model, rows=rows), model.weights)
+    target = known.labels[rows] == Label.TARGET
+    agrees = np.where(target, sigmoid(logits), sigmoid(-logits))
+    right = RELIABILITY_OF[known.sources[rows]]
+    posterior = agrees * right / (agrees * right + (1 - agrees) * (1 - right))
+    weak = ~np.isin(known.sources[rows], (Source.HUMAN, Source.IMPLIED))
+    if model.confirmed:
+        posterior[weak & (posterior < TRAINS)] = 0.0
+    posterior[known.answers[rows] >= 2] = 1.0
+    posterior[target & known.poor[rows]] = 0.0
+    trust = np.zeros(len(known))
+    trust[rows] = posterior
+    if not (trust[known.labels == Label.TARGET] >= 0.5).any():
+        return model.trust
+    return trust
+
+
+def _thinned(rows: Indices, most: int) -> Indices:
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+
+
+def _without_self(centroid: Floats, rows: Indices, model: Model) -> Floats:
+    """Distances to the centroid of the other references, for faces that are references themselves; 0 for the only one."""
+    count = len(model.references)
+    others = count / (count - 1) if count > 1 else 0.0
+    return np.where(np.isin(rows, model.references), centroid * others, centroid).astype(np.float32)
+
+
+def _nearest(known: Known, rows: Indices, references: Indices, k: int, missing: Floats) -> Floats:
+    references = _thinned(references, MOST_REFERENCES)
+    table = distances(known.encodings[rows], known.encodings[references])
+    table = apart_from_self(table, rows, references)
+    found = mean_of_nearest(table, k, np.nan)
+    return np.where(np.isfinite(found), found, missing).astype(np.float32)
+
+
+def _silent(known: Known, model: Model) -> Predictions:
+    n = len(known)
+    reason = np.where(known.open, Reason.OFF, Reason.HUMAN).astype(np.int8)
+    nothing = np.full(n, np.nan, np.float32)
+    return Predictions(
+        nothing,
+        nothing,
+        np.zeros(n, np.int8),
+        reason,
+        np.ones(n, np.float32),
+        NOTHING,
+        False,
+        model.confirmed,
+        0.0,
+        0.0,
+    )

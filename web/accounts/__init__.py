@@ -1,0 +1,1 @@
+"""Volunteers, sign-in, tokens, privacy, and who is let in."""

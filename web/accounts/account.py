@@ -1,0 +1,141 @@
+"""Signing in and out with a Wikimedia account, and the account's own page."""
+
+import json
+import time
+
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Response as Download
+from werkzeug.wrappers import Response
+
+from store import privacy
+from store.accounts import users
+from store.projects import leaderboard
+from store.publishing import batches
+from web.site import access, limits, urls
+from web.site.access import public
+from web.site.services import services, transaction
+from web.site.text import gettext
+from wiki.oauth import Profile, Tokens, read_callback
+
+bp = Blueprint("account", __name__)
+
+
+@bp.get("/auth/sign-in")
+@public
+def sign_in_page() -> str:
+    """What signing in allows, and the button."""
+    limits.give_id()
+    return render_template("accounts/account/sign_in.html", target=urls.local(request.args.get("next")))
+
+
+@bp.get("/auth/start")
+@public
+@limits.limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
+def start() -> Response:
+    """Off to the wiki; what is to be compared afterwards waits in the session."""
+    limits.give_id()
+    begun = services().oauth.authorize_url()
+    target = urls.local(request.args.get("next"))
+    session["sign_in"] = {"state": begun.state, "verifier": begun.verifier, "next": target}
+    return redirect(begun.url)
+
+
+@bp.get("/auth/callback")
+@public
+@limits.limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
+def callback() -> Response:
+    """Back from the wiki: the account behind the code is signed in, under its central id."""
+    begun = session.pop("sign_in", {})
+    code = read_callback(request.args, begun.get("state", ""))
+    oauth = services().oauth
+    tokens = oauth.exchange(code, begun["verifier"])
+    profile = oauth.profile(tokens.access)
+    access.admitted(profile.username, profile.sub)
+    _sign_in(profile, tokens)
+    return redirect(urls.local(begun.get("next")))
+
+
+def _sign_in(profile: Profile, tokens: Tokens) -> None:
+    with transaction() as db:
+        user = users.sign_in(
+            db,
+            services().box,
+            subject=profile.sub,
+            name=profile.username,
+            blocked=profile.blocked,
+            access=tokens.access,
+            refresh=tokens.refresh,
+            expires_in=max(0, round(tokens.expires_at - time.time())),
+        )
+        batches.resume_after_sign_in(db, user.id)
+    access.begin_session(user)
+    if profile.blocked:
+        flash(gettext("This account is blocked on Commons: you can answer questions, but nothing can be sent."), "warn")
+    elif not profile.may_edit:
+        flash(gettext("You did not allow edits: you can answer questions, but nothing can be sent."), "warn")
+
+
+@bp.post("/auth/sign-out")
+@public
+def sign_out() -> Response:
+    """End this session."""
+    session.clear()
+    return redirect(url_for("pages.landing"))
+
+
+@bp.post("/auth/sign-out-everywhere")
+def sign_out_everywhere() -> Response:
+    """End every session of the account, on every device."""
+    with transaction() as db:
+        users.sign_out_everywhere(db, access.user().id)
+    session.clear()
+    flash(gettext("You are signed out on every device."), "good")
+    return redirect(url_for("pages.landing"))
+
+
+@bp.get("/account")
+def page() -> str:
+    """The account: counts, sessions."""
+    with transaction() as db:
+        standing = leaderboard.of_user(db, access.user().id)
+        seen = users.last_seen(db, access.user().id)
+    return render_template("accounts/account/page.html", standing=standing, seen=seen)
+
+
+@bp.get("/account/data.json")
+@limits.limited(limits.DOWNLOAD)
+def data() -> Download:
+    """All that is stored about the person who asks."""
+    with transaction() as db:
+        found = privacy.everything(db, access.user().id)
+    lists = (f"{json.dumps(what)}: [\n" + ",\n".join(entries) + "\n]" for what, entries in found.items())
+    return Download(
+        "{" + ",\n".join(lists) + "}\n",
+        mimetype="application/json",
+        headers={"Content-Disposition": "attachment; filename=wikivisage.json"},
+    )
+
+
+@bp.get("/account/delete")
+def ask_delete() -> str:
+    """What goes with the account, what stays, and the name to type."""
+    return _ask_delete("")
+
+
+def _ask_delete(error: str) -> str:
+    with transaction() as db:
+        going = privacy.sole_projects(db, access.user().id)
+    return render_template("accounts/account/delete.html", going=going, error=error)
+
+
+@bp.post("/account/delete")
+def delete() -> Response | tuple[str, int]:
+    """End the account when its name was typed."""
+    typed = " ".join(request.form.get("confirm", "").replace("_", " ").split())
+    user = access.user()
+    if typed != " ".join(user.name.split()):
+        return _ask_delete(gettext("That is not your name. Nothing was deleted.")), 400
+    services().database.retry(lambda db: privacy.delete_account(db, user.id))
+    session.clear()
+    flash(gettext("Your account here is deleted. Your Wikimedia account and your edits there are untouched."), "good")
+    return redirect(url_for("pages.landing"))

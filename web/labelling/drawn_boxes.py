@@ -1,0 +1,39 @@
+"""Boxes drawn by hand, and what is said of an answer that came too late."""
+
+from database import Connection
+from store.detection import faces
+from store.errors import Stale
+from store.labelling import answers
+from store.labelling.answers import NewAnswer
+from web.labelling.answer_forms import Drawing
+from web.site.access import member, user
+from web.site.text import gettext
+
+
+def record(db: Connection, project_id: int, drawing: Drawing) -> tuple[int, bool]:
+    """Store the box and the answer that it is the person, together: it counts at once, a worker encodes it soon.
+
+    Returns the face's id, and whether an earlier sending of the same step had stored it. Raises NotFound, Stale.
+    """
+    member(db, project_id)
+    before = answers.of_step(db, project_id, user().id, drawing.step)
+    if before:
+        return before[0].face_id or 0, True
+    face_id = faces.draw(
+        db, project_id, drawing.page_id, user().id, drawing.box, replaces=drawing.replaces, sha1=drawing.sha1
+    )
+    answer = NewAnswer(
+        drawing.client_id, drawing.step, drawing.page_id, face_id, "target", reason="drawn", sha1=drawing.sha1
+    )
+    answers.record(db, project_id, user().id, [answer])
+    return face_id, False
+
+
+def stale_text(error: Stale) -> str:
+    """Why an answer or a box was not saved, and what now."""
+    words = {
+        "gone": gettext("The face was drawn anew or is not found any more; the answer about it was not saved."),
+        "box": gettext("The box lies outside the picture or is too small to hold a face. Draw it again."),
+        "face": gettext("The face whose box you corrected has changed meanwhile. Draw it again."),
+    }
+    return words.get(error.reason, gettext("This has changed meanwhile; the answer was not saved."))

@@ -1,0 +1,166 @@
+"""A question as a page and a script show it: addresses, fractions, and what a person reads, in their language."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from flask_babel import get_locale
+
+from store.detection.depicted_items import Named
+from store.detection.faces import Box
+from store.detection.files import File
+from store.labelling.question_data import Asked, AskedFace
+from store.projects.projects import Project
+from web.labelling.ages import age
+from web.labelling.captions import Told, told
+from web.site import urls
+from web.site.text import gettext, lazy_gettext, ngettext
+
+MARGIN = 1.6  # a crop's side over the box's
+
+_WHY = {
+    "named": lazy_gettext("Somebody said in another project that this is them."),
+    "first": lazy_gettext("One of the first: nothing is known yet."),
+    "alike": lazy_gettext("Looks most like the faces known so far."),
+    "unsure": lazy_gettext("The model is unsure."),
+    "unseen": lazy_gettext("Unlike any face answered so far."),
+    "spot_check": lazy_gettext("Spot check: the model has decided, a human looks."),
+    "mistaken": lazy_gettext("Does not fit the other answers: please look again."),
+    "skipped": lazy_gettext("You skipped it before."),
+}
+
+
+class FaceJson(TypedDict):
+    """A face of the photograph; `box`: left, top, width, height in fractions; `n` counts from the left."""
+
+    id: int
+    n: int
+    box: tuple[float, float, float, float]
+    label: str | None
+    state: str
+
+
+class PersonJson(TypedDict):
+    """Somebody else in the photograph; `label`: in the reader's language where there is one, else the item."""
+
+    item: str
+    label: str
+    url: str
+    hint: str
+
+
+class QuestionJson(Told):
+    """One question; `face` None: about the file as a whole. `why` is a sentence, `reason` its key."""
+
+    page: int
+    face: int | None
+    reason: str
+    why: str
+    sha1: str | None
+    title: str
+    file_url: str
+    photo: str | None
+    width: int
+    height: int
+    taken: str
+    age: str
+    stated: str
+    others: list[PersonJson]
+    faces: list[FaceJson]
+    crop: str
+    similar: list[str]
+
+
+def question(project: Project, asked: Asked) -> QuestionJson:
+    """All that is shown of a question."""
+    file = asked.file
+    width, height = size(file)
+    shown = [face for face in asked.faces if face.label != "not_face" or face.id == asked.question.face_id]
+    return {
+        "page": file.page_id,
+        "face": asked.question.face_id,
+        "reason": asked.question.reason,
+        "why": why(asked.question.reason),
+        "sha1": file.sha1,
+        "title": file.title,
+        "file_url": urls.file_page(file.title),
+        "photo": file.thumb_url,
+        "width": width,
+        "height": height,
+        **told(file),
+        "taken": file.taken_on or "",
+        "age": age_text(project, file),
+        "stated": gettext("Commons states %(label)s here.", label=project.label) if asked.stated else "",
+        "others": [_person(named) for named in asked.others],
+        "faces": _faces(shown),
+        "crop": crop(asked, width, height),
+        "similar": [urls.chip(project.id, chip) for chip in asked.similar],
+    }
+
+
+def size(file: File) -> tuple[int, int]:
+    """Width and height whose ratio is the picture's."""
+    if file.searched_width and file.searched_height:
+        return file.searched_width, file.searched_height
+    return (file.width, file.height) if file.width and file.height else (960, 720)
+
+
+def crop(asked: Asked, width: int, height: int) -> str:
+    """The asked face with some of what is around it, as an SVG viewBox in the picture's pixels: a square."""
+    box = next((face.box for face in asked.faces if face.id == asked.question.face_id), Box(0, 0, 1, 1))
+    side = max(box.width * width, box.height * height) * MARGIN
+    left = (box.left + box.width / 2) * width - side / 2
+    top = (box.top + box.height / 2) * height - side / 2
+    return f"{left:.1f} {top:.1f} {side:.1f} {side:.1f}"
+
+
+def _person(named: Named) -> PersonJson:
+    label = (
+        named.labels.get(str(get_locale())) or named.labels.get("en") or next(iter(named.labels.values()), named.item)
+    )
+    hint = gettext("stated on Commons") if named.stated else gettext("said here")
+    return {"item": named.item, "label": label, "url": urls.item_page(named.item), "hint": hint}
+
+
+def _faces(faces: Sequence[AskedFace]) -> list[FaceJson]:
+    return [
+        {
+            "id": face.id,
+            "n": place,
+            "box": (face.box.left, face.box.top, face.box.width, face.box.height),
+            "label": face.label if face.source in {"human", "implied"} else None,
+            "state": _state(face),
+        }
+        for place, face in enumerate(faces, start=1)
+    ]
+
+
+def _state(face: AskedFace) -> str:
+    if face.source != "human" or not face.label:
+        return ""
+    name = face.said_by or ""
+    if face.label == "target":
+        return gettext("confirmed by %(name)s", name=name)
+    if face.label == "other":
+        return gettext("somebody else, says %(name)s", name=name)
+    if face.label == "unsure":
+        return gettext("%(name)s was unsure", name=name)
+    return gettext("not a face, says %(name)s", name=name)
+
+
+def why(reason: str) -> str:
+    """Why it is asked, in words; nothing for a reason that needs none."""
+    return str(_WHY.get(reason, ""))
+
+
+def age_text(project: Project, file: File) -> str:
+    """The person's age in the picture, in words; empty where the dates do not say."""
+    found = age(project.born, project.died, file.taken_on)
+    if found is None or found.high - found.low > 30:
+        return ""
+    if found.after_death:
+        return gettext("after the person's death")
+    if found.high < 0:
+        return gettext("before the person's birth")
+    if found.low == found.high:
+        return ngettext("aged %(num)d", "aged %(num)d", found.high)
+    return gettext("aged %(low)s to %(high)s", low=max(0, found.low), high=found.high)

@@ -1,0 +1,279 @@
+"""The review: a grid of faces by what is known of them, where suggestions are approved and answers put right."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+from uuid import UUID, uuid4, uuid5
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from database import Connection
+from store.errors import NotFound, Stale
+from store.labelling import answers, approvals, question_data, review
+from store.labelling.answers import NewAnswer
+from store.labelling.predictions import Question
+from store.labelling.review import Face, Matches, Place, Show
+from store.projects.projects import Project, Role
+from web.labelling import answer_forms, face_states, list_parameters, question_views
+from web.labelling.list_parameters import View
+from web.labelling.list_rows import cells
+from web.projects import cached_counts
+from web.projects.next_step import link
+from web.site import urls
+from web.site.access import member, user
+from web.site.errors import BadInput, wants_json
+from web.site.services import services, transaction
+from web.site.text import gettext, ngettext
+
+bp = Blueprint("review", __name__, url_prefix="/projects/<int:project_id>")
+
+PAGE = 72  # faces: whole rows of 2, 3, 4, 6, 8, 9, 12
+LISTED = 500
+Given = TypeVar("Given")
+Answer = Response | dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One page of the review."""
+
+    project: Project
+    role: Role
+    view: View
+    pages: int
+    counts: dict[Show, int]
+    matches: Matches
+    faces: list[Face]
+    seen: str
+
+
+def _shown(db: Connection, project_id: int) -> Shown:
+    """What the address asks for; a page beyond the last is the last."""
+    view = list_parameters.view()
+    project, role = member(db, project_id)
+    known = review.settled(db, project_id, _last_answer(project))
+    counts = review.counts(db, project_id, known, cached_counts.predicted(db, project))
+    pages = max(1, -(-counts.faces[view.show] // PAGE))
+    view = View(view.show, view.sort, min(view.page, pages))
+    listed = review.ids(db, project_id, view.show, view.sort, PAGE, (view.page - 1) * PAGE, known)
+    return Shown(
+        project,
+        role,
+        view,
+        pages,
+        counts.faces,
+        counts.matches,
+        review.faces(db, project_id, listed),
+        review.now(db).isoformat(),
+    )
+
+
+def _last_answer(project: Project) -> int:
+    """The newest answer that the last run of the model knew; 0 before the first run."""
+    told: dict[str, Any] = json.loads(project.model_json) if project.model_json else {}
+    return int(told.get("answers", {}).get("last", 0))
+
+
+def _grid(shown: Shown) -> str:
+    here = _here(shown)
+    return render_template(
+        "labelling/review/_grid.html", project=shown.project, role=shown.role, shown=shown,
+        cells=cells(shown.project.id, shown.faces, here), here=here, send=link("publishing.page", shown.project.id),
+        acts=face_states.acts(shown.view.show), empty=face_states.empty(shown.view.show), wrong=face_states.wrong,
+    )  # fmt: skip
+
+
+def _here(shown: Shown) -> str:
+    return url_for("review.page", project_id=shown.project.id, **shown.view.query())
+
+
+@bp.get("/review")
+def page(project_id: int) -> str:
+    """The grid with its filters."""
+    with transaction() as db:
+        shown = _shown(db, project_id)
+    return render_template(
+        "labelling/review/page.html",
+        project=shown.project,
+        role=shown.role,
+        shown=shown,
+        grid=_grid(shown),
+        boot=_boot(project_id),
+    )
+
+
+def _boot(project_id: int) -> dict[str, str]:
+    names = ("grid", "approve", "withdraw", "reject", "not_face", "confirm", "prominent")
+    addresses = {name: url_for(f"review.{name}", project_id=project_id) for name in names}
+    return addresses | {"undo": url_for("classify.undo", project_id=project_id)}
+
+
+@bp.get("/review/grid")
+def grid(project_id: int) -> dict[str, Any]:
+    """The same part of the page as HTML, for the script."""
+    with transaction() as db:
+        shown = _shown(db, project_id)
+    return {"html": _grid(shown), "url": _here(shown)}
+
+
+@bp.get("/review.json")
+def listed(project_id: int) -> dict[str, Any]:
+    """All faces that the project sees, up to LISTED a call; `next`, as `after`, is where to go on, null at the end."""
+    page_id, face_id, *_ = *answer_forms.numbers(request.args.get("after"), 2), 0, 0
+    with transaction() as db:
+        member(db, project_id)
+        found, following = review.everything(db, project_id, Place(page_id, face_id), LISTED)
+    return {"faces": found, "next": following and ",".join(map(str, following))}
+
+
+@bp.get("/review/faces/<int:face_id>")
+def face(project_id: int, face_id: int) -> str:
+    """One face in its whole picture; `part=1`: without the page around it."""
+    with transaction() as db:
+        project, role = member(db, project_id)
+        found = review.faces(db, project_id, [face_id])
+        about = question_data.about(db, project_id, [Question(one.page_id, one.face_id, "") for one in found])
+    if not about:
+        raise NotFound(f"face {face_id}")
+    template = "labelling/review/_face.html" if request.args.get("part") else "labelling/review/face.html"
+    return render_template(
+        template, project=project, role=role, face=found[0], q=question_views.question(project, about[0]),
+        back=_back(project_id), standing=face_states.standing, certainty=face_states.certainty,
+    )  # fmt: skip
+
+
+def _back(project_id: int) -> str:
+    sent = request.args.get("next") or request.form.get("next")
+    return urls.local(sent, url_for(".page", project_id=project_id))
+
+
+def _done(project_id: int, text: str, **answer: Any) -> Answer:
+    """The answer to a script, or back to the page with the text."""
+    if wants_json():
+        return {**answer, "text": text}
+    flash(text, "good")
+    return redirect(_back(project_id), 303)
+
+
+@bp.post("/review/approve")
+def approve(project_id: int) -> Answer:
+    """Approve faces, or all matches that nobody approved yet: their files may be written. It does not train."""
+    sent = list_parameters.body()
+    every = list_parameters.switch(sent.get("all"))
+    if every and sent.get("show") != "matches":
+        raise BadInput(gettext("Only matches can be approved all at once."))
+    faces = [] if every else list_parameters.some(sent.get("faces"))
+    step = _step(sent)
+    count = services().database.retry(lambda db: _approve(db, project_id, faces, sent, step))
+    text = ngettext("%(num)d match approved.", "%(num)d matches approved.", count)
+    return _done(project_id, text, approved=count, step=step)
+
+
+def _step(sent: dict[str, Any]) -> str:
+    """The id of what is done at once, made by the client or else here. Raises BadInput."""
+    return answer_forms.uuid(sent["step"]) if sent.get("step") else str(uuid4())
+
+
+def _approve(db: Connection, project_id: int, faces: Sequence[int], sent: dict[str, Any], step: str) -> int:
+    project, _ = member(db, project_id)
+    if not faces:
+        _check_unchanged(db, project, sent)
+        faces = review.ids(db, project_id, "matches", "certainty", 1_000_000)
+    seen, count = list_parameters.moment(sent.get("seen")), 0
+    for part in review.in_parts(faces):
+        known = review.pages_of(db, project_id, part, seen)
+        count += approvals.approve_bulk(db, project_id, user().id, [face for face in part if face in known], step)
+    return count
+
+
+def _check_unchanged(db: Connection, project: Project, sent: dict[str, Any]) -> None:
+    """All matches are those that the page counted, or it has to be looked at again."""
+    if "count" not in sent or str(sent.get("run")) == str(project.model_run):
+        return
+    if str(review.matches(db, project.id).faces) != str(sent["count"]):
+        raise Stale("matches")
+
+
+@bp.post("/review/withdraw")
+def withdraw(project_id: int) -> Answer:
+    """Take approvals in bulk back, of faces or of a `step`; what waits to be sent because of them is cancelled."""
+    sent = list_parameters.body()
+    step = answer_forms.uuid(sent["step"]) if sent.get("step") and not sent.get("faces") else None
+    faces = [] if step else list_parameters.some(sent.get("faces"))
+
+    def work(db: Connection) -> int:
+        member(db, project_id)
+        if step:
+            return approvals.withdraw_step(db, project_id, user().id, step)
+        return approvals.withdraw_bulk(db, project_id, faces)
+
+    count = services().database.retry(work)
+    text = ngettext("%(num)d approval taken back.", "%(num)d approvals taken back.", count)
+    return _done(project_id, text, withdrawn=count)
+
+
+@bp.post("/review/reject")
+def reject(project_id: int) -> Answer:
+    """Say that faces are somebody else's: a human's answer, undone in one step."""
+    step, count = _say(project_id, list_parameters.body(), "other")
+    text = ngettext("%(num)d face rejected.", "%(num)d faces rejected.", count)
+    return _done(project_id, text, rejected=count, step=step)
+
+
+@bp.post("/review/not-face")
+def not_face(project_id: int) -> Answer:
+    """Say that these are no faces."""
+    step, count = _say(project_id, list_parameters.body(), "not_face")
+    text = ngettext("%(num)d is not a face.", "%(num)d are not faces.", count)
+    return _done(project_id, text, rejected=count, step=step)
+
+
+@bp.post("/review/confirm")
+def confirm(project_id: int) -> Answer:
+    """Say that faces are the person's, each looked at by a human: it trains, and their files may be written."""
+    step, count = _say(project_id, list_parameters.body(), "target")
+    text = ngettext("%(num)d face confirmed.", "%(num)d faces confirmed.", count)
+    return _done(project_id, text, confirmed=count, step=step)
+
+
+def _say(project_id: int, sent: dict[str, Any], answer: Literal["target", "other", "not_face"]) -> tuple[str, int]:
+    """One step of answers; returns its id and how many there are."""
+    faces = list_parameters.some(sent.get("faces"))
+    if len(faces) > answer_forms.MOST_ANSWERS:
+        raise BadInput(gettext("At most %(most)d can be chosen at once.", most=answer_forms.MOST_ANSWERS))
+    step = _step(sent)
+
+    def work(db: Connection) -> int:
+        member(db, project_id)
+        pages = review.pages_of(db, project_id, faces, list_parameters.moment(sent.get("seen")))
+        given = [
+            NewAnswer(str(uuid5(UUID(step), str(face_id))), step, pages[face_id], face_id, answer, reason="review")
+            for face_id in faces
+            if face_id in pages
+        ]
+        if given:
+            answers.record(db, project_id, user().id, given)
+        return len(given)
+
+    return step, services().database.retry(work)
+
+
+@bp.post("/review/prominent")
+def prominent(project_id: int) -> Answer:
+    """Say that approved files show the person prominently (`on` 1): written with rank preferred; or take that back."""
+    sent = list_parameters.body()
+    faces, on = list_parameters.some(sent.get("faces")), list_parameters.switch(sent.get("on", 1))
+
+    def work(db: Connection) -> int:
+        member(db, project_id)
+        pages = review.pages_of(db, project_id, faces)
+        return approvals.set_prominent(db, project_id, sorted(set(pages.values())), on)
+
+    count = services().database.retry(work)
+    if on:
+        text = ngettext("%(num)d file marked as prominent.", "%(num)d files marked as prominent.", count)
+    else:
+        text = ngettext("%(num)d file is no longer prominent.", "%(num)d files are no longer prominent.", count)
+    return _done(project_id, text, changed=count)

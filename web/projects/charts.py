@@ -1,0 +1,114 @@
+"""The geometry of the plots: numbers in, coordinates for SVG out. Pure."""
+
+from dataclasses import dataclass
+
+from store.labelling.progress import Breakdown, Curve
+from web.projects.model_report import Distances
+
+NEAREST, FARTHEST = 0.1, 1.0  # the thresholds one may choose, and so the axis of the histogram
+PLOT_WIDTH, PLOT_HEIGHT = 900, 180
+BARS = 45
+BAR = (FARTHEST - NEAREST) / BARS
+
+
+@dataclass(frozen=True)
+class Part:
+    """One piece of a bar: `said` is its class."""
+
+    said: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Bars from NEAREST to FARTHEST; what lies outside is in the first and last one.
+
+    `open`: faces nobody judged, by steps of `width` from 0, for counting how many lie within a threshold.
+    """
+
+    parts: tuple[Part, ...]
+    open: tuple[int, ...]
+    width: float
+    total: int
+
+
+def histogram(found: Distances | None) -> Histogram:
+    """Stacked: yes at the foot, then no, then what nobody judged."""
+    if found is None:
+        return Histogram((), (), 1.0, 0)
+    bars = [dict.fromkeys(("yes", "no", "open"), 0) for _ in range(BARS)]
+    for said, counts in (("yes", found.yes), ("no", found.no), ("open", found.open)):
+        for step, number in enumerate(counts):
+            middle = (step + 0.5) * found.width
+            bars[min(max(int((middle - NEAREST) / BAR), 0), BARS - 1)][said] += number
+    highest = max(sum(bar.values()) for bar in bars)
+    parts = tuple(part for number, bar in enumerate(bars) for part in _stack(number, bar, highest))
+    return Histogram(parts, found.open, found.width, sum(sum(bar.values()) for bar in bars))
+
+
+def _stack(number: int, bar: dict[str, int], highest: int) -> list[Part]:
+    width = PLOT_WIDTH / BARS
+    y = float(PLOT_HEIGHT)
+    parts = []
+    for said, count in bar.items():
+        if count:
+            height = max(1.5, (PLOT_HEIGHT - 8) * count / highest)
+            y -= height
+            parts.append(Part(said, round(number * width + 1, 2), round(y, 2), round(width - 2, 2), round(height, 2)))
+    return parts
+
+
+def place(distance: float) -> float:
+    """Where a distance lies on the histogram's axis."""
+    return round(PLOT_WIDTH * (min(max(distance, NEAREST), FARTHEST) - NEAREST) / (FARTHEST - NEAREST), 2)
+
+
+def within(found: Histogram, threshold: float) -> int:
+    """How many faces nobody judged lie within a threshold."""
+    return sum(found.open[: round(threshold / found.width)])
+
+
+CURVE_WIDTH, CURVE_HEIGHT = 600, 180
+
+
+def curve_points(curve: Curve) -> str:
+    """The `points` of a polyline: answers to the right, matches upwards; empty with fewer than two points."""
+    if len(curve.points) < 2:
+        return ""
+    answers, matches = curve.points[-1]
+    return " ".join(
+        f"{CURVE_WIDTH * x / answers:.1f},{CURVE_HEIGHT - (CURVE_HEIGHT - 6) * y / max(1, matches):.1f}"
+        for x, y in curve.points
+    )
+
+
+@dataclass(frozen=True)
+class Share:
+    """A stretch of the breakdown's bar, in percent of its width."""
+
+    said: str
+    number: int
+    x: float
+    width: float
+
+
+def shares(found: Breakdown) -> list[Share]:
+    """The breakdown as one bar, in the order of the legend."""
+    numbers = {
+        "human-yes": found.human_yes,
+        "bootstrap": found.bootstrap,
+        "model-yes": found.model_yes,
+        "unsure": found.unsure,
+        "model-no": found.model_no,
+        "human-no": found.human_no,
+    }
+    x = 0.0
+    result = []
+    for said, number in numbers.items():
+        width = 100 * number / found.total if found.total else 0.0
+        result.append(Share(said, number, round(x, 3), round(width, 3)))
+        x += width
+    return result

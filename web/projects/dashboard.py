@@ -1,0 +1,50 @@
+"""A volunteer's projects, with what to do next in each."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template, request
+
+from store.detection.faces import Chip
+from store.labelling import progress
+from store.labelling.progress import Counts
+from store.projects import dashboard
+from store.projects.dashboard import Entry
+from web.projects.next_step import NextStep, next_step
+from web.site import access, urls
+from web.site.services import transaction
+
+bp = Blueprint("dashboard", __name__)
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Card:
+    """A project on the dashboard."""
+
+    entry: Entry
+    counts: Counts
+    chip: Chip | None
+    step: NextStep
+
+
+@bp.get("/projects")
+def index() -> str:
+    """One page of projects, searched by what was typed."""
+    typed = request.args.get("q", "").strip()[:100]
+    number = max(1, request.args.get("page", 1, type=int))
+    with transaction() as db:
+        found = dashboard.page(db, access.user().id, typed, (number - 1) * SHOWN, SHOWN)
+        ids = [entry.id for entry in found.entries]
+        counts = progress.counts(db, ids)
+        faces = dashboard.avatars(db, ids)
+    cards = [_card(entry, counts[entry.id], faces.get(entry.id)) for entry in found.entries]
+    pages = -(-found.total // SHOWN)
+    return render_template(
+        "projects/dashboard/index.html", cards=cards, typed=typed, page=number, pages=pages, total=found.total,
+        chip_url=urls.chip,
+    )  # fmt: skip
+
+
+def _card(entry: Entry, counts: Counts, chip: Chip | None) -> Card:
+    crawled = entry.crawled_at is not None
+    return Card(entry, counts, chip, next_step(entry.id, entry.status, entry.min_confirmed, counts, crawled=crawled))

@@ -1,0 +1,19 @@
+"""Who did how much."""
+
+from flask import Blueprint, render_template
+
+from store.projects import leaderboard
+from web.site.access import public
+from web.site.services import transaction
+
+bp = Blueprint("leaderboard", __name__)
+SHOWN = 100
+
+
+@bp.get("/leaderboard")
+@public
+def index() -> str:
+    """The most active volunteers."""
+    with transaction() as db:
+        standings = leaderboard.top(db, SHOWN)
+    return render_template("projects/leaderboard/index.html", standings=standings)

@@ -1,0 +1,69 @@
+"""What to do next in a project, in one sentence with one link."""
+
+from dataclasses import dataclass
+
+from flask import current_app, url_for
+
+from store.labelling.progress import Counts
+from store.projects.projects import Status
+from web.site.text import gettext, ngettext
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """A sentence; `action` and `url` are empty where there is nothing to do but wait."""
+
+    text: str
+    action: str = ""
+    url: str = ""
+
+
+def link(endpoint: str, project_id: int) -> str:
+    """The address of a project's page, empty where this installation does not have it."""
+    return url_for(endpoint, project_id=project_id) if endpoint in current_app.view_functions else ""
+
+
+def next_step(project_id: int, status: Status, min_confirmed: int, counts: Counts, *, crawled: bool) -> NextStep:
+    """The first thing of these that applies."""
+    if counts.unsent and not counts.questions and not counts.suggested:
+        return _send(project_id, counts.unsent)
+    if counts.confirmed < min_confirmed and (counts.questions or counts.confirmed or counts.files > counts.waiting):
+        left = max(1, min_confirmed - counts.confirmed)
+        text = ngettext(
+            "Confirm %(num)s more face; then the model begins to answer for you.",
+            "Confirm %(num)s more faces; then the model begins to answer for you.",
+            left,
+        )
+        return NextStep(text, gettext("Answer questions"), link("classify.page", project_id))
+    if counts.suggested:
+        text = ngettext(
+            "The model found %(num)s match. Look at it and approve it.",
+            "The model found %(num)s matches. Look at them and approve them.",
+            counts.suggested,
+        )
+        return NextStep(text, gettext("Review"), link("review.page", project_id))
+    if counts.questions:
+        text = ngettext("%(num)s question waits.", "%(num)s questions wait.", counts.questions)
+        return NextStep(text, gettext("Answer questions"), link("classify.page", project_id))
+    if counts.unsent:
+        return _send(project_id, counts.unsent)
+    return NextStep(_waiting(status, counts, crawled))
+
+
+def _send(project_id: int, unsent: int) -> NextStep:
+    text = ngettext(
+        "%(num)s approved match can be sent to Commons.", "%(num)s approved matches can be sent to Commons.", unsent
+    )
+    return NextStep(text, gettext("Send"), link("publishing.page", project_id))
+
+
+def _waiting(status: Status, counts: Counts, crawled: bool) -> str:
+    if status == "paused":
+        return gettext("Paused. Resume it in the settings.")
+    if not crawled and not counts.files:
+        return gettext("A worker is about to look for the files. The first questions come within seconds.")
+    if counts.waiting:
+        return gettext("The pictures are being searched for faces. Questions come as soon as some are found.")
+    if not counts.files:
+        return gettext("No pictures were found here. Check the source, and begin anew with another.")
+    return gettext("Nothing to do: everything that was found has been answered and sent.")

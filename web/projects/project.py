@@ -1,0 +1,144 @@
+"""A project's own page: how it stands, live, and what to do next."""
+
+import hashlib
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, current_app, flash, jsonify, redirect, render_template, url_for
+from werkzeug.wrappers import Response as Redirect
+
+from database import Connection
+from store.detection import files
+from store.jobs import tasks
+from store.labelling import progress
+from store.labelling.progress import Breakdown, Counts, Hands, Search
+from store.projects import projects
+from store.projects.projects import Project, Role
+from web.projects import cached_counts, charts
+from web.projects.model_report import Report, read
+from web.projects.next_step import NextStep, link, next_step
+from web.site import access, reasons
+from web.site.services import transaction
+from web.site.short_cache import Recent
+from web.site.text import gettext
+
+bp = Blueprint("project", __name__)
+SILENT_AFTER = 300  # seconds without a sign of life of any worker
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything on the page that changes by itself."""
+
+    project: Project
+    role: Role
+    counts: Counts
+    search: Search
+    hands: Hands
+    breakdown: Breakdown
+    step: NextStep
+    report: Report | None
+
+    @property
+    def silent(self) -> bool:
+        """Whether no worker was heard of for five minutes."""
+        return self.hands.silence is None or self.hands.silence > SILENT_AFTER
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody works on it at this moment."""
+        return any(work.running for work in self.hands.work)
+
+
+def looks() -> Recent:
+    """What all who watch a project see alike, for one second."""
+    kept: Recent = current_app.extensions.setdefault("looks", Recent(seconds=1))
+    return kept
+
+
+def _look(db: Connection, project: Project) -> tuple[Counts, Search, Hands, Breakdown]:
+    search = progress.search(db, project.id)
+    counts = progress.counts_of_one(db, project.id, search)
+    breakdown = progress.breakdown(db, project.id, cached_counts.predicted(db, project))
+    return counts, search, progress.hands(db, project.id), breakdown
+
+
+def state_of(db: Connection, project_id: int, *, recent: bool = False) -> State:
+    """Six queries beside those for the asker; `recent`: up to a second old, as good for whoever looks on."""
+    project, role = access.member(db, project_id)
+    if recent:
+        counts, search, hands, breakdown = looks().get((project_id, project.status), lambda: _look(db, project))
+    else:
+        counts, search, hands, breakdown = _look(db, project)
+    step = next_step(project_id, project.status, project.min_confirmed, counts, crawled=project.crawled_at is not None)
+    return State(
+        project,
+        role,
+        counts,
+        search,
+        hands,
+        breakdown,
+        step,
+        read(project.model_json),
+    )
+
+
+def _progress(state: State) -> str:
+    return render_template(
+        "projects/project/_progress.html", state=state, project=state.project, role=state.role, reason=reasons.reason,
+        shares=charts.shares(state.breakdown), no_face_url=link("files.page", state.project.id),
+    )  # fmt: skip
+
+
+@bp.get("/projects/<int:project_id>")
+def page(project_id: int) -> str:
+    """The page; its upper half is what progress() gives."""
+    with transaction() as db:
+        state = state_of(db, project_id)
+        curve = progress.curve(db, project_id)
+        members = projects.members(db, project_id)
+    plot = charts.histogram(state.report.distances if state.report else None)
+    return render_template(
+        "projects/project/page.html", project=state.project, role=state.role, state=state, progress=_progress(state), plot=plot,
+        threshold_x=charts.place(state.project.distance_threshold), curve=curve, points=charts.curve_points(curve),
+        within=charts.within(plot, state.project.distance_threshold), members=members, charts=charts,
+    )  # fmt: skip
+
+
+@bp.get("/projects/<int:project_id>/progress")
+def live(project_id: int) -> Response:
+    """The upper half of the page as HTML, and a mark that changes when it does."""
+    with transaction() as db:
+        state = state_of(db, project_id, recent=True)
+    html = _progress(state)
+    mark = hashlib.sha256(html.encode()).hexdigest()[:16]
+    return jsonify({"html": html, "mark": mark, "busy": state.busy, "said": state.step.text})
+
+
+@bp.get("/projects/<int:project_id>/progress.json")
+def numbers(project_id: int) -> Response:
+    """Files, those still to be searched, whether the source was read, the model is up to date, and says that one can stop."""
+    with transaction() as db:
+        project, _ = access.member(db, project_id)
+        found = progress.counts(db, [project_id])[project_id]
+        current = not tasks.is_wanted(db, "model", project_id)
+    said = read(project.model_json)
+    return jsonify(
+        {
+            "may_stop": said is not None and said.may_stop,
+            "files": found.files,
+            "waiting": found.waiting,
+            "crawled": project.crawled_at is not None,
+            "model_current": current,
+        }
+    )
+
+
+@bp.post("/projects/<int:project_id>/retry")
+def retry(project_id: int) -> Redirect:
+    """Search the files again that failed, and look at the source again."""
+    with transaction() as db:
+        access.member(db, project_id)
+        files.search_again(db, progress.try_again(db, project_id))
+        tasks.want(db, "crawl", project_id)
+    flash(gettext("It is tried again."), "good")
+    return redirect(url_for("project.page", project_id=project_id))

@@ -1,0 +1,234 @@
+"""A project's settings, members and end; for its owners."""
+
+from dataclasses import dataclass, field, replace
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from store.accounts import users
+from store.projects import projects
+from store.projects.projects import Project, ProjectSettings
+from web.projects import model_report
+from web.projects.charts import FARTHEST, NEAREST
+from web.site import access
+from web.site.access import NotAllowed
+from web.site.errors import BadInput
+from web.site.services import transaction
+from web.site.text import gettext
+
+bp = Blueprint("settings", __name__, url_prefix="/projects/<int:project_id>")
+BUDGETS = (50, 100, 500)
+MOST_CONFIRMED = 1000
+LONGEST_LABEL = 255
+Page = str | Response | tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The settings form as filled in, and what is wrong with it by field."""
+
+    label: str
+    threshold: str
+    confirmed: str
+    budget: str
+    position: bool
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def _of(project: Project) -> Filled:
+    return Filled(
+        project.label,
+        f"{project.distance_threshold:g}",
+        str(project.min_confirmed),
+        str(project.error_budget),
+        project.write_position,
+    )
+
+
+def read(form: MultiDict[str, str]) -> tuple[Filled, ProjectSettings]:
+    """The form, and the settings it stands for; these are of use only where no field is wrong."""
+    filled = Filled(
+        label=form.get("label", "").strip(),
+        threshold=form.get("threshold", "").strip().replace(",", "."),
+        confirmed=form.get("confirmed", "").strip(),
+        budget=form.get("budget", ""),
+        position="position" in form,
+    )
+    threshold, confirmed, budget = _threshold(filled.threshold), _confirmed(filled.confirmed), _budget(filled.budget)
+    errors = {
+        "label": "" if 0 < len(filled.label) <= LONGEST_LABEL else _label_wanted(),
+        "threshold": _threshold_wanted() if threshold is None else "",
+        "confirmed": _confirmed_wanted() if confirmed is None else "",
+        "budget": gettext("Choose one of the budgets.") if budget is None else "",
+    }
+    filled = replace(filled, errors={name: text for name, text in errors.items() if text})
+    return filled, ProjectSettings(filled.label, threshold or 0, confirmed or 0, budget or 0, filled.position)
+
+
+def _threshold(typed: str) -> float | None:
+    try:
+        number = float(typed)
+    except ValueError:
+        return None
+    return number if NEAREST <= number <= FARTHEST else None
+
+
+def _confirmed(typed: str) -> int | None:
+    return int(typed) if typed.isascii() and typed.isdigit() and 1 <= int(typed[:9]) <= MOST_CONFIRMED else None
+
+
+def _budget(typed: str) -> int | None:
+    return next((budget for budget in BUDGETS if str(budget) == typed), None)
+
+
+def _label_wanted() -> str:
+    return gettext("The name must have 1 to %(most)d characters.", most=LONGEST_LABEL)
+
+
+def _threshold_wanted() -> str:
+    return gettext("The distance threshold must be a number from 0.1 to 1.0, for example 0.6.")
+
+
+def _confirmed_wanted() -> str:
+    return gettext("The number of confirmed faces must be a whole number from 1 to %(most)d.", most=MOST_CONFIRMED)
+
+
+@bp.get("/settings")
+def page(project_id: int) -> str:
+    """The form as stored."""
+    with transaction() as db:
+        project = access.owner(db, project_id)
+        members = projects.members(db, project_id)
+    return _page(project, members, _of(project))
+
+
+@bp.post("/settings")
+def save(project_id: int) -> Page:
+    """Store the settings; with a wrong field nothing is stored."""
+    filled, wanted = read(request.form)
+    with transaction() as db:
+        project = access.owner(db, project_id)
+        if filled.errors:
+            return _page(project, projects.members(db, project_id), filled), 400
+        projects.change_settings(db, project_id, wanted)
+    flash(gettext("Saved. The model looks at every face again."), "good")
+    return redirect(url_for("settings.page", project_id=project_id))
+
+
+def _page(project: Project, members: list[projects.Member], filled: Filled, **more: str) -> str:
+    told = model_report.read(project.model_json)
+    return render_template(
+        "projects/settings/page.html", project=project, role="owner", members=members, filled=filled, budgets=BUDGETS,
+        most_confirmed=MOST_CONFIRMED, outlooks=told.outlooks if told else (),
+        **more,
+    )  # fmt: skip
+
+
+@bp.post("/threshold")
+def threshold(project_id: int) -> Response:
+    """The threshold alone, from the project's page."""
+    number = _threshold(request.form.get("threshold", ""))
+    if number is None:
+        raise BadInput(_threshold_wanted(), "threshold")
+    with transaction() as db:
+        project = access.owner(db, project_id)
+        settings = ProjectSettings(
+            project.label, number, project.min_confirmed, project.error_budget, project.write_position
+        )
+        projects.change_settings(db, project_id, settings)
+    flash(gettext("Saved. The model looks at every face again."), "good")
+    return redirect(url_for("project.page", project_id=project_id))
+
+
+@bp.post("/status")
+def status(project_id: int) -> Response:
+    """Pause, resume or complete."""
+    said = {
+        "active": gettext("The project is active: its files are searched."),
+        "paused": gettext("The project is paused. Workers stop within one batch of pictures."),
+        "completed": gettext("The project is completed. It is not searched any more; sending and undo still work."),
+    }
+    wanted = request.form.get("status", "")
+    if wanted not in said:
+        raise BadInput(gettext("A project can be active, paused or completed."), "status")
+    with transaction() as db:
+        if access.owner(db, project_id).barred:
+            raise NotAllowed("barred")
+        projects.set_status(db, project_id, wanted)  # type: ignore[arg-type]
+    flash(said[wanted], "good")
+    return redirect(url_for("settings.page", project_id=project_id))
+
+
+@bp.post("/members")
+def invite(project_id: int) -> Page:
+    """Invite somebody who has signed in before, by Wikimedia name."""
+    name = _user_name(request.form.get("name", ""))
+    role: projects.Role = "owner" if request.form.get("role") == "owner" else "labeller"
+    with transaction() as db:
+        project = access.owner(db, project_id)
+        invited = users.by_name(db, name)
+        if invited is None:
+            text = gettext(
+                "Nobody called “%(name)s” has signed in here yet. Ask them to sign in once, then invite them.",
+                name=name,
+            )
+            filled = replace(_of(project), errors={"name": text})
+            return _page(project, projects.members(db, project_id), filled, invited=name), 400
+        projects.add_member(db, project_id, invited.id, role)
+    flash(gettext("%(name)s is a member now.", name=invited.name), "good")
+    return redirect(url_for("settings.page", project_id=project_id) + "#members")
+
+
+def _user_name(typed: str) -> str:
+    name = " ".join(typed.replace("_", " ").split())[:255]
+    name = name.split(":", 1)[1].strip() if name.lower().startswith("user:") else name
+    return name[:1].upper() + name[1:]
+
+
+@bp.post("/members/<int:user_id>/remove")
+def remove(project_id: int, user_id: int) -> Response:
+    """Take a member out; their answers stand."""
+    with transaction() as db:
+        access.owner(db, project_id)
+        removed = projects.remove_member(db, project_id, user_id)
+    if removed:
+        flash(gettext("The member was removed. Their answers stay."), "good")
+    else:
+        flash(gettext("Whoever created the project stays its owner."), "warn")
+    return redirect(url_for("settings.page", project_id=project_id) + "#members")
+
+
+@bp.post("/leave")
+def leave(project_id: int) -> Response:
+    """Leave a project one was invited to."""
+    with transaction() as db:
+        access.member(db, project_id)
+        left = projects.remove_member(db, project_id, access.user().id)
+    if left:
+        flash(gettext("You left the project. Your answers stay."), "good")
+    else:
+        flash(gettext("Whoever created the project stays its owner."), "warn")
+    return redirect(url_for("dashboard.index"))
+
+
+@bp.get("/delete")
+def ask_delete(project_id: int) -> str:
+    """What goes, what stays, and a name to type."""
+    with transaction() as db:
+        project = access.owner(db, project_id)
+    return render_template("projects/settings/delete.html", project=project, role="owner", error="")
+
+
+@bp.post("/delete")
+def delete(project_id: int) -> Page:
+    """Delete the project when its name or item was typed."""
+    typed = " ".join(request.form.get("confirm", "").split()).casefold()
+    with transaction() as db:
+        project = access.owner(db, project_id)
+        if typed not in {" ".join(project.label.split()).casefold(), project.item.casefold()}:
+            text = gettext("That is not the project's name. Nothing was deleted.")
+            return render_template("projects/settings/delete.html", project=project, role="owner", error=text), 400
+        projects.delete(db, project_id)
+    flash(gettext("The project is deleted. Statements that were sent are still on Commons."), "good")
+    return redirect(url_for("dashboard.index"))

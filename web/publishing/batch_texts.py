@@ -1,0 +1,117 @@
+"""A batch in words: how it stands, what holds it up, what became of its edits, and what can be done about it."""
+
+from dataclasses import dataclass
+
+from store.publishing.batches import Batch
+from store.publishing.edits import Edit
+from web.site import reasons
+from web.site.formats import number
+from web.site.text import Lazy, gettext, lazy_gettext, ngettext
+
+# In the order in which a page lists them.
+STATES = ("failed", "skipped", "reverted", "sending", "queued", "done", "already", "undone", "cancelled")
+
+
+_STATES: dict[str, Lazy] = {
+    "queued": lazy_gettext("waiting"),
+    "sending": lazy_gettext("being sent"),
+    "done": lazy_gettext("written"),
+    "already": lazy_gettext("was so already"),
+    "failed": lazy_gettext("failed"),
+    "skipped": lazy_gettext("left alone"),
+    "cancelled": lazy_gettext("cancelled"),
+    "undone": lazy_gettext("undone"),
+    "reverted": lazy_gettext("taken back on Commons"),
+}
+
+
+def state(name: str) -> str:
+    """The state of an edit."""
+    return str(_STATES.get(name, name))
+
+
+def kind(batch: Batch) -> str:
+    """What a batch does."""
+    known = {
+        "send": gettext("Statements added"),
+        "undo": gettext("Statements undone"),
+        "removal": gettext("Statements removed"),
+        "positions": gettext("Positions added"),
+    }
+    return known[batch.kind]
+
+
+def standing(batch: Batch) -> str:
+    """How it stands, in one word or two."""
+    if batch.state == "running":
+        return gettext("waiting for Commons") if batch.waiting_seconds else gettext("running")
+    known = {"paused": gettext("paused"), "stopped": gettext("stopped"), "done": gettext("done")}
+    return known[batch.state]
+
+
+def why(batch: Batch) -> str:
+    """Why it is paused, and what to do; empty where it is not."""
+    if batch.state != "paused":
+        return ""
+    name = batch.user_name
+    known = {
+        "human": gettext("You or another owner paused it. Resume it when you like."),
+        "reverted": gettext(
+            "Several of these edits were taken back by others on Commons. Look at them, and at your talk page there, before you "
+            "go on."
+        ),
+        "wiki_says_no": gettext(
+            "Commons refused one edit after the other. Look at the reasons below; once the cause is gone, try the failed ones "
+            "again or resume."
+        ),
+        "sign_in": gettext(
+            "The sign-in of %(name)s has expired. After signing in again it goes on by itself.", name=name
+        ),
+        "blocked": gettext(
+            "The account %(name)s is blocked on Commons. Resume it once the block has ended.", name=name
+        ),
+    }
+    return known.get(batch.pause_reason or "", reasons.reason(batch.pause_reason))
+
+
+def waiting(batch: Batch) -> str:
+    """What Commons makes it wait for, and how long; empty where it does not."""
+    if batch.state != "running" or not batch.waiting_seconds:
+        return ""
+    parts = [reasons.reason(batch.waiting_why)] if batch.waiting_why else []
+    if batch.waiting_lag:
+        parts.append(gettext("They lag by %(seconds)s seconds.", seconds=number(round(batch.waiting_lag, 1))))
+    parts.append(ngettext("Goes on in %(num)d second.", "Goes on in %(num)d seconds.", batch.waiting_seconds))
+    return " ".join(parts)
+
+
+def became(edit: Edit) -> str:
+    """Why an edit failed, was left alone or still waits, in a sentence; empty where there is nothing to say."""
+    if edit.error == "asked_again":  # it is undone, and planned anew
+        return reasons.reason(edit.error)
+    if edit.state in {"done", "already", "undone"} or not edit.error:
+        return gettext("Somebody took it back on Commons.") if edit.state == "reverted" else ""
+    return reasons.reason(edit.error)
+
+
+@dataclass(frozen=True)
+class Can:
+    """What can be done about a batch by the asker."""
+
+    pause: bool
+    resume: bool
+    stop: bool
+    retry: bool
+    undo: bool
+
+
+def can(batch: Batch, user_id: int, *, owner: bool) -> Can:
+    """Every owner may hold it up and undo; only the one under whose account it is sent makes it go on."""
+    mine = owner and batch.user_id == user_id
+    return Can(
+        pause=owner and batch.state == "running" and batch.open > 0,
+        resume=mine and batch.state == "paused",
+        stop=owner and batch.state in {"running", "paused"} and batch.open > 0,
+        retry=mine and batch.counts.get("failed", 0) > 0,
+        undo=owner and batch.kind == "send" and batch.counts.get("done", 0) > 0,
+    )

@@ -1,0 +1,163 @@
+"""What is written to Commons: the plan, sending it, how it goes, taking it back, and the history."""
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+
+from database import Connection
+from store.labelling import audit, review
+from store.projects import merges
+from store.projects.projects import Project
+from store.publishing import batches, plans
+from store.publishing import positions as bare_statements
+from web.labelling import face_states, list_parameters, list_rows
+from web.projects import cached_counts
+from web.publishing import batch_texts, send_access
+from web.publishing.send_access import SignInExpired
+from web.site import reasons, urls
+from web.site.access import member, owner, user
+from web.site.errors import wants_json
+from web.site.services import services, transaction
+from web.site.text import gettext, ngettext
+from wiki import depicts
+
+bp = Blueprint("publishing", __name__, url_prefix="/projects/<int:project_id>")
+
+bp.register_error_handler(SignInExpired, send_access.sign_in_expired)
+
+PAGE = 60
+VERDICTS = ("send", "open", "sent", "stated", "undone", "reverted", "overwritten", "protected", "redirect", "gone")
+BATCHES = 30
+Answer = Any
+
+
+def _page() -> int:
+    return max(1, min(request.args.get("page", 1, type=int), 1_000_000))
+
+
+@bp.get("/send")
+def page(project_id: int) -> str:
+    """The plan: what would be written, and what is left alone and why; nothing is sent by looking."""
+    verdict = next((name for name in VERDICTS if name == request.args.get("show")), "send")
+    with transaction() as db:
+        project, role = member(db, project_id)
+        plan = plans.plan(db, project_id, verdict, PAGE, _page())
+        running = [batch for batch in batches.of_project(db, project_id, 5) if batch.state in {"running", "paused"}]
+        removals = len(plans.removal_offers(db, project_id))
+        doubted, bare = cached_counts.doubted(db, project), bare_statements.count(db, project_id)
+        merged = sorted(merges.names(db, project.item) - {project.item})
+    return render_template(
+        "publishing/page.html", project=project, role=role, summary=plan.summary, verdict=verdict, verdicts=VERDICTS,
+        rows=list_rows.plan_rows(project_id, plan.files), page=plan.page, pages=plan.pages, running=running, removals=removals,
+        doubted=doubted, bare=bare,
+        words=batch_texts, edit_summary=_edit_summary(project), wrong=face_states.wrong, merged=merged,
+    )  # fmt: skip
+
+
+def _edit_summary(project: Project) -> str:
+    """As it will look; the batch's own number is drawn when it is sent."""
+    return depicts.summary(depicts.summary_words("add", project.item, project.label), "…")
+
+
+@bp.post("/send")
+def send(project_id: int) -> Answer:
+    """Send what is planned, as one batch; pressed twice it is still one."""
+    send_access.check_sign_in(project_id)
+    batch_id = services().database.retry(lambda db: plans.send(db, project_id, user().id))
+    if batch_id is None and not wants_json():
+        batch_id = _newest(project_id)
+    return send_access.led_to(project_id, batch_id, gettext("There is nothing to send."))
+
+
+def _newest(project_id: int) -> int | None:
+    """The asker's batch that is being sent already."""
+    with transaction() as db:
+        found = batches.of_project(db, project_id, 5)
+    return next((batch.id for batch in found if batch.user_id == user().id and batch.state == "running"), None)
+
+
+@bp.post("/send/again")
+def again(project_id: int) -> Answer:
+    """Plan files once more that were taken back or undone: a human asks for it."""
+    pages = list_parameters.some(list_parameters.body().get("pages"))
+
+    def work(db: Connection) -> int:
+        owner(db, project_id)
+        return plans.send_again(db, project_id, pages)
+
+    count = services().database.retry(work)
+    if wants_json():
+        return {"planned": count}
+    flash(ngettext("%(num)d file is planned again.", "%(num)d files are planned again.", count), "good")
+    return redirect(url_for(".page", project_id=project_id), 303)
+
+
+@bp.get("/history")
+def history(project_id: int) -> str:
+    """The batches, newest first; `before`: those older than this one."""
+    before = request.args.get("before", 2**62, type=int)
+    with transaction() as db:
+        project, role = member(db, project_id)
+        found = batches.of_project(db, project_id, BATCHES + 1, before)
+    return render_template(
+        "publishing/history.html", project=project, role=role, batches=found[:BATCHES], words=batch_texts,
+        states=batch_texts.STATES, more=found[BATCHES - 1].id if len(found) > BATCHES else None, first=before == 2**62,
+    )  # fmt: skip
+
+
+@bp.post("/send/positions")
+def positions(project_id: int) -> Answer:
+    """Add the face's position to statements of ours that stand without one."""
+    send_access.check_sign_in(project_id)
+
+    def work(db: Connection) -> int | None:
+        return bare_statements.qualify(db, project_id, user().id, bare_statements.bare(db, project_id))
+
+    return send_access.led_to(project_id, services().database.retry(work), gettext("There is nothing to send."))
+
+
+@bp.get("/removals")
+def removals(project_id: int) -> str:
+    """Statements that Commons makes although a human found the person not to be there."""
+    with transaction() as db:
+        project, role = member(db, project_id)
+        offers = plans.removal_offers(db, project_id)
+        faces = review.faces(db, project_id, [offer.face_id for offer in offers if offer.face_id])
+    return render_template(
+        "publishing/removals.html", project=project, role=role, offers=offers, reason=reasons.reason,
+        faces={face.page_id: face for face in faces}, standing=face_states.standing, chip_url=urls.chip,
+        edit_summary=depicts.summary(depicts.summary_words("remove", project.item, project.label), "…"),
+    )  # fmt: skip
+
+
+@bp.post("/removals")
+def remove(project_id: int) -> Answer:
+    """Remove the statements of the `pages` chosen; `forced`: of those, also where others have added to the statement."""
+    sent = list_parameters.body()
+    pages = list_parameters.some(sent.get("pages"))
+    forced = set(list_parameters.ids(request.form.getlist("forced") if not request.is_json else sent.get("forced")))
+    send_access.check_sign_in(project_id)
+
+    def work(db: Connection) -> int | None:
+        plain = plans.remove_stated(
+            db, project_id, user().id, [one for one in pages if one not in forced], forced=False
+        )
+        second = plans.remove_stated(db, project_id, user().id, [one for one in pages if one in forced], forced=True)
+        return plain or second
+
+    return send_access.led_to(
+        project_id, services().database.retry(work), gettext("Nothing was removed: these statements are gone already.")
+    )
+
+
+@bp.get("/audit")
+def doubted(project_id: int) -> str:
+    """Files that state the person while the model is sure that nobody in them is: to be looked at, never removed by itself."""
+    with transaction() as db:
+        project, role = member(db, project_id)
+        found, total, number = audit.doubted(db, project_id, PAGE, _page())
+    return render_template(
+        "publishing/audit.html", project=project, role=role, found=found, total=total, page=number,
+        pages=max(1, -(-total // PAGE)),
+        chip_url=urls.chip, certainty=face_states.certainty,
+    )  # fmt: skip

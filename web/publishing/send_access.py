@@ -1,0 +1,39 @@
+"""What every page that writes to Commons needs: whether the asker may, and where to go afterwards."""
+
+from typing import Any
+
+from flask import flash, redirect, request, url_for
+
+from web.site import urls
+from web.site.access import owner, user
+from web.site.errors import Answer, answer, wants_json
+from web.site.services import transaction
+from web.site.text import gettext
+
+
+class SignInExpired(Exception):
+    """Nothing can be written under the asker's account until they sign in again."""
+
+
+def sign_in_expired(_error: SignInExpired) -> Answer:
+    """What now; nothing was changed."""
+    text = gettext("Your sign-in with Wikimedia has expired. Sign in again, then do it once more; nothing is lost.")
+    return answer(409, "sign_in", gettext("Please sign in again"), text)
+
+
+def check_sign_in(project_id: int) -> None:
+    """Raises NotAllowed for labellers, SignInExpired where nothing can be sent under the asker's account."""
+    with transaction() as db:
+        owner(db, project_id)
+    if not user().signed_in:
+        raise SignInExpired
+
+
+def led_to(project_id: int, batch_id: int | None, nothing: str) -> Any:
+    """The batch that an action made, or back with a word that there was nothing to do."""
+    if wants_json():
+        return {"batch": batch_id}
+    if batch_id is None:
+        flash(nothing)
+        return redirect(urls.local(request.form.get("next"), url_for("publishing.page", project_id=project_id)), 303)
+    return redirect(url_for("batches.page", project_id=project_id, batch_id=batch_id), 303)

@@ -1,0 +1,102 @@
+"""Pages for everybody: landing, privacy, help, preferences, and what browsers ask for."""
+
+from flask import Blueprint, Response, g, jsonify, make_response, redirect, render_template, request, url_for
+from flask_babel import refresh
+from werkzeug.wrappers import Response as Redirect
+
+from store.accounts import users
+from web.site import i18n, urls
+from web.site.access import public, without_user
+from web.site.assets import YEAR, serve, static_url
+from web.site.security import SESSION_DAYS
+from web.site.services import settings, transaction
+from web.site.text import gettext
+
+bp = Blueprint("pages", __name__)
+
+
+@bp.get("/")
+@public
+def landing() -> str | Redirect:
+    """What this is; for those signed in, their projects."""
+    if g.user:
+        return redirect(url_for("dashboard.index"))
+    return render_template("site/pages/landing.html")
+
+
+@bp.get("/privacy")
+@public
+def privacy() -> str:
+    """What is kept, why, for how long."""
+    return render_template(
+        "site/pages/privacy.html", contact=settings().contact, days=settings().retention_days, sealed=bool(settings().token_keys),
+        session_days=SESSION_DAYS,
+    )  # fmt: skip
+
+
+@bp.get("/help")
+@public
+def help_page() -> str:
+    """How to work with it, and every key."""
+    return render_template("site/pages/help.html")
+
+
+@bp.post("/preferences")
+@public
+def preferences() -> Redirect:
+    """Remember the language or the theme, and go back."""
+    response = redirect(urls.local(request.form.get("next")))
+    language, theme = request.form.get("language"), request.form.get("theme")
+    secure = settings().production
+    if language in i18n.LANGUAGES:
+        response.set_cookie(i18n.COOKIE, language, max_age=YEAR, samesite="Lax", secure=secure, httponly=True)
+        refresh()
+        if g.user:
+            with transaction() as db:
+                users.set_language(db, g.user.id, language)
+    if theme in i18n.THEMES:
+        response.set_cookie("theme", theme, max_age=YEAR, samesite="Lax", secure=secure, httponly=True)
+    return response
+
+
+@bp.get("/manifest.webmanifest")
+@without_user
+def manifest() -> Response:
+    """What a browser needs to install the site as an application."""
+    icons = [
+        {"src": static_url("icons/icon-192.png"), "sizes": "192x192", "type": "image/png"},
+        {"src": static_url("icons/icon-512.png"), "sizes": "512x512", "type": "image/png"},
+        {"src": static_url("icons/maskable-512.png"), "sizes": "512x512", "type": "image/png", "purpose": "maskable"},
+        {"src": static_url("logo.svg"), "sizes": "any", "type": "image/svg+xml"},
+    ]
+    content = {
+        "name": "WikiVisage",
+        "short_name": "WikiVisage",
+        "description": gettext("Say who is in the photographs of Wikimedia Commons."),
+        "id": "/",
+        "start_url": "/",
+        "display": "standalone",
+        "background_color": "#f7f8fa",
+        "theme_color": "#2a4b8d",
+        "icons": icons,
+    }
+    response = jsonify(content)
+    response.mimetype = "application/manifest+json"
+    return response
+
+
+@bp.get("/favicon.ico")
+@without_user
+def favicon() -> Response:
+    """For those who ask without reading the page."""
+    response = serve("", "icons/icon-32.png")
+    response.cache_control.max_age = 86_400
+    return response
+
+
+@bp.get("/robots.txt")
+@without_user
+def robots() -> Response:
+    """Only the pages for everybody are for search engines."""
+    text = "User-agent: *\nDisallow: /projects\nDisallow: /auth\nDisallow: /account\nDisallow: /static/\n"
+    return make_response(text, {"Content-Type": "text/plain; charset=utf-8"})

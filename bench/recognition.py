@@ -12,8 +12,8 @@ halves were looked at while the model was built (which distances to use, where s
 here has seen may be a little worse.
 
 Targets are judged row by row at 20 answers, the log loss in every row (bench/learning/targets.py; "both open" is the log loss on
-the faces that neither method asked about). What error budgets promise is judged for each set and volunteer, pooled over shares and answers,
-and for each share where chance does not explain what went over.
+the faces that neither method asked about). What error budgets promise is judged for each set and volunteer,
+pooled over shares and answers, and for each share where chance does not explain what went over.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The house as a test: who may import whom, and what may stand where."""
 
 import ast
+import graphlib
 import re
 import statistics
 import subprocess
@@ -29,6 +30,43 @@ MAY_IMPORT = {
     "sandbox": set(),
 }
 OURS = {*MAY_IMPORT, "bench", "testing", "tests"}
+# On one floor, which room may import which others. Modules beside the rooms stand above them (they join what rooms must
+# not know of each other) or, where BELOW names them, below.
+ROOMS: dict[str, dict[str, set[str]]] = {
+    "web": {
+        "site": set(),
+        "accounts": {"site"},
+        "jobs": {"site"},
+        "projects": {"site"},
+        "labelling": {"projects", "site"},
+        "publishing": {"labelling", "projects", "site"},
+    },
+    "pipeline": {
+        "jobs": set(),
+        "projects": {"jobs"},
+        "detection": {"projects", "jobs"},
+        "labelling": {"projects", "jobs"},
+        "publishing": {"projects", "jobs"},
+    },
+    "store": {
+        "jobs": set(),
+        "accounts": set(),
+        "detection": {"jobs"},
+        "projects": {"accounts", "detection", "jobs"},
+        "labelling": {"projects", "detection", "jobs"},
+        "publishing": {"projects", "detection", "jobs"},
+    },
+    "vision": {"detection": set(), "recognition": set()},
+    "sandbox": {
+        "faults": set(),
+        "state": {"faults"},
+        "action_api": {"state", "faults"},
+        "endpoints": {"action_api", "state", "faults"},
+    },
+    "bench": {"learning": set(), "pictures": set(), "faults": set(), "traffic": set()},
+}
+BELOW = {"store": {"errors"}, "vision": {"weights"}}
+MOST_MODULES = 17  # of a room; wiki/ is flat on purpose
 # Who alone may load a library that is heavy, or that would let a layer reach past its neighbour.
 ONLY_IMPORTER = {
     "dlib": {"vision"},
@@ -152,6 +190,54 @@ def test_layers_point_down(part: str):
     allowed = MAY_IMPORT[part] | {part}
     for path in sources(part):
         assert first_names(imports_of(path)) & OURS <= allowed, here(path)
+
+
+def room_of(module: str) -> str:
+    """The room of a module such as store.publishing.edits; the module's own name where it stands beside the rooms."""
+    return module.split(".")[1]
+
+
+def modules_of(floor: str) -> dict[str, Path]:
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in sources(floor)
+        if path.stem != "__init__"
+    }
+
+
+@pytest.mark.parametrize("floor", ROOMS)
+def test_rooms_of_a_floor_know_only_those_below_them(floor: str):
+    rooms, below = ROOMS[floor], BELOW.get(floor, set())
+    modules = modules_of(floor)
+    for name, path in modules.items():
+        room = room_of(name)
+        if room in rooms:
+            used = {used for used in imports_of(path) for other in modules if f"{used}.".startswith(f"{other}.")}
+            assert {room_of(one) for one in used} <= {room} | rooms[room] | below, name
+
+
+@pytest.mark.parametrize("floor", ROOMS)
+def test_every_folder_of_a_floor_is_a_room_of_its_table_and_no_room_is_crowded(floor: str):
+    modules = modules_of(floor)
+    folders = {room_of(name) for name in modules if name.count(".") > 1}
+    assert folders == set(ROOMS[floor])
+    for room in folders:
+        assert sum(room_of(name) == room for name in modules) <= MOST_MODULES, room
+
+
+def test_tests_and_benchmarks_share_only_what_is_in_testing():
+    for path in sources("tests"):
+        if path.relative_to(ROOT).parts[:2] != ("tests", "bench"):
+            assert "bench" not in first_names(imports_of(path)), here(path)
+    for path in sources("bench", "testing"):
+        assert "tests" not in first_names(imports_of(path)), here(path)
+    for path in sources("testing"):
+        assert "bench" not in first_names(imports_of(path)), here(path)
+
+
+def test_the_table_of_rooms_has_no_circle():
+    for rooms in ROOMS.values():
+        graphlib.TopologicalSorter(rooms).prepare()
 
 
 @pytest.mark.parametrize("library", ONLY_IMPORTER)

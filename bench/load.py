@@ -28,7 +28,7 @@ from statistics import quantiles
 
 import migrate
 from app import create_app
-from bench.pages import cookies, served
+from bench.pages import served
 from bench.traffic.filling import Filled, fill
 from bench.traffic.volunteers import Plan, Seen, crowd
 from config import Settings
@@ -42,6 +42,7 @@ from store.detection import files
 from store.projects import projects
 from store.projects.projects import NewProject
 from testing import processes, servers
+from testing.sessions import cookies
 
 MOST_MS, MOST_CONNECTIONS = 100.0, 20
 SETTLE_SECONDS = 8.0  # until the worker's children are up

@@ -38,6 +38,7 @@ from sandbox.environment import variables
 from store.labelling.question_data import FILES_KINDS
 from store.labelling.review import SHOWS, SORTS
 from testing import processes, servers
+from testing.sessions import cookies
 
 MOST_MS, MOST_STATEMENTS = 50.0, 10
 WARM_UPS = 8  # two processes, and the first request of each compiles the template
@@ -144,12 +145,6 @@ def pages(app: Flask, filled: Filled) -> list[Page]:
             path = app.url_for(rule.endpoint, **{name: arguments[name] for name in rule.arguments})
             found += [Page(rule.endpoint, path + query) for query in ("", *otherwise.get(rule.endpoint, ()))]
     return found
-
-
-def cookies(app: Flask, user_id: int) -> dict[str, str]:
-    """The session of somebody who is signed in."""
-    serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
-    return {app.config["SESSION_COOKIE_NAME"]: serializer.dumps({"user": user_id, "epoch": 0, "_permanent": True})}
 
 
 def web_command(port: int) -> list[str]:

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import pymysql
 
 from config import Settings
-from tests.waiting import PATIENCE, until
+from testing.waiting import PATIENCE, until
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

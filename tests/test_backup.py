@@ -23,10 +23,10 @@ from store.publishing import batches
 from testing import servers
 from testing.file_copies import wrong_copies
 from testing.publishing import Wiki
+from testing.waiting import until
 from tests.pipeline.publishing.support import Job, Killed, new_job, painted, raising
 from tests.pipeline.support import hog, new_project, person, searched, value
 from tests.test_upgrade import contents, fill
-from tests.waiting import until
 
 HAS_DUMP = shutil.which("mariadb-dump") or shutil.which("mysqldump")
 pytestmark = pytest.mark.skipif(not HAS_DUMP, reason="needs mariadb-dump: script/setup --dev installs it or says how")

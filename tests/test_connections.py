@@ -15,7 +15,6 @@ import requests
 
 import migrate
 from app import create_app
-from bench.pages import cookies
 from config import Settings
 from database import Database, DatabaseFull, DatabaseUnavailable, create_database
 from sandbox import environment
@@ -23,9 +22,10 @@ from sandbox.server import Sandbox
 from store.accounts import users
 from store.projects import projects
 from testing import servers
+from testing.sessions import cookies
+from testing.waiting import until
 from tests import deployment
 from tests.pipeline.support import hog, new_project, person, searched
-from tests.waiting import until
 from token_crypto import TokenBox
 
 TOOLSDB = 20

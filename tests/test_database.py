@@ -8,7 +8,7 @@ import pytest
 from config import Settings
 from database import Connection, Database, DatabaseError, DatabaseUnavailable, Duplicate, has_skip_locked, marks
 from testing import servers
-from tests.waiting import PATIENCE, joined
+from testing.waiting import PATIENCE, joined
 
 
 def users(database: Database) -> int:

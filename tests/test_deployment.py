@@ -19,8 +19,8 @@ from pipeline.jobs import quota
 from sandbox import environment as sandbox_environment
 from sandbox.server import Sandbox
 from testing import https_front, processes, servers
+from testing.waiting import PATIENCE
 from tests import deployment
-from tests.waiting import PATIENCE
 from vision import weights
 from vision.detection.settings import DETECTOR_VERSIONS, HOG_CENTERFACE
 

@@ -11,9 +11,9 @@ import pytest
 
 import config
 from testing import servers
+from testing.waiting import PATIENCE, until
 from tests.conftest import PHOTOGRAPHS
 from tests.test_architecture import MAY_IMPORT
-from tests.waiting import PATIENCE, until
 from token_crypto import TokenBox
 
 ROOT = servers.ROOT

@@ -12,7 +12,7 @@ from config import Settings
 from database import Connection, Database
 from store.accounts import users
 from testing import servers
-from tests.waiting import joined
+from testing.waiting import joined
 from token_crypto import TokenBox
 
 

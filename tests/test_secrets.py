@@ -17,7 +17,7 @@ from store.accounts import users
 from store.accounts.tokens import box
 from testing import servers
 from testing.publishing import Wiki, make_project
-from tests.waiting import PATIENCE, until
+from testing.waiting import PATIENCE, until
 from tests.web.accounts.test_account import consent
 
 

@@ -13,7 +13,7 @@ from config import Settings
 from database import Connection, Database
 from sandbox.server import Sandbox
 from testing import servers
-from tests.waiting import until
+from testing.waiting import until
 
 
 def test_variables_say_what_settings_say():
@@ -52,7 +52,7 @@ def test_the_private_server_ends_with_the_process_that_asked_for_it(tmp_path: Pa
 from pathlib import Path
 from urllib.request import urlopen
 from tests import servers
-from tests.waiting import until
+from testing.waiting import until
 with servers.mariadb(Path({str(tmp_path)!r}), "--max-connections=20") as variables:
     print(variables["TOOL_TOOLSDB_PORT"], variables["TOOL_TOOLSDB_PASSWORD"], flush=True)
     input()

@@ -21,8 +21,8 @@ from store import worker_claims
 from store.jobs import tasks, workers
 from store.projects.projects import NewProject
 from testing import servers
+from testing.waiting import PATIENCE, until
 from tests.pipeline.support import Gate, downloads, hog, new_project, person, rows, searched, value
-from tests.waiting import PATIENCE, until
 from vision import weights
 
 

@@ -17,8 +17,8 @@ from sandbox.server import Sandbox
 from store.projects import projects
 from testing import servers
 from testing.file_copies import wrong_copies
+from testing.waiting import until
 from tests.pipeline.support import downloads, hog, new_project, other, person, pictures_in, rows, searched, value
-from tests.waiting import until
 
 SLEEP = 0.05  # seconds for each picture
 Start = Callable[[Settings, str], servers.Process]

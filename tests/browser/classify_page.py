@@ -3,7 +3,7 @@
 from playwright.sync_api import Page
 
 from testing.labelling_project import Labelling
-from tests.waiting import until
+from testing.waiting import until
 
 
 class Classify:

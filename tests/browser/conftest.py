@@ -17,7 +17,7 @@ from config import Settings
 from sandbox import environment
 from sandbox.server import Sandbox
 from testing import servers
-from tests.waiting import PATIENCE
+from testing.waiting import PATIENCE
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 expect.set_options(timeout=PATIENCE * 1000)  # as of every other wait, below

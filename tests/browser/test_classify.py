@@ -21,10 +21,10 @@ from store.projects.projects import NewProject
 from testing import servers
 from testing.file_copies import change_files
 from testing.labelling_project import Labelling, confirm, fill, photographs, sign_up
+from testing.waiting import until
 from tests.browser.classify_page import Classify
 from tests.browser.conftest import Opener, Site
 from tests.pipeline.support import person
-from tests.waiting import until
 
 COUNT = 32
 Start = Callable[..., Classify]

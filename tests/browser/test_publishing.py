@@ -14,8 +14,8 @@ from database import Database
 from sandbox.server import Sandbox
 from testing.labelling_project import Labelling
 from testing.publishing import Case, Sender, Wiki, make_project, paint, statements
+from testing.waiting import until
 from tests.browser.conftest import Opener, Site
-from tests.waiting import until
 
 FILES = 12
 

@@ -13,8 +13,8 @@ from sandbox.server import Sandbox
 from store.labelling import predictions
 from store.labelling.predictions import Prediction
 from testing.labelling_project import Labelling, fill, photographs
+from testing.waiting import until
 from tests.browser.conftest import Opener, Site
-from tests.waiting import until
 
 COUNT = 200
 

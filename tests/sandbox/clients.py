@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from sandbox.server import CLIENT_ID, CLIENT_SECRET, Sandbox
-from tests.waiting import PATIENCE
+from testing.waiting import PATIENCE
 
 CALLBACK = "http://127.0.0.1:1/auth/callback"
 

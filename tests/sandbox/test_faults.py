@@ -9,8 +9,8 @@ import requests
 from sandbox.faults.hostile import SPOILERS
 from sandbox.faults.on_demand import POINTS, BadFault, Faults
 from sandbox.server import Sandbox
+from testing.waiting import PATIENCE
 from tests.sandbox.clients import Client
-from tests.waiting import PATIENCE
 
 
 def _page(client: Client) -> int:

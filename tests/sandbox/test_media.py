@@ -16,9 +16,9 @@ from sandbox.server import Sandbox
 from sandbox.state import names
 from sandbox.state.pictures import STEPS, Pictures
 from sandbox.state.world import World
+from testing.waiting import PATIENCE
 from tests.sandbox.clients import Client
 from tests.sandbox.recordings import all_recordings, recording, wiki
-from tests.waiting import PATIENCE
 
 
 def _sizes(client: Client, width: int) -> dict[str, dict[str, object]]:

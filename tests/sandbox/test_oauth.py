@@ -7,9 +7,9 @@ import pytest
 import requests
 
 from sandbox.server import CLIENT_ID, CLIENT_SECRET, Sandbox
+from testing.waiting import PATIENCE
 from tests.sandbox.clients import CALLBACK, Client
 from tests.sandbox.recordings import recording, shape
-from tests.waiting import PATIENCE
 
 
 def test_yes_gives_a_code_and_tokens_of_real_lengths(sandbox: Sandbox) -> None:

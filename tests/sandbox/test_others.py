@@ -9,8 +9,8 @@ import requests
 
 from sandbox.server import Sandbox
 from sandbox.state.storage import BadState, load
+from testing.waiting import PATIENCE
 from tests.sandbox.clients import Client
-from tests.waiting import PATIENCE
 
 
 def _info(client: Client, title: str) -> Any:

@@ -7,8 +7,8 @@ import requests
 
 from sandbox.endpoints import sparql
 from sandbox.server import Sandbox
+from testing.waiting import PATIENCE
 from tests.sandbox.clients import Client
-from tests.waiting import PATIENCE
 
 MIXED = "Category:Photographs with Ada Lovelace"
 ITEM = "Q6279"

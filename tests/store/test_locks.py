@@ -11,8 +11,8 @@ from store.detection import faces, files, searches
 from store.detection.faces import Box
 from store.errors import LeaseLost
 from store.labelling import answers, labels
+from testing.waiting import joined
 from tests.store import support
-from tests.waiting import joined
 
 PAGES = range(1, 7)
 ROUNDS = 60

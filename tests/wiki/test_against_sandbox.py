@@ -17,7 +17,7 @@ from PIL import Image
 
 from sandbox import environment
 from sandbox.server import CLIENT_ID, CLIENT_SECRET, Sandbox
-from tests.waiting import PATIENCE
+from testing.waiting import PATIENCE
 from tests.wiki import fakes
 from wiki import commons, depicts, history, sparql, wikidata
 from wiki.client import Client, Endpoints

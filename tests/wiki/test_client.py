@@ -11,7 +11,7 @@ import zlib
 import pytest
 import requests
 
-from tests.waiting import PATIENCE, joined, until
+from testing.waiting import PATIENCE, joined, until
 from tests.wiki import fakes
 from tests.wiki.replay import Reply, answered, page, replaying
 from wiki import meaning

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from testing import https_front
-from tests.waiting import PATIENCE
+from testing.waiting import PATIENCE
 from wiki.transport import NoAnswer, Transport
 
 

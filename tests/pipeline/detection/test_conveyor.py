@@ -18,9 +18,9 @@ from pipeline.jobs.wake_signal import Bell
 from sandbox.server import Sandbox
 from store.detection import files
 from store.projects import projects
+from testing.waiting import at_rest, joined, until
 from tests.pipeline.detection.test_detect import impatient
 from tests.pipeline.support import downloads, new_project, person, pictures_in, rows, value
-from tests.waiting import at_rest, joined, until
 from vision.detection.errors import DetectorUnavailable, SearchCrashed, SearchError
 from vision.detection.faces import Box, Face, SearchResult
 from vision.detection.pool import TOGETHER, FacePool

@@ -26,10 +26,10 @@ from sandbox.server import Sandbox
 from store.accounts import users
 from store.detection import searches
 from testing import servers
+from testing.waiting import until
 from tests.pipeline.conftest import claimed
 from tests.pipeline.detection.test_detect import impatient
 from tests.pipeline.support import hog, new_project, person, pictures_in, rows, value
-from tests.waiting import until
 from tests.web.browser import Browser
 
 MOST_MEGABYTES = 500  # a worker takes 150 by itself, one download up to 50 and a copy of it

@@ -29,10 +29,10 @@ from pipeline.jobs.wake_signal import Bell
 from store.errors import LeaseLost
 from store.jobs import tasks
 from store.jobs.tasks import Task
+from testing.waiting import PATIENCE, joined, until
 from tests.pipeline.conftest import claimed
 from tests.pipeline.labelling.test_model import PERSON
 from tests.pipeline.support import new_project, rows, value
-from tests.waiting import PATIENCE, joined, until
 from wiki.errors import GiveUp, Reason, Wait
 
 STATE = """SELECT due_at IS NULL AS never, TIMESTAMPDIFF(SECOND, NOW(), due_at) AS due, error, attempts,

@@ -15,10 +15,10 @@ from store.detection import faces, files
 from store.jobs import queues
 from store.projects.projects import NewProject
 from testing import servers
+from testing.waiting import PATIENCE, until
 from tests.pipeline.detection.test_conveyor import Pool
 from tests.pipeline.support import hog, new_project, new_user, person, searched
 from tests.test_worker_side_by_side import Start, start  # noqa: F401 - a fixture
-from tests.waiting import PATIENCE, until
 
 
 def numbers(text: str) -> dict[str, float]:

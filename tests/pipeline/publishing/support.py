@@ -21,7 +21,7 @@ from store import worker_claims
 from store.jobs import tasks
 from store.publishing import plans
 from testing.publishing import ITEM, Case, Wiki, make_project, paint
-from tests.waiting import PATIENCE
+from testing.waiting import PATIENCE
 from wiki.client import Client
 
 WRITES = ("wbeditentity", "wbremoveclaims", "wbsetqualifier")

@@ -10,8 +10,8 @@ from pipeline.jobs.outcome import Stopped
 from pipeline.publishing.authorization import Authorization, SignInNeeded
 from store.accounts import users
 from testing.publishing import HurriedStop
+from testing.waiting import joined, until
 from tests.pipeline.publishing.support import Job
-from tests.waiting import joined, until
 from wiki.errors import Reason, StopBatch
 
 

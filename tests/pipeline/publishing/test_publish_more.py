@@ -15,8 +15,8 @@ from store.projects import projects
 from store.publishing import batches, edits, plans, positions, reverts
 from store.publishing.reverts import Reading
 from testing.publishing import ITEM, make_project
+from testing.waiting import joined
 from tests.pipeline.publishing.support import Job, Killed, raising
-from tests.waiting import joined
 
 POSITION = "pct:25,25,50,50"
 

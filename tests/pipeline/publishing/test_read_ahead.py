@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from store.publishing import batches
+from testing.waiting import until
 from tests.pipeline.publishing.support import Job
-from tests.waiting import until
 
 FILES = 60
 LAST = 49  # the last write of the first round, counted from 0

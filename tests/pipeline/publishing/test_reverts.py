@@ -10,9 +10,9 @@ from store.projects import projects
 from store.publishing import batches, plans
 from testing import servers
 from testing.publishing import ITEM
+from testing.waiting import until
 from tests.pipeline.publishing.support import Job
 from tests.pipeline.support import hog
-from tests.waiting import until
 
 
 def due(job: Job, *, age_hours: int = 1) -> None:

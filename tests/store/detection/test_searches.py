@@ -14,8 +14,8 @@ from store.errors import LeaseLost
 from store.labelling import progress
 from store.projects import projects
 from testing.file_copies import wrong_copies
+from testing.waiting import joined
 from tests.store import support
-from tests.waiting import joined
 
 
 @pytest.fixture(params=["auto", "0"])

@@ -13,8 +13,8 @@ from store import worker_claims
 from store.errors import LeaseLost
 from store.jobs import signals, tasks, workers
 from store.jobs.tasks import Task
+from testing.waiting import joined
 from tests.store import support
-from tests.waiting import joined
 
 
 @pytest.fixture(params=["auto", "0"])

@@ -11,8 +11,8 @@ from store.labelling import audit, labels
 from store.projects import projects
 from store.publishing import plans, positions
 from testing.file_copies import change_files
+from testing.waiting import joined
 from tests.store import support
-from tests.waiting import joined
 
 
 def approved(

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from testing.waiting import PATIENCE, until
 from tests.vision.detection.faulty import cannot_open, open_faulty
 from tests.vision.detection.pools import FAULTS, gone, make_pool, unprepared
-from tests.waiting import PATIENCE, until
 from vision.detection.errors import DetectorUnavailable, ImageError, PoolStopped, SearchError
 from vision.detection.faces import Box
 from vision.detection.pool import FacePool

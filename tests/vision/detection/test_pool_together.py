@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from testing.waiting import PATIENCE, until
 from tests.vision.detection.faulty import cannot_open
 from tests.vision.detection.pools import FAULTS, gone, make_pool
-from tests.waiting import PATIENCE, until
 from vision.detection.errors import DetectorUnavailable, ImageError, PoolStopped, SearchCrashed, SearchError
 from vision.detection.faces import Box, SearchResult
 from vision.detection.pool import TOGETHER, FacePool

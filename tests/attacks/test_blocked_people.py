@@ -42,7 +42,7 @@ def test_failed_edits_about_a_blocked_person_are_tried_again(site: Site):
 )
 def test_an_edit_that_waits_for_the_wiki_is_written_after_the_block(site: Site):
     project = approved(site)
-    site.fault("maxlag", count=1, match={"action": "wbeditentity"}, retry_after="2")
+    site.fault("maxlag", count=1, match={"action": "wbeditentity"}, retry_after="4")
     project.press_send("Alice", project.plan("Alice"))
     until(lambda: site.truth()["faults"]["struck"].get("maxlag"), "the edit to be put off")
     block(site, project.item)

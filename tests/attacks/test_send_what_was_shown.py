@@ -192,7 +192,7 @@ def test_more_of_a_batch_is_undone_than_the_page_counted(site: Site):
         project.answer("Alice", file, "target")
     plan = project.plan("Alice")
     done = "SELECT COUNT(*) FROM edits WHERE project_id = %s AND state = 'done'"
-    site.wiki_settings(latency=0.3)
+    site.wiki_settings(latency=0.8)
     project.press_send("Alice", plan)
     until(lambda: site.value(done, project.id), "the first edit")
     ask = site.volunteer("Alice").look(f"{project.url}/batches/{project.newest_batch()}/undo")

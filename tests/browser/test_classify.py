@@ -882,7 +882,7 @@ def test_a_step_on_which_the_server_fails_does_not_hold_up_the_others(
         return len(labelling.standing()) == 2
 
     until(others_saved, "the others saved")
-    assert classify.unsaved() == 1
+    until(lambda: classify.unsaved() == 1, "the page knows what is saved")
     failing[0] = False
     classify.page.evaluate("dispatchEvent(new Event('online'))")
     classify.settle()

@@ -12,7 +12,7 @@ from config import Settings
 from database import Connection, Database
 from pipeline.jobs.lane import Stage, run_stage, settle
 from pipeline.jobs.outcome import Outcome
-from pipeline.jobs.tools import Tools, open_pool, open_wiki
+from pipeline.jobs.tools import Tools, children, open_wiki, search_settings
 from store import worker_claims
 from store.jobs import tasks
 from store.jobs.tasks import Kind, Task
@@ -24,8 +24,12 @@ from vision.detection.pool import FacePool
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[FacePool]:
-    """Detector children for the whole run: they take a second to start."""
-    found = open_pool(hog(Settings()))
+    """Detector children for the whole run: they take a second to start.
+
+    They have the priority of other processes, unlike those of a worker: on a busy machine they would hardly run.
+    """
+    settings = hog(Settings())
+    found = FacePool(children(settings), replace(search_settings(settings), nice=0))
     yield found
     found.stop()
 

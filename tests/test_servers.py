@@ -51,7 +51,7 @@ def test_the_private_server_ends_with_the_process_that_asked_for_it(tmp_path: Pa
     program = f"""
 from pathlib import Path
 from urllib.request import urlopen
-from tests import servers
+from testing import servers
 from testing.waiting import until
 with servers.mariadb(Path({str(tmp_path)!r}), "--max-connections=20") as variables:
     print(variables["TOOL_TOOLSDB_PORT"], variables["TOOL_TOOLSDB_PASSWORD"], flush=True)

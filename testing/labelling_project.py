@@ -5,7 +5,7 @@ The photographs are the sandbox's; boxes stand at fixed places, for whoever answ
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,11 +20,11 @@ from sandbox.server import Sandbox
 from store.accounts import users
 from store.detection import faces, files, searches
 from store.detection.faces import Box, FoundFace
-from store.detection.files import Seen
+from store.detection.files import FileMetadata
 from store.detection.searches import SearchLease
-from store.labelling import answers, labels
+from store.labelling import answers, labels, predictions
 from store.labelling.answers import NewAnswer
-from store.labelling.predictions import Question, replace_questions
+from store.labelling.predictions import Change, Prediction, Question, replace_questions
 from store.projects import projects
 from store.projects.projects import NewProject
 from token_crypto import TokenBox
@@ -72,6 +72,12 @@ class Labelling:
         ranked = [Question(page_of[face], face, REASONS[place % 5]) for place, face in enumerate(wanted)]
         with self.database.transaction() as db:
             replace_questions(db, self.project_id, 1, ranked)
+
+
+def replace_predictions(db: Connection, project_id: int, run: int, rows: Iterable[Prediction]) -> None:
+    """Store the predictions of a model run; faces of earlier runs that are not among them lose theirs."""
+    now = {row.face_id: row for row in rows}
+    predictions.change(db, project_id, run, Change.between(predictions.of_project(db, project_id), now))
 
 
 def photographs(sandbox: Sandbox, count: int) -> list[dict[str, Any]]:
@@ -153,7 +159,7 @@ def _file(
     db.execute("UPDATE files SET lease_token = %s WHERE page_id = %s", (token, page_id))
     lease = SearchLease(token, project_id, (page_id,))
     sha1 = hashlib.sha1(str(page_id).encode()).hexdigest()
-    seen = Seen(
+    seen = FileMetadata(
         page_id,
         title,
         sha1=sha1,

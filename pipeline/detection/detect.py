@@ -221,9 +221,9 @@ def meaning(why: Exception | MissingFile) -> tuple[str, str, bool, bool]:
             return "internal", type(why).__name__, True, False
 
 
-def seen(info: FileInfo) -> files.Seen:
+def seen(info: FileInfo) -> files.FileMetadata:
     """What the wiki says of a file, as it is stored."""
-    return files.Seen(
+    return files.FileMetadata(
         page_id=info.page_id,
         title=bare_title(info.title),
         sha1=info.sha1,

@@ -39,7 +39,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Seen:
+class FileMetadata:
     """What the wiki says of a file today; `sha1` None where it was not asked."""
 
     page_id: int

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from database import Connection, marks
 from store.detection import files, search_turns
-from store.detection.files import Seen
+from store.detection.files import FileMetadata
 from store.errors import LeaseLost
 from store.jobs.tasks import EXPIRY
 from store.jobs.workers import DEAD_AFTER
@@ -133,7 +133,7 @@ def give_back(db: Connection, lease: SearchLease) -> None:
         search_turns.wait_for(db, ours)
 
 
-def describe(db: Connection, lease: SearchLease, seen: Seen) -> None:
+def describe(db: Connection, lease: SearchLease, seen: FileMetadata) -> None:
     """Store what the wiki says of a leased file, which stays locked until the transaction ends. Raises LeaseLost."""
     ours = db.execute(
         """UPDATE files SET title = %s, sha1 = %s, size_bytes = %s, width = %s, height = %s, uploaded_at = %s,

@@ -149,11 +149,6 @@ def of_step(db: Connection, project_id: int, user_id: int, step: str) -> list[An
     )
 
 
-def recent(db: Connection, project_id: int, limit: int) -> list[Answer]:
-    """The newest answers of a project, newest first, withdrawn ones too."""
-    return _select(db, "a.project_id = %s ORDER BY a.id DESC LIMIT %s", (project_id, limit))
-
-
 def clear_skips(db: Connection, project_id: int, user_id: int) -> int:
     """Withdraw the user's skips: what was skipped may be asked again. Returns how many."""
     count = db.execute(

@@ -17,7 +17,7 @@ Source = Literal["human", "implied", "bootstrap", "portrait"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class CurrentAnswer:
     """An answer that was not withdrawn; `face_id` None: about the file as a whole."""
 
     id: int
@@ -68,7 +68,7 @@ class Derived:
     file_answer: Literal["shown", "not_shown"] | None
 
 
-def derive(facts: FileFacts, answers: Sequence[Standing]) -> Derived:
+def derive(facts: FileFacts, answers: Sequence[CurrentAnswer]) -> Derived:
     """The rules, for the standing answers of one file, oldest first.
 
     The newest answer about a face counts. One face of a file is the target, the one answered last, unless a human said
@@ -94,7 +94,7 @@ def derive(facts: FileFacts, answers: Sequence[Standing]) -> Derived:
 
 
 def _label(
-    facts: FileFacts, face_id: int, said: Standing | None, targets: Sequence[Standing], kept: set[int | None]
+    facts: FileFacts, face_id: int, said: CurrentAnswer | None, targets: Sequence[CurrentAnswer], kept: set[int | None]
 ) -> FaceLabel | None:
     if said is not None and (said.answer != "target" or face_id in kept):
         label: Label = said.answer  # type: ignore[assignment]
@@ -106,7 +106,7 @@ def _label(
     return None
 
 
-def _overwritten(facts: FileFacts, answer: Standing) -> bool:
+def _overwritten(facts: FileFacts, answer: CurrentAnswer) -> bool:
     return answer.sha1 is not None and facts.sha1 is not None and answer.sha1 != facts.sha1
 
 
@@ -167,13 +167,13 @@ def _derive_all(
     if not facts:
         return {}
     page_ids = list(facts)
-    said: dict[int, list[Standing]] = defaultdict(list)
+    said: dict[int, list[CurrentAnswer]] = defaultdict(list)
     for row in db.rows(
         f"""SELECT id, page_id, user_id, face_id, answer, twice, sha1 FROM answers
             WHERE project_id = %s AND page_id IN ({marks(page_ids)}) AND withdrawn_at IS NULL ORDER BY id""",
         (project_id, *page_ids),
     ):
-        said[row.pop("page_id")].append(Standing(**{**row, "twice": bool(row["twice"])}))
+        said[row.pop("page_id")].append(CurrentAnswer(**{**row, "twice": bool(row["twice"])}))
     derived = {}
     for page_id, row in facts.items():
         seen = tuple(face.id for face in visible[page_id])

@@ -55,12 +55,6 @@ class Change:
         return kept | {row.face_id: row for row in self.written}
 
 
-def replace(db: Connection, project_id: int, run: int, predictions: Sequence[Prediction]) -> None:
-    """Store a run's predictions over those of earlier runs; faces without one have none afterwards."""
-    now = {row.face_id: row for row in predictions}
-    change(db, project_id, run, Change.between(of_project(db, project_id), now))
-
-
 def change(db: Connection, project_id: int, run: int, change: Change) -> None:
     """Store what a run changes."""
     db.many(

@@ -10,7 +10,7 @@ RATE_SECONDS = 120  # over which the speed of searching is measured
 
 
 @dataclass(frozen=True)
-class Counts:
+class ProjectCounts:
     """What there is of a project and what was said, cheaply counted."""
 
     files: int = 0
@@ -50,16 +50,17 @@ class Search:
         return self.waiting / self.rate if self.waiting and self.rate else None
 
 
-def counts(db: Connection, project_ids: Sequence[int]) -> dict[int, Counts]:
+def counts(db: Connection, project_ids: Sequence[int]) -> dict[int, ProjectCounts]:
     """The counts of each project."""
     return {
-        project_id: Counts(**numbers) for project_id, numbers in _counted(db, project_ids, _FILES + _COUNTS).items()
+        project_id: ProjectCounts(**numbers)
+        for project_id, numbers in _counted(db, project_ids, _FILES + _COUNTS).items()
     }
 
 
-def counts_of_one(db: Connection, project_id: int, search: Search) -> Counts:
+def counts_of_one(db: Connection, project_id: int, search: Search) -> ProjectCounts:
     """The same for one project whose files are counted already."""
-    return Counts(files=search.files, waiting=search.waiting, **_counted(db, [project_id], _COUNTS)[project_id])
+    return ProjectCounts(files=search.files, waiting=search.waiting, **_counted(db, [project_id], _COUNTS)[project_id])
 
 
 def _counted(db: Connection, project_ids: Sequence[int], selects: Sequence[str]) -> dict[int, dict[str, int]]:

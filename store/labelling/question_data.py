@@ -53,7 +53,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Counts:
+class AnswerCounts:
     """How far a project is: faces a human answered, those that are the person, the user's skips."""
 
     answered: int
@@ -256,7 +256,7 @@ def reference(db: Connection, project_id: int) -> tuple[Chip | None, str | None]
     return (Chip(row["id"], row["sha1"][:8]) if row["face_id"] else None), row["thumb_url"]
 
 
-def counts(db: Connection, project_id: int, user_id: int) -> Counts:
+def counts(db: Connection, project_id: int, user_id: int) -> AnswerCounts:
     """How far the project is, for the line above the questions."""
     row = db.row(
         """SELECT COUNT(*) AS answered, COALESCE(SUM(label = 'target'), 0) AS confirmed,
@@ -266,7 +266,7 @@ def counts(db: Connection, project_id: int, user_id: int) -> Counts:
         (project_id, user_id, project_id),
     )
     assert row is not None
-    return Counts(int(row["answered"]), int(row["confirmed"]), int(row["skipped"]))
+    return AnswerCounts(int(row["answered"]), int(row["confirmed"]), int(row["skipped"]))
 
 
 def why_none(db: Connection, project_id: int, user_id: int) -> NoQuestion:

@@ -102,7 +102,7 @@ class Matches:
 
 
 @dataclass(frozen=True)
-class Face:
+class ReviewFace:
     """A face in the review. `said` is who speaks last: a human's label before bootstrap before the model.
 
     `label`, `source`: as in labels, None where nothing stands; `suggestion`: the model's; `approved`: how its file is to be
@@ -127,14 +127,9 @@ class Face:
     poor: bool
     stated: bool
 
-    @property
-    def human(self) -> bool:
-        """Whether a human's word stands for it, about itself or about another face of the file."""
-        return self.source in {"human", "implied"} and not self.suspended
-
 
 class Listed(TypedDict):
-    """A face in the list of all faces; the fields mean what they mean in `Face`."""
+    """A face in the list of all faces; the fields mean what they mean in `ReviewFace`."""
 
     face: int
     page: int
@@ -148,7 +143,7 @@ class Listed(TypedDict):
 
 
 @dataclass(frozen=True)
-class Counts:
+class ReviewCounts:
     """How many faces each filter holds; `matches`: of those that nobody approved yet, with what is to be expected wrong."""
 
     faces: dict[Show, int]
@@ -184,7 +179,7 @@ def _arguments(project_id: int, known: Iterable[int]) -> dict[str, Any]:
 
 def counts(
     db: Connection, project_id: int, known: Mapping[int, str] | None = None, guessed: Mapping[str, int] | None = None
-) -> Counts:
+) -> ReviewCounts:
     """Counted from indices, without a look at every face: what the lists leave out is little, and taken off.
 
     `known`: what `settled` gives; `guessed`: what `predicted` gives.
@@ -202,7 +197,7 @@ def counts(
     gone = Counter(known.values())
     found["unsure"] += guessed.get("unsure", 0) - gone["unsure"]
     found["non_matches"] += guessed.get("no_match", 0) - gone["no_match"]
-    return Counts(found, suggested)
+    return ReviewCounts(found, suggested)
 
 
 _COUNTED: tuple[Show, ...] = ("approved", "drawn", "stated", "waiting")
@@ -241,7 +236,7 @@ def ids(
     )
 
 
-def faces(db: Connection, project_id: int, face_ids: Sequence[int]) -> list[Face]:
+def faces(db: Connection, project_id: int, face_ids: Sequence[int]) -> list[ReviewFace]:
     """These faces in this order; those that the project does not see are left out."""
     rows = db.rows(
         f"""SELECT f.id AS face_id, f.page_id, x.title, LEFT(COALESCE(f.sha1, ''), 8) AS version,
@@ -263,10 +258,10 @@ def faces(db: Connection, project_id: int, face_ids: Sequence[int]) -> list[Face
     return [found[face_id] for face_id in face_ids if face_id in found]
 
 
-def _face(row: dict[str, Any]) -> Face:
+def _face(row: dict[str, Any]) -> ReviewFace:
     version, has_chip = row.pop("version"), row.pop("has_chip")
     switches = {name: bool(row[name]) for name in ("suspended", "prominent", "drawn", "poor", "stated")}
-    return Face(**{**row, **switches, "chip": Chip(row["face_id"], version) if has_chip else None})
+    return ReviewFace(**{**row, **switches, "chip": Chip(row["face_id"], version) if has_chip else None})
 
 
 class Place(NamedTuple):

@@ -6,7 +6,7 @@ from database import Connection
 
 
 @dataclass(frozen=True)
-class Standing:
+class VolunteerCounts:
     """One volunteer's counts; `name` is empty for an account that was deleted."""
 
     name: str
@@ -16,7 +16,7 @@ class Standing:
     projects: int
 
 
-def top(db: Connection, limit: int) -> list[Standing]:
+def top(db: Connection, limit: int) -> list[VolunteerCounts]:
     """The volunteers with the most statements on Commons, then the most answers."""
     rows = db.rows(
         """SELECT COALESCE(u.name, '') AS name, s.answers, s.matches, s.statements, s.projects
@@ -24,14 +24,14 @@ def top(db: Connection, limit: int) -> list[Standing]:
            ORDER BY s.statements DESC, s.answers DESC, s.id LIMIT %s""",
         (limit,),
     )
-    return [Standing(**row) for row in rows]
+    return [VolunteerCounts(**row) for row in rows]
 
 
-def of_user(db: Connection, user_id: int) -> Standing | None:
+def of_user(db: Connection, user_id: int) -> VolunteerCounts | None:
     """One volunteer's counts, or None before their first."""
     row = db.row(
         """SELECT u.name, s.answers, s.matches, s.statements, s.projects FROM user_stats s JOIN users u ON u.id = s.user_id
            WHERE s.user_id = %s""",
         (user_id,),
     )
-    return Standing(**row) if row else None
+    return VolunteerCounts(**row) if row else None

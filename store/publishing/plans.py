@@ -99,11 +99,6 @@ def _look(db: Connection, project_id: int, verdict: str, limit: int, offset: int
     ]
 
 
-def plan_counts(db: Connection, project_id: int) -> dict[str, int]:
-    """How many approved files have each verdict."""
-    return summary(db, project_id).counts
-
-
 @dataclass(frozen=True)
 class Plan:
     """The plan in figures, and one page of the files with a verdict; `page` counts from 1."""

@@ -10,9 +10,8 @@ from playwright.sync_api import Page
 
 from database import Database
 from sandbox.server import Sandbox
-from store.labelling import predictions
 from store.labelling.predictions import Prediction
-from testing.labelling_project import Labelling, fill, photographs
+from testing.labelling_project import Labelling, fill, photographs, replace_predictions
 from testing.waiting import until
 from tests.browser.conftest import Opener, Site
 
@@ -28,7 +27,7 @@ def labelling(site: Site, database: Database, sandbox: Sandbox) -> Labelling:
         for place, (page, (face,)) in enumerate(found.faces.items())
     ]
     with database.transaction() as db:
-        predictions.replace(db, found.project_id, 1, rows)
+        replace_predictions(db, found.project_id, 1, rows)
     return found
 
 

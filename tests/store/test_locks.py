@@ -20,7 +20,7 @@ ROUNDS = 60
 
 def search(db: Connection, lease: searches.SearchLease, page: int) -> None:
     """As a worker stores a file."""
-    searches.describe(db, lease, files.Seen(page, f"{page}.jpg", sha1=support.SHA1))
+    searches.describe(db, lease, files.FileMetadata(page, f"{page}.jpg", sha1=support.SHA1))
     faces.replace_found(db, page, support.SHA1, [support.found()])
     searches.searched(db, lease, page, width=960, height=640, detector="d", faces=1)
     labels.rebuild_everywhere(db, [page])

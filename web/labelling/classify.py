@@ -53,7 +53,7 @@ class Next:
     """What a person is asked next, or why nothing is."""
 
     questions: list[Asked]
-    counts: question_data.Counts
+    counts: question_data.AnswerCounts
     none: NoQuestion | None
 
 

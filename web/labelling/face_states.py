@@ -7,7 +7,7 @@ from typing import Literal
 
 from flask_babel import format_percent, get_locale
 
-from store.labelling.review import Face, Show
+from store.labelling.review import ReviewFace, Show
 from web.site.formats import number
 from web.site.text import gettext
 
@@ -23,7 +23,7 @@ class Standing:
     text: str
 
 
-def standing(face: Face) -> Standing:
+def standing(face: ReviewFace) -> Standing:
     """The word that counts: a human's about this face, an approval in bulk, Commons', the model's."""
     if face.suspended:
         return Standing("again", "↻", gettext("overwritten since: look again"))
@@ -40,7 +40,7 @@ def standing(face: Face) -> Standing:
     return _model(face)
 
 
-def _human(face: Face) -> Standing:
+def _human(face: ReviewFace) -> Standing:
     name = face.said_by or "?"
     if face.label == "target":
         return Standing("yes", "✓", gettext("confirmed by %(name)s", name=name))
@@ -51,7 +51,7 @@ def _human(face: Face) -> Standing:
     return Standing("no", "✕", gettext("rejected by %(name)s", name=name))
 
 
-def _model(face: Face) -> Standing:
+def _model(face: ReviewFace) -> Standing:
     if face.suggestion == "match":
         return Standing("match", "≈", gettext("suggested"))
     if face.suggestion == "no_match":

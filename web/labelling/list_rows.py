@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from store.labelling.review import Face
+from store.labelling.review import ReviewFace
 from store.publishing.plans import Planned
 from web.labelling import face_states
 from web.labelling.face_states import Standing
@@ -28,7 +28,7 @@ class Cell:
     tags: tuple[tuple[str, str], ...]
 
 
-def cells(project_id: int, faces: Sequence[Face], here: str) -> list[Cell]:
+def cells(project_id: int, faces: Sequence[ReviewFace], here: str) -> list[Cell]:
     """In the order of the faces; `here`: where the look at one leads back to."""
     look, chip = urls.pattern("review.face", "face_id", project_id=project_id, next=here), urls.chips(project_id)
     distance = gettext("distance %(number)s", number="%(number)s")

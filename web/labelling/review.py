@@ -14,7 +14,7 @@ from store.errors import NotFound, Stale
 from store.labelling import answers, approvals, question_data, review
 from store.labelling.answers import NewAnswer
 from store.labelling.predictions import Question
-from store.labelling.review import Face, Matches, Place, Show
+from store.labelling.review import Matches, Place, ReviewFace, Show
 from store.projects.projects import Project, Role
 from web.labelling import answer_forms, face_states, list_parameters, question_views
 from web.labelling.list_parameters import View
@@ -45,7 +45,7 @@ class Shown:
     pages: int
     counts: dict[Show, int]
     matches: Matches
-    faces: list[Face]
+    faces: list[ReviewFace]
     seen: str
 
 

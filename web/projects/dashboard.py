@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request
 
 from store.detection.faces import Chip
 from store.labelling import progress
-from store.labelling.progress import Counts
+from store.labelling.progress import ProjectCounts
 from store.projects import dashboard
 from store.projects.dashboard import Entry
 from web.projects.next_step import NextStep, next_step
@@ -22,7 +22,7 @@ class Card:
     """A project on the dashboard."""
 
     entry: Entry
-    counts: Counts
+    counts: ProjectCounts
     chip: Chip | None
     step: NextStep
 
@@ -45,6 +45,6 @@ def index() -> str:
     )  # fmt: skip
 
 
-def _card(entry: Entry, counts: Counts, chip: Chip | None) -> Card:
+def _card(entry: Entry, counts: ProjectCounts, chip: Chip | None) -> Card:
     crawled = entry.crawled_at is not None
     return Card(entry, counts, chip, next_step(entry.id, entry.status, entry.min_confirmed, counts, crawled=crawled))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flask import current_app, url_for
 
-from store.labelling.progress import Counts
+from store.labelling.progress import ProjectCounts
 from store.projects.projects import Status
 from web.site.text import gettext, ngettext
 
@@ -23,7 +23,7 @@ def link(endpoint: str, project_id: int) -> str:
     return url_for(endpoint, project_id=project_id) if endpoint in current_app.view_functions else ""
 
 
-def next_step(project_id: int, status: Status, min_confirmed: int, counts: Counts, *, crawled: bool) -> NextStep:
+def next_step(project_id: int, status: Status, min_confirmed: int, counts: ProjectCounts, *, crawled: bool) -> NextStep:
     """The first thing of these that applies."""
     if counts.unsent and not counts.questions and not counts.suggested:
         return _send(project_id, counts.unsent)
@@ -57,7 +57,7 @@ def _send(project_id: int, unsent: int) -> NextStep:
     return NextStep(text, gettext("Send"), link("publishing.page", project_id))
 
 
-def _waiting(status: Status, counts: Counts, crawled: bool) -> str:
+def _waiting(status: Status, counts: ProjectCounts, crawled: bool) -> str:
     if status == "paused":
         return gettext("Paused. Resume it in the settings.")
     if not crawled and not counts.files:

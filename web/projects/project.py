@@ -10,7 +10,7 @@ from database import Connection
 from store.detection import files
 from store.jobs import tasks
 from store.labelling import progress
-from store.labelling.progress import Breakdown, Counts, Hands, Search
+from store.labelling.progress import Breakdown, Hands, ProjectCounts, Search
 from store.projects import projects
 from store.projects.projects import Project, Role
 from web.projects import cached_counts, charts
@@ -31,7 +31,7 @@ class State:
 
     project: Project
     role: Role
-    counts: Counts
+    counts: ProjectCounts
     search: Search
     hands: Hands
     breakdown: Breakdown
@@ -55,7 +55,7 @@ def looks() -> Recent:
     return kept
 
 
-def _look(db: Connection, project: Project) -> tuple[Counts, Search, Hands, Breakdown]:
+def _look(db: Connection, project: Project) -> tuple[ProjectCounts, Search, Hands, Breakdown]:
     search = progress.search(db, project.id)
     counts = progress.counts_of_one(db, project.id, search)
     breakdown = progress.breakdown(db, project.id, cached_counts.predicted(db, project))

@@ -71,7 +71,7 @@ def test_what_was_written_before_the_merger_is_not_written_again(job_of: Callabl
     assert job.states(batch) == {"done": 1}
     assert [named(job, page_id) for page_id in job.page_ids] == [[ITEM]] * 3 + [[NEW]]
     with job.database.transaction() as db:
-        assert plans.plan_counts(db, job.project_id) == {"sent": 4}
+        assert plans.summary(db, job.project_id).counts == {"sent": 4}
         assert progress.counts(db, [job.project_id])[job.project_id].unsent == 0
 
 
@@ -178,4 +178,4 @@ def test_the_crawl_follows_and_counts_what_is_stated_under_the_old_item(job: Job
     assert item_of(job) == NEW
     look(job, days=8)
     with job.database.transaction() as db:
-        assert plans.plan_counts(db, job.project_id) == {"stated": 1, "send": 2}
+        assert plans.summary(db, job.project_id).counts == {"stated": 1, "send": 2}

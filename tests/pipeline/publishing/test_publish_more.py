@@ -334,7 +334,7 @@ def test_reverts_are_noticed_by_the_daily_crawl(job: Job):
     look(job)
     assert [job.row(page_id)["state"] for page_id in job.page_ids] == ["reverted", "reverted", "done"]
     with job.database.transaction() as db:
-        assert plans.plan_counts(db, job.project_id) == {"reverted": 2, "sent": 1}
+        assert plans.summary(db, job.project_id).counts == {"reverted": 2, "sent": 1}
 
 
 def test_a_deleted_file_is_no_revert(job: Job):
@@ -470,7 +470,7 @@ def test_protected_pages_are_left_out_of_the_plan_unless_a_human_wants_to_try(jo
     job.wiki.other("protect", id=second, level="autoconfirmed")
     look(job, days=8)
     with job.database.transaction() as db:
-        assert plans.plan_counts(db, job.project_id) == {"protected": 1, "send": 2}
+        assert plans.summary(db, job.project_id).counts == {"protected": 1, "send": 2}
         assert plans.send_again(db, job.project_id, [first]) == 1
     job.wiki.other("protect", id=second, level="")
     batch = job.send()

@@ -67,7 +67,7 @@ def test_a_completed_project_asks_before_it_sends_again(job: Job):
     due(job)
     reverts.look(job.tools())
     with job.database.transaction() as db:
-        assert plans.plan_counts(db, job.project_id) == {"reverted": 1, "sent": 2}
+        assert plans.summary(db, job.project_id).counts == {"reverted": 1, "sent": 2}
         assert plans.send_again(db, job.project_id, [first]) == 1
     job.send()
     job.run()

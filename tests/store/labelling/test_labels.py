@@ -5,15 +5,15 @@ import pytest
 from database import Connection
 from store.detection import faces, files
 from store.labelling import labels
-from store.labelling.labels import FileFacts, Standing, derive
+from store.labelling.labels import CurrentAnswer, FileFacts, derive
 from tests.store import support
 from tests.store.support import LEFT, RIGHT, SHA1, say
 
 OTHER_SHA1 = "b" * 40
 
 
-def standing(*said: tuple[int | None, str], sha1: str | None = SHA1, twice: bool = False) -> list[Standing]:
-    return [Standing(number, 1, face, answer, twice, sha1) for number, (face, answer) in enumerate(said, 1)]
+def standing(*said: tuple[int | None, str], sha1: str | None = SHA1, twice: bool = False) -> list[CurrentAnswer]:
+    return [CurrentAnswer(number, 1, face, answer, twice, sha1) for number, (face, answer) in enumerate(said, 1)]
 
 
 def facts(*seen: int, stated: bool = False, portrait: bool = False) -> FileFacts:

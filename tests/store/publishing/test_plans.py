@@ -68,9 +68,9 @@ def test_an_edit_under_way_in_another_project_is_waited_for_what_stands_there_is
     project, _ = approved(db)
     other, _ = approved(db, owner="Bob")
     plans.send(db, project, 1)
-    assert plans.plan_counts(db, other) == {"open": 3}
+    assert plans.summary(db, other).counts == {"open": 3}
     db.execute("UPDATE edits SET state = 'failed'")
-    assert plans.plan_counts(db, other) == {"send": 3}
+    assert plans.summary(db, other).counts == {"send": 3}
 
 
 def test_two_clicks_make_one_batch(database: Database):
@@ -108,7 +108,7 @@ def test_after_a_revert_or_an_undo_a_human_asks(db: Connection):
     db.execute(LEDGER, (project, "reverted"))
     assert plans.send_again(db, project, [1, 2]) == 1
     assert plans.send_again(db, project, [1, 2]) == 0
-    assert plans.plan_counts(db, project) == {"send": 2}
+    assert plans.summary(db, project).counts == {"send": 2}
     assert plans.send(db, project, user) is not None
 
 
@@ -126,7 +126,7 @@ def test_overwritten_since_it_was_queued(db: Connection):
     db.execute("UPDATE files SET sha1 = REPEAT('b', 40)")
     labels.rebuild_everywhere(db, [1])
     assert db.rows("SELECT state, error FROM edits") == [{"state": "cancelled", "error": "not_approved"}]
-    assert plans.plan_counts(db, project) == {"overwritten": 1}
+    assert plans.summary(db, project).counts == {"overwritten": 1}
 
 
 OFFERED = [

@@ -15,10 +15,10 @@ from store.detection import depicted_items, faces, files
 from store.detection.faces import Box
 from store.jobs import tasks
 from store.labelling import labels
-from store.labelling.predictions import Prediction, Question, replace, replace_questions
+from store.labelling.predictions import Prediction, Question, replace_questions
 from store.projects import projects
 from store.projects.projects import NewProject
-from testing.labelling_project import Labelling, confirm, fill, nowhere
+from testing.labelling_project import Labelling, confirm, fill, nowhere, replace_predictions
 from tests.web.browser import JSON, Browser
 from tests.web.conftest import sign_up
 
@@ -343,7 +343,7 @@ def everything_answered(labelling: Labelling) -> None:
         predicted = [
             Prediction(face, page, 0.7, 0.01, "no_match") for page, listed in labelling.faces.items() for face in listed
         ]
-        replace(db, labelling.project_id, 2, predicted)
+        replace_predictions(db, labelling.project_id, 2, predicted)
 
 
 def test_why_there_is_no_question(alice: Browser, labelling: Labelling):

@@ -8,11 +8,12 @@ from flask import Flask
 
 from database import Connection, Database
 from store.detection import files
-from store.labelling import answers, predictions, progress
+from store.labelling import answers, progress
 from store.labelling.answers import NewAnswer
 from store.labelling.predictions import Prediction
 from store.projects import projects
 from testing.file_copies import change_files
+from testing.labelling_project import replace_predictions
 from tests.web.browser import JSON, Browser
 from tests.web.conftest import Cast
 from web.site.short_cache import Recent
@@ -39,7 +40,7 @@ def say(db: Connection, cast: Cast, page_id: int, face_id: int, answer: str) -> 
 
 def suggest(db: Connection, project_id: int, faces: list[tuple[int, int]]) -> None:
     found = [Prediction(face_id, page_id, 0.3, 0.99, "match") for page_id, face_id in faces]
-    predictions.replace(db, project_id, 1, found)
+    replace_predictions(db, project_id, 1, found)
 
 
 def test_counts(database: Database, cast: Cast):

@@ -11,11 +11,12 @@ from werkzeug.test import TestResponse
 from database import Database
 from store.detection import faces, files
 from store.detection.faces import Box, FoundFace
-from store.labelling import answers, labels, predictions
+from store.labelling import answers, labels
 from store.labelling.answers import NewAnswer
 from store.labelling.predictions import Prediction, Suggestion
 from store.projects import projects
 from testing.file_copies import change_files
+from testing.labelling_project import replace_predictions
 from tests.web.browser import Browser
 
 
@@ -77,7 +78,7 @@ class Case:
                 self.face(place): Prediction(self.face(place), self.page(place), 1 - chance / 2, chance, suggestion)
                 for place, suggestion, chance in rows
             }
-            predictions.replace(db, self.project_id, 1, list(said.values()))
+            replace_predictions(db, self.project_id, 1, said.values())
 
     def state(self, *places: int) -> None:
         """Commons states the person in these files."""

@@ -1,16 +1,16 @@
-"""What a store function can say no with; the web turns each into a page, the worker into an outcome."""
+"""Exceptions of the store; the web turns each into an error page, a worker into an outcome of its stage."""
 
 
 class NotFound(Exception):
-    """There is no such thing, or it is not the asker's to see."""
+    """The object does not exist, or the user may not see it."""
 
 
 class Gone(Exception):
-    """It was there and is deleted."""
+    """The object existed and was deleted."""
 
 
 class Stale(Exception):
-    """What the request builds on has changed since it was shown; `reason` is a key the pages put into words."""
+    """The data on which a request is based has changed since it was shown; `reason` is a key that the pages translate."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -18,4 +18,4 @@ class Stale(Exception):
 
 
 class LeaseLost(Exception):
-    """The claim of this work is no longer ours: nothing was changed."""
+    """The caller no longer holds the lease; nothing was changed."""

@@ -10,13 +10,13 @@ _FREE = "lease_token = NULL, lease_worker = NULL, leased_at = NULL"
 
 
 def register(db: Connection, worker: str, host: str, pid: int, networks: Mapping[str, str] | None = None) -> None:
-    """Register a worker that starts, and release what an earlier one with this id had claimed."""
+    """Register a starting worker, and release the claims of an earlier worker with this id."""
     release(db, [worker])
     workers.add(db, worker, host, pid, networks)
 
 
 def unregister(db: Connection, worker: str) -> None:
-    """Unregister a worker that ends in order, and release its claims."""
+    """Unregister a worker that shuts down normally, and release its claims."""
     release(db, [worker])
     workers.remove(db, worker)
 
@@ -30,10 +30,10 @@ def release_dead_workers(db: Connection) -> list[str]:
 
 
 def release(db: Connection, workers: list[str]) -> None:
-    """Free every claim of these workers."""
+    """Release every claim of these workers."""
     for worker in workers:
         _free_files(db, worker)
-        # Through the few drawn faces that wait: there is no index for all the others.
+        # Only waiting drawn faces are read, which are few: there is no index by worker.
         drawn = db.column(
             "SELECT id FROM faces WHERE project_id IS NOT NULL AND state = 'waiting' AND lease_worker = %s", (worker,)
         )
@@ -43,7 +43,7 @@ def release(db: Connection, workers: list[str]) -> None:
 
 
 def _free_files(db: Connection, worker: str) -> None:
-    """By the primary key, in the order in which everybody locks (files.lock)."""
+    """Release files by the primary key, in the lock order that all callers use (files.lock)."""
     claimed = db.column("SELECT page_id FROM files WHERE lease_worker = %s", (worker,))
     ours = db.column(
         f"""SELECT page_id FROM files FORCE INDEX (PRIMARY) WHERE page_id IN ({marks(claimed)}) AND lease_worker = %s

@@ -1,4 +1,4 @@
-"""People whom nobody may look for. A project about one of them is barred: paused, and nobody can resume it."""
+"""Items for which projects are not allowed; a project about one of them is barred: paused, and cannot be resumed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class BlockedItem:
 
 
 def all_of_them(db: Connection) -> list[BlockedItem]:
-    """The newest first, each with how many projects it bars."""
+    """Return the blocked items, newest first, each with the number of projects that it bars."""
     rows = db.rows(
         """SELECT b.item, b.reason, COALESCE(u.name, '') AS added_by, b.added_at,
              (SELECT COUNT(*) FROM projects p WHERE p.item = b.item AND p.status <> 'deleted') AS projects
@@ -32,12 +32,12 @@ def all_of_them(db: Connection) -> list[BlockedItem]:
 
 
 def is_blocked(db: Connection, item: str) -> bool:
-    """Whether an administrator blocked the item."""
+    """Return whether an administrator blocked the item."""
     return bool(db.value("SELECT 1 FROM blocked_items WHERE item = %s", (item,)))
 
 
 def add(db: Connection, item: str, reason: str, user_id: int) -> int:
-    """Block an item; returns how many projects that bars now."""
+    """Block an item; return how many projects were barred by this."""
     db.execute(
         """INSERT INTO blocked_items (item, reason, added_by) VALUES (%s, %s, %s)
            ON DUPLICATE KEY UPDATE reason = VALUES(reason)""",
@@ -47,7 +47,7 @@ def add(db: Connection, item: str, reason: str, user_id: int) -> int:
 
 
 def remove(db: Connection, item: str) -> bool:
-    """Take an item off the list; its projects stay paused until their owners resume them."""
+    """Unblock an item; its projects stay paused until their owners resume them."""
     removed = db.execute("DELETE FROM blocked_items WHERE item = %s", (item,))
     if removed:
         db.execute("UPDATE projects SET barred = NULL WHERE item = %s AND barred = 'blocked_item'", (item,))
@@ -55,7 +55,7 @@ def remove(db: Connection, item: str) -> bool:
 
 
 def bar_items(db: Connection, items: Sequence[str]) -> int:
-    """Bar every project about one of these items; returns how many were not barred before."""
+    """Bar every project about one of these items; return how many were not barred before."""
     found = db.column(
         f"SELECT id FROM projects WHERE item IN ({marks(items)}) AND status <> 'deleted' AND barred IS NULL", items
     )
@@ -65,7 +65,7 @@ def bar_items(db: Connection, items: Sequence[str]) -> int:
 
 
 def bar(db: Connection, project_id: int, why: Why) -> None:
-    """Pause a project for good. What waits to be sent is cancelled; what was sent can still be undone."""
+    """Pause a project without a way to resume it. Queued edits are cancelled; sent edits can still be undone."""
     db.execute(
         "UPDATE projects SET status = 'paused', barred = %s WHERE id = %s AND status <> 'deleted'", (why, project_id)
     )

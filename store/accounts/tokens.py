@@ -1,4 +1,4 @@
-"""The box that seals tokens, for those who may not know how it does it."""
+"""Access to token encryption for layers that may not import token_crypto."""
 
 from collections.abc import Sequence
 
@@ -8,5 +8,5 @@ __all__ = ["BadKey", "TokenBox", "Unreadable", "box"]
 
 
 def box(keys: Sequence[str]) -> TokenBox:
-    """A box with these keys, newest first. Raises token_crypto.BadKey."""
+    """Return a token box with these keys, newest first. Raises token_crypto.BadKey."""
     return TokenBox(keys)

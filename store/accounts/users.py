@@ -1,4 +1,4 @@
-"""Volunteers: who they are on the wiki, and their sealed OAuth tokens."""
+"""Volunteers: their accounts on the wiki and their encrypted OAuth tokens."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ class User:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A user's tokens as stored; `version` is what a refresh compares and swaps."""
+    """A user's tokens as stored; a refresh compares and swaps `version`."""
 
     access: str
     refresh: str | None
@@ -43,9 +43,9 @@ def _user(row: dict[str, object]) -> User:
 def sign_in(
     db: Connection, box: TokenBox, *, subject: str, name: str, blocked: bool, access: str, refresh: str, expires_in: int
 ) -> User:
-    """Create or update the user behind an account and store the tokens.
+    """Create or update the user of a wiki account and store the tokens.
 
-    The caller lets the batches go on that waited for it (batches.resume_after_sign_in), in the same transaction.
+    The caller resumes batches that waited for the sign-in (batches.resume_after_sign_in) in the same transaction.
     """
     db.execute(
         """INSERT INTO users (subject, name, blocked, access_token, refresh_token, token_expires_at, seen_at)
@@ -61,13 +61,13 @@ def sign_in(
 
 
 def get(db: Connection, user_id: int) -> User | None:
-    """The user, or None."""
+    """Return the user, or None."""
     row = db.row(f"SELECT {_COLUMNS} FROM users WHERE id = %s", (user_id,))
     return _user(row) if row else None
 
 
 def by_name(db: Connection, name: str) -> User | None:
-    """The user with this Wikimedia name who has signed in before, or None; a deleted account has none."""
+    """Return the user with this Wikimedia name who has signed in before, or None; deleted accounts have no name."""
     if not name:
         return None
     row = db.row(f"SELECT {_COLUMNS} FROM users WHERE name = %s ORDER BY seen_at DESC LIMIT 1", (name,))
@@ -75,7 +75,7 @@ def by_name(db: Connection, name: str) -> User | None:
 
 
 def set_language(db: Connection, user_id: int, language: str) -> None:
-    """Remember the language chosen."""
+    """Store the language that the user chose."""
     db.execute("UPDATE users SET language = %s WHERE id = %s", (language, user_id))
 
 
@@ -85,7 +85,7 @@ def sign_out_everywhere(db: Connection, user_id: int) -> None:
 
 
 def tokens(db: Connection, box: TokenBox, user_id: int) -> Tokens | None:
-    """The stored tokens, or None where none are. Raises token_crypto.Unreadable."""
+    """Return the stored tokens, or None. Raises token_crypto.Unreadable."""
     row = db.row(
         """SELECT access_token, refresh_token, token_version,
              COALESCE(TIMESTAMPDIFF(SECOND, NOW(), token_expires_at), -1) AS expires_in FROM users WHERE id = %s""",
@@ -98,7 +98,7 @@ def tokens(db: Connection, box: TokenBox, user_id: int) -> Tokens | None:
 
 
 def begin_refresh(db: Connection, user_id: int, version: int) -> bool:
-    """Whether the caller is the one who refreshes tokens of this version; the others read again in a moment."""
+    """Return whether the caller may refresh tokens of this version; other callers wait and read the tokens again."""
     return bool(
         db.execute(
             """UPDATE users SET refreshing_until = NOW() + INTERVAL %s SECOND
@@ -111,7 +111,7 @@ def begin_refresh(db: Connection, user_id: int, version: int) -> bool:
 def end_refresh(
     db: Connection, box: TokenBox, user_id: int, version: int, *, access: str, refresh: str, expires_in: int
 ) -> bool:
-    """Store refreshed tokens over those of `version`; False where newer ones are there already."""
+    """Replace the tokens of `version` by refreshed ones; return False if newer ones are stored already."""
     return bool(
         db.execute(
             """UPDATE users SET access_token = %s, refresh_token = %s, token_expires_at = NOW() + INTERVAL %s SECOND,
@@ -123,7 +123,7 @@ def end_refresh(
 
 
 def refresh_failed(db: Connection, user_id: int, version: int, *, dead: bool) -> None:
-    """Let another try to refresh; `dead`: the refresh token will never work again, the user has to sign in."""
+    """Allow another caller to refresh; `dead`: the refresh token is invalid for good, the user has to sign in."""
     db.execute(
         """UPDATE users SET refreshing_until = NULL, refresh_token = IF(%s, NULL, refresh_token)
            WHERE id = %s AND token_version = %s""",
@@ -133,7 +133,7 @@ def refresh_failed(db: Connection, user_id: int, version: int, *, dead: bool) ->
 
 @dataclass(frozen=True)
 class Resealed:
-    """A piece of a rotation: `last` is the last user looked at, 0 at the end; `unreadable` need to sign in again."""
+    """Result of one step of a key rotation: `last` user processed, 0 at the end; `unreadable` users must sign in again."""
 
     last: int
     sealed: int
@@ -142,7 +142,7 @@ class Resealed:
 
 
 def reseal(db: Connection, box: TokenBox, after_id: int, limit: int = 100) -> Resealed:
-    """Seal the next users' tokens with the newest key where they are not. One that a refresh replaces meanwhile is left."""
+    """Encrypt the next users' tokens with the newest key; tokens that a refresh replaces meanwhile are left alone."""
     rows = db.rows(
         """SELECT id, access_token, refresh_token, token_version FROM users
            WHERE id > %s AND access_token IS NOT NULL ORDER BY id LIMIT %s""",
@@ -175,6 +175,6 @@ def _reseal(
 
 
 def last_seen(db: Connection, user_id: int) -> datetime | None:
-    """When the user last signed in."""
+    """Return when the user last signed in."""
     seen: datetime | None = db.value("SELECT seen_at FROM users WHERE id = %s", (user_id,))
     return seen

@@ -1,9 +1,9 @@
-"""How much waits, over all projects: for whoever watches the service from outside."""
+"""Queue lengths over all projects, for monitoring."""
 
 from database import Connection
 from store.jobs.workers import DEAD_AFTER
 
-# Each reads what waits, through an index; none reads all files.
+# Each query reads only waiting rows, through an index; none reads all files.
 _QUEUED = "SELECT COUNT(*) FROM batches b JOIN edits e ON e.batch_id = b.id AND e.state = 'queued' WHERE b.state = "
 _LENGTHS = {
     "files": """SELECT COUNT(*) FROM search_turns t JOIN projects p ON p.id = t.project_id AND p.status = 'active'
@@ -16,7 +16,7 @@ _LENGTHS = {
 
 
 def lengths(db: Connection) -> dict[str, int]:
-    """How much waits, by queue: files, drawn faces and edits, and each kind of task that is due and not claimed."""
+    """Return queue lengths by name: files, drawn faces, edits, and the due and unclaimed tasks of each kind."""
     found = {name: int(db.value(sql) or 0) for name, sql in _LENGTHS.items()}
     due = {
         row["kind"]: row["n"]
@@ -28,5 +28,5 @@ def lengths(db: Connection) -> dict[str, int]:
 
 
 def workers_alive(db: Connection) -> int:
-    """Workers heard of in the last minute."""
+    """Return how many workers sent a heartbeat in the last minute."""
     return int(db.value(f"SELECT COUNT(*) FROM workers WHERE heartbeat_at > NOW() - {DEAD_AFTER}") or 0)

@@ -1,13 +1,13 @@
-"""The one-row signal that wakes workers: the database is all that they share with the web."""
+"""The one-row signal that wakes workers, which share nothing but the database with the web processes."""
 
 from database import Connection
 
 
 def wake(db: Connection) -> None:
-    """Tell waiting workers that there is something to do, once this transaction is through."""
+    """Wake waiting workers when this transaction commits."""
     db.at_the_end("UPDATE signals SET counter = counter + 1 WHERE id = 1")
 
 
 def read(db: Connection) -> int:
-    """The signal's counter; it has changed when somebody called wake()."""
+    """Return the signal's counter, which every committed wake() raises."""
     return int(db.value("SELECT counter FROM signals WHERE id = 1") or 0)

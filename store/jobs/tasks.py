@@ -1,7 +1,7 @@
-"""Work for a whole project or user, and its claims.
+"""Tasks for whole projects or users, and their leases.
 
-A claim writes a random token and the database's time; every later write of that work carries the token (`hold`) and changes
-nothing when it is no longer there. A claim is free again when it was not renewed for 15 minutes, when its worker's heartbeat
+A claim writes a random token and the database's time; every later write of that task carries the token (`hold`) and changes
+nothing when the token has been replaced. A claim expires when it was not renewed for 15 minutes, when its worker's heartbeat
 is 60 s old, or when a worker with the same id starts (store/jobs/workers.py).
 """
 
@@ -18,7 +18,7 @@ Kind = Literal["crawl", "bootstrap", "model", "publish", "purge"]
 
 EXPIRY = "INTERVAL 15 MINUTE"
 
-# Which projects a kind of work is done for. A completed project keeps its model; publishing belongs to users.
+# Conditions on the project for each kind of task. The model of a completed project still runs; publishing tasks are per user.
 _ELIGIBLE = {
     "crawl": "EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.subject_id AND p.status = 'active')",
     "bootstrap": "EXISTS (SELECT 1 FROM projects p WHERE p.id = tasks.subject_id AND p.status = 'active')",
@@ -30,7 +30,7 @@ _ELIGIBLE = {
 
 @dataclass(frozen=True)
 class Task:
-    """A claimed piece of work; `cursor` is where an interrupted run of it stopped."""
+    """A claimed task; `cursor` is where an interrupted run of it stopped."""
 
     kind: Kind
     subject_id: int
@@ -41,9 +41,9 @@ class Task:
 
 
 def want(db: Connection, kind: Kind, subject_id: int, delay: float = 0.0) -> None:
-    """Ask for a run in `delay` seconds, or once the rest after the last one is over; an earlier wish stands.
+    """Request a run in `delay` seconds, or when the rest after the last run is over; an earlier due time is kept.
 
-    Without a delay there is no rest. A wish during a run makes another run.
+    A request without a delay ignores the rest. A request made during a run causes another run.
     """
     wished = "IF(VALUES(hurried), VALUES(due_at), GREATEST(VALUES(due_at), COALESCE(rest_until, VALUES(due_at))))"
     db.execute(
@@ -57,7 +57,7 @@ def want(db: Connection, kind: Kind, subject_id: int, delay: float = 0.0) -> Non
 
 
 def claim(db: Connection, kind: Kind, worker: str) -> Task | None:
-    """Claim the due work of a kind that has waited longest, or None."""
+    """Claim the longest due task of a kind; return None if no task is due."""
     found = db.row(
         f"""SELECT subject_id, wanted, attempts, cursor_json FROM tasks
             WHERE kind = %s AND due_at <= NOW(3)
@@ -78,7 +78,7 @@ def claim(db: Connection, kind: Kind, worker: str) -> Task | None:
 
 
 def due_in(db: Connection, kind: Kind) -> float | None:
-    """Seconds until the next unclaimed work of a kind is due (0 or less: now); None where there is none."""
+    """Return the seconds until the next unclaimed task of a kind is due (0 or less: now), or None without one."""
     found = db.value(
         f"""SELECT TIMESTAMPDIFF(MICROSECOND, NOW(3), due_at) / 1000000 FROM tasks
             WHERE kind = %s AND due_at IS NOT NULL AND lease_token IS NULL AND {_ELIGIBLE[kind]}
@@ -89,7 +89,7 @@ def due_in(db: Connection, kind: Kind) -> float | None:
 
 
 def hold(db: Connection, task: Task) -> None:
-    """Renew the claim and lock it until the transaction ends. Raises LeaseLost when it is somebody else's."""
+    """Renew the claim and lock it until the transaction ends. Raises LeaseLost when another worker holds it."""
     held = db.execute(
         "UPDATE tasks SET leased_at = NOW() WHERE kind = %s AND subject_id = %s AND lease_token = %s",
         (task.kind, task.subject_id, task.token),
@@ -99,7 +99,7 @@ def hold(db: Connection, task: Task) -> None:
 
 
 def keep_cursor(db: Connection, task: Task, cursor: dict[str, Any] | None) -> None:
-    """Remember where the run has come to. Raises LeaseLost."""
+    """Store the position of the run, from which an interrupted run continues. Raises LeaseLost."""
     hold(db, task)
     db.execute(
         "UPDATE tasks SET cursor_json = %s WHERE kind = %s AND subject_id = %s",
@@ -108,9 +108,9 @@ def keep_cursor(db: Connection, task: Task, cursor: dict[str, Any] | None) -> No
 
 
 def settle(db: Connection, task: Task, again_in: float | None = None, rest: float = 0.0) -> None:
-    """End a run that did its work; the next is due in `again_in` seconds, or after the rest if it was wished for meanwhile.
+    """End a successful run; the next is due in `again_in` seconds, or after the rest if it was requested meanwhile.
 
-    `rest`: seconds in which no run begins that was wished for with a delay. Raises LeaseLost.
+    `rest`: seconds during which no run begins that was requested with a delay. Raises LeaseLost.
     """
     hold(db, task)
     db.execute(
@@ -123,7 +123,7 @@ def settle(db: Connection, task: Task, again_in: float | None = None, rest: floa
 
 
 def put_off(db: Connection, task: Task, seconds: float | None, error: str, detail: str = "") -> None:
-    """End a run that could not do its work; it is tried again in `seconds`, never where None. Raises LeaseLost."""
+    """End a failed run; it is retried in `seconds`, never if None. Raises LeaseLost."""
     hold(db, task)
     db.execute(
         """UPDATE tasks SET due_at = NOW(3) + INTERVAL %s SECOND, attempts = attempts + 1, error = %s, error_detail = %s,
@@ -134,7 +134,7 @@ def put_off(db: Connection, task: Task, seconds: float | None, error: str, detai
 
 
 def give_back(db: Connection, task: Task) -> None:
-    """End a run in the middle (the worker stops): the work is due at once. Nothing happens where the claim is lost."""
+    """Release an unfinished run when the worker stops: the task is due at once. Do nothing if the lease is lost."""
     db.execute(
         """UPDATE tasks SET lease_token = NULL, lease_worker = NULL, leased_at = NULL
            WHERE kind = %s AND subject_id = %s AND lease_token = %s""",
@@ -143,14 +143,14 @@ def give_back(db: Connection, task: Task) -> None:
 
 
 def finish(db: Connection, task: Task) -> None:
-    """Remove work that will never be due again (a purged project's). Raises LeaseLost."""
+    """Delete a task that will never be due again (of a purged project). Raises LeaseLost."""
     hold(db, task)
     db.execute("DELETE FROM tasks WHERE kind = %s AND subject_id = %s", (task.kind, task.subject_id))
 
 
 @dataclass(frozen=True)
 class Held:
-    """Work that a worker is at; `seconds`: since it was claimed or renewed."""
+    """A claimed task; `seconds` since it was claimed or renewed."""
 
     kind: Kind
     subject_id: int
@@ -159,7 +159,7 @@ class Held:
 
 
 def held(db: Connection) -> list[Held]:
-    """All claims of whole projects and users, by worker."""
+    """Return all claimed tasks, ordered by worker."""
     rows = db.rows(
         """SELECT kind, subject_id, lease_worker AS worker, TIMESTAMPDIFF(SECOND, leased_at, NOW()) AS seconds FROM tasks
            WHERE lease_worker IS NOT NULL ORDER BY lease_worker, kind, subject_id"""
@@ -168,12 +168,12 @@ def held(db: Connection) -> list[Held]:
 
 
 def drop(db: Connection, subject_id: int) -> None:
-    """Forget all work for a project but its purge."""
+    """Delete all tasks of a project except its purge."""
     db.execute("DELETE FROM tasks WHERE subject_id = %s AND kind IN ('crawl', 'bootstrap', 'model')", (subject_id,))
 
 
 def is_wanted(db: Connection, kind: Kind, subject_id: int) -> bool:
-    """Whether work of this kind is due, will be, or is being done."""
+    """Return whether a task of this kind is due, scheduled or running."""
     return bool(
         db.value("SELECT 1 FROM tasks WHERE kind = %s AND subject_id = %s AND due_at IS NOT NULL", (kind, subject_id))
     )

@@ -14,7 +14,8 @@ DEAD_AFTER = "INTERVAL 60 SECOND"
 class Worker:
     """A worker as last seen; `age` is the seconds since its last heartbeat, by the database's clock.
 
-    `networks`: by the name of each that it wants, why it is missing, or nothing where it is ready; None while that is not known.
+    `networks` maps the name of each required network to why it is missing, or to an empty text when it is ready; None while
+    that is not known.
     """
 
     id: str
@@ -38,17 +39,17 @@ def add(db: Connection, worker: str, host: str, pid: int, networks: Mapping[str,
 
 
 def set_networks(db: Connection, worker: str, networks: Mapping[str, str]) -> None:
-    """Say which networks a worker has."""
+    """Store which networks of a worker are ready."""
     db.execute("UPDATE workers SET networks_json = %s WHERE id = %s", (json.dumps(dict(networks)), worker))
 
 
 def beat(db: Connection, worker: str, doing: str) -> bool:
-    """Say that a worker lives, and what it does; False where it is not (or no longer) registered."""
+    """Store a heartbeat and what the worker is doing; return False if it is not (or no longer) registered."""
     return bool(db.execute("UPDATE workers SET heartbeat_at = NOW(), doing = %s WHERE id = %s", (doing[:255], worker)))
 
 
 def remove(db: Connection, worker: str) -> None:
-    """Delete a worker that ends in order."""
+    """Delete a worker that shuts down normally."""
     db.execute("DELETE FROM workers WHERE id = %s", (worker,))
 
 
@@ -63,7 +64,7 @@ def forget_silent(db: Connection) -> None:
 
 
 def all_seen(db: Connection) -> list[Worker]:
-    """Every worker heard of in the last day, the last heard first."""
+    """Return the workers of the last day, the latest heartbeat first."""
     rows = db.rows(
         """SELECT id, host, pid, started_at, heartbeat_at, doing, networks_json,
              TIMESTAMPDIFF(SECOND, heartbeat_at, NOW()) AS age

@@ -1,4 +1,4 @@
-"""What is stored about a volunteer: all of it to read, and its end. What others build on stays, without a name."""
+"""Export and deletion of personal data. Data on which other volunteers depend is kept without a name."""
 
 import secrets
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from store.projects import projects
 
 @dataclass(frozen=True)
 class _Place:
-    """Where something of a volunteer stands: the table, what picks their rows, and which of its columns; empty: all.
+    """Where personal data is stored: the table, the condition on its rows, and the columns exported (empty: all).
 
-    `part`: of what there may be thousands, the rows that have this in common come as one text, in the order of `order`.
-    `index`: to be read by, where the server would choose another.
+    `part`: rows with the same value of this expression are exported as one text, ordered by `order`, where there may be
+    thousands. `index`: index hint, where the server would choose a slower index.
     """
 
     table: str
@@ -24,7 +24,7 @@ class _Place:
     index: str = ""
 
 
-# What a volunteer said and did. Tokens are in `users` alone, and never leave it. Drawn faces are few: found by an index.
+# Tokens are stored in `users` only and are never exported. Drawn faces are few, and are found through an index.
 _OF_USER = {
     "projects": _Place("projects", "owner_id = %s"),
     "memberships": _Place("project_members", "user_id = %s"),
@@ -48,10 +48,10 @@ _PLAIN, _QUOTED = {"enum", "date", "datetime"}, {"char", "varchar", "tinytext", 
 
 
 def everything(db: Connection, user_id: int) -> dict[str, list[str]]:
-    """All rows about a volunteer as JSON texts, by what they are; of the tokens only whether there are any.
+    """Return all rows about a volunteer as JSON texts by kind; of the tokens only whether any are stored.
 
-    The server writes them, many in one text with commas between them: a volunteer has thousands, and reading them one by one
-    only to write them takes longer. JSON_OBJECT takes three times as long as putting the parts together.
+    The server formats the JSON, many rows in one text separated by commas: a volunteer may have thousands of rows, and
+    fetching each only to format it is slower. JSON_OBJECT takes three times as long as concatenating the parts.
     """
     types = _types(db)
     selects = [_ACCOUNT, *(_entries(what, place, types[place.table]) for what, place in _OF_USER.items())]
@@ -63,7 +63,7 @@ def everything(db: Connection, user_id: int) -> dict[str, list[str]]:
 
 
 def _types(db: Connection) -> dict[str, dict[str, str]]:
-    """The type of each column, by table, in their order."""
+    """Return the type of each column, by table, in column order."""
     tables = sorted({place.table for place in _OF_USER.values()})
     types: dict[str, dict[str, str]] = {table: {} for table in tables}
     for row in db.rows(
@@ -93,7 +93,7 @@ def _json(column: str, type_: str) -> str:
 
 
 def sole_projects(db: Connection, user_id: int) -> list[Row]:
-    """The projects (id, label) that go with the account: those without another owner."""
+    """Return the projects (id, label) that are deleted with the account: those without another owner."""
     return db.rows(
         """SELECT p.id, p.label FROM projects p WHERE p.owner_id = %s AND p.status <> 'deleted' AND NOT EXISTS (
              SELECT 1 FROM project_members m WHERE m.project_id = p.id AND m.role = 'owner' AND m.user_id <> p.owner_id)
@@ -103,10 +103,10 @@ def sole_projects(db: Connection, user_id: int) -> list[Row]:
 
 
 def delete_account(db: Connection, user_id: int) -> None:
-    """End an account: tokens, sessions, memberships and name go at once.
+    """Delete an account with its tokens, sessions, memberships and name.
 
-    Projects pass to another owner, or are deleted where there is none. Answers stay in the projects of others, and edits in
-    the ledger, each under a nameless account of its own, so that the public edits do not lead to the answers. Statistics stay
+    Projects pass to another owner, or are deleted if there is none. Answers in other projects and edits in the ledger are
+    kept under two separate nameless accounts, so that the public edits do not reveal the answers. Statistics are kept
     without an account.
     """
     db.value("SELECT id FROM users WHERE id = %s FOR UPDATE", (user_id,))
@@ -128,7 +128,7 @@ def delete_account(db: Connection, user_id: int) -> None:
 
 
 def _hand_over(db: Connection, project_id: int, user_id: int) -> None:
-    """To the owner who was invited first and has no such project yet; without one it is deleted."""
+    """Give the project to the earliest invited owner who has no equal project; without one, delete it."""
     heir = db.value(
         """SELECT m.user_id FROM project_members m JOIN projects p ON p.id = m.project_id
            WHERE m.project_id = %s AND m.role = 'owner' AND m.user_id <> %s AND p.status <> 'deleted' AND NOT EXISTS (
@@ -144,7 +144,7 @@ def _hand_over(db: Connection, project_id: int, user_id: int) -> None:
 
 
 def _end_sending(db: Connection, user_id: int) -> None:
-    """Nothing more is sent under the account. Of a request that is out now it will not be known what became of it."""
+    """Stop all publishing under the account. The outcome of a request in flight remains unknown."""
     db.execute("DELETE FROM tasks WHERE kind = 'publish' AND subject_id = %s", (user_id,))
     db.execute(
         """UPDATE edits SET state = IF(state = 'queued', 'cancelled', 'failed'), error = 'account_deleted',
@@ -159,7 +159,7 @@ def _end_sending(db: Connection, user_id: int) -> None:
 
 
 def _nameless(db: Connection) -> int:
-    """An account that nobody can sign in to."""
+    """Create an account without a name, to which nobody can sign in, and return its id."""
     return db.insert(
         "INSERT INTO users (subject, name, created_at, seen_at) VALUES (%s, '', '2000-01-01', '2000-01-01')",
         (f"deleted {secrets.token_hex(16)}",),

@@ -1,4 +1,4 @@
-"""Answers: append-only, idempotent by an id the client made; undo withdraws the newest step that stands."""
+"""Answers: append-only, idempotent by a client-generated id; undo withdraws the newest valid step."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ FILE_ANSWERS = ("shown", "not_shown", "skip")
 class NewAnswer:
     """One answer as a client sends it; `step` is shared by the answers of one key press.
 
-    `face_id` None: about the file as a whole. `sha1`: of the bytes that were shown.
+    `face_id` is None for an answer about the whole file; `sha1` is that of the bytes that were shown.
     """
 
     client_id: str
@@ -54,17 +54,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What recording did: `repeated`: all were stored before; `differs`: who had answered otherwise about the same face."""
+    """Result of `record`: `repeated` if all were stored before; `differs`: a user who gave another answer about a face."""
 
     repeated: bool
     differs: str | None
 
 
 def record(db: Connection, project_id: int, user_id: int, given: Sequence[NewAnswer]) -> Recorded:
-    """Store the answers of one step and what follows from them. All or nothing; a repeat changes nothing.
+    """Store the answers of one step and rebuild the labels, all or nothing; a repeat changes nothing.
 
-    Raises NotFound (a file or face that is not this project's) and Stale ("gone": the face was redrawn or is no longer
-    found, "answer": that answer does not go with a face or file).
+    Raises NotFound (a file or face outside the project) and Stale ("gone": the face was redrawn or is no longer found;
+    "answer": that answer is not allowed for a face or file).
     """
     fresh = _fresh(db, user_id, given)
     if not fresh:
@@ -86,7 +86,7 @@ def record(db: Connection, project_id: int, user_id: int, given: Sequence[NewAns
 
 
 def _insert(db: Connection, project_id: int, user_id: int, fresh: Sequence[NewAnswer]) -> None:
-    """With the sha1 that was shown, today's where the answer does not say."""
+    """Insert answers with the sha1 that was shown, or the current one if the client did not send it."""
     today = _sha1s(db, {answer.page_id for answer in fresh if not answer.sha1})
     db.many(
         """INSERT INTO answers (project_id, user_id, client_id, step, page_id, face_id, answer, twice, other_item, reason,
@@ -111,7 +111,7 @@ def _insert(db: Connection, project_id: int, user_id: int, fresh: Sequence[NewAn
 
 
 def undo(db: Connection, project_id: int, user_id: int) -> list[Answer]:
-    """Withdraw the user's newest standing step in the project and return its answers; empty where none is left."""
+    """Withdraw the user's newest valid step in the project and return its answers; empty if there is none."""
     step = db.value(
         """SELECT step FROM answers WHERE project_id = %s AND user_id = %s AND withdrawn_at IS NULL
            ORDER BY id DESC LIMIT 1 FOR UPDATE""",
@@ -121,7 +121,7 @@ def undo(db: Connection, project_id: int, user_id: int) -> list[Answer]:
 
 
 def withdraw(db: Connection, project_id: int, user_id: int, step: str) -> list[Answer]:
-    """Withdraw one step of the user's; a repeat changes nothing. Returns the answers withdrawn now."""
+    """Withdraw one step of the user and return the answers withdrawn; a repeat changes nothing."""
     rows = db.rows(
         "SELECT page_id FROM answers WHERE project_id = %s AND user_id = %s AND step = %s AND withdrawn_at IS NULL",
         (project_id, user_id, step),
@@ -143,14 +143,14 @@ def withdraw(db: Connection, project_id: int, user_id: int, step: str) -> list[A
 
 
 def of_step(db: Connection, project_id: int, user_id: int, step: str) -> list[Answer]:
-    """The answers of one step, withdrawn or not."""
+    """Return the answers of one step, withdrawn or not."""
     return _select(
         db, "a.project_id = %s AND a.user_id = %s AND a.step = %s ORDER BY a.id", (project_id, user_id, step)
     )
 
 
 def clear_skips(db: Connection, project_id: int, user_id: int) -> int:
-    """Withdraw the user's skips: what was skipped may be asked again. Returns how many."""
+    """Withdraw the user's skips, so that these questions may be asked again; return how many."""
     count = db.execute(
         """UPDATE answers SET withdrawn_at = NOW(3) WHERE project_id = %s AND user_id = %s AND answer = 'skip'
            AND withdrawn_at IS NULL""",
@@ -179,7 +179,7 @@ def _fresh(db: Connection, user_id: int, given: Sequence[NewAnswer]) -> list[New
 
 
 def _lock(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
-    """Serialise answers about the same files; in key order and by the same index, so that two steps never deadlock."""
+    """Serialise answers about the same files, locked in key order through one index so that steps never deadlock."""
     locked = db.column(
         f"""SELECT page_id FROM project_files FORCE INDEX (PRIMARY) WHERE project_id = %s AND page_id IN ({marks(page_ids)})
             ORDER BY page_id FOR UPDATE""",
@@ -191,7 +191,7 @@ def _lock(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
 
 
 def _sha1s(db: Connection, page_ids: Collection[int]) -> dict[int, str | None]:
-    """Today's, of files. Read apart: within the INSERT it would lock the files, which whoever searches them holds."""
+    """Return the current sha1 of files, read separately: the INSERT would wait for locks of the detection worker."""
     if not page_ids:
         return {}
     rows = db.rows(f"SELECT page_id, sha1 FROM files WHERE page_id IN ({marks(list(page_ids))})", list(page_ids))
@@ -228,7 +228,7 @@ def _who_differs(db: Connection, project_id: int, user_id: int, given: Sequence[
 
 
 def _hide_undone_boxes(db: Connection, project_id: int, face_ids: Sequence[int]) -> None:
-    """A drawn box goes with the answer it was drawn for; what it replaced is seen again."""
+    """Hide drawn boxes whose answers were withdrawn; the faces that they replaced become visible again."""
     db.execute(
         f"""UPDATE faces SET state = 'gone', encoding = NULL WHERE id IN ({marks(face_ids)}) AND project_id = %s
             AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.face_id = faces.id AND a.withdrawn_at IS NULL)""",

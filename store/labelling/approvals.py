@@ -1,4 +1,4 @@
-"""Approvals: what may be written. Approving one file follows from an answer (labels.py); approving in bulk is done here."""
+"""Bulk approvals of statements to be written; approvals of single files are derived from answers (labels.py)."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ PART = 1000  # files in one statement
 def approve_bulk(
     db: Connection, project_id: int, user_id: int, face_ids: Sequence[int], step: str | None = None
 ) -> int:
-    """Approve suggested faces together; they publish, but do not train. Returns how many files are approved by it.
+    """Approve suggested faces for publishing, but not for training; return how many files this approves.
 
-    What is approved in one `step`, be it in several calls, can be taken back in one.
+    All approvals of one `step`, even from several calls, can be withdrawn together.
 
-    A face counts only where it is the project's, no human said otherwise, and the file has no approval yet; of two faces
-    in one file the likelier one.
+    A face is approved only if the project sees it, no human rejected it, and the file has no approval yet; of two faces in
+    one file, the one with the higher probability.
     """
     if not face_ids:
         return 0
@@ -50,7 +50,7 @@ def approve_bulk(
 
 
 def withdraw_bulk(db: Connection, project_id: int, face_ids: Sequence[int]) -> int:
-    """Take bulk approvals back; edits that wait for them are cancelled. Returns how many."""
+    """Withdraw bulk approvals and cancel the queued edits that depend on them; return how many."""
     return _withdraw(
         db,
         project_id,
@@ -62,7 +62,7 @@ def withdraw_bulk(db: Connection, project_id: int, face_ids: Sequence[int]) -> i
 
 
 def withdraw_step(db: Connection, project_id: int, user_id: int, step: str) -> int:
-    """Take back what the user approved in one step, as far as it still stands; a repeat changes nothing. Returns how many."""
+    """Withdraw the remaining approvals of one step of the user; return how many. A repeat changes nothing."""
     page_ids = db.column(
         """SELECT page_id FROM approvals WHERE project_id = %s AND kind = 'bulk' AND user_id = %s AND step = %s
            ORDER BY page_id""",
@@ -82,7 +82,7 @@ def _withdraw(db: Connection, project_id: int, page_ids: Sequence[int]) -> int:
 
 
 def set_prominent(db: Connection, project_id: int, page_ids: Sequence[int], prominent: bool) -> int:
-    """Say that the statements of these approved files are to be written with rank preferred, or not."""
+    """Set whether the statements of these approved files are written with rank preferred; return how many changed."""
     return db.execute(
         f"UPDATE approvals SET prominent = %s WHERE project_id = %s AND page_id IN ({marks(page_ids)})",
         (prominent, project_id, *page_ids),

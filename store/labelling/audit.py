@@ -1,6 +1,6 @@
-"""Existing claims looked through: files that state the person while the model is sure that none of their faces is the person.
+"""Audit of existing statements: files that state the person although the model rejects all their faces.
 
-A list for a human to go through; nothing follows from it by itself.
+The list is for human review; nothing is changed automatically.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from store.detection.faces import VISIBLE, Chip
 
 @dataclass(frozen=True)
 class Doubted:
-    """A file whose statement is doubted: its likeliest face, and how likely even that one is."""
+    """A file with a doubtful statement: its most probable face and the probability of that face."""
 
     page_id: int
     title: str
@@ -21,8 +21,8 @@ class Doubted:
     chip: Chip | None
 
 
-# Every visible face is, to the model, somebody else, and no human has spoken for the file. Takes the project three times more.
-# The index is named because the server would read all files of the project.
+# The model rejects every visible face, and no human answered about the file. Takes three project ids.
+# The index is named because the server would otherwise read all files of the project.
 _DOUBTED = f"""FROM project_files pf FORCE INDEX (by_stated) JOIN faces f ON f.page_id = pf.page_id
   LEFT JOIN predictions p ON p.project_id = pf.project_id AND p.face_id = f.id
   LEFT JOIN labels l ON l.project_id = pf.project_id AND l.face_id = f.id AND l.source IN ('human', 'implied')
@@ -32,15 +32,15 @@ _DOUBTED = f"""FROM project_files pf FORCE INDEX (by_stated) JOIN faces f ON f.p
 
 
 def count(db: Connection, project_id: int) -> int:
-    """How many files are doubted."""
+    """Return how many files have a doubtful statement."""
     found = db.value(f"SELECT COUNT(*) FROM (SELECT pf.page_id {_DOUBTED}) x", (project_id,) * 3)
     return int(found)
 
 
 def doubted(db: Connection, project_id: int, size: int, page: int = 1) -> tuple[list[Doubted], int, int]:
-    """A page of the files whose statement is doubted, how many there are, and which page it is: the last for one beyond it.
+    """Return a page of files with doubtful statements, their number, and the page number, which is at most the last.
 
-    Those come first where the model is surest that nobody is the person.
+    Files with the lowest probability come first.
     """
     rows = db.rows(
         f"""SELECT x.*, t.title, c.face_id IS NOT NULL AS has_chip, LEFT(COALESCE(h.sha1, ''), 8) AS version

@@ -1,7 +1,7 @@
-"""Who somebody said that a face is, offered to that person's own projects: asked first there, and no more than asked.
+"""Faces identified in one project, offered as questions to the projects about the person named.
 
-Nobody is searched for by face: what is offered is what a human said about this very face of this very file, and only to
-projects that look at the file already. Neither who said it nor in which project is told.
+No face search takes place: only a human's answer about this face of this file is offered, and only to projects that
+contain the file already. Neither the volunteer nor the other project is disclosed.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ NAMED = "named"  # the reason of such a question
 
 
 def questions(db: Connection, project_id: int, limit: int) -> list[Question]:
-    """Faces that stand as somebody else's elsewhere, said to be this project's person, and that nobody settled here.
+    """Return questions about faces that another project identified as this person and nobody labelled here.
 
-    The newest word about a face counts; one that was taken back, or of a file that was overwritten since, does not. A box
-    that was corrected there is offered as the face that it replaces.
+    The newest identification of a face counts, unless it was withdrawn or the file was overwritten since. A box that was
+    corrected there is offered as the face that it replaces.
     """
     item = db.value("SELECT item FROM projects WHERE id = %s", (project_id,))
     person = sorted(merges.names(db, item))
@@ -44,7 +44,7 @@ def questions(db: Connection, project_id: int, limit: int) -> list[Question]:
 
 
 def tell(db: Connection, project_id: int, page_ids: Sequence[int], delay: float) -> None:
-    """Have the questions chosen anew in this project, and wherever its answers about these files name the person."""
+    """Request new questions in this project and in the projects about persons named in its answers to these files."""
     others = db.column(
         f"""SELECT DISTINCT p.id FROM answers a LEFT JOIN merged_items m ON m.item = a.other_item
             JOIN projects p ON p.item = COALESCE(m.target, a.other_item) AND p.status <> 'deleted'

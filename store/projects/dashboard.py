@@ -1,4 +1,4 @@
-"""A volunteer's projects, their own and those they were invited to."""
+"""The projects of a volunteer, created or joined by invitation."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +35,7 @@ class Page:
 
 
 def page(db: Connection, user_id: int, typed: str, offset: int, limit: int) -> Page:
-    """The user's projects whose label, item or source holds what was typed; the newest first, completed ones last."""
+    """Return the user's projects whose label, item or source contains `typed`; newest first, completed ones last."""
     where = "m.user_id = %s AND p.status <> 'deleted'"
     args: list[object] = [user_id]
     if typed:
@@ -55,7 +55,7 @@ def page(db: Connection, user_id: int, typed: str, offset: int, limit: int) -> P
 
 
 def avatars(db: Connection, project_ids: list[int]) -> dict[int, Chip]:
-    """The face that stands for each project that has one: its portrait's."""
+    """Return by project id the chip of the face in the person's portrait, where there is one."""
     rows = db.rows(
         f"""SELECT l.project_id, f.id, COALESCE(f.sha1, '') AS sha1 FROM projects p
             JOIN labels l ON l.project_id = p.id AND l.page_id = p.portrait_page_id

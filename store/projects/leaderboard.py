@@ -1,4 +1,4 @@
-"""Who did how much: counts that outlive projects."""
+"""Leaderboard of volunteers, from counts that are kept when a project is deleted."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class VolunteerCounts:
 
 
 def top(db: Connection, limit: int) -> list[VolunteerCounts]:
-    """The volunteers with the most statements on Commons, then the most answers."""
+    """Return the volunteers with the most statements on Commons, then the most answers."""
     rows = db.rows(
         """SELECT COALESCE(u.name, '') AS name, s.answers, s.matches, s.statements, s.projects
            FROM user_stats s LEFT JOIN users u ON u.id = s.user_id WHERE s.answers > 0 OR s.statements > 0
@@ -28,7 +28,7 @@ def top(db: Connection, limit: int) -> list[VolunteerCounts]:
 
 
 def of_user(db: Connection, user_id: int) -> VolunteerCounts | None:
-    """One volunteer's counts, or None before their first."""
+    """Return one volunteer's counts, or None if there are none yet."""
     row = db.row(
         """SELECT u.name, s.answers, s.matches, s.statements, s.projects FROM user_stats s JOIN users u ON u.id = s.user_id
            WHERE s.user_id = %s""",

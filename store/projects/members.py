@@ -1,4 +1,4 @@
-"""Who asks and what they may in a project, in one statement: for what is asked many times a second."""
+"""A user and their role in a project, read in one query for requests that come many times a second."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from store.projects.projects import Role, admitted
 
 @dataclass(frozen=True)
 class Asker:
-    """A user, and what binds them to a project: `role` None for a stranger."""
+    """A user and their relation to a project; `role` is None for a non-member."""
 
     user: User
     project_id: int
@@ -18,13 +18,13 @@ class Asker:
     barred: str | None
 
     def membership(self) -> tuple[Role, str | None]:
-        """The role and whether the project is barred. Raises NotFound for strangers, Gone for a deleted project."""
+        """Return the role and why the project is barred. Raises NotFound for non-members, Gone for a deleted project."""
         row = admitted(self.project_id, {"role": self.role, "status": self.status})
         return row["role"], self.barred
 
 
 def asker(db: Connection, project_id: int, user_id: int) -> Asker | None:
-    """The user with this id, whatever they are in the project, or None."""
+    """Return the user with this id, member of the project or not, or None."""
     row = db.row(
         """SELECT u.id, u.subject, u.name, u.language, u.blocked, u.session_epoch,
              u.refresh_token IS NOT NULL AS signed_in, m.role, p.status, p.barred

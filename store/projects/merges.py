@@ -1,4 +1,4 @@
-"""Items of Wikidata that were merged into others: a project follows its person, and the old id still means the same one."""
+"""Merged Wikidata items: projects move to the target item, and the old id still identifies the same person."""
 
 from collections.abc import Collection
 
@@ -8,7 +8,7 @@ from store.jobs import tasks
 
 
 def names(db: Connection, item: str) -> frozenset[str]:
-    """All items that are the same person as `item`, itself included."""
+    """Return all items that identify the same person as `item`, including itself."""
     rows = db.rows(
         """SELECT item, target FROM merged_items
            WHERE target = COALESCE((SELECT m.target FROM merged_items m WHERE m.item = %s), %s)""",
@@ -18,7 +18,7 @@ def names(db: Connection, item: str) -> frozenset[str]:
 
 
 def same(db: Connection, items: Collection[str]) -> dict[str, frozenset[str]]:
-    """The same for each of the items."""
+    """Return what `names` returns, for each of the items."""
     leads = dict(_pairs(db, "item", items))
     ends = {item: leads.get(item, item) for item in items}
     olds = _pairs(db, "target", set(ends.values()))
@@ -31,10 +31,10 @@ def _pairs(db: Connection, column: str, values: Collection[str]) -> list[tuple[s
 
 
 def follow(db: Connection, old: str, target: str, *, barred: bool) -> list[int]:
-    """Note that `old` was merged into `target`: its projects and what they still have to add are about the target from now on.
+    """Record that `old` was merged into `target`, and move its projects and their pending additions to the target.
 
-    A project stays as it is where its owner has the same one about the target; what it sends names the target all the same.
-    `barred`: nobody may look for the target. Returns the projects about the old item.
+    A project keeps its item where its owner has the same project about the target; its edits name the target nevertheless.
+    `barred`: projects about the target are not allowed. Returns the projects about the old item.
     """
     db.execute("DELETE FROM merged_items WHERE item = %s", (target,))
     db.execute("UPDATE merged_items SET target = %s WHERE target = %s", (target, old))

@@ -49,7 +49,7 @@ class Project:
 
 @dataclass(frozen=True)
 class NewProject:
-    """What a person filled in to create a project."""
+    """Input of a user who creates a project."""
 
     item: str
     label: str
@@ -66,7 +66,7 @@ class NewProject:
 
 @dataclass(frozen=True)
 class ProjectSettings:
-    """What an owner may change."""
+    """Settings that an owner may change."""
 
     label: str
     distance_threshold: float
@@ -87,7 +87,7 @@ def _project(row: dict[str, object]) -> Project:
 
 
 def create(db: Connection, owner_id: int, new: NewProject) -> int:
-    """Create a project and ask for its first crawl and bootstrap. Raises database.Duplicate for a second one alike."""
+    """Create a project and request its first crawl and bootstrap. Raises database.Duplicate if the owner has the same one."""
     project_id = db.insert(
         """INSERT INTO projects (owner_id, item, label, description, source_kind, source, source_text, portrait_title, born,
              died, depth, excluded) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
@@ -119,13 +119,13 @@ def create(db: Connection, owner_id: int, new: NewProject) -> int:
 
 
 def get(db: Connection, project_id: int) -> Project | None:
-    """The project, whoever asks (for workers), or None."""
+    """Return the project without an access check (for workers), or None."""
     row = db.row(f"SELECT {_COLUMNS} FROM projects p WHERE p.id = %s", (project_id,))
     return _project(row) if row else None
 
 
 def for_member(db: Connection, project_id: int, user_id: int) -> tuple[Project, Role]:
-    """The project and the user's role in it. Raises NotFound for strangers, Gone for a deleted project."""
+    """Return the project and the user's role. Raises NotFound for non-members, Gone for a deleted project."""
     found = db.row(
         f"""SELECT {_COLUMNS}, m.role FROM projects p JOIN project_members m ON m.project_id = p.id AND m.user_id = %s
             WHERE p.id = %s""",
@@ -137,7 +137,7 @@ def for_member(db: Connection, project_id: int, user_id: int) -> tuple[Project, 
 
 
 def admitted(project_id: int, row: Row | None) -> Row:
-    """The row itself, if its role and status let somebody in. Raises NotFound for strangers, Gone for a deleted project."""
+    """Return the row if its role and status permit access. Raises NotFound for non-members, Gone for a deleted project."""
     if row is None or row["role"] is None:
         raise NotFound(f"project {project_id}")
     if row["status"] == "deleted":
@@ -146,7 +146,7 @@ def admitted(project_id: int, row: Row | None) -> Row:
 
 
 def membership(db: Connection, project_id: int, user_id: int) -> tuple[Role, str | None]:
-    """The user's role and whether the project is barred, where nothing else of it is wanted. Raises as `for_member`."""
+    """Return the user's role and why the project is barred, without reading the rest. Raises like `for_member`."""
     found = db.row(
         """SELECT p.status, p.barred, m.role FROM projects p JOIN project_members m ON m.project_id = p.id AND m.user_id = %s
            WHERE p.id = %s""",
@@ -157,7 +157,7 @@ def membership(db: Connection, project_id: int, user_id: int) -> tuple[Role, str
 
 
 def alike(db: Connection, owner_id: int, item: str, source_kind: str, source: str) -> tuple[int, Status] | None:
-    """The owner's project with the same person and source (id, status; also one that is being deleted), or None."""
+    """Return the owner's project with this person and source (id, status; even one being deleted), or None."""
     row = db.row(
         "SELECT id, status FROM projects WHERE owner_id = %s AND item = %s AND source_kind = %s AND source = %s",
         (owner_id, item, source_kind, source),
@@ -166,7 +166,7 @@ def alike(db: Connection, owner_id: int, item: str, source_kind: str, source: st
 
 
 def change_settings(db: Connection, project_id: int, settings: ProjectSettings) -> None:
-    """Store settings; the model runs again at once."""
+    """Store settings and request a model run without delay."""
     db.execute(
         """UPDATE projects SET label = %s, distance_threshold = %s, min_confirmed = %s, error_budget = %s,
              write_position = %s, settings_version = settings_version + 1 WHERE id = %s""",
@@ -183,7 +183,7 @@ def change_settings(db: Connection, project_id: int, settings: ProjectSettings) 
 
 
 def set_status(db: Connection, project_id: int, status: Literal["active", "paused", "completed"]) -> None:
-    """Pause, resume or complete. A deleted project stays deleted, a barred one paused."""
+    """Pause, resume or complete a project. A deleted project stays deleted, a barred one paused."""
     changed = db.execute(
         "UPDATE projects SET status = %s WHERE id = %s AND status <> 'deleted' AND barred IS NULL", (status, project_id)
     )
@@ -193,7 +193,7 @@ def set_status(db: Connection, project_id: int, status: Literal["active", "pause
 
 
 def delete(db: Connection, project_id: int) -> None:
-    """Mark as deleted; what waits to be sent is cancelled now, the rest is purged by a worker in small pieces."""
+    """Mark a project as deleted and cancel its queued edits; a worker purges the rest in small steps."""
     db.execute("UPDATE projects SET status = 'deleted', deleted_at = NOW() WHERE id = %s", (project_id,))
     db.execute(
         """UPDATE edits SET state = 'cancelled', finished_at = NOW(), error = 'project_deleted'
@@ -210,28 +210,28 @@ def delete(db: Connection, project_id: int) -> None:
 
 
 def set_life(db: Connection, project_id: int, born: str | None, died: str | None) -> None:
-    """Store when the person was born and died, as ISO dates as precise as Wikidata knows today."""
+    """Store dates of birth and death, as ISO dates with the precision that Wikidata has."""
     db.execute("UPDATE projects SET born = %s, died = %s WHERE id = %s", (born, died, project_id))
 
 
 def set_portrait(db: Connection, project_id: int, page_id: int | None) -> None:
-    """Remember the page id of the person's P18 portrait."""
+    """Store the page id of the person's P18 portrait."""
     db.execute("UPDATE projects SET portrait_page_id = %s WHERE id = %s", (page_id, project_id))
 
 
 def source_counts(db: Connection, project_id: int) -> str | None:
-    """What the last look at the source left for the next one (JSON), or None."""
+    """Return the state of the source that the last crawl stored (JSON), or None."""
     found: str | None = db.value("SELECT source_json FROM projects WHERE id = %s", (project_id,))
     return found
 
 
 def keep_source_counts(db: Connection, project_id: int, counts: str) -> None:
-    """Leave that for the next look."""
+    """Store the state of the source (JSON) for the next crawl."""
     db.execute("UPDATE projects SET source_json = %s WHERE id = %s", (counts, project_id))
 
 
 def crawled(db: Connection, project_id: int, *, cut: bool, newest: datetime | None) -> None:
-    """Note a complete look at the source; `cut`: it holds more than a project may; `newest`: when the look began (UTC)."""
+    """Record a complete crawl; `cut`: the source exceeds the file limit; `newest`: when the crawl began (UTC)."""
     db.execute(
         """UPDATE projects SET crawled_at = NOW(), crawl_cut = %s, searched_from = COALESCE(%s, searched_from)
            WHERE id = %s""",
@@ -240,7 +240,7 @@ def crawled(db: Connection, project_id: int, *, cut: bool, newest: datetime | No
 
 
 def modelled(db: Connection, project_id: int, run: int, report: str) -> None:
-    """Note what a model run said (JSON)."""
+    """Store the report of a model run (JSON)."""
     db.execute(
         "UPDATE projects SET model_run = %s, model_at = NOW(), model_json = %s WHERE id = %s", (run, report, project_id)
     )
@@ -256,7 +256,7 @@ class Member:
 
 
 def members(db: Connection, project_id: int) -> list[Member]:
-    """The members, owners first."""
+    """Return the members, owners first."""
     rows = db.rows(
         """SELECT m.user_id, u.name, m.role FROM project_members m JOIN users u ON u.id = m.user_id
            WHERE m.project_id = %s ORDER BY m.role, u.name""",
@@ -266,7 +266,7 @@ def members(db: Connection, project_id: int) -> list[Member]:
 
 
 def add_member(db: Connection, project_id: int, user_id: int, role: Role) -> None:
-    """Invite a user, or change their role; the creator stays an owner."""
+    """Add a member or change their role; the creator stays an owner."""
     db.execute(
         """INSERT INTO project_members (project_id, user_id, role) VALUES (%s, %s, %s)
            ON DUPLICATE KEY UPDATE role = IF((SELECT owner_id FROM projects WHERE id = %s) = user_id, 'owner', VALUES(role))""",
@@ -275,7 +275,7 @@ def add_member(db: Connection, project_id: int, user_id: int, role: Role) -> Non
 
 
 def remove_member(db: Connection, project_id: int, user_id: int) -> bool:
-    """Take a member out; the creator cannot be. Their answers stand."""
+    """Remove a member, except the creator; return whether one was removed. Their answers stay valid."""
     return bool(
         db.execute(
             """DELETE FROM project_members WHERE project_id = %s AND user_id = %s

@@ -46,23 +46,6 @@ class Suggestion(IntEnum):
     UNSURE = 3
 
 
-class Reason(IntEnum):
-    """Why a face was suggested as it was."""
-
-    NONE = 0
-    OFF = 1  # too few confirmed faces
-    HUMAN = 2  # a human has spoken
-    ALIKE = 3
-    DIFFERENT = 4
-    LIKE_A_NO = 5  # nearer to somebody who was said to be another person
-    BEYOND_THRESHOLD = 6
-    SECOND_IN_FILE = 7  # another face of the file is the target, or more likely
-    TWO_IN_FILE = 8  # two faces of the file look alike
-    POOR = 9
-    OVER_BUDGET = 10  # likely, but too many wrong ones would be claimed with it
-    NO_ENCODING = 11
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
     """`encodings` is n x 128, rows of NaN where a face has none; `files` tells which faces share a file.

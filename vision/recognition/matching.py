@@ -22,7 +22,6 @@ from vision.recognition.labelled_faces import (
     Indices,
     Known,
     Label,
-    Reason,
     Source,
     Suggestion,
 )
@@ -77,7 +76,6 @@ class Predictions:
     distance: Floats
     probability: Floats
     suggestion: Codes
-    reason: Codes
     trust: Floats
     cut: float
     on: bool
@@ -136,14 +134,13 @@ def predict(
     curve = calibration.corrected(logits[said], known.labels[said] == Label.TARGET, known.answers[said] >= 2)
     probability = calibration.probability(logits, curve, share)
     probability[~known.encoded] = 0.0
-    alone, probability = probability, one_per_file(probability, known)
-    suggestion, reason, cut = decide(known, model, measures, alone, probability, threshold, error_budget)
+    probability = one_per_file(probability, known)
+    suggestion, cut = decide(known, model, measures.centroid, probability, threshold, error_budget)
     wrong = float((1 - probability[suggestion == Suggestion.MATCH]).sum())
     return Predictions(
         measures.centroid,
         probability.astype(np.float32),
         suggestion,
-        reason,
         model.trust.astype(np.float32) if len(model.trust) else np.ones(n, np.float32),
         cut,
         model.on,
@@ -164,20 +161,6 @@ def infer(
     """`fit` and `predict` in one."""
     model = fit(known, min_confirmed=min_confirmed, weights=weights)
     return predict(known, model, threshold=threshold, error_budget=error_budget)
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """How the matches of one run differ from those of the run before."""
-
-    new: int
-    withdrawn: int
-
-
-def changes(before: Codes, after: Codes) -> Changes:
-    """`before` and `after` are suggestions of the same faces, row by row; a face new since then was NONE before."""
-    was, now = before == Suggestion.MATCH, after == Suggestion.MATCH
-    return Changes(int((now & ~was).sum()), int((was & ~now).sum()))
 
 
 def least_claimed(error_budget: int) -> float:
@@ -213,41 +196,23 @@ def one_per_file(probability: Doubles, known: Known) -> Doubles:
 def decide(
     known: Known,
     model: Model,
-    measures: Measures,
-    alone: Doubles,
+    distance: Floats,
     probability: Doubles,
     threshold: float = THRESHOLD,
     error_budget: int = ERROR_BUDGET,
-) -> tuple[Codes, Codes, float]:
-    """Suggestion and reason of each face, and the cut. `alone` is the probability but for the other faces of the file."""
-    suggestion, reason = np.zeros(len(known), np.int8), np.full(len(known), Reason.HUMAN, np.int8)
-    open_ = known.open
+) -> tuple[Codes, float]:
+    """Return the suggestion of each face and the cut; `distance` is the distance to the centroid."""
+    suggestion = np.zeros(len(known), np.int8)
     if not model.on:
-        reason[open_] = Reason.OFF
-        return suggestion, reason, NOTHING
-    near = measures.centroid <= threshold
-    may = claimable(known, measures.centroid, probability, threshold)
+        return suggestion, NOTHING
+    open_ = known.open & known.encoded
+    may = claimable(known, distance, probability, threshold)
     cut = calibration.cut(probability[may], error_budget, least_claimed(error_budget))
     match = may & (probability >= cut)
-    unsure = open_ & ~match & known.encoded & (probability >= LEAST_UNSURE)
-    crowded = alone - probability > LEAST_UNSURE
-    like_a_no = measures.refused < measures.nearest
-    ranked = (
-        (open_, Suggestion.NO_MATCH, Reason.DIFFERENT),
-        (open_ & like_a_no, Suggestion.NO_MATCH, Reason.LIKE_A_NO),
-        (open_ & crowded, Suggestion.NO_MATCH, Reason.SECOND_IN_FILE),
-        (unsure, Suggestion.UNSURE, Reason.OVER_BUDGET),
-        (unsure & like_a_no, Suggestion.UNSURE, Reason.LIKE_A_NO),
-        (unsure & ~near, Suggestion.UNSURE, Reason.BEYOND_THRESHOLD),
-        (unsure & known.poor, Suggestion.UNSURE, Reason.POOR),
-        (unsure & crowded, Suggestion.UNSURE, Reason.TWO_IN_FILE),
-        (match, Suggestion.MATCH, Reason.ALIKE),
-        (open_ & ~known.encoded, Suggestion.NO_MATCH, Reason.NO_ENCODING),
-    )
-    for where, what, why in ranked:
-        suggestion[where], reason[where] = what, why
-    suggestion[open_ & ~known.encoded] = Suggestion.NONE
-    return suggestion, reason, cut
+    suggestion[open_] = Suggestion.NO_MATCH
+    suggestion[open_ & (probability >= LEAST_UNSURE)] = Suggestion.UNSURE
+    suggestion[match] = Suggestion.MATCH
+    return suggestion, cut
 
 
 def _first_trust(known: Known) -> Doubles:
@@ -319,13 +284,11 @@ def _nearest(known: Known, rows: Indices, references: Indices, k: int, missing: 
 
 def _silent(known: Known, model: Model) -> Predictions:
     n = len(known)
-    reason = np.where(known.open, Reason.OFF, Reason.HUMAN).astype(np.int8)
     nothing = np.full(n, np.nan, np.float32)
     return Predictions(
         nothing,
         nothing,
         np.zeros(n, np.int8),
-        reason,
         np.ones(n, np.float32),
         NOTHING,
         False,

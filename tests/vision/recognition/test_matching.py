@@ -8,8 +8,8 @@ import pytest
 from tests.vision.recognition.crowds import crowd, nothing, say, trained
 from vision.recognition import matching
 from vision.recognition.calibration import Weights
-from vision.recognition.labelled_faces import REFERENCE_ONLY, Known, Label, Reason, Source, Suggestion
-from vision.recognition.matching import changes, fit, infer, measure
+from vision.recognition.labelled_faces import REFERENCE_ONLY, Known, Label, Source, Suggestion
+from vision.recognition.matching import fit, infer, measure
 
 COUNTS = (30, 40, *[1] * 60)
 
@@ -28,7 +28,6 @@ def test_below_five_confirmed_by_a_human_the_model_is_off():
     found = infer(known)
     assert not found.on
     assert set(found.suggestion) == {Suggestion.NONE}
-    assert set(found.reason[known.open]) == {Reason.OFF}
     assert np.isfinite(found.distance).all()
     assert infer(known, min_confirmed=4).on
 
@@ -52,7 +51,6 @@ def test_what_a_human_said_is_never_suggested_otherwise():
     known = say(known, mine[2:], Label.NOT_FACE)
     found = infer(known)
     assert set(found.suggestion[known.human]) == {Suggestion.NONE}
-    assert set(found.reason[known.human]) == {Reason.HUMAN}
 
 
 def test_distance_is_to_the_mean_of_the_confirmed_and_beyond_the_threshold_nothing_matches():
@@ -67,7 +65,6 @@ def test_distance_is_to_the_mean_of_the_confirmed_and_beyond_the_threshold_nothi
     assert (strict.distance[strict.matches] <= 0.34).all()
     left = found.matches & ~strict.matches
     assert left.any()
-    assert set(strict.reason[left]) == {Reason.BEYOND_THRESHOLD}
 
 
 def test_a_confirmed_face_is_measured_without_itself():
@@ -132,7 +129,6 @@ def test_of_two_alike_in_one_file_neither_is_claimed_but_asked():
     known, mine, other = with_double(0.1)
     found = infer(known)
     assert set(found.suggestion[[mine, other]]) == {Suggestion.UNSURE}
-    assert set(found.reason[[mine, other]]) == {Reason.TWO_IN_FILE}
     assert found.probability[mine] + found.probability[other] <= 1
 
 
@@ -153,7 +149,6 @@ def test_beside_a_confirmed_face_nothing_else_matches():
     known, mine, other = with_double(0.1)
     found = infer(say(known, [mine], Label.TARGET))
     assert found.suggestion[other] == Suggestion.NO_MATCH
-    assert found.reason[other] == Reason.SECOND_IN_FILE
 
 
 def test_the_other_face_is_likelier_once_the_first_was_refused():
@@ -174,7 +169,6 @@ def test_a_no_takes_those_like_it_along():
     before, after = infer(known), infer(say(known, twin[:3], Label.OTHER))
     assert (after.probability[twin[3:]] < before.probability[twin[3:]]).all()
     assert not after.matches[twin].any()
-    assert Reason.LIKE_A_NO in set(after.reason[twin])
 
 
 def test_one_wrong_yes_among_six_moves_neither_the_centroid_nor_the_matches():
@@ -253,7 +247,6 @@ def test_a_face_without_encoding_gets_no_suggestion():
     encodings[row] = np.nan
     found = infer(replace(known, encodings=encodings))
     assert found.suggestion[row] == Suggestion.NONE
-    assert found.reason[row] == Reason.NO_ENCODING
     assert found.probability[row] == 0
 
 
@@ -261,12 +254,6 @@ def test_an_unsure_human_trains_nothing():
     known, who = trained(COUNTS)
     model = fit(say(known, np.flatnonzero(who == 0)[10:12], Label.UNSURE))
     assert not np.isin(np.flatnonzero(who == 0)[10:12], np.concatenate((model.references, model.refusals))).any()
-
-
-def test_changes_are_counted():
-    before = np.array([Suggestion.MATCH, Suggestion.MATCH, Suggestion.NONE, Suggestion.UNSURE], np.int8)
-    after = np.array([Suggestion.MATCH, Suggestion.UNSURE, Suggestion.MATCH, Suggestion.MATCH], np.int8)
-    assert changes(before, after) == matching.Changes(new=2, withdrawn=1)
 
 
 def test_arrays_of_different_lengths_are_refused():

@@ -12,7 +12,7 @@ from wiki.categories import (
 )
 from wiki.files import FileInfo, Kind, MissingFile, PageRef, Why, image_info, kind_of, resolve_titles
 from wiki.media import download
-from wiki.search import Hit, PagePile, count, deepcategory, haswbstatement, incategory, pagepile, search
+from wiki.search import Hit, PagePile, count, haswbstatement, incategory, pagepile, search
 from wiki.walk import Batch, WalkState, start, walk
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "category_info",
     "category_tree",
     "count",
-    "deepcategory",
     "download",
     "haswbstatement",
     "image_info",

@@ -13,14 +13,6 @@ A caller asks for the type, and for `reason`, a stable key that the interface tu
 from enum import StrEnum
 
 
-class Decision(StrEnum):
-    RETRY = "retry"
-    WAIT = "wait"
-    REREAD = "reread"
-    GIVE_UP = "give_up"
-    STOP = "stop"
-
-
 class Reason(StrEnum):
     TOKEN = "token"  # noqa: S105 - the CSRF token is out of date
 
@@ -69,8 +61,6 @@ class Reason(StrEnum):
 class WikiError(Exception):
     """Base of all meanings. `code` is the wiki's own (or `http-503` and the like), `text` its words."""
 
-    decision: Decision
-
     def __init__(self, reason: Reason, code: str = "", text: str = "") -> None:
         super().__init__(": ".join(part for part in (reason.value, code, text) if part))
         self.reason = reason
@@ -79,13 +69,11 @@ class WikiError(Exception):
 
 
 class RetryWithNewToken(WikiError):
-    decision = Decision.RETRY
+    """The CSRF token is out of date: send the request again with a new one."""
 
 
 class Wait(WikiError):
     """Nothing was stored. `seconds` is what the wiki asks for where `asked`, else where a backoff may begin."""
-
-    decision = Decision.WAIT
 
     def __init__(
         self,
@@ -108,19 +96,17 @@ class Wait(WikiError):
 class Reread(WikiError):
     """It may be stored or not. `seconds`: how long to wait before reading, 0 for at once."""
 
-    decision = Decision.REREAD
-
     def __init__(self, reason: Reason, code: str = "", text: str = "", *, seconds: float = 0.0) -> None:
         super().__init__(reason, code, text)
         self.seconds = seconds
 
 
 class GiveUp(WikiError):
-    decision = Decision.GIVE_UP
+    """This edit or file cannot succeed; the next one may."""
 
 
 class StopBatch(WikiError):
-    decision = Decision.STOP
+    """No edit of this account can succeed until somebody acts."""
 
 
 class AuthorizationLost(StopBatch):

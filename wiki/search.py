@@ -29,19 +29,14 @@ class PagePile:
     titles: tuple[str, ...]
 
 
-def haswbstatement(item: str, property_id: str = "P180", *, without: bool = False) -> str:
-    """Files with (or without) this statement, as a word of a query."""
-    return f"{'-' if without else ''}haswbstatement:{property_id}={item}"
+def haswbstatement(item: str, property_id: str = "P180") -> str:
+    """Return the query term for files with this statement."""
+    return f"haswbstatement:{property_id}={item}"
 
 
 def incategory(title: str) -> str:
     """Files directly in the category. Raises InvalidName."""
     return f"incategory:{_quoted(title)}"
-
-
-def deepcategory(title: str) -> str:
-    """Files in the category and up to five levels below it (at most 256 categories). Raises InvalidName."""
-    return f"deepcategory:{_quoted(title)}"
 
 
 def search(client: Client, query: str, limit: int = MOST_HITS) -> Iterator[list[Hit]]:

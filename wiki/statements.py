@@ -81,10 +81,6 @@ def denying(entity: Entity, *items: str) -> tuple[Statement, ...]:
     return tuple(found for found in entity.statements if found.item in items and found.deprecated)
 
 
-def states(entity: Entity, item: str) -> bool:
-    return bool(stating(entity, item))
-
-
 def ours(entity: Entity, statement_id: str) -> Statement | None:
     """The statement with this GUID; the wiki may have kept its entity part in another case."""
     wanted = statement_id.upper()

@@ -48,7 +48,7 @@ def test_the_other_format_says_the_same():
 @pytest.mark.parametrize("nothing", [[], {}, None, "x", 5, [{"language": "en", "value": "A portrait"}]])
 def test_what_is_no_object_holds_no_caption_and_the_statements_are_read(nothing):
     entity = read({"M7": {"id": "M7", "labels": nothing, "statements": {"P180": [STATEMENT]}}})[7]
-    assert (entity.captions, depicts.states(entity, "Q42")) == ({}, True)
+    assert (entity.captions, bool(depicts.stating(entity, "Q42"))) == ({}, True)
 
 
 HOSTILE: dict[str, tuple[object, str | None]] = {
@@ -72,7 +72,7 @@ def test_a_hostile_caption_is_text_or_nothing(sent, kept):
     labels = {"en": sent, "nb": {"language": "nb", "value": "Et portrett"}}
     entity = read({"M7": {"id": "M7", "labels": labels, "statements": {"P180": [STATEMENT]}}})[7]
     assert entity.captions == {"nb": "Et portrett"} | ({"en": kept} if kept else {})
-    assert depicts.states(entity, "Q42")
+    assert depicts.stating(entity, "Q42")
     json.dumps(dict(entity.captions), ensure_ascii=False).encode()
 
 

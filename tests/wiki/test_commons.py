@@ -323,9 +323,8 @@ def test_count():
 
 def test_words_of_queries():
     assert commons.haswbstatement("Q42") == "haswbstatement:P180=Q42"
-    assert commons.haswbstatement("Q42", without=True) == "-haswbstatement:P180=Q42"
     assert commons.incategory('category:a "b" c') == 'incategory:"A \\"b\\" c"'
-    assert commons.deepcategory("A_b") == 'deepcategory:"A b"'
+    assert commons.incategory("A_b") == 'incategory:"A b"'
     with pytest.raises(InvalidName):
         commons.incategory("a|b")
 

@@ -113,7 +113,7 @@ ODD = [
 def test_nonsense_states_nothing(content):
     with replaying(pages({"pageid": 7, "lastrevid": 3}), answered(content)) as wiki:
         entity = depicts.read_statements(fakes.client(wiki.url), [7])[7]
-    assert not depicts.states(entity, "Q5")
+    assert not depicts.stating(entity, "Q5")
 
 
 def add(url: str, page_id: int = 382, guid: str = GUID, **options: object) -> Written:
@@ -287,8 +287,8 @@ def test_finding_statements():
     entity = Entity(
         1, True, True, 5, (statement(), statement(id="M1$B", rank="preferred"), statement(id="M1$C", item="Q6"))
     )
-    assert depicts.states(entity, "Q6")
-    assert not depicts.states(entity, "Q7")
+    assert depicts.stating(entity, "Q6")
+    assert not depicts.stating(entity, "Q7")
     assert [found.id for found in depicts.twice(entity, "Q5")] == [GUID, "M1$B"]
     assert depicts.twice(entity, "Q6") == ()
     assert depicts.ours(entity, "m1$b") == entity.statements[1]
@@ -304,7 +304,7 @@ def test_a_deprecated_statement_states_nothing():
     content = {"entities": {"M577": {"pageid": 577, "lastrevid": 1349, "id": "M577", "statements": statements}}}
     with replaying(pages({"pageid": 577, "lastrevid": 1349}), answered(content)) as wiki:
         entity = depicts.read_statements(fakes.client(wiki.url), [577])[577]
-    assert not depicts.states(entity, "Q10132")
+    assert not depicts.stating(entity, "Q10132")
     assert depicts.twice(entity, "Q10132") == ()
     assert [found.id for found in depicts.denying(entity, "Q10132")] == [guid]
     assert depicts.denying(entity, "Q5") == ()

@@ -12,7 +12,7 @@ from tests.wiki import fakes, meanings
 from tests.wiki.meanings import Meaning
 from tests.wiki.replay import Replay, asked, replaying
 from wiki import depicts
-from wiki.errors import Decision, StopBatch, Wait, WikiError
+from wiki.errors import StopBatch, Wait, WikiError
 from wiki.oauth import OAuth, read_callback
 
 T = TypeVar("T")
@@ -133,15 +133,6 @@ def test_a_temporary_account_is_never_made():
     with replaying("tokens_csrf_anonymous") as wiki, pytest.raises(StopBatch):
         depicts.csrf_token(fakes.client(wiki.url), BEARER)
     assert wiki.sent[0].params["assert"] == "user"
-
-
-def test_each_type_carries_its_decision():
-    kinds = {case: meaning[0] for case, meaning in meanings.EDITS.items() if isinstance(meaning, tuple)}
-    assert kinds["err_badtoken"].decision is Decision.RETRY
-    assert kinds["err_readonly"].decision is Decision.WAIT
-    assert kinds["conflict_race_first_mediainfo_stale_baserevid"].decision is Decision.REREAD
-    assert kinds["err_protected_page"].decision is Decision.GIVE_UP
-    assert kinds["oauth_api_expired_bearer_edit"].decision is Decision.STOP
 
 
 def oauth(wiki: Replay) -> OAuth:

@@ -1,7 +1,7 @@
-"""The face networks: found where packages put their weights, made ready once as ONNX graphs, kept in a cache with checksums.
+"""Build the ONNX graphs of the face networks from installed packages, and cache them with checksums.
 
-`python -m vision.weights --cache DIR` makes them ready, without pip and without the network: what it needs was installed
-with requirements.txt. Only this command imports `onnx`; whoever searches pictures needs `onnxruntime` alone.
+`python -m vision.weights --cache DIR` builds the missing graphs, without pip and without network access: the weights were
+installed with requirements.txt. Only this command imports `onnx`; searching pictures needs `onnxruntime` alone.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ PREDICTOR_DAT = "models/shape_predictor_5_face_landmarks.dat"
 
 
 class WeightsError(Exception):
-    """Weights that cannot be had, or are not what they should be; the text says which and why."""
+    """Weights are missing or have the wrong checksum; the message names them and the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network, and where its weights come from."""
+    """A network, and the source of its weights."""
 
     name: str
-    """As people read it."""
+    """Name for logs and the health page."""
     package: str
-    """The installed package that carries its weights."""
+    """Installed package that contains the weights."""
     file: str
-    """Where in the package."""
+    """Path of the weights file inside the package."""
     sha256: str
-    """Of that file."""
+    """SHA-256 checksum of the weights file."""
     graph: str
-    """Its file in the cache. The number in it is raised when the graph is built differently, so that an older one is not used."""
+    """File name in the cache. Raise its number when the graph is built differently, so that an older graph is not used."""
     build: Callable[[bytes], bytes]
-    """From the package's file to the ONNX graph."""
+    """Converts the content of the weights file to a serialized ONNX graph."""
     detectors: tuple[str, ...]
-    """The settings of the detector with which it is used."""
+    """Detector settings that use this network."""
     without: str
-    """What is done where it is missing."""
+    """Log message that says what happens when the network is missing."""
 
 
 def _resnet_graph(data: bytes) -> bytes:
@@ -81,12 +81,12 @@ RESNET_NETWORK = Network(
     detectors=DETECTORS,
     without="Encoding with dlib's own network, many times slower than ONNX Runtime.",
 )
-# Those of wikivisage_networks stand in packages/networks/networks.toml too, by which script/lock makes that package.
+# Networks of wikivisage_networks are also listed in packages/networks/networks.toml, from which script/lock builds that package.
 NETWORKS = (CENTERFACE_NETWORK, RESNET_NETWORK)
 
 
 def package_file(package: str, name: str) -> Path:
-    """A file of an installed package, without importing it. Raises WeightsError."""
+    """Return the path of a file in an installed package, without importing the package. Raises WeightsError."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise WeightsError(f"The package {package} is not installed: pip install -r requirements.txt")
@@ -97,61 +97,61 @@ def package_file(package: str, name: str) -> Path:
 
 
 def model_file(name: str) -> Path:
-    """A file of face_recognition_models, which dlib reads itself. Raises WeightsError."""
+    """Return the path of a file of face_recognition_models, which dlib reads itself. Raises WeightsError."""
     return package_file(MODELS, name)
 
 
 def cached(cache: Path, name: str) -> Path | None:
-    """The cached file, if it is there and its checksum is the one noted when it was written."""
-    path, noted = cache / name, cache / f"{name}.sha256"
+    """Return the cached file if it exists and still has the checksum recorded when it was written."""
+    path, checksum = cache / name, cache / f"{name}.sha256"
     try:
         with path.open("rb") as file:
-            return path if noted.read_text().strip() == hashlib.file_digest(file, "sha256").hexdigest() else None
+            return path if checksum.read_text().strip() == hashlib.file_digest(file, "sha256").hexdigest() else None
     except OSError:
         return None
 
 
 def resnet(cache: Path) -> Path | None:
-    """The face network as an ONNX graph, if it has been made ready."""
+    """Return the cached ONNX graph of the face recognition network, or None if it has not been built."""
     return cached(cache, RESNET_NETWORK.graph)
 
 
 def centerface(cache: Path) -> Path | None:
-    """CenterFace as an ONNX graph, if it has been made ready."""
+    """Return the cached ONNX graph of CenterFace, or None if it has not been built."""
     return cached(cache, CENTERFACE_NETWORK.graph)
 
 
 def wanted(detector: str) -> list[Network]:
-    """The networks that a search with this detector uses."""
+    """Return the networks that a search with this detector uses."""
     return [network for network in NETWORKS if detector in network.detectors]
 
 
 def missing(cache: Path, detector: str) -> list[Network]:
-    """Those of them that are not in the cache."""
+    """Return the networks that this detector uses and that are not in the cache."""
     return [network for network in wanted(detector) if cached(cache, network.graph) is None]
 
 
 def make_ready(cache: Path, detector: str) -> dict[str, str]:
-    """Make what is missing; returns, by the names of those that could not be made, why.
+    """Build the missing graphs; return the networks that could not be built, mapped to the cause.
 
-    One process at a time: others wait for the lock and find the work done.
+    One process builds at a time: others wait for the lock and then find the graphs in the cache.
     """
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _locked(cache):
-            found = {network.name: _made(cache, network) for network in missing(cache, detector)}
+            errors = {network.name: _build(cache, network) for network in missing(cache, detector)}
     except OSError as error:
         why = f"The folder for weights, {cache}, cannot be written: {error}"
         return dict.fromkeys([network.name for network in missing(cache, detector)], why)
-    return {name: why for name, why in found.items() if why}
+    return {name: why for name, why in errors.items() if why}
 
 
-def _made(cache: Path, network: Network) -> str:
-    """Make one; why it cannot be made, or nothing."""
+def _build(cache: Path, network: Network) -> str:
+    """Build one graph; return why it cannot be built, or an empty string."""
     try:
         data = package_file(network.package, network.file).read_bytes()
         _check(data, network)
-        _keep(cache, network.graph, network.build(data))
+        _store(cache, network.graph, network.build(data))
     except WeightsError as error:
         return str(error)
     except ImportError as error:
@@ -166,8 +166,8 @@ def _locked(cache: Path) -> Iterator[None]:
         yield
 
 
-def _keep(cache: Path, name: str, data: bytes) -> None:
-    """The checksum is written last: a file that was cut off by a crash is then made again."""
+def _store(cache: Path, name: str, data: bytes) -> None:
+    """Write a graph, and its checksum last, so that a file truncated by a crash is built again."""
     (cache / f"{name}.sha256").unlink(missing_ok=True)
     part = cache / f"{name}.part"
     part.write_bytes(data)
@@ -187,15 +187,15 @@ def _sha256(data: bytes) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run from the command line; says a line for each network that is missing, and returns 1 if any is."""
+    """Run from the command line: print a line for each network that is missing; return 1 if any is missing."""
     parser = argparse.ArgumentParser(prog="python -m vision.weights", description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, default=user_cache(), help="where to keep them (default: %(default)s)")
     parser.add_argument("--detector", choices=DETECTORS, default=HOG_CENTERFACE)
-    chosen = parser.parse_args(arguments)
-    absent = make_ready(chosen.cache, chosen.detector)
-    for name, why in absent.items():
+    options = parser.parse_args(arguments)
+    errors = make_ready(options.cache, options.detector)
+    for name, why in errors.items():
         print(f"{name}: {why}", file=sys.stderr)
-    return 1 if absent else 0
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

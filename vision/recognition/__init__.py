@@ -1,1 +1,1 @@
-"""From encodings and labels to predictions, questions and estimates."""
+"""Recognition: predictions, questions and estimates from encodings and labels."""

@@ -1,8 +1,8 @@
-"""What is probably still unfound, and whether one may stop: from the spot checks and the model's own probabilities.
+"""Estimate of the matches still unfound, and the stopping rule, from spot checks and the model's probabilities.
 
-The faces that are neither answered nor claimed hold the person with about their probabilities, plus a few "odd" faces that no
-distance can tell. How far the model is off is one factor per kind of face: a Gamma distribution around 1, sharpened by each spot
-check (Poisson counts, so that the posterior is a Gamma distribution, and what is left is negative binomial).
+The faces that are neither answered nor claimed are the person's with about their probabilities, plus a few "odd" faces that no
+distance can identify. The error of the model is one factor per kind of face: a Gamma prior around 1, updated by each spot check
+(counts are Poisson, so that the posterior is a Gamma distribution, and the number left is negative binomial).
 """
 
 from __future__ import annotations
@@ -16,23 +16,25 @@ from vision.recognition.labelled_faces import REFERENCE_ONLY, Flags, Known, Labe
 from vision.recognition.matching import Predictions
 
 LEVEL = 0.9
+"""Probability with which an interval is to contain the true number."""
 CERTAINTY = 2.0
-"""Weight of the model's own probabilities, in expected finds."""
+"""Weight of the model's own probabilities, in expected matches."""
 ODD_SHARE, ODD_SHAPE = 0.01, 0.5
 """Odd faces as a share of the matches found, and how much that differs between projects (the shape of a Gamma distribution).
-Chosen, not fitted: portraits have hardly any, of two people in whole photographs one has none and one 3 in 50. Twice the share
-would make the interval wider than WORTH_MISSING where nothing was ever missed."""
+Chosen, not fitted: portraits have hardly any; of two people in whole photographs one has none and one 3 in 50. Twice the share
+would make the interval wider than WORTH_MISSING in projects where nothing was ever missed."""
 NEAR = 0.5
-"""So many of the odd faces are expected just beyond what the model can tell, the others anywhere. Chosen: of the 3 above 2 were
-among the 17 likeliest of 450 refused, the third was a bystander's."""
+"""Share of the odd faces expected where the model still has some doubt; the others may have any probability. Chosen: of the 3
+above, 2 were among the 17 most probable of 450 refused faces, and the third was a bystander's."""
 CLEARLY_NO = 0.02
-"""A person's face with less is called odd."""
+"""A face of the person with a lower probability is called odd."""
 WORTH_MISSING = 0.05
+"""Share of the matches found that may remain unfound when the volunteer stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unfound:
-    """How many matches are probably left among the faces found, with an interval that holds the truth at LEVEL."""
+    """Estimated number of matches left among the detected faces, with an interval that contains the truth at LEVEL."""
 
     expected: float
     low: int
@@ -40,10 +42,10 @@ class Unfound:
 
 
 def unfound(left: Doubles, checked: Doubles, hits: Flags, found: int, *, level: float = LEVEL) -> Unfound:
-    """How many of the faces neither answered nor claimed are the person's; `left` are their probabilities.
+    """Estimate how many of the faces that are neither answered nor claimed are the person's.
 
-    `checked`: probabilities, without their own answer, of the faces that were drawn by chance among such and answered;
-    `hits`: which of these were the person's. `found`: matches found so far.
+    `left`: probabilities of those faces. `checked`: probabilities, without their own answer, of the faces that were drawn
+    at random among such faces and answered; `hits`: which of these were the person's. `found`: matches found so far.
     """
     doubted = checked >= CLEARLY_NO
     rate = CERTAINTY + float(checked[doubted].sum())
@@ -57,10 +59,10 @@ def unfound(left: Doubles, checked: Doubles, hits: Flags, found: int, *, level: 
 
 
 def looked_at(left: Doubles, checked: Doubles) -> float:
-    """The share of the odd faces that are expected among `checked`, of all that are clearly no matches.
+    """Return the share of the odd faces expected among `checked`, of all faces that are clearly no matches.
 
-    NEAR of them are where the model's own doubt is, in proportion to what a face has above the least probability; the rest
-    may be anywhere.
+    The share NEAR of them is distributed in proportion to each face's probability above the least one; the rest is
+    distributed evenly.
     """
     if len(left) == 0:
         return 1.0
@@ -71,7 +73,7 @@ def looked_at(left: Doubles, checked: Doubles) -> float:
 
 
 def _counts(shape: float, rate: float, exposure: float, most: int) -> Doubles:
-    """Chances of 0..most finds, at a rate that is Gamma(shape, rate) distributed: a negative binomial distribution."""
+    """Return the probabilities of 0..most matches whose rate is Gamma(shape, rate) distributed (negative binomial)."""
     success = rate / (rate + exposure)
     counts = np.arange(1, most + 1)
     steps = np.log((counts - 1 + shape) / counts * (1 - success) + 1e-300)
@@ -79,7 +81,7 @@ def _counts(shape: float, rate: float, exposure: float, most: int) -> Doubles:
 
 
 def _shortest(mass: Doubles, level: float) -> tuple[int, int]:
-    """The shortest run of counts that holds `level`."""
+    """Return the first and last count of the shortest interval with a probability of at least `level`."""
     low = high = int(np.argmax(mass))
     held = mass[low]
     while held < level and high - low + 1 < len(mass):
@@ -94,7 +96,10 @@ def _shortest(mass: Doubles, level: float) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """`may` says that one may stop; `unsure` faces could still be asked about, `unfound` are probably missed."""
+    """Whether the volunteer may stop (`may`).
+
+    `unsure`: number of faces that could still be asked about; `unfound`: estimate of the matches missed.
+    """
 
     may: bool
     unsure: int
@@ -102,17 +107,17 @@ class Stop:
 
 
 def stop(missing: Unfound, found: int, unsure: int) -> Stop:
-    """One may stop when at most one match, or WORTH_MISSING of those found, is probably unfound, at the upper end."""
+    """Allow stopping when the upper bound of the unfound matches is one, or WORTH_MISSING of those found."""
     return Stop(found > 0 and missing.high <= max(1.0, WORTH_MISSING * found), unsure, missing)
 
 
 def expected_wrong(claimed: Doubles) -> float:
-    """How many of the claimed faces are probably not the person: the sum of what each lacks to certainty."""
+    """Return the expected number of wrong claims: the sum of 1 - probability over the claimed faces."""
     return float((1 - claimed).sum())
 
 
 def from_predictions(known: Known, predictions: Predictions, checked: Flags) -> Unfound:
-    """`unfound` for a project, where `checked` marks the faces that were asked about as spot checks."""
+    """Estimate `unfound` for a project; `checked` marks the faces that were asked about as spot checks."""
     p = predictions.probability.astype(np.float64)
     left = known.open & known.encoded & ~predictions.matches
     drawn = checked & known.human & known.encoded & (p < predictions.cut)

@@ -1,4 +1,4 @@
-"""Distances between encodings, in bulk."""
+"""Vectorised distances between encodings."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from vision.recognition.labelled_faces import Floats, Indices
 
 
 def distances(a: Floats, b: Floats) -> Floats:
-    """Euclidean distances, len(a) x len(b)."""
+    """Return Euclidean distances, shape (len(a), len(b))."""
     squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :] - 2 * (a @ b.T)
     return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
 
 
 def distances_to(a: Floats, point: Floats) -> Floats:
-    """Euclidean distances of the rows of `a` to one point. Exact for equal vectors, unlike `distances`."""
+    """Return Euclidean distances of the rows of `a` to one point. Exact for equal vectors, unlike `distances`."""
     return np.asarray(np.linalg.norm(a - point, axis=1), np.float32)
 
 
 def apart_from_self(table: Floats, rows: Indices, columns: Indices) -> Floats:
-    """`table` with infinity wherever a row and a column stand for the same face."""
+    """Set `table` to infinity in place wherever row and column are the same face, and return it."""
     if len(columns) == 0:
         return table
     order = np.argsort(columns)
@@ -31,7 +31,7 @@ def apart_from_self(table: Floats, rows: Indices, columns: Indices) -> Floats:
 
 
 def mean_of_nearest(table: Floats, k: int, missing: float) -> Floats:
-    """For each row the mean of its k smallest finite entries; `missing` where there are none."""
+    """Return for each row the mean of its k smallest finite entries; `missing` where there are none."""
     if table.shape[1] == 0:
         return np.full(len(table), missing, np.float32)
     k = min(k, table.shape[1])

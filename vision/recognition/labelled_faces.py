@@ -1,6 +1,6 @@
-"""What is known of a project's faces, as arrays: the input of the model, the questions and the estimates.
+"""A project's faces and their labels as arrays: the input of the model, the questions and the estimates.
 
-Every array has one row per face. The names in lower case are the words kept in the database.
+Every array has one row per face. The enum names in lower case are the values stored in the database.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Flags = NDArray[np.bool_]
 Indices = NDArray[np.int64]
 
 REFERENCE_ONLY = -1
-"""The file of a face that is known but belongs to none of the project's files, as a portrait kept elsewhere."""
+"""File number of a labelled face that belongs to none of the project's files, such as a portrait from elsewhere."""
 
 
 class Label(IntEnum):
@@ -29,14 +29,14 @@ class Label(IntEnum):
 
 
 class Source(IntEnum):
-    """Where a label comes from. Only `HUMAN` confirms; the others train when they agree with it."""
+    """Source of a label. Only `HUMAN` confirms; labels of other sources train the model when they agree with human ones."""
 
     NONE = 0
     HUMAN = 1
     IMPLIED = 2  # another face of the file is the target
-    BOOTSTRAP = 3  # Commons says that the file depicts the person
+    BOOTSTRAP = 3  # Commons states that the file depicts the person
     PORTRAIT = 4
-    BULK = 5  # approved among many, not looked at singly
+    BULK = 5  # approved together with others, not looked at one by one
 
 
 class Suggestion(IntEnum):
@@ -48,11 +48,12 @@ class Suggestion(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """`encodings` is n x 128, rows of NaN where a face has none; `files` tells which faces share a file.
+    """Encodings and labels of a project's faces.
 
-    `answers` counts the human answers that agree with the label: two or more, and the label is doubted no longer.
-    `asked` faces are not asked again (skipped ones, say). `twice` marks faces of files that hold the person twice.
-    A face known from outside the project, as a portrait kept elsewhere, has the file REFERENCE_ONLY.
+    `encodings` has the shape (n, 128), with rows of NaN for faces without encoding; faces of one file share a number in `files`.
+    `answers` counts the human answers that agree with the label: with two or more the label is no longer doubted.
+    `asked` faces (such as skipped ones) are not asked again. `twice` marks faces of files that show the person twice.
+    A labelled face from outside the project, such as a portrait from elsewhere, has the file REFERENCE_ONLY.
     Raises ValueError where the lengths differ.
     """
 
@@ -83,16 +84,16 @@ class Known:
 
     @property
     def human(self) -> Flags:
-        """Faces about which a human has spoken singly."""
+        """Faces that a human answered one by one."""
         return np.asarray((self.sources == Source.HUMAN) & (self.labels != Label.NONE))
 
     @property
     def confirmed(self) -> Flags:
-        """Faces that a human, looking at them singly, said are the person."""
+        """Faces that a human, looking at each, labelled as the person."""
         return np.asarray(self.human & (self.labels == Label.TARGET))
 
     @property
     def open(self) -> Flags:
-        """Faces of the project about which no human has spoken, and of which none follows from what a human said."""
+        """Faces of the project that no human has answered and whose label does not follow from a human answer."""
         settled = self.human | (self.sources == Source.IMPLIED)
         return np.asarray(~settled & (self.files != REFERENCE_ONLY))

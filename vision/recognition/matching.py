@@ -1,8 +1,8 @@
-"""Which faces are the person's. Pure functions of arrays; nothing here knows of databases or pictures.
+"""Prediction of the faces that show the person. Pure functions of arrays, without databases or pictures.
 
-The measure people see is the distance to the centroid of the confirmed faces. A probability is made of it and of two
-more distances (to the nearest confirmed faces and to the nearest "No"), corrected by the project's own answers. A face is
-claimed while the expected share of wrong ones keeps within the error budget.
+Volunteers see the distance to the centroid of the confirmed faces. The probability is computed from that distance and two more
+(to the nearest confirmed faces and to the nearest "No"), and calibrated with the project's own answers. Faces are claimed, most
+probable first, while the expected share of wrong claims is within the error budget.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ MIN_CONFIRMED = 5
 THRESHOLD = 0.6
 ERROR_BUDGET = 100
 LEAST_CLAIMED = 0.9
-"""However sure the others are: the many sure ones must not pay for a guess."""
+"""Least probability of any claimed face: many certain faces must not pay for a guess within the error budget."""
 LEAST_CLAIMED_POOR = 0.99
 LEAST_UNSURE = 0.02
 NOTHING = 1.1
-"""The cut of a model that claims nothing."""
+"""Cut of a model that claims nothing."""
 TRAINS = 0.995
-"""So probable must be what the wiki or a bulk approval says, by the other labels, before it trains: a double's face that trains
-brings its others. Chosen among people whose doubles recur, where more of these trained at 0.95."""
+"""A label from the wiki or a bulk approval trains the model only with this probability, judged by the other labels: a lookalike's
+face that trains brings in the lookalike's other faces. Chosen with people whose lookalikes occur repeatedly, where more of these
+trained at 0.95."""
 NEAREST = 3
 MOST_REFERENCES = 512
 RELIABILITY = {
@@ -47,14 +48,17 @@ RELIABILITY = {
     Source.HUMAN: 0.97,
     Source.IMPLIED: 0.97,
 }
-"""How often a label of this source is believed to be right, before the others are asked. Chosen: a volunteer's slip of one key in
-33, statements on the wiki wrong in one of seven, portraits hardly ever."""
+"""Prior probability that a label of this source is right, before the other labels are considered. Chosen: a volunteer presses one
+wrong key in 33, one in seven statements on the wiki is wrong, portraits are hardly ever wrong."""
 RELIABILITY_OF = np.array([RELIABILITY.get(source, 0.5) for source in Source])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """`centroid` is None without a known face. `references` and `refusals` are rows of the project's faces."""
+    """The fitted model.
+
+    `centroid` (128,) is None without a reference face. `references` and `refusals` are rows of the project's faces.
+    """
 
     centroid: Floats | None
     references: Indices
@@ -67,10 +71,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """One row per face. `probability` of an answered face is what the others say of it.
+    """Predictions with one row per face. The `probability` of an answered face is computed from the other faces.
 
-    `distance` is NaN without a centroid. `cut` is the least probability claimed. `expected_wrong` is the sum over the
-    claimed faces of what they lack to certainty.
+    `distance` is NaN without a centroid. `cut` is the least probability claimed. `expected_wrong` is the sum of
+    1 - probability over the claimed faces.
     """
 
     distance: Floats
@@ -89,7 +93,7 @@ class Predictions:
 
 
 def fit(known: Known, *, min_confirmed: int = MIN_CONFIRMED, weights: Weights = WEIGHTS) -> Model:
-    """The model of what is known. It is on with `min_confirmed` faces confirmed by a human."""
+    """Fit the model to the labels. It is on with at least `min_confirmed` faces confirmed by a human."""
     confirmed = int((known.confirmed & known.encoded).sum())
     on = confirmed >= min_confirmed
     trust = _first_trust(known)
@@ -102,7 +106,7 @@ def fit(known: Known, *, min_confirmed: int = MIN_CONFIRMED, weights: Weights = 
 
 
 def measure(known: Known, model: Model, *, rows: Indices | None = None) -> Measures:
-    """The distances of the faces `rows` (None: of all). A face is never its own reference."""
+    """Measure the distances of the faces `rows` (None: of all). A face is never its own reference."""
     assert model.centroid is not None
     rows = np.arange(len(known)) if rows is None else rows
     own = known.encodings[rows]
@@ -121,17 +125,19 @@ def predict(
     threshold: float = THRESHOLD,
     error_budget: int = ERROR_BUDGET,
 ) -> Predictions:
-    """Probabilities of all faces, and suggestions for those about which no human has spoken."""
+    """Return probabilities of all faces, and suggestions for those that no human has answered."""
     n = len(known)
     if model.centroid is None:
-        return _silent(known, model)
+        return _without_centroid(known, model)
     measures = measure(known, model)
     logits = calibration.logit_of(measures, model.weights)
     open_ = known.open & known.encoded
     share = calibration.share_of(logits[open_])
     logits = logits + log_odds(share)
-    said = known.human & known.encoded & ((known.labels == Label.TARGET) | (known.labels == Label.OTHER))
-    curve = calibration.corrected(logits[said], known.labels[said] == Label.TARGET, known.answers[said] >= 2)
+    answered = known.human & known.encoded & ((known.labels == Label.TARGET) | (known.labels == Label.OTHER))
+    curve = calibration.corrected(
+        logits[answered], known.labels[answered] == Label.TARGET, known.answers[answered] >= 2
+    )
     probability = calibration.probability(logits, curve, share)
     probability[~known.encoded] = 0.0
     probability = one_per_file(probability, known)
@@ -158,24 +164,24 @@ def infer(
     min_confirmed: int = MIN_CONFIRMED,
     weights: Weights = WEIGHTS,
 ) -> Predictions:
-    """`fit` and `predict` in one."""
+    """Run `fit` and `predict`."""
     model = fit(known, min_confirmed=min_confirmed, weights=weights)
     return predict(known, model, threshold=threshold, error_budget=error_budget)
 
 
 def least_claimed(error_budget: int) -> float:
-    """The least probability that a face may be claimed with: no single one may be ten times as doubtful as the budget's average."""
+    """Return the least probability of a claim: no claim may be more than ten times as doubtful as the budget's average."""
     return max(LEAST_CLAIMED, 1 - 10 / error_budget)
 
 
 def claimable(known: Known, distance: Floats, probability: Doubles, threshold: float = THRESHOLD) -> Flags:
-    """The faces that may be claimed, were the error budget large enough."""
+    """Return the faces that may be claimed if the error budget is large enough."""
     sure = probability >= np.where(known.poor, LEAST_CLAIMED_POOR, 0.0)
     return np.asarray(known.open & known.encoded & (distance <= threshold) & sure)
 
 
 def one_per_file(probability: Doubles, known: Known) -> Doubles:
-    """Probabilities given that at most one face of a file is the person's: Bayes' rule over the faces of the file.
+    """Condition the probabilities on at most one face of a file being the person's: Bayes' rule over the file's faces.
 
     Two faces that are equally likely end below a half each. Answered faces keep theirs. Files marked `twice` are left alone.
     """
@@ -216,7 +222,7 @@ def decide(
 
 
 def _first_trust(known: Known) -> Doubles:
-    """Humans are believed at first. Without them the portrait is, and without a portrait the bootstrap."""
+    """Return the initial trust: human labels, else the portrait, else bootstrapped and bulk-approved labels."""
     usable = known.encoded & ~known.poor
     target = known.labels == Label.TARGET
     for sources in ((Source.HUMAN,), (Source.PORTRAIT,), (Source.BOOTSTRAP, Source.BULK)):
@@ -243,9 +249,9 @@ def _with_trust(known: Known, trust: Doubles, confirmed: int, on: bool, weights:
 
 
 def _trust(known: Known, model: Model) -> Doubles:
-    """How probably each label is right, by the other labels: Bayes' rule with the reliability of its source."""
-    said = (known.labels != Label.NONE) & (known.labels != Label.UNSURE)
-    rows = np.flatnonzero(known.encoded & said)
+    """Return the probability that each label is right: Bayes' rule with the other labels and its source's reliability."""
+    labelled = (known.labels != Label.NONE) & (known.labels != Label.UNSURE)
+    rows = np.flatnonzero(known.encoded & labelled)
     logits = calibration.logit_of(measure(known, model, rows=rows), model.weights)
     target = known.labels[rows] == Label.TARGET
     agrees = np.where(target, sigmoid(logits), sigmoid(-logits))
@@ -268,7 +274,7 @@ def _thinned(rows: Indices, most: int) -> Indices:
 
 
 def _without_self(centroid: Floats, rows: Indices, model: Model) -> Floats:
-    """Distances to the centroid of the other references, for faces that are references themselves; 0 for the only one."""
+    """Correct the distances of references to the centroid of the other references; 0 for the only reference."""
     count = len(model.references)
     others = count / (count - 1) if count > 1 else 0.0
     return np.where(np.isin(rows, model.references), centroid * others, centroid).astype(np.float32)
@@ -282,7 +288,7 @@ def _nearest(known: Known, rows: Indices, references: Indices, k: int, missing: 
     return np.where(np.isfinite(found), found, missing).astype(np.float32)
 
 
-def _silent(known: Known, model: Model) -> Predictions:
+def _without_centroid(known: Known, model: Model) -> Predictions:
     n = len(known)
     nothing = np.full(n, np.nan, np.float32)
     return Predictions(

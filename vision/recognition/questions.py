@@ -1,4 +1,7 @@
-"""Which faces to ask about next. `doubt` and its neighbours measure; `choose` selects. Pure functions of arrays."""
+"""Active learning: select the faces to ask about next.
+
+`doubt`, `mistaken` and `crowd` measure; `choose` selects. Pure functions of arrays.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +18,30 @@ from vision.recognition.labelled_faces import Floats, Indices, Known, Label, Sou
 from vision.recognition.matching import Predictions
 
 SAME_PHOTO = 0.15
-"""Faces nearer than this to one another are asked about one at a time: the second answer would say nothing new."""
+"""Of several faces within this distance only one is asked about at a time: a second answer would add no information."""
 SAME_PERSON = 0.55
 SAMPLE, NEIGHBOURS = 1500, 500
 LIKELY = 400
 SIMILAR = 3
 MOST_SEEN = 256
 PLAUSIBLE = 0.005
-"""The least probability with which a face is worth being asked about for being unlike the others."""
+"""Least probability of a face that is asked about because it is unlike the answered ones (`Why.UNSEEN`)."""
 DOUBTFUL = 0.08
-"""In bits: a probability between 0.01 and 0.99."""
-ASTRAY = 4
-"""After so many "No" and no "Yes" every second question leaves the portrait, or the bootstrap, for the thickest crowd."""
+"""Entropy in bits; it is exceeded by probabilities between 0.01 and 0.99."""
+REFUSALS_BEFORE_CROWD = 4
+"""After this many "No" and no "Yes" every second question is from the densest cluster of faces instead of those most similar to
+the portrait or the bootstrapped faces."""
 CHECK_EVERY = UNSEEN_EVERY = 10
 EDGE_EVERY = 5
-"""One question in so many is about the claimed face that is least like those answered: if it is a double's, its others go with it.
-Chosen among people whose doubles recur, where it halves the wrong ones after ten answers."""
+"""One question in this many is about the claimed face that is least similar to the answered ones: if it shows a lookalike, the
+answer also removes the lookalike's other faces. Chosen with people whose lookalikes occur repeatedly, where it halves the wrong claims
+after ten answers."""
 AGAIN_EVERY = 5
 
 
 class Why(StrEnum):
+    """Reason for asking a question, as stored in the database."""
+
     FIRST = "first"
     ALIKE = "alike"
     UNSURE = "unsure"
@@ -45,7 +52,10 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`face` and `similar` are rows of the project's faces; `similar` are confirmed faces, the most similar first."""
+    """A face to ask about.
+
+    `face` and `similar` are rows of the project's faces; `similar` are confirmed faces, the most similar first.
+    """
 
     face: int
     why: Why
@@ -53,21 +63,24 @@ class Question:
 
 
 def doubt(predictions: Predictions) -> Doubles:
-    """How unsure the model is of each face, 0..1: the entropy of its probability, in bits."""
+    """Return how unsure the model is of each face, 0..1: the entropy of its probability in bits."""
     p = np.clip(predictions.probability.astype(np.float64), 1e-9, 1 - 1e-9)
     return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
 
 
 def mistaken(known: Known, predictions: Predictions) -> Indices:
-    """Faces whose single answer the others contradict, the least believed first. Each is asked again once."""
+    """Return faces with one answer that the other labels contradict, least trusted first. Each is asked again once."""
     single = known.human & known.encoded & (known.answers < 2) & ~known.asked
-    said = (known.labels == Label.TARGET) | (known.labels == Label.OTHER)
-    rows = np.flatnonzero(single & said & (predictions.trust < 0.5) & ~known.poor)
+    decided = (known.labels == Label.TARGET) | (known.labels == Label.OTHER)
+    rows = np.flatnonzero(single & decided & (predictions.trust < 0.5) & ~known.poor)
     return np.asarray(rows[np.argsort(predictions.trust[rows], kind="stable")], np.int64)
 
 
 def crowd(known: Known, candidates: Indices, rng: np.random.Generator) -> Doubles:
-    """How many faces look like each candidate, as a share; 0 next to a "No". The category is about the person."""
+    """Return the density of faces around each candidate, 0..1; 0 for candidates close to a "No".
+
+    Most faces of a project are expected to be the person's, so that the densest cluster is a good place to start.
+    """
     sample = candidates if len(candidates) <= NEIGHBOURS else rng.choice(candidates, NEIGHBOURS, replace=False)
     table = distances(known.encodings[candidates], known.encodings[sample])
     near = np.exp(-((table / 0.3) ** 2)).mean(axis=1)
@@ -79,56 +92,59 @@ def crowd(known: Known, candidates: Indices, rng: np.random.Generator) -> Double
 
 
 def choose(known: Known, predictions: Predictions, rng: np.random.Generator, k: int = 10) -> list[Question]:
-    """The next `k` questions, best first; fewer if fewer faces are left. Poor faces come last."""
+    """Return the next `k` questions, best first; fewer if fewer faces are left. Poor faces come last."""
     candidates = np.flatnonzero(known.open & known.encoded & ~known.asked)
     good, poor = candidates[~known.poor[candidates]], candidates[known.poor[candidates]]
     if not predictions.on:
         chosen = _start(known, predictions, good, rng, k)
         return _with_similar(known, chosen + _start(known, predictions, poor, rng, k - len(chosen)))
-    again = [(int(row), Why.MISTAKEN) for row in mistaken(known, predictions)[: _some(k, AGAIN_EVERY, rng)]]
-    chosen = _mixed(again + _train(known, predictions, good, rng, k - len(again)), rng)
-    return _with_similar(known, chosen + _mixed(_train(known, predictions, poor, rng, k - len(chosen)), rng))
+    again = [(int(row), Why.MISTAKEN) for row in mistaken(known, predictions)[: _random_quota(k, AGAIN_EVERY, rng)]]
+    chosen = _interleave(again + _train(known, predictions, good, rng, k - len(again)), rng)
+    return _with_similar(known, chosen + _interleave(_train(known, predictions, poor, rng, k - len(chosen)), rng))
 
 
-def _mixed(chosen: list[tuple[int, Why]], rng: np.random.Generator) -> list[tuple[int, Why]]:
-    """The kinds interleaved by chance, each in its own order: questions are ranked anew long before the last one is asked."""
+def _interleave(chosen: list[tuple[int, Why]], rng: np.random.Generator) -> list[tuple[int, Why]]:
+    """Interleave the kinds of questions at random, keeping the order within each kind.
+
+    Questions are ranked anew long before the last one is asked, so that a kind at the end would never be reached.
+    """
     kinds = [why for _, why in chosen]
     queues = {why: iter([row for row, kind in chosen if kind == why]) for why in kinds}
     return [(next(queues[kinds[i]]), kinds[i]) for i in rng.permutation(len(kinds))]
 
 
 def spot_checks(known: Known, predictions: Predictions, rng: np.random.Generator, k: int) -> Indices:
-    """`k` faces to check what the model has decided, among those not answered: see `_checks`."""
+    """Return `k` unanswered faces with which to check the decisions of the model (see `_checks`)."""
     return _checks(predictions, np.flatnonzero(known.open & known.encoded & ~known.asked), rng, k)
 
 
 def _checks(predictions: Predictions, pool: Indices, rng: np.random.Generator, k: int) -> Indices:
-    """Half of them the likeliest that are not claimed, half drawn at random with `check_weights`.
+    """Return spot checks: half are the most probable faces that are not claimed, half are drawn with `check_weights`.
 
-    Of the person's faces that the model misses most lie just beyond what it can tell: turned away, older, in a bad light.
-    The others, a bystander's under the person's name say, may be anywhere.
+    Most of the person's faces that the model misses have probabilities just below the cut: turned away, older, badly lit.
+    The others, such as those labelled wrongly in a file with several people, may have any probability.
     """
     if k <= 0 or len(pool) == 0:
         return np.zeros(0, np.int64)
     refused = pool[~predictions.matches[pool]]
     order = np.argsort(-predictions.probability[refused], kind="stable")
-    likeliest = refused[order[: _some(k, 2, rng)]]
+    likeliest = refused[order[: _random_quota(k, 2, rng)]]
     rest = _without(pool, likeliest)
-    drawn = rest[_drawn(check_weights(predictions.probability[rest]), k - len(likeliest), rng)]
+    drawn = rest[_weighted_draw(check_weights(predictions.probability[rest]), k - len(likeliest), rng)]
     return np.concatenate((likeliest, drawn))
 
 
 def check_weights(probability: Floats) -> Doubles:
-    """Each face's weight in the draw of spot checks: the deviation that it adds to the estimate, sqrt(p(1-p)).
+    """Return each face's weight in the draw of spot checks: the standard deviation it adds to the estimate, sqrt(p(1-p)).
 
-    With a floor: every face may be drawn.
+    The weights have a floor, so that every face may be drawn.
     """
     p = probability.astype(np.float64)
     return np.sqrt(np.clip(p * (1 - p), 0, 1)) + 1e-3
 
 
-def _drawn(weights: Doubles, k: int, rng: np.random.Generator) -> Indices:
-    """`k` places drawn without replacement, in proportion to `weights` (Efraimidis and Spirakis 2006)."""
+def _weighted_draw(weights: Doubles, k: int, rng: np.random.Generator) -> Indices:
+    """Return `k` indices drawn without replacement, in proportion to `weights` (Efraimidis and Spirakis 2006)."""
     if k <= 0 or len(weights) == 0:
         return np.zeros(0, np.int64)
     keys = rng.exponential(size=len(weights)) / weights
@@ -139,7 +155,7 @@ def _drawn(weights: Doubles, k: int, rng: np.random.Generator) -> Indices:
 def _start(
     known: Known, predictions: Predictions, pool: Indices, rng: np.random.Generator, k: int
 ) -> list[tuple[int, Why]]:
-    """Before the model is on: most alike to what is known, or else the middle of the thickest crowd."""
+    """Select questions before the model is on: the faces most similar to the references, or else the densest cluster."""
     if k <= 0 or len(pool) == 0:
         return []
     refusals = int((known.human & (known.labels == Label.OTHER)).sum()) if not known.confirmed.any() else 0
@@ -147,15 +163,15 @@ def _start(
     if np.isfinite(predictions.distance[pool]).any():
         score = predictions.probability[pool].astype(np.float64) - predictions.distance[pool] * 1e-3
         alike = [(row, Why.ALIKE) for row in _spread_out(known, pool, score, k)]
-        if refusals < ASTRAY:
+        if refusals < REFUSALS_BEFORE_CROWD:
             return alike
     some = pool if len(pool) <= SAMPLE else np.sort(rng.choice(pool, SAMPLE, replace=False))
     first = [(row, Why.FIRST) for row in _spread_out(known, some, crowd(known, some, rng), k)]
-    return _in_turn(first, alike) if refusals % 2 else _in_turn(alike, first)
+    return _alternate(first, alike) if refusals % 2 else _alternate(alike, first)
 
 
-def _in_turn(a: list[tuple[int, Why]], b: list[tuple[int, Why]]) -> list[tuple[int, Why]]:
-    """One of each, without repeats, as many as the longer has."""
+def _alternate(a: list[tuple[int, Why]], b: list[tuple[int, Why]]) -> list[tuple[int, Why]]:
+    """Alternate between two lists, without repeats, up to the length of the longer one."""
     kinds: dict[int, Why] = {}
     for row, why in (each for pair in zip_longest(a, b) for each in pair if each is not None):
         kinds.setdefault(row, why)
@@ -165,19 +181,20 @@ def _in_turn(a: list[tuple[int, Why]], b: list[tuple[int, Why]]) -> list[tuple[i
 def _train(
     known: Known, predictions: Predictions, pool: Indices, rng: np.random.Generator, k: int
 ) -> list[tuple[int, Why]]:
-    """Once it is on: of ten, two at the edge of what is claimed, one unseen and one spot check; else where it is unsure.
+    """Select questions once the model is on.
 
-    There are more spot checks when it is not.
+    Of ten, two are claimed faces unlike the answered ones, one is another unlike face and one a spot check; the others are
+    those of which the model is unsure. Where fewer are unsure, more spot checks take their place.
     """
     if k <= 0 or len(pool) == 0:
         return []
     claimed = pool[predictions.matches[pool]]
-    edge = _farthest(known, claimed, _some(k, EDGE_EVERY, rng))
+    edge = _farthest(known, claimed, _random_quota(k, EDGE_EVERY, rng))
     likely = _without(pool[predictions.probability[pool] >= PLAUSIBLE], edge)
-    unseen = np.concatenate((edge, _farthest(known, likely, _some(k - len(edge), UNSEEN_EVERY, rng))))
+    unseen = np.concatenate((edge, _farthest(known, likely, _random_quota(k - len(edge), UNSEEN_EVERY, rng))))
     left = _without(pool, unseen)
     decided = left[doubt(predictions)[left] < DOUBTFUL]
-    checks = decided[rng.permutation(len(decided))[: _some(k, CHECK_EVERY, rng)]]
+    checks = decided[rng.permutation(len(decided))[: _random_quota(k, CHECK_EVERY, rng)]]
     left = _without(left, checks)
     unsure = left[doubt(predictions)[left] >= DOUBTFUL]
     asked = _spread_out(known, unsure, doubt(predictions)[unsure], k - len(unseen) - len(checks))
@@ -191,27 +208,30 @@ def _without(pool: Indices, taken: Sequence[int] | Indices) -> Indices:
     return np.asarray(pool[~np.isin(pool, taken)])
 
 
-def _some(k: int, every: int, rng: np.random.Generator) -> int:
-    """k / every questions on average, as a whole number: a choice of three holds one in ten sometimes, not never."""
+def _random_quota(k: int, every: int, rng: np.random.Generator) -> int:
+    """Return k / every, rounded at random to a whole number with that mean.
+
+    A selection of three questions then holds one in ten sometimes, instead of never.
+    """
     whole, rest = divmod(k, every)
     return whole + int(rng.random() < rest / every)
 
 
 def _spread_out(known: Known, pool: Indices, score: Doubles, k: int) -> list[int]:
-    """The `k` best by score, of those nearly equal to one another only the best at first."""
+    """Return the `k` best by score; of faces that are nearly equal, all but the best come last."""
     order = pool[np.argsort(-score, kind="stable")[: max(LIKELY, 4 * k)]]
     chosen: list[int] = []
-    put_off: list[int] = []
+    postponed: list[int] = []
     for row in order:
         if len(chosen) == k:
             break
         apart = distances_to(known.encodings[chosen], known.encodings[row]) if chosen else np.ones(1)
-        (chosen if apart.min() >= SAME_PHOTO else put_off).append(int(row))
-    return (chosen + put_off)[:k]
+        (chosen if apart.min() >= SAME_PHOTO else postponed).append(int(row))
+    return (chosen + postponed)[:k]
 
 
 def _farthest(known: Known, pool: Indices, k: int) -> Indices:
-    """Of `pool` the faces least like any that was answered: farthest first."""
+    """Return the `k` faces of `pool` least similar to any answered face, most distant first."""
     if k == 0 or len(pool) == 0:
         return np.zeros(0, np.int64)
     seen = known.encodings[known.human & known.encoded][-MOST_SEEN:]
@@ -226,6 +246,7 @@ def _farthest(known: Known, pool: Indices, k: int) -> Indices:
 
 
 def _with_similar(known: Known, chosen: list[tuple[int, Why]]) -> list[Question]:
+    """Add to each question the most similar confirmed faces, or those of the portrait or bootstrap where none is confirmed."""
     target = (known.labels == Label.TARGET) & known.encoded & ~known.poor
     pools = [target & (known.sources == source) for source in (Source.HUMAN, Source.PORTRAIT, Source.BOOTSTRAP)]
     examples = next((np.flatnonzero(p) for p in pools if p.any()), np.zeros(0, np.int64))

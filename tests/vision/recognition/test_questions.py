@@ -198,9 +198,9 @@ def test_every_second_question_leaves_a_portrait_that_only_leads_to_a_no():
         question = choose(known, infer(known), rng(), 1)[0]
         asked.append(question)
         known = say(known, [question.face], Label.TARGET if who[question.face] == 0 else Label.OTHER)
-    assert all(who[q.face] == 1 for q in asked[: questions.ASTRAY])
+    assert all(who[q.face] == 1 for q in asked[: questions.REFUSALS_BEFORE_CROWD])
     assert infer(known).on
-    assert asked[questions.ASTRAY + 1].why == Why.FIRST
+    assert asked[questions.REFUSALS_BEFORE_CROWD + 1].why == Why.FIRST
 
 
 def test_while_a_portrait_leads_astray_no_face_is_asked_twice():

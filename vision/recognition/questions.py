@@ -34,8 +34,8 @@ the portrait or the bootstrapped faces."""
 CHECK_EVERY = UNSEEN_EVERY = 10
 EDGE_EVERY = 5
 """One question in this many is about the claimed face that is least similar to the answered ones: if it shows a lookalike, the
-answer also removes the lookalike's other faces. Chosen with people whose lookalikes occur repeatedly, where it halves the wrong claims
-after ten answers."""
+answer also removes the lookalike's other faces. Chosen with people whose lookalikes occur repeatedly, where it halves the
+wrong claims after ten answers."""
 AGAIN_EVERY = 5
 
 

@@ -1,1 +1,1 @@
-"""Wikimedia over HTTP: reading Commons and Wikidata, signing in, and writing statements. Imports nothing of ours."""
+"""Wikimedia clients: read Commons and Wikidata, sign in, and write statements. Imports nothing else of this program."""

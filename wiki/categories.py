@@ -1,4 +1,4 @@
-"""Categories of Commons: what they hold, what is new in them, and their trees."""
+"""Categories of Commons: their sizes, members, new members and trees."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _MOST_MEMBERS = 10**9
 
 @dataclass(frozen=True)
 class CategoryInfo:
-    """`page`: the category has a page of its own. One without may still hold files; one with may be empty."""
+    """Size of a category. `page`: it has a page; a category without one may contain files, one with a page may be empty."""
 
     title: str
     page: bool
@@ -33,7 +33,7 @@ class CategoryInfo:
 
 @dataclass(frozen=True)
 class Member:
-    """A file page in a category. `added`: when it came in, as ISO 8601 in UTC; empty where it was not asked for."""
+    """A file page in a category. `added`: when it was added, as ISO 8601 in UTC; empty if not requested."""
 
     page_id: int
     title: str
@@ -66,7 +66,7 @@ class CategoryTree:
 
 
 def category_info(client: Client, titles: Sequence[str]) -> dict[str, CategoryInfo]:
-    """What is known of each category, by the title as it was asked for. Raises InvalidName, WikiError."""
+    """Return the size of each category, by the title as requested. Raises InvalidName, WikiError."""
     wanted = {asked: category_title(asked) for asked in titles}
     found: dict[str, CategoryInfo] = {}
     names = list(dict.fromkeys(wanted.values()))
@@ -79,7 +79,7 @@ def category_info(client: Client, titles: Sequence[str]) -> dict[str, CategoryIn
 
 
 def category_tree(client: Client, title: str, depth: int, *, max_categories: int = 200) -> CategoryTree:
-    """The category and those below it, `depth` levels down, each once. Raises InvalidName, WikiError."""
+    """Return the category and those below it, `depth` levels down, each once. Raises InvalidName, WikiError."""
     root = category_title(title)
     level = [_branch(category_info(client, [root])[root], 0, "")]
     branches = list(level)
@@ -96,13 +96,13 @@ def category_tree(client: Client, title: str, depth: int, *, max_categories: int
 
 
 def subcategories(client: Client, title: str) -> Iterator[str]:
-    """The titles of the categories directly in it. Raises WikiError."""
+    """Yield the titles of the direct subcategories. Raises WikiError."""
     for page in members_of(client, title, "subcat"):
         yield from (text(member, "title") for member in page if number(member, "ns") == 14)
 
 
 def new_members(client: Client, title: str, since: datetime, limit: int = _PAGE) -> list[Member]:
-    """Files that came into the category at `since` or later, oldest first. Raises InvalidName, WikiError."""
+    """Return files added to the category at `since` or later, oldest first. Raises InvalidName, WikiError."""
     category = category_title(title)
     start = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     extra = {"cmsort": "timestamp", "cmdir": "newer", "cmstart": start}
@@ -117,14 +117,14 @@ def new_members(client: Client, title: str, since: datetime, limit: int = _PAGE)
 def members_of(
     client: Client, title: str, kind: str, extra: dict[str, str] | None = None
 ) -> Iterator[list[JsonObject]]:
-    """The raw members, 500 at a time. `kind`: file, subcat or both with a |."""
+    """Yield the raw members, 500 at a time. `kind`: file, subcat or both with a |."""
     params: Params = {"list": "categorymembers", "cmtitle": title, "cmtype": kind, "cmlimit": _PAGE}
     for answer in client.query({**params, "cmprop": "ids|title|type|timestamp", **(extra or {})}):
         yield objects(answer.get("query"), "categorymembers")
 
 
 def files_among(members: Sequence[JsonObject], category: str) -> list[Member]:
-    """The file pages (namespace 6) among raw members."""
+    """Return the file pages (namespace 6) among raw members."""
     return [
         Member(page_id, text(member, "title"), category, text(member, "timestamp", 20))
         for member in members
@@ -133,7 +133,7 @@ def files_among(members: Sequence[JsonObject], category: str) -> list[Member]:
 
 
 def _children(client: Client, level: Sequence[Branch], known: set[str], enough: int) -> dict[str, str]:
-    """Categories below a level that are not known yet, with the first parent found; stops at `enough`."""
+    """Return categories below a level that are not known yet, with the first parent found; stop at `enough`."""
     parents: dict[str, str] = {}
     for branch in level:
         if branch.subcats == 0:

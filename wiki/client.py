@@ -1,7 +1,7 @@
-"""The client of the wiki's action API, with the manners that Wikimedia asks for.
+"""Client of the MediaWiki action API that follows Wikimedia's API etiquette (maxlag, user agent, rate limits).
 
-Reads that fail in passing are tried again here, within bounds; a write is sent once, and what comes back is raised as
-it is: only the caller knows whether it is safe to send it again.
+Reads that fail temporarily are retried within limits. A write is sent once, and its errors are raised: only the caller knows
+whether it is safe to send it again.
 """
 
 import random
@@ -35,14 +35,14 @@ T = TypeVar("T")
 
 
 class Stop(Protocol):
-    """As threading.Event: wait() returns True as soon as the process is to stop."""
+    """Like threading.Event: wait() returns True as soon as the process is to stop."""
 
     def wait(self, timeout: float, /) -> bool: ...
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Full addresses; `commons_page` and `wikidata_page` end before a title, `oauth` ends in rest.php/oauth2."""
+    """Full URLs; `commons_page` and `wikidata_page` end before a title, `oauth` ends in rest.php/oauth2."""
 
     commons_api: str = "https://commons.wikimedia.org/w/api.php"
     commons_page: str = "https://commons.wikimedia.org/wiki"
@@ -54,22 +54,22 @@ class Endpoints:
 
 
 def user_agent(version: str, contact: str) -> str:
-    """As the User-Agent policy wants it: tool, version, whom to write to, library."""
+    """Return the User-Agent that the policy requires: tool, version, contact, library."""
     return f"WikiVisage/{version} ({contact}) python-requests/{requests.__version__}"
 
 
 def batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
-    """The values in portions that one request may carry."""
+    """Split the values into batches that fit one request."""
     return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def backoff(attempt: int, rng: random.Random, first: float, longest: float = _LONGEST_BACKOFF_SECONDS) -> float:
-    """Seconds before try number `attempt` + 1 (counted from 1): exponential, with full jitter."""
+    """Return the seconds before attempt number `attempt` + 1 (counted from 1): exponential, with full jitter."""
     return rng.uniform(0.0, min(longest, first * 2.0 ** min(attempt, 20)))
 
 
 class Client:
-    """One per process: it keeps the process under `max_concurrent` requests at once. Safe to share between threads.
+    """API client, safe to share between threads. Use one per process: it limits concurrent requests to `max_concurrent`.
 
     `maxlag`: sent with reads too (crawling); writes always send it. `attempts` and `patience_seconds` bound one read; no
     wait begins that would end after `patience_seconds`. `media_hosts`: host or host:port that pictures may come from.
@@ -101,16 +101,16 @@ class Client:
         self._maxlag = maxlag
         self._attempts = attempts
         self._patience = patience_seconds
-        self._held: dict[str, float] = {}  # host -> until when it asked to be left alone
+        self._held: dict[str, float] = {}  # host -> end of the wait that it demanded
         self._lock = threading.Lock()
         self._next_download = 0.0
 
     def get(self, params: Mapping[str, Value], api: str | None = None, *, bearer: str = "") -> JsonObject:
-        """A read; passing errors are tried again. Raises a WikiError."""
+        """Send a read; retry temporary errors. Raises WikiError."""
         return self.patiently(lambda: self._ask(params, api or self.endpoints.commons_api, bearer))
 
     def query(self, params: Mapping[str, Value], api: str | None = None, *, bearer: str = "") -> Iterator[JsonObject]:
-        """The answers of action=query, continued until there are no more. Raises a WikiError."""
+        """Yield the answers of action=query, following continuation to the end. Raises WikiError."""
         more: JsonObject = {}
         for _ in range(_MOST_ROUNDS):
             answer = self.get({"action": "query", **params, **more}, api, bearer=bearer)
@@ -123,7 +123,7 @@ class Client:
         raise GiveUp(Reason.INVALID_REQUEST, "endless-continue", f"{_MOST_ROUNDS} answers")
 
     def post(self, params: Mapping[str, Value], api: str | None = None, *, bearer: str) -> JsonObject:
-        """A write, sent once. Raises a WikiError; Reread where the outcome is unknown."""
+        """Send a write once. Raises WikiError; Reread where the outcome is unknown."""
         url = api or self.endpoints.commons_api
         data = _encoded({"maxlag": MAXLAG_SECONDS, **params})
         answer = self.exchange(requests.Request("POST", url, data=data), bearer=bearer, write=True)
@@ -138,7 +138,10 @@ class Client:
         most_bytes: int = _MOST_JSON_BYTES,
         seconds: float = _JSON_SECONDS,
     ) -> Answer:
-        """One request as it is; any status is an answer. Raises a WikiError when none came, or the host wants rest."""
+        """Send one request and return its answer, whatever its status.
+
+        Raises WikiError where no answer came, or while the host demands a wait.
+        """
         url = str(request.url)
         self._respect(url)
         if bearer:
@@ -152,7 +155,7 @@ class Client:
         return answer
 
     def patiently(self, once: Callable[[], T]) -> T:
-        """What `once` gives, tried again after each Wait until attempts or patience run out, or the process stops."""
+        """Call `once`, again after each Wait, until attempts or patience are exhausted or the process stops."""
         end = self.clock() + self._patience
         for attempt in range(1, self._attempts + 1):
             try:
@@ -164,7 +167,7 @@ class Client:
         raise AssertionError("attempts is at least 1")
 
     def next_download_in(self) -> float:
-        """Seconds until the throttle lets the next download start; books that start."""
+        """Return the seconds until the throttle allows the next download, and reserve that start."""
         with self._lock:
             now = self.clock()
             start = max(now, self._next_download)
@@ -208,7 +211,7 @@ class Client:
 
 
 def _encoded(params: Mapping[str, Value]) -> dict[str, str]:
-    """The parameters as text, with those that every request carries; None and False are left out."""
+    """Encode the parameters as text, with those of every request; omit None and False."""
     every: dict[str, Value] = {"format": "json", "formatversion": 2, "errorformat": "bc"}
     return {
         name: _text(value) for name, value in {**every, **params}.items() if value is not None and value is not False

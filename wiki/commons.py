@@ -1,4 +1,4 @@
-"""Reading Commons: everything that the rest of the program asks for, in one place."""
+"""Client functions for reading Commons."""
 
 from wiki.categories import (
     Branch,

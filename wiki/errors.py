@@ -1,13 +1,13 @@
-"""What an answer of the wiki means, as types that carry the decision.
+"""Exceptions for errors of the wiki; the class tells the caller what to do.
 
-    RetryWithNewToken   at once, with a fresh CSRF token
-    Wait                the same again after `seconds`
-    Reread              read the entity again before deciding anything; it may even be done already
-    GiveUp              this edit or file; the next may well succeed
-    StopBatch           everything of this account, until somebody does something about it
-    AuthorizationLost   as StopBatch, but a refresh of the tokens (or a new sign-in) cures it
+    RetryWithNewToken   repeat at once, with a new CSRF token
+    Wait                repeat after `seconds`
+    Reread              read the entity again before any decision; the edit may already be stored
+    GiveUp              give up this edit or file; the next one may succeed
+    StopBatch           stop all edits of this account until a person resolves the cause
+    AuthorizationLost   as StopBatch, but resolved by refreshing the tokens or signing in again
 
-A caller asks for the type, and for `reason`, a stable key that the interface turns into words.
+`reason` is a stable key that the interface translates.
 """
 
 from enum import StrEnum
@@ -23,11 +23,11 @@ class Reason(StrEnum):
     SERVER = "server"  # 5xx, or an exception inside the wiki
     NETWORK = "network"  # no connection, or one that broke
     TIMEOUT = "timeout"  # the answer took too long
-    NOT_JSON = "not_json"  # an HTML page or other noise where JSON was due
+    NOT_JSON = "not_json"  # an HTML page or another body where JSON was expected
 
-    CONFLICT = "conflict"  # somebody edited meanwhile, or our own edit is stored already
-    OUTCOME_UNKNOWN = "outcome_unknown"  # the write was sent, its answer was lost or makes no sense
-    STATEMENT_GONE = "statement_gone"  # the statement meant is not there (any more)
+    CONFLICT = "conflict"  # another user edited meanwhile, or this edit is already stored
+    OUTCOME_UNKNOWN = "outcome_unknown"  # the write was sent, but its answer was lost or is unreadable
+    STATEMENT_GONE = "statement_gone"  # the statement does not exist (any more)
 
     PROTECTED = "protected"
     ABUSEFILTER = "abusefilter"
@@ -35,31 +35,31 @@ class Reason(StrEnum):
     BLOCKED_HERE = "blocked_here"  # a partial block that covers this page
     NO_SUCH_ENTITY = "no_such_entity"  # the page has no entity, or there is no such page
     NO_SUCH_ITEM = "no_such_item"  # the item or property that the statement names does not exist
-    MISSING = "missing"  # the page or file is not there
+    MISSING = "missing"  # the page or file does not exist
     INVALID_TITLE = "invalid_title"
     INVALID_VALUE = "invalid_value"
-    INVALID_REQUEST = "invalid_request"  # the wiki did not understand us: a fault of this program
+    INVALID_REQUEST = "invalid_request"  # the wiki rejected the request: a bug in this program
     TOO_LARGE = "too_large"
-    HOST_REFUSED = "host_refused"  # a picture's address is not on a host that we trust
-    REFUSED = "refused"  # HTTP 4xx without a word we know
+    HOST_REFUSED = "host_refused"  # a picture's URL is on a host that is not trusted
+    REFUSED = "refused"  # HTTP 4xx without a known error code
     NOT_SAVED = "not_saved"  # the wiki refused to save and gave no cause
-    UNKNOWN = "unknown"  # an error code nobody told us about
+    UNKNOWN = "unknown"  # an undocumented error code
 
     BLOCKED = "blocked"
     NO_RIGHT = "no_right"  # the right or the OAuth grant to edit is missing
-    WRONG_ACCOUNT = "wrong_account"  # the wiki does not see the account that we meant
+    WRONG_ACCOUNT = "wrong_account"  # the wiki sees another account than the expected one
     BAD_TAGS = "bad_tags"
     AUTHORIZATION_LOST = "authorization_lost"  # expired, revoked or refreshed away
     CONSUMER_REFUSED = "consumer_refused"  # the tool's own OAuth registration is not accepted
     REFRESH_DEAD = "refresh_dead"  # only a new sign-in helps
-    DENIED = "denied"  # the person said no on the wiki's page
-    SIGN_IN_STALE = "sign_in_stale"  # the answer belongs to no sign-in that this browser began
+    DENIED = "denied"  # the user declined on the wiki's page
+    SIGN_IN_STALE = "sign_in_stale"  # the callback belongs to no sign-in that this browser began
     SIGN_IN_REFUSED = "sign_in_refused"  # the wiki does not accept the code (used, too old) or the request
     LOGIN_WANTED = "login_wanted"  # a query service that wants a login of its own
 
 
 class WikiError(Exception):
-    """Base of all meanings. `code` is the wiki's own (or `http-503` and the like), `text` its words."""
+    """Base class. `code` is the wiki's error code (or one like `http-503`), `text` its message."""
 
     def __init__(self, reason: Reason, code: str = "", text: str = "") -> None:
         super().__init__(": ".join(part for part in (reason.value, code, text) if part))
@@ -73,7 +73,7 @@ class RetryWithNewToken(WikiError):
 
 
 class Wait(WikiError):
-    """Nothing was stored. `seconds` is what the wiki asks for where `asked`, else where a backoff may begin."""
+    """Nothing was stored. `seconds`: the wait that the wiki demands if `asked`, else the first delay of a backoff."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Wait(WikiError):
 
 
 class Reread(WikiError):
-    """It may be stored or not. `seconds`: how long to wait before reading, 0 for at once."""
+    """The edit may be stored or not. `seconds`: delay before reading again, 0 for none."""
 
     def __init__(self, reason: Reason, code: str = "", text: str = "", *, seconds: float = 0.0) -> None:
         super().__init__(reason, code, text)
@@ -110,7 +110,7 @@ class StopBatch(WikiError):
 
 
 class AuthorizationLost(StopBatch):
-    """The access token is dead. `refreshable`: the refresh token may still do; else the volunteer signs in again."""
+    """The access token is invalid. `refreshable`: the refresh token may still work; else the user signs in again."""
 
     def __init__(self, reason: Reason, code: str = "", text: str = "", *, refreshable: bool = True) -> None:
         super().__init__(reason, code, text)
@@ -118,18 +118,18 @@ class AuthorizationLost(StopBatch):
 
 
 class RefreshDead(AuthorizationLost):
-    """The refresh token is used, expired or revoked: the volunteer has to sign in again."""
+    """The refresh token is used, expired or revoked: the user has to sign in again."""
 
     def __init__(self, code: str = "", text: str = "") -> None:
         super().__init__(Reason.REFRESH_DEAD, code, text, refreshable=False)
 
 
 class SignInFailed(GiveUp):
-    """No sign-in came of it; the person can try again."""
+    """The sign-in failed; the user can try again."""
 
 
 class EndpointRefuses(GiveUp):
-    """The query service does not answer us at all (it wants a login); a search can stand in."""
+    """The query service refuses requests (it requires a login); a search can replace the query."""
 
 
 class NoSuchItem(GiveUp):
@@ -141,12 +141,14 @@ class NoSuchItem(GiveUp):
 
 
 class DownloadTooLarge(GiveUp):
+    """The file is larger than the limit of the download."""
+
     def __init__(self, text: str) -> None:
         super().__init__(Reason.TOO_LARGE, "too-large", text)
 
 
 class DownloadRefused(GiveUp):
-    """The address of a picture leads to a host that is not allowed; nothing was fetched."""
+    """The URL of a picture leads to a host that is not allowed; nothing was fetched."""
 
     def __init__(self, text: str) -> None:
         super().__init__(Reason.HOST_REFUSED, "host-refused", text)

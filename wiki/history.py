@@ -1,4 +1,4 @@
-"""The revisions of a page since a known one: whether an edit of ours was stored although its answer never came."""
+"""Page history: find out whether an edit was stored although its answer was lost."""
 
 from wiki.answers import number, objects, text
 from wiki.client import Client, Params
@@ -7,10 +7,10 @@ _LARGEST_REVISION = 2**63
 
 
 def written_since(client: Client, page_id: int, base_revision: int, user: str, batch: str) -> int:
-    """The newest revision after `base_revision` (0: of all) by `user` whose summary carries the batch's hex; 0: none.
+    """Return the newest revision after `base_revision` (0: any) by `user` with the batch's id in its summary; 0 for none.
 
-    Asked where a statement of ours is not there although its request may have been served: it may have been stored and
-    then removed by a human, and must not be brought back. Raises WikiError.
+    Needed when a statement is missing although its request may have succeeded: it may have been stored and then removed by a
+    human, and must not be written again. Raises WikiError.
     """
     params: Params = {
         "prop": "revisions",
@@ -27,5 +27,5 @@ def written_since(client: Client, page_id: int, base_revision: int, user: str, b
                 ours = text(revision, "user") == user and f"/{batch}|" in text(revision, "comment")
                 if written > base_revision and ours:
                     return written
-        return 0  # the newest fifty are enough: it was minutes ago, or since the last backup
+        return 0  # The newest fifty suffice: the edit was made minutes ago, or since the last backup.
     return 0

@@ -1,4 +1,4 @@
-"""Finding files: the search of Commons with its words for structured data and categories, and PagePile lists."""
+"""Find files with the search of Commons, or from PagePile lists."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,12 +35,12 @@ def haswbstatement(item: str, property_id: str = "P180") -> str:
 
 
 def incategory(title: str) -> str:
-    """Files directly in the category. Raises InvalidName."""
+    """Return the query term for files directly in the category. Raises InvalidName."""
     return f"incategory:{_quoted(title)}"
 
 
 def search(client: Client, query: str, limit: int = MOST_HITS) -> Iterator[list[Hit]]:
-    """Files that match, up to 500 at a time, `limit` or 10,000 in all. Raises WikiError."""
+    """Yield matching files, up to 500 at a time, at most `limit` or 10,000 in all. Raises WikiError."""
     left = min(limit, MOST_HITS)
     params: Params = {"list": "search", "srsearch": query, "srnamespace": 6, "srlimit": min(_PAGE, left), "srprop": ""}
     for answer in client.query({**params, "srinfo": "totalhits"}):
@@ -53,14 +53,14 @@ def search(client: Client, query: str, limit: int = MOST_HITS) -> Iterator[list[
 
 
 def count(client: Client, query: str) -> int:
-    """How many files match. Raises WikiError."""
+    """Return the number of matching files. Raises WikiError."""
     params: Params = {"action": "query", "list": "search", "srsearch": query, "srnamespace": 6, "srlimit": 1}
     answer = client.get({**params, "srinfo": "totalhits", "srprop": ""})
     return number(inner(answer, "query", "searchinfo"), "totalhits")
 
 
 def pagepile(client: Client, pile: int) -> PagePile:
-    """The pages of a PagePile. Raises GiveUp `missing` where there is no such pile, WikiError."""
+    """Return the pages of a PagePile. Raises GiveUp `missing` where there is no such pile, WikiError."""
     params = {"id": str(pile), "action": "get_data", "doit": "1", "format": "json"}
     request = requests.Request("GET", client.endpoints.pagepile, params=params)
     answer = client.patiently(lambda: client.exchange(request))

@@ -1,4 +1,4 @@
-"""Asking a query service which files depict somebody; the search stands in where it does not answer."""
+"""Find files that depict an item with the SPARQL query service, or with the search where the service does not answer."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -42,14 +42,14 @@ _WITHIN = """\
 
 @dataclass(frozen=True)
 class Depicting:
-    """Page ids of files that state the item, and who told."""
+    """Page ids of files that state the item, and the service that returned them."""
 
     page_ids: tuple[int, ...]
     source: Literal["sparql", "search"]
 
 
 def depicting(client: Client, item: str, category: str | None = None, limit: int = MOST_FILES) -> Depicting:
-    """Files that depict the item, by the query service, or by the search where that refuses or fails. Raises WikiError."""
+    """Return files that depict the item, from the query service or, where it refuses or fails, the search. Raises WikiError."""
     try:
         return Depicting(tuple(files_depicting(client, item, category, limit)), "sparql")
     except (EndpointRefuses, Wait):
@@ -57,9 +57,9 @@ def depicting(client: Client, item: str, category: str | None = None, limit: int
 
 
 def files_depicting(client: Client, item: str, category: str | None = None, limit: int = MOST_FILES) -> list[int]:
-    """Page ids, each once, by the query service; asked once, for a query costs it a lot.
+    """Return page ids, each once, from the query service; it is asked once, because queries are expensive.
 
-    Raises EndpointRefuses (a login is wanted, or it does not understand the query), Wait, InvalidName.
+    Raises EndpointRefuses (it requires a login, or rejects the query), Wait, InvalidName.
     """
     query = _query(item, category, limit)
     request = requests.Request(
@@ -77,7 +77,7 @@ def files_depicting(client: Client, item: str, category: str | None = None, limi
 def files_depicting_by_search(
     client: Client, item: str, category: str | None = None, limit: int = MOST_FILES
 ) -> list[int]:
-    """The same by `haswbstatement`, which lags behind edits by some minutes, and finds deprecated statements too.
+    """Return page ids from the search: some minutes behind the edits, and including deprecated statements.
 
     Raises InvalidName, WikiError.
     """

@@ -1,7 +1,7 @@
-"""One request, one complete answer: few at once, bounded in bytes and in seconds, never following a redirect.
+"""HTTP transport with limits on concurrency, bytes and total time, which never follows redirects.
 
-`requests` bounds the pause between two bytes but not the whole: a server that sends one byte now and then would hold a
-thread for ever. Here a timer shuts the socket down when the request has had its time.
+The timeout of `requests` limits the pause between two bytes but not the whole request: a server that sends single bytes slowly
+would block a thread for ever. Here a timer shuts the socket down at the end of the request's time.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _flight = threading.local()  # .time: the _Time of the request that this thread 
 
 
 class NoAnswer(Exception):
-    """`sent` is False only when the request certainly did not reach the server."""
+    """No answer arrived. `sent` is False only when the request certainly did not reach the server."""
 
     def __init__(self, why: Why, text: str, *, sent: bool) -> None:
         super().__init__(f"{why}: {text}")
@@ -39,7 +39,7 @@ class NoAnswer(Exception):
 
 
 class _Time:
-    """The time one request may take in all; afterwards its socket is shut down and `over` is True."""
+    """Limit on the total time of one request; at its end the socket is shut down and `over` is True."""
 
     def __init__(self, seconds: float) -> None:
         self.over = False
@@ -99,7 +99,7 @@ class _Adapter(HTTPAdapter):
 
 
 class Transport:
-    """Safe to share between threads: the connections are pooled, each thread has a session of its own.
+    """HTTP transport, safe to share between threads: connections are pooled, and each thread has its own session.
 
     No cookies are kept (requests for several accounts go through here) and the environment is not read (a .netrc would
     replace the bearer). `verify`: a file of certificates to trust in place of the usual ones.
@@ -116,7 +116,7 @@ class Transport:
         self._local = threading.local()
 
     def request(self, request: requests.Request, *, most_bytes: int, seconds: float) -> Answer:
-        """Raises NoAnswer."""
+        """Prepare and send a request. Raises NoAnswer."""
         try:
             prepared = self._session().prepare_request(request)
         except (requests.RequestException, UnicodeError) as error:
@@ -124,13 +124,13 @@ class Transport:
         return self.send(prepared, most_bytes=most_bytes, seconds=seconds)
 
     def send(self, prepared: requests.PreparedRequest, *, most_bytes: int, seconds: float) -> Answer:
-        """Raises NoAnswer; its text names the kind of error and the host, never the address with its parameters."""
+        """Send a request. Raises NoAnswer, whose text has the kind of error and the host, never the URL with its parameters."""
         prepared.headers["User-Agent"] = self._user_agent
         with self._slots, _Time(seconds) as time:
             try:
                 answer = self._exchange(prepared, most_bytes, time)
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-                # A socket shut down under the reader fails in many ways; that the time is over is the cause.
+                # A socket that is shut down while it is read fails in many ways; the cause is the timeout.
                 raise _no_answer(error, time, prepared) from None
         if time.over:
             raise NoAnswer("timeout", _host(prepared), sent=True)

@@ -1,1 +1,1 @@
-"""Questions, answers, labels, predictions, review and approvals."""
+"""Views for questions, answers, labels, predictions, review and approvals."""

@@ -1,4 +1,4 @@
-"""How old a person was when a picture was taken, as far as two dates say: the birth from Wikidata, the picture's as worded."""
+"""A person's age in a picture, from the dates of birth and death on Wikidata and the free-text date of the picture."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Day = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Span:
-    """The first and the last day that can be meant, each (year, month, day)."""
+    """First and last day that an imprecise date can mean, each as (year, month, day)."""
 
     first: Day
     last: Day
@@ -18,7 +18,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Age:
-    """Whole years, from `low` to `high`; negative before the birth. `after_death`: the picture is younger than that."""
+    """Age range in whole years, negative before the birth.
+
+    `after_death`: the picture was taken after the last day on which the person can have died.
+    """
 
     low: int
     high: int
@@ -26,7 +29,10 @@ class Age:
 
 
 def span(date: str | None) -> Span | None:
-    """What a date can mean: "1981-08-08", "2012-05", "circa 1950", "1950s", "between 1930 and 1940"; None without a year."""
+    """Return the days that a date can mean, or None if it contains no year.
+
+    Understood are for example "1981-08-08", "2012-05", "circa 1950", "1950s" and "between 1930 and 1940".
+    """
     if not date:
         return None
     iso = _ISO.match(date)
@@ -42,7 +48,7 @@ def span(date: str | None) -> Span | None:
 
 
 def age(born: str | None, died: str | None, taken: str | None) -> Age | None:
-    """The age in the picture; None where the dates do not say."""
+    """Return the person's age in the picture, or None if the date of birth or of the picture is unknown."""
     birth, picture, death = span(born), span(taken), span(died)
     if birth is None or picture is None:
         return None
@@ -51,5 +57,5 @@ def age(born: str | None, died: str | None, taken: str | None) -> Age | None:
 
 
 def _years(start: Day, end: Day) -> int:
-    """Whole years from one day to another, rounded down; negative where the end comes first."""
+    """Return the whole years between two days, rounded down; negative if `end` is before `start`."""
     return end[0] - start[0] - (end[1:] < start[1:])

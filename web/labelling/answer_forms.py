@@ -1,4 +1,7 @@
-"""What a browser says, parsed: steps of answers and boxes. Anything that cannot be used raises BadInput."""
+"""Parsing of answers and drawn bounding boxes from JSON and form posts.
+
+A step is a group of answers that were given, and can be undone, together. Invalid input raises BadInput.
+"""
 
 import math
 import re
@@ -14,14 +17,14 @@ from web.site.text import gettext
 from wiki.names import InvalidName, is_item, item_id
 
 MOST_STEPS = 50
-MOST_ANSWERS = 300  # "none of them" in a picture of a crowd
+MOST_ANSWERS = 300  # The button "none of them" answers about every face in a picture of a crowd.
 _SHA1 = re.compile(r"[0-9a-f]{40}\Z")
 _REASON = re.compile(r"[a-z_]{1,32}\Z")
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A box drawn by hand around the person's face, in one step with the answer about it."""
+    """A bounding box that a volunteer drew around the person's face; the answer about it belongs to the same step."""
 
     client_id: str
     step: str
@@ -32,7 +35,7 @@ class Drawing:
 
 
 def steps(body: Any) -> list[list[NewAnswer]]:
-    """`{"steps": [{"step": UUID, "answers": [{...}]}]}`, each step's answers together. Raises BadInput."""
+    """Parse `{"steps": [{"step": UUID, "answers": [{...}]}]}` into a list of answers per step. Raises BadInput."""
     listed = _list(_object(body).get("steps"), MOST_STEPS)
     return [_step(_object(step)) for step in listed]
 
@@ -61,9 +64,10 @@ def _answer(step_id: str, said: dict[str, Any]) -> NewAnswer:
 
 
 def of_form(form: dict[str, str], face_ids: Sequence[int]) -> list[NewAnswer]:
-    """The answers that a button of the page without a script means; `face_ids`: of all faces shown. Raises BadInput.
+    """Parse the form of the question page that is used without JavaScript. Raises BadInput.
 
-    The ids of the answers follow from the form's, so that sending it twice is harmless.
+    `face_ids`: all faces shown; the button "none of them" answers about each of them.
+    The answers' ids are derived from the id of the form, so that submitting it twice is harmless.
     """
     pressed, face = form.get("answer", ""), number(form.get("face"))
     if pressed.startswith("face:"):
@@ -85,7 +89,7 @@ def of_form(form: dict[str, str], face_ids: Sequence[int]) -> list[NewAnswer]:
 
 
 def _typed_item(typed: str) -> str | None:
-    """Who somebody else is, as typed; nothing says nothing. Raises BadInput."""
+    """Return the typed item of another person, or None for an empty field. Raises BadInput."""
     try:
         return item_id(typed) if typed.strip() else None
     except InvalidName:
@@ -93,13 +97,16 @@ def _typed_item(typed: str) -> str | None:
 
 
 def one_about_file(step: Any, page_id: int, answer: Any, shown_sha1: Any) -> list[NewAnswer]:
-    """The answer about a file as a whole that a form means; its id is the step's. Raises BadInput."""
+    """Parse a form's answer about a whole file. Its id is that of the step, which has one answer. Raises BadInput."""
     body = {"client_id": step, "page": page_id, "face": None, "answer": answer, "sha1": shown_sha1}
     return _step({"step": step, "answers": [body]})
 
 
 def drawing(body: Any) -> Drawing:
-    """`{"step", "client_id", "page", "box": [left, top, width, height], "replaces", "sha1"}`. Raises BadInput."""
+    """Parse `{"step", "client_id", "page", "box": [left, top, width, height], "replaces", "sha1"}`.
+
+    The box is in fractions of the picture's width and height. Raises BadInput.
+    """
     said = _object(body)
     return Drawing(
         client_id=uuid(said.get("client_id")),
@@ -112,7 +119,7 @@ def drawing(body: Any) -> Drawing:
 
 
 def drawing_of_form(page_id: int, form: dict[str, str]) -> Drawing:
-    """A box as a form has it, in percent of the picture: `left`, `top`, `width`, `height`. Raises BadInput."""
+    """Parse a form whose `left`, `top`, `width` and `height` are percentages of the picture. Raises BadInput."""
     try:
         percents = [float(form.get(side, "").replace(",", ".")) for side in ("left", "top", "width", "height")]
     except ValueError:
@@ -127,7 +134,7 @@ def drawing_of_form(page_id: int, form: dict[str, str]) -> Drawing:
 
 
 def box(said: Any) -> Box:
-    """Four finite numbers. Whether they lie inside the picture is the store's to say. Raises BadInput."""
+    """Parse four finite numbers; the store checks that the box lies inside the picture. Raises BadInput."""
     values = _list(said, 4)
     if len(values) != 4 or not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
         raise _unusable()
@@ -135,12 +142,12 @@ def box(said: Any) -> Box:
 
 
 def sha1(said: Any) -> str | None:
-    """The hash of the bytes that were shown, where it is known."""
+    """Return the SHA-1 of the file version that was shown, or None if it is missing or malformed."""
     return _matching(_SHA1, said)
 
 
 def uuid(said: Any) -> str:
-    """An id made by a client. Raises BadInput."""
+    """Parse a UUID made by the client and return it in its canonical form. Raises BadInput."""
     try:
         return str(UUID(said))
     except (ValueError, TypeError, AttributeError):
@@ -148,7 +155,7 @@ def uuid(said: Any) -> str:
 
 
 def number(said: Any) -> int:
-    """A row's id, as a number or as a form has it. Raises BadInput."""
+    """Parse a row id from a JSON number or the decimal string of a form. Raises BadInput."""
     if isinstance(said, str) and said.isascii() and said.isdecimal() and len(said) < 20:
         said = int(said)
     if isinstance(said, bool) or not isinstance(said, int) or not 0 < said < 2**63:
@@ -157,13 +164,13 @@ def number(said: Any) -> int:
 
 
 def numbers(said: str | None, most: int) -> list[int]:
-    """Ids separated by commas; what cannot be one is left out, and so are those beyond `most`."""
+    """Parse up to `most` ids separated by commas, ignoring parts that are not ids."""
     listed = (part for part in (said or "").split(",") if part.isascii() and part.isdecimal() and len(part) < 19)
     return [int(part) for part in listed][:most]
 
 
 def item(said: Any) -> str | None:
-    """A Wikidata item, or None for nothing. Raises BadInput."""
+    """Parse a Wikidata item id; return None for an empty value. Raises BadInput."""
     if not said:
         return None
     if not isinstance(said, str) or not is_item(said):

@@ -1,4 +1,4 @@
-"""What a file is said to show: its caption, in the reader's language where there is one, and its description."""
+"""The caption and description of a file, with the caption in the user's language if it exists."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,11 @@ from web.site import i18n
 
 
 class Told(TypedDict):
-    """`caption_lang`: the caption's language, empty where it is the page's. `description`: empty where the caption says it all."""
+    """Texts about a file as displayed.
+
+    `caption_lang`: the caption's language code, empty if it is the language of the page.
+    `description`: empty if the caption already contains it.
+    """
 
     caption: str
     caption_lang: str
@@ -20,7 +24,7 @@ class Told(TypedDict):
 
 
 def told(file: File) -> Told:
-    """What is shown of a file in the language of this request."""
+    """Return a file's texts in the language of the current request."""
     found, page = captions.read(file.captions), str(get_locale()).replace("_", "-").lower()
     language = _nearest(found, page)
     caption, description = found.get(language, ""), file.description or ""
@@ -32,7 +36,10 @@ def told(file: File) -> Told:
 
 
 def _nearest(languages: Iterable[str], wanted: str) -> str:
-    """The reader's own language, the one it is a variant of, another variant of that, English, any; empty where there is none."""
+    """Return the available language closest to `wanted`, or "" if there is none.
+
+    The order is: the language itself, its base language, another variant of the base, English, any other.
+    """
     base = i18n.base(wanted)
 
     def distance(language: str) -> tuple[int, str]:
@@ -43,7 +50,10 @@ def _nearest(languages: Iterable[str], wanted: str) -> str:
 
 
 def _says(caption: str, description: str) -> bool:
-    """Whether all words of the description, if it has any, are in the caption, one after the other."""
+    """Return whether the caption contains the words of the description as one consecutive sequence.
+
+    A description without words counts as contained.
+    """
     words = _words(description)
     return not words or f" {words} " in f" {_words(caption)} "
 

@@ -1,4 +1,4 @@
-"""Small pictures of faces, for the members of a project."""
+"""The endpoint that serves chips, the small crops of faces, to the members of a project."""
 
 from flask import Blueprint, Response, request
 
@@ -10,14 +10,18 @@ from web.site.services import transaction
 
 bp = Blueprint("pictures", __name__)
 
-KEEP = 30 * 86_400  # seconds; the address changes with the picture
+KEEP = 30 * 86_400  # seconds; long, because a changed chip has another URL
 
 
 @bp.get("/chip/<int:project_id>/<int:face_id>.jpg")
-@limiter.exempt  # a page of them is one person's look at a page
+@limiter.exempt  # One page of faces loads many chips.
 @asks_itself
 def chip(project_id: int, face_id: int) -> Response:
-    """A face as a JPEG of about 150 px. `v` in the address makes it another one when the picture changes."""
+    """Return the crop of a face as a JPEG of about 150 px.
+
+    The query parameter `v` is the chip's version. With it the URL changes whenever the crop does, so that browsers
+    may keep the response for KEEP seconds; without it they may keep it for a minute.
+    """
     with transaction() as db:
         admit(db, project_id)
         jpeg = faces.chip(db, project_id, face_id)

@@ -1,4 +1,4 @@
-"""Questions and answers: the page, and the calls that its script makes ahead and behind."""
+"""The question page, and the endpoints that its script uses to prefetch questions and save answers."""
 
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -30,13 +30,17 @@ from wiki import wikidata
 
 bp = Blueprint("classify", __name__, url_prefix="/projects/<int:project_id>")
 
-AHEAD = 8  # questions sent at once
-MOST_KNOWN = 400  # faces that a script may name as asked already
-HISTORY = 20  # steps sent at once, to undo
+AHEAD = 8  # questions per response
+MOST_KNOWN = 400  # faces that the script may list as already asked
+HISTORY = 20  # steps per response that can be undone
 
 
 class ResultJson(TypedDict):
-    """What became of one step; `status`: saved, repeated, stale or missing. `text` says why it was not saved."""
+    """Result of saving one step.
+
+    `status`: saved, repeated, stale or missing. `text`: why the step was not saved, else empty.
+    `differs`: the name of a volunteer who had answered differently.
+    """
 
     step: str
     status: str
@@ -45,12 +49,12 @@ class ResultJson(TypedDict):
 
 
 class Missing(Exception):
-    """A file or face that an answer is about is none of the project's."""
+    """An answer refers to a file or face that does not belong to the project."""
 
 
 @dataclass(frozen=True)
 class Next:
-    """What a person is asked next, or why nothing is."""
+    """The next questions for a volunteer, or the reason why there are none."""
 
     questions: list[Asked]
     counts: question_data.AnswerCounts
@@ -58,7 +62,7 @@ class Next:
 
 
 def _next(db: Connection, project: Project, known: list[int], first: list[Question]) -> Next:
-    """The next questions; `first` goes before all others."""
+    """Return the questions `first` if they are still valid, else the next in the ranking except those in `known`."""
     found = question_data.about(db, project.id, first) if first else []
     found = found or question_data.ask(db, project.id, user().id, AHEAD, known)
     none = None if found else question_data.why_none(db, project.id, user().id)
@@ -66,14 +70,14 @@ def _next(db: Connection, project: Project, known: list[int], first: list[Questi
 
 
 def _wished() -> list[Question]:
-    """The face that the address asks for: one to look at again."""
+    """Return the question that the URL requests by `file` and `face`, to answer it again."""
     pages, wanted = answer_forms.numbers(request.args.get("file"), 1), answer_forms.numbers(request.args.get("face"), 1)
     return [Question(page, face, "") for page, face in zip(pages, wanted, strict=False)]
 
 
 @bp.get("/classify")
 def page(project_id: int) -> str:
-    """One question, with all that it takes to answer; the script fetches more ahead."""
+    """Render one question with everything needed to answer it; the script prefetches more."""
     with transaction() as db:
         project, role = member(db, project_id)
         coming = _next(db, project, [], _wished())
@@ -96,13 +100,13 @@ def page(project_id: int) -> str:
 
 
 def _may_stop(project: Project) -> bool:
-    """Whether the model says that hardly anything is left to be found."""
+    """Return whether the last run of the model reported that hardly any matches remain to be found."""
     said_last = model_report.read(project.model_json)
     return said_last is not None and said_last.may_stop
 
 
 def _boot(project: Project, questions: list[QuestionJson], coming: Next) -> dict[str, Any]:
-    """What the script starts with."""
+    """Return the data that the page's script starts with."""
     names = ("questions", "save", "undo", "box", "steps", "people", "session")
     return {
         "user": user().id,
@@ -118,7 +122,10 @@ def _boot(project: Project, questions: list[QuestionJson], coming: Next) -> dict
 @bp.get("/questions.json")
 @asks_itself
 def questions(project_id: int) -> dict[str, Any]:
-    """The next questions but those about the faces in `have`; where none is left, why (HTML)."""
+    """Return the next questions except those about the faces in `have`.
+
+    If none is left, `none` is the explanation as HTML, and `passes` says whether questions may come without any answer.
+    """
     known = answer_forms.numbers(request.args.get("have"), MOST_KNOWN)
     with transaction() as db:
         project, _ = member(db, project_id)
@@ -142,14 +149,14 @@ def questions(project_id: int) -> dict[str, Any]:
 
 @bp.get("/session.json")
 def session(project_id: int) -> dict[str, Any]:
-    """Who is signed in, and a new CSRF token: for a page that was open while its session ended."""
+    """Return the signed-in user and a new CSRF token, for a page that stayed open after its session ended."""
     return {"user": user().id, "csrf": generate_csrf()}
 
 
 @bp.post("/answers")
 @asks_itself
 def save(project_id: int) -> dict[str, list[ResultJson]]:
-    """Save steps of answers, each by itself: one that cannot be saved does not hold up the others."""
+    """Save steps of answers, each in its own transaction, so that one failing step does not block the others."""
     given = answer_forms.steps(request.get_json())
     return {"results": [_save(project_id, step) for step in given]}
 
@@ -170,7 +177,7 @@ def _save(project_id: int, step: list[NewAnswer]) -> ResultJson:
 
 
 def _record(db: Connection, project_id: int, step: list[NewAnswer]) -> answers.Recorded:
-    """Within one transaction: who may, and what was said. Raises Missing, Stale, and as `admit`."""
+    """Check membership and record a step in one transaction. Raises Missing, Stale, and the errors of `admit`."""
     admit(db, project_id)
     try:
         return answers.record(db, project_id, user().id, step)
@@ -180,7 +187,7 @@ def _record(db: Connection, project_id: int, step: list[NewAnswer]) -> answers.R
 
 @bp.post("/boxes")
 def box(project_id: int) -> dict[str, Any]:
-    """Save a box drawn around the person's face, and the answer that it is the person. The encoding follows."""
+    """Save a drawn bounding box and the answer that it shows the person; a worker computes the encoding later."""
     drawing = answer_forms.drawing(request.get_json())
     try:
         face_id, repeated = services().database.retry(lambda db: drawn_boxes.record(db, project_id, drawing))
@@ -191,7 +198,7 @@ def box(project_id: int) -> dict[str, Any]:
 
 @bp.get("/faces/<int:face_id>.json")
 def face(project_id: int, face_id: int) -> dict[str, str]:
-    """Whether a drawn face is encoded by now: waiting, encoded, failed or gone."""
+    """Return the encoding state of a drawn face: waiting, encoded, failed or gone."""
     with transaction() as db:
         member(db, project_id)
         return {"state": question_data.face_state(db, project_id, face_id)}
@@ -199,7 +206,7 @@ def face(project_id: int, face_id: int) -> dict[str, str]:
 
 @bp.post("/undo")
 def undo(project_id: int) -> Any:
-    """Withdraw a step of the asker's (`step`), or the newest that stands. Saying it again changes nothing."""
+    """Withdraw the user's step `step`, or else their newest valid one; repeating it for a `step` changes nothing."""
     step = _step_of(request.get_json()) if request.is_json else None
     withdrawn = services().database.retry(lambda db: _undo(db, project_id, step))
     if request.is_json:
@@ -227,7 +234,10 @@ def _undo(db: Connection, project_id: int, step: str | None) -> list[answers.Ans
 
 @bp.get("/steps.json")
 def steps(project_id: int) -> dict[str, Any]:
-    """The asker's newest standing steps, newest first, with what each was asked: to be undone. `before`: older than that id."""
+    """Return the user's valid steps with their questions, newest first, so that they can be undone.
+
+    `before`: return only steps older than this id.
+    """
     before = answer_forms.numbers(request.args.get("before"), 1)
     with transaction() as db:
         project, _ = member(db, project_id)
@@ -239,7 +249,7 @@ def steps(project_id: int) -> dict[str, Any]:
 
 @bp.post("/classify")
 def answer(project_id: int) -> Response:
-    """A button of the page without a script."""
+    """Save the answer submitted by the form that is used without JavaScript."""
     form = request.form.to_dict()
     result = _save(
         project_id, answer_forms.of_form(form, answer_forms.numbers(form.get("faces"), answer_forms.MOST_ANSWERS))
@@ -253,7 +263,7 @@ def answer(project_id: int) -> Response:
 
 @bp.post("/skips")
 def clear_skips(project_id: int) -> Response:
-    """Let what the asker skipped be asked again in its turn."""
+    """Make the questions that the user skipped available again, in their usual order."""
     with transaction() as db:
         member(db, project_id)
         count = answers.clear_skips(db, project_id, user().id)
@@ -264,7 +274,7 @@ def clear_skips(project_id: int) -> Response:
 @bp.get("/people.json")
 @limited(LOOK_UP)
 def people(project_id: int) -> dict[str, list[dict[str, str]]]:
-    """Wikidata items whose name begins with `q`: to say who somebody else is."""
+    """Return Wikidata items whose name begins with `q`, to identify another person in the picture."""
     typed = request.args.get("q", "").strip()
     with transaction() as db:
         member(db, project_id)

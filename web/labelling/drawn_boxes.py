@@ -1,4 +1,4 @@
-"""Boxes drawn by hand, and what is said of an answer that came too late."""
+"""Saving of hand-drawn bounding boxes, and the messages for answers that arrive too late."""
 
 from database import Connection
 from store.detection import faces
@@ -11,9 +11,10 @@ from web.site.text import gettext
 
 
 def record(db: Connection, project_id: int, drawing: Drawing) -> tuple[int, bool]:
-    """Store the box and the answer that it is the person, together: it counts at once, a worker encodes it soon.
+    """Store the box together with the answer that it shows the person.
 
-    Returns the face's id, and whether an earlier sending of the same step had stored it. Raises NotFound, Stale.
+    The answer counts at once; a worker computes the encoding later. Returns the face id, and whether an earlier
+    request for the same step had already stored the box. Raises NotFound and Stale.
     """
     member(db, project_id)
     before = answers.of_step(db, project_id, user().id, drawing.step)
@@ -30,7 +31,7 @@ def record(db: Connection, project_id: int, drawing: Drawing) -> tuple[int, bool
 
 
 def stale_text(error: Stale) -> str:
-    """Why an answer or a box was not saved, and what now."""
+    """Explain why an answer or a box was not saved, and what to do next."""
     words = {
         "gone": gettext("The face was drawn anew or is not found any more; the answer about it was not saved."),
         "box": gettext("The box lies outside the picture or is too small to hold a face. Draw it again."),

@@ -1,4 +1,7 @@
-"""What is known of a face, as a page says it: never by colour alone, and never a suggestion like a confirmed answer."""
+"""Display of a face's state in the review: label, actions and texts.
+
+A state is never shown by colour alone, and a suggestion of the model never looks like a confirmed answer.
+"""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ Kind = Literal["yes", "no", "open", "again", "bulk", "bootstrap", "match", "no-m
 
 @dataclass(frozen=True)
 class Standing:
-    """`kind` is a class of the style sheet, `sign` a character that stands before the words."""
+    """A face's state as displayed; `kind` is a CSS class, `sign` a character printed before `text`."""
 
     kind: Kind
     sign: str
@@ -24,7 +27,11 @@ class Standing:
 
 
 def standing(face: ReviewFace) -> Standing:
-    """The word that counts: a human's about this face, an approval in bulk, Commons', the model's."""
+    """Return the state to display for a face.
+
+    Precedence: an answer that has to be checked again, a human's answer, an answer implied by another face of the
+    picture, a bulk approval, a label from Wikidata or Commons, the model's prediction.
+    """
     if face.suspended:
         return Standing("again", "↻", gettext("overwritten since: look again"))
     if face.source == "human":
@@ -62,7 +69,10 @@ def _model(face: ReviewFace) -> Standing:
 
 
 def certainty(probability: float | None) -> str:
-    """A probability in tenths of a percent, rounded down: the model is never certain. Empty where there is none."""
+    """Format a probability to a tenth of a percent, or return "" if there is none.
+
+    It is rounded down and is at most 99.9 %, because the model is never certain.
+    """
     if probability is None:
         return ""
     return _tenths(min(math.floor(probability * 1000), 999), str(get_locale()))
@@ -70,12 +80,12 @@ def certainty(probability: float | None) -> str:
 
 @lru_cache(4096)
 def _tenths(number: int, _language: str) -> str:
-    """A number of tenths of a percent as the language writes it: the same for many faces of a page."""
+    """Format tenths of a percent in the current language; cached, as many faces of a page share a value."""
     return str(format_percent(number / 1000, format="#,##0.0%"))
 
 
 def wrong(expected: float) -> str:
-    """How many wrong ones are to be expected, in words."""
+    """Return the expected number of wrong matches in words."""
     if expected < 0.05:
         return gettext("hardly any")
     return gettext("about %(number)s", number=number(round(expected, 1) if expected < 9.95 else round(expected)))
@@ -83,7 +93,7 @@ def wrong(expected: float) -> str:
 
 @dataclass(frozen=True)
 class Act:
-    """Something to be done with chosen faces: the view that does it, its key, and what it means."""
+    """An action on selected faces: the endpoint that performs it, its keyboard key, label and explanation."""
 
     endpoint: str
     key: str
@@ -93,7 +103,7 @@ class Act:
     main: bool = False
 
 
-# What makes sense where; the first is the usual one.
+# Actions offered under each filter; the first is the most common one.
 _ACTS: dict[Show, tuple[str, ...]] = {
     "matches": ("approve", "reject", "not_face"),
     "approved": ("withdraw", "reject", "prominent", "plain"),
@@ -109,7 +119,7 @@ _ACTS: dict[Show, tuple[str, ...]] = {
 
 
 def acts(show: Show) -> list[Act]:
-    """What can be done with faces of a filter."""
+    """Return the actions that are offered for the faces of a filter."""
     known = {
         "approve": Act(
             "approve",
@@ -142,7 +152,7 @@ def acts(show: Show) -> list[Act]:
 
 
 def empty(show: Show) -> str:
-    """Why a filter holds nothing, and what to do."""
+    """Explain why a filter shows no faces, and what to do."""
     words = {
         "matches": gettext(
             "Nothing to approve: the model suggests no match that is still open. Answer questions, and it finds more."

@@ -1,4 +1,4 @@
-"""Files in which no face was found: drawn by hand, said to show the person all the same, or not."""
+"""Pages for files in which no face was found, where volunteers draw a face or answer about the whole file."""
 
 from typing import Any
 from uuid import uuid4
@@ -32,7 +32,7 @@ def _kind() -> FilesKind:
 
 @bp.get("")
 def page(project_id: int) -> str:
-    """A page of the files without a face, `kind` of them, after the page id `after`."""
+    """Render one page of the files without a face that are of the kind `kind`, after the page id `after`."""
     kind, after = _kind(), (answer_forms.numbers(request.args.get("after"), 1) or [0])[0]
     with transaction() as db:
         project, role = member(db, project_id)
@@ -64,7 +64,7 @@ def _boot(project_id: int) -> dict[str, Any]:
 
 @bp.post("")
 def answer(project_id: int) -> Response:
-    """A button of the page without a script: an answer about one file, or another try at reading it."""
+    """Handle the form that is used without JavaScript: save an answer about a file, or run the detector on it again."""
     form = request.form
     page_id = answer_forms.number(form.get("page"))
     if form.get("answer") == "again":
@@ -87,7 +87,7 @@ def _record(db: Connection, project_id: int, step: list[NewAnswer]) -> None:
 
 @bp.get("/<int:page_id>/draw")
 def draw(project_id: int, page_id: int) -> str:
-    """One photograph, to draw a box on it; `face`: to correct that one's box."""
+    """Render one photograph to draw a bounding box on it; `face`: the face whose box is corrected."""
     with transaction() as db:
         project, role = member(db, project_id)
         one = _asked(db, project_id, page_id)
@@ -118,7 +118,7 @@ def _back(project_id: int) -> str:
 
 @bp.post("/<int:page_id>/draw")
 def save(project_id: int, page_id: int) -> Response:
-    """A box as percentages of the picture."""
+    """Save a bounding box given in percent of the picture."""
     drawing = answer_forms.drawing_of_form(page_id, request.form.to_dict())
     try:
         services().database.retry(lambda db: drawn_boxes.record(db, project_id, drawing))

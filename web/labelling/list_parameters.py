@@ -1,4 +1,4 @@
-"""What a list of things was asked to do: chosen ids, filter, order and page, from an address, a form or JSON."""
+"""Parsing of filter, sort, page and selection parameters from the URL, a form or JSON."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,25 +12,25 @@ from web.site.errors import BadInput
 from web.site.text import gettext
 
 MOST_CHOSEN = 1000
-# Where a human has spoken, what they said last comes first; elsewhere what the model is surest of.
+# Faces that humans answered about or approved are sorted by that time, all others by the model's certainty.
 _FIRST_SORT: dict[Show, Sort] = {"approved": "newest", "confirmed": "newest", "rejected": "newest", "drawn": "newest"}
 
 
 @dataclass(frozen=True)
 class View:
-    """Which part of the faces is looked at; `page` counts from 1."""
+    """Filter, order and page of the review; `page` counts from 1."""
 
     show: Show
     sort: Sort
     page: int
 
     def query(self) -> dict[str, Any]:
-        """Its part of an address."""
+        """Return the query parameters of this view."""
         return {"show": self.show, "sort": self.sort, "page": self.page}
 
 
 def view() -> View:
-    """The address's `show`, `sort` and `page`; what is not known gives the first of each."""
+    """Parse `show`, `sort` and `page` from the URL; unknown values are replaced by the default of each."""
     show = shown(request.args.get("show"))
     sort = next((sort for sort in SORTS if sort == request.args.get("sort")), _FIRST_SORT.get(show, "certainty"))
     page = request.args.get("page", 1, type=int)
@@ -38,12 +38,12 @@ def view() -> View:
 
 
 def shown(name: str | None) -> Show:
-    """The filter of that name, or the first."""
+    """Return the filter of that name, or the default filter."""
     return next((show for show in SHOWS if show == name), "matches")
 
 
 def body() -> dict[str, Any]:
-    """What was sent, as JSON or as a form. Raises BadInput."""
+    """Return the request's JSON object or its form fields as a dictionary. Raises BadInput."""
     if not request.is_json:
         return {**request.form.to_dict(), **{name: request.form.getlist(name) for name in ("faces", "edits", "pages")}}
     sent = request.get_json(silent=True)
@@ -53,7 +53,7 @@ def body() -> dict[str, Any]:
 
 
 def ids(sent: Any) -> list[int]:
-    """Ids in a list, or in texts with commas, each once. Raises BadInput where one is none, or too many are given."""
+    """Parse distinct ids from a list or from strings separated by commas. Raises BadInput for a bad id or too many."""
     listed = sent if isinstance(sent, list) else [] if sent is None else [sent]
     parts = [part for item in listed for part in (item.split(",") if isinstance(item, str) else [item])]
     found = list(dict.fromkeys(number(part.strip() if isinstance(part, str) else part) for part in parts if part != ""))
@@ -63,7 +63,7 @@ def ids(sent: Any) -> list[int]:
 
 
 def some(sent: Any) -> list[int]:
-    """As `ids`, at least one. Raises BadInput."""
+    """Parse ids as `ids` does, and require at least one. Raises BadInput."""
     found = ids(sent)
     if not found:
         raise BadInput(gettext("Nothing is chosen. Go back, choose at least one, and try again."))
@@ -71,12 +71,12 @@ def some(sent: Any) -> list[int]:
 
 
 def switch(sent: Any) -> bool:
-    """Whether a field says yes."""
+    """Parse a boolean field."""
     return sent in (1, True, "1", "true", "on")
 
 
 def moment(sent: Any) -> datetime | None:
-    """When the page was made, as it says itself; None where it does not."""
+    """Parse the time at which the page was rendered, as reported by the page; None if it is missing or malformed."""
     try:
         return datetime.fromisoformat(str(sent)) if sent else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Rows of long lists, all that each shows in words, so that the template has nothing to look up for every one of them."""
+"""Rows of long lists with all their texts formatted in advance, which is faster than doing it in the template."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,17 @@ from web.labelling.face_states import Standing
 from web.site import formats, reasons, urls
 from web.site.text import gettext
 
-# What a standing is said by: faces that agree in it stand alike.
+# The fields that determine a face's displayed state: it is computed once for all faces that agree in them.
 _SAID = ("suspended", "source", "label", "said_by", "approved", "approved_by", "suggestion")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One face; `chip`, `look`: addresses, `chip` empty where there is no crop; `tags`: class and text of each mark."""
+    """One face of the review.
+
+    `chip`: the URL of the crop, empty if there is none. `look`: the URL of the face's own page.
+    `tags`: the CSS class and the text of each tag.
+    """
 
     face_id: int
     title: str
@@ -29,7 +33,7 @@ class Cell:
 
 
 def cells(project_id: int, faces: Sequence[ReviewFace], here: str) -> list[Cell]:
-    """In the order of the faces; `here`: where the look at one leads back to."""
+    """Return a cell for each face, in the same order; `here`: the URL to which the page of a face links back."""
     look, chip = urls.pattern("review.face", "face_id", project_id=project_id, next=here), urls.chips(project_id)
     distance = gettext("distance %(number)s", number="%(number)s")
     marks = _marks()
@@ -67,7 +71,11 @@ def _marks() -> dict[str, tuple[str, str]]:
 
 @dataclass(frozen=True)
 class PlanRow:
-    """An approved file; `by`: who approved it, and how; `earlier`: why it was not written before, empty where it was not tried."""
+    """An approved file of the plan.
+
+    `by`: who approved it, and whether in bulk. `earlier`: why an earlier attempt did not write it, empty if there was
+    none.
+    """
 
     planned: Planned
     url: str
@@ -78,7 +86,7 @@ class PlanRow:
 
 
 def plan_rows(project_id: int, files: Sequence[Planned]) -> list[PlanRow]:
-    """In the order of the files."""
+    """Return a row for each file, in the same order."""
     chip = urls.chips(project_id)
     words_of = {"bulk": gettext("approved in bulk by %(name)s"), "alone": gettext("confirmed by %(name)s")}
     sure = gettext("certainty %(number)s")

@@ -1,4 +1,4 @@
-"""A question as a page and a script show it: addresses, fractions, and what a person reads, in their language."""
+"""Questions as pages and scripts display them: URLs, coordinates and texts in the user's language."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -15,7 +15,7 @@ from web.labelling.captions import Told, told
 from web.site import urls
 from web.site.text import gettext, lazy_gettext, ngettext
 
-MARGIN = 1.6  # a crop's side over the box's
+MARGIN = 1.6  # side of the displayed crop divided by the longer side of the bounding box
 
 _WHY = {
     "named": lazy_gettext("Somebody said in another project that this is them."),
@@ -30,7 +30,10 @@ _WHY = {
 
 
 class FaceJson(TypedDict):
-    """A face of the photograph; `box`: left, top, width, height in fractions; `n` counts from the left."""
+    """A face of the photograph.
+
+    `box`: left, top, width and height in fractions of the picture. `n`: its number, counted from the left from 1.
+    """
 
     id: int
     n: int
@@ -40,7 +43,7 @@ class FaceJson(TypedDict):
 
 
 class PersonJson(TypedDict):
-    """Somebody else in the photograph; `label`: in the reader's language where there is one, else the item."""
+    """Another person in the photograph; `label`: in the user's language, else English, else any, else the item."""
 
     item: str
     label: str
@@ -49,7 +52,7 @@ class PersonJson(TypedDict):
 
 
 class QuestionJson(Told):
-    """One question; `face` None: about the file as a whole. `why` is a sentence, `reason` its key."""
+    """One question; `face` is None if it is about the whole file. `why` is the sentence for the key `reason`."""
 
     page: int
     face: int | None
@@ -71,7 +74,7 @@ class QuestionJson(Told):
 
 
 def question(project: Project, asked: Asked) -> QuestionJson:
-    """All that is shown of a question."""
+    """Return everything that is displayed for a question."""
     file = asked.file
     width, height = size(file)
     shown = [face for face in asked.faces if face.label != "not_face" or face.id == asked.question.face_id]
@@ -98,14 +101,17 @@ def question(project: Project, asked: Asked) -> QuestionJson:
 
 
 def size(file: File) -> tuple[int, int]:
-    """Width and height whose ratio is the picture's."""
+    """Return a width and height with the aspect ratio of the picture; 960 x 720 if its size is unknown."""
     if file.searched_width and file.searched_height:
         return file.searched_width, file.searched_height
     return (file.width, file.height) if file.width and file.height else (960, 720)
 
 
 def crop(asked: Asked, width: int, height: int) -> str:
-    """The asked face with some of what is around it, as an SVG viewBox in the picture's pixels: a square."""
+    """Return a square around the face in question as an SVG viewBox, in pixels of the picture.
+
+    Its side is MARGIN times the longer side of the bounding box.
+    """
     box = next((face.box for face in asked.faces if face.id == asked.question.face_id), Box(0, 0, 1, 1))
     side = max(box.width * width, box.height * height) * MARGIN
     left = (box.left + box.width / 2) * width - side / 2
@@ -148,12 +154,12 @@ def _state(face: AskedFace) -> str:
 
 
 def why(reason: str) -> str:
-    """Why it is asked, in words; nothing for a reason that needs none."""
+    """Return the sentence that explains why a question is asked, or "" for reasons without one."""
     return str(_WHY.get(reason, ""))
 
 
 def age_text(project: Project, file: File) -> str:
-    """The person's age in the picture, in words; empty where the dates do not say."""
+    """Return the person's age in the picture in words, or "" if it is unknown or spans more than 30 years."""
     found = age(project.born, project.died, file.taken_on)
     if found is None or found.high - found.low > 30:
         return ""

@@ -1,4 +1,4 @@
-"""The review: a grid of faces by what is known of them, where suggestions are approved and answers put right."""
+"""The review page: a grid of faces filtered by state, in which suggestions are approved and answers corrected."""
 
 import json
 from collections.abc import Sequence
@@ -29,15 +29,15 @@ from web.site.text import gettext, ngettext
 
 bp = Blueprint("review", __name__, url_prefix="/projects/<int:project_id>")
 
-PAGE = 72  # faces: whole rows of 2, 3, 4, 6, 8, 9, 12
-LISTED = 500
+PAGE = 72  # faces; fills whole rows of 2, 3, 4, 6, 8, 9 and 12 columns
+LISTED = 500  # faces per response of review.json
 Given = TypeVar("Given")
 Answer = Response | dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One page of the review."""
+    """The data of one page of the review; `seen`: the time at which it was read, in ISO format."""
 
     project: Project
     role: Role
@@ -50,7 +50,7 @@ class Shown:
 
 
 def _shown(db: Connection, project_id: int) -> Shown:
-    """What the address asks for; a page beyond the last is the last."""
+    """Load the page of the review that the URL requests, or the last page if the number is too high."""
     view = list_parameters.view()
     project, role = member(db, project_id)
     known = review.settled(db, project_id, _last_answer(project))
@@ -71,7 +71,7 @@ def _shown(db: Connection, project_id: int) -> Shown:
 
 
 def _last_answer(project: Project) -> int:
-    """The newest answer that the last run of the model knew; 0 before the first run."""
+    """Return the id of the newest answer that the last run of the model used; 0 before the first run."""
     told: dict[str, Any] = json.loads(project.model_json) if project.model_json else {}
     return int(told.get("answers", {}).get("last", 0))
 
@@ -91,7 +91,7 @@ def _here(shown: Shown) -> str:
 
 @bp.get("/review")
 def page(project_id: int) -> str:
-    """The grid with its filters."""
+    """Render the review page with its filters."""
     with transaction() as db:
         shown = _shown(db, project_id)
     return render_template(
@@ -112,7 +112,7 @@ def _boot(project_id: int) -> dict[str, str]:
 
 @bp.get("/review/grid")
 def grid(project_id: int) -> dict[str, Any]:
-    """The same part of the page as HTML, for the script."""
+    """Return the grid as HTML for the page's script."""
     with transaction() as db:
         shown = _shown(db, project_id)
     return {"html": _grid(shown), "url": _here(shown)}
@@ -120,7 +120,10 @@ def grid(project_id: int) -> dict[str, Any]:
 
 @bp.get("/review.json")
 def listed(project_id: int) -> dict[str, Any]:
-    """All faces that the project sees, up to LISTED a call; `next`, as `after`, is where to go on, null at the end."""
+    """Return all faces visible to the project, at most LISTED per request.
+
+    `next` is the value of the parameter `after` for the following request, null at the end.
+    """
     page_id, face_id, *_ = *answer_forms.numbers(request.args.get("after"), 2), 0, 0
     with transaction() as db:
         member(db, project_id)
@@ -130,7 +133,7 @@ def listed(project_id: int) -> dict[str, Any]:
 
 @bp.get("/review/faces/<int:face_id>")
 def face(project_id: int, face_id: int) -> str:
-    """One face in its whole picture; `part=1`: without the page around it."""
+    """Render one face in its whole picture; with `part=1` only the fragment that the script inserts."""
     with transaction() as db:
         project, role = member(db, project_id)
         found = review.faces(db, project_id, [face_id])
@@ -150,7 +153,7 @@ def _back(project_id: int) -> str:
 
 
 def _done(project_id: int, text: str, **answer: Any) -> Answer:
-    """The answer to a script, or back to the page with the text."""
+    """Return JSON for a script; otherwise show the text and redirect back to the page."""
     if wants_json():
         return {**answer, "text": text}
     flash(text, "good")
@@ -159,7 +162,7 @@ def _done(project_id: int, text: str, **answer: Any) -> Answer:
 
 @bp.post("/review/approve")
 def approve(project_id: int) -> Answer:
-    """Approve faces, or all matches that nobody approved yet: their files may be written. It does not train."""
+    """Approve faces, or all matches not approved yet: their files may be written. This does not train the model."""
     sent = list_parameters.body()
     every = list_parameters.switch(sent.get("all"))
     if every and sent.get("show") != "matches":
@@ -172,7 +175,7 @@ def approve(project_id: int) -> Answer:
 
 
 def _step(sent: dict[str, Any]) -> str:
-    """The id of what is done at once, made by the client or else here. Raises BadInput."""
+    """Return the id of the step, as made by the client or else a new one. Raises BadInput."""
     return answer_forms.uuid(sent["step"]) if sent.get("step") else str(uuid4())
 
 
@@ -189,7 +192,10 @@ def _approve(db: Connection, project_id: int, faces: Sequence[int], sent: dict[s
 
 
 def _check_unchanged(db: Connection, project: Project, sent: dict[str, Any]) -> None:
-    """All matches are those that the page counted, or it has to be looked at again."""
+    """Raise Stale if the model has run since the page was rendered and the number of matches differs.
+
+    The user then has to look again before they approve all matches.
+    """
     if "count" not in sent or str(sent.get("run")) == str(project.model_run):
         return
     if str(review.matches(db, project.id).faces) != str(sent["count"]):
@@ -198,7 +204,7 @@ def _check_unchanged(db: Connection, project: Project, sent: dict[str, Any]) -> 
 
 @bp.post("/review/withdraw")
 def withdraw(project_id: int) -> Answer:
-    """Take approvals in bulk back, of faces or of a `step`; what waits to be sent because of them is cancelled."""
+    """Withdraw bulk approvals of faces or of a `step`, and cancel the waiting edits that depend on them."""
     sent = list_parameters.body()
     step = answer_forms.uuid(sent["step"]) if sent.get("step") and not sent.get("faces") else None
     faces = [] if step else list_parameters.some(sent.get("faces"))
@@ -216,7 +222,7 @@ def withdraw(project_id: int) -> Answer:
 
 @bp.post("/review/reject")
 def reject(project_id: int) -> Answer:
-    """Say that faces are somebody else's: a human's answer, undone in one step."""
+    """Answer that faces are of other people; all these answers are one step and can be undone together."""
     step, count = _say(project_id, list_parameters.body(), "other")
     text = ngettext("%(num)d face rejected.", "%(num)d faces rejected.", count)
     return _done(project_id, text, rejected=count, step=step)
@@ -224,7 +230,7 @@ def reject(project_id: int) -> Answer:
 
 @bp.post("/review/not-face")
 def not_face(project_id: int) -> Answer:
-    """Say that these are no faces."""
+    """Answer that the selected detections are not faces."""
     step, count = _say(project_id, list_parameters.body(), "not_face")
     text = ngettext("%(num)d is not a face.", "%(num)d are not faces.", count)
     return _done(project_id, text, rejected=count, step=step)
@@ -232,14 +238,14 @@ def not_face(project_id: int) -> Answer:
 
 @bp.post("/review/confirm")
 def confirm(project_id: int) -> Answer:
-    """Say that faces are the person's, each looked at by a human: it trains, and their files may be written."""
+    """Answer that faces are of the person, each checked by a human: the model learns, and the files may be written."""
     step, count = _say(project_id, list_parameters.body(), "target")
     text = ngettext("%(num)d face confirmed.", "%(num)d faces confirmed.", count)
     return _done(project_id, text, confirmed=count, step=step)
 
 
 def _say(project_id: int, sent: dict[str, Any], answer: Literal["target", "other", "not_face"]) -> tuple[str, int]:
-    """One step of answers; returns its id and how many there are."""
+    """Record the same answer about several faces as one step; return the step's id and the number of answers."""
     faces = list_parameters.some(sent.get("faces"))
     if len(faces) > answer_forms.MOST_ANSWERS:
         raise BadInput(gettext("At most %(most)d can be chosen at once.", most=answer_forms.MOST_ANSWERS))
@@ -262,7 +268,7 @@ def _say(project_id: int, sent: dict[str, Any], answer: Literal["target", "other
 
 @bp.post("/review/prominent")
 def prominent(project_id: int) -> Answer:
-    """Say that approved files show the person prominently (`on` 1): written with rank preferred; or take that back."""
+    """Mark approved files as prominent (`on` 1), so that they are written with preferred rank, or remove the mark."""
     sent = list_parameters.body()
     faces, on = list_parameters.some(sent.get("faces")), list_parameters.switch(sent.get("on", 1))
 

@@ -1,1 +1,1 @@
-"""Plans, edits, batches, sending and reverts."""
+"""Views for plans, edits, batches, sending and reverts."""

@@ -1,4 +1,4 @@
-"""A batch in words: how it stands, what holds it up, what became of its edits, and what can be done about it."""
+"""Texts about a batch: its state, why it is paused or waiting, the results of its edits, and the permitted actions."""
 
 from dataclasses import dataclass
 
@@ -26,12 +26,12 @@ _STATES: dict[str, Lazy] = {
 
 
 def state(name: str) -> str:
-    """The state of an edit."""
+    """Return the name of an edit's state."""
     return str(_STATES.get(name, name))
 
 
 def kind(batch: Batch) -> str:
-    """What a batch does."""
+    """Return a description of what the batch does."""
     known = {
         "send": gettext("Statements added"),
         "undo": gettext("Statements undone"),
@@ -42,7 +42,7 @@ def kind(batch: Batch) -> str:
 
 
 def standing(batch: Batch) -> str:
-    """How it stands, in one word or two."""
+    """Return the batch's state in one or a few words."""
     if batch.state == "running":
         return gettext("waiting for Commons") if batch.waiting_seconds else gettext("running")
     known = {"paused": gettext("paused"), "stopped": gettext("stopped"), "done": gettext("done")}
@@ -50,7 +50,7 @@ def standing(batch: Batch) -> str:
 
 
 def why(batch: Batch) -> str:
-    """Why it is paused, and what to do; empty where it is not."""
+    """Explain why the batch is paused and what to do; "" if it is not paused."""
     if batch.state != "paused":
         return ""
     name = batch.user_name
@@ -75,7 +75,7 @@ def why(batch: Batch) -> str:
 
 
 def waiting(batch: Batch) -> str:
-    """What Commons makes it wait for, and how long; empty where it does not."""
+    """Explain why and how long Commons makes the batch wait; "" if it does not."""
     if batch.state != "running" or not batch.waiting_seconds:
         return ""
     parts = [reasons.reason(batch.waiting_why)] if batch.waiting_why else []
@@ -86,7 +86,7 @@ def waiting(batch: Batch) -> str:
 
 
 def became(edit: Edit) -> str:
-    """Why an edit failed, was left alone or still waits, in a sentence; empty where there is nothing to say."""
+    """Explain why an edit failed, was skipped or still waits; "" if there is nothing to explain."""
     if edit.error == "asked_again":  # it is undone, and planned anew
         return reasons.reason(edit.error)
     if edit.state in {"done", "already", "undone"} or not edit.error:
@@ -96,7 +96,7 @@ def became(edit: Edit) -> str:
 
 @dataclass(frozen=True)
 class Can:
-    """What can be done about a batch by the asker."""
+    """The actions on a batch that are open to the current user."""
 
     pause: bool
     resume: bool
@@ -106,7 +106,10 @@ class Can:
 
 
 def can(batch: Batch, user_id: int, *, owner: bool) -> Can:
-    """Every owner may hold it up and undo; only the one under whose account it is sent makes it go on."""
+    """Return the permitted actions.
+
+    Every owner may pause, stop and undo a batch; only the user under whose account it is sent may resume or retry it.
+    """
     mine = owner and batch.user_id == user_id
     return Can(
         pause=owner and batch.state == "running" and batch.open > 0,

@@ -1,4 +1,4 @@
-"""A batch: how it goes, live; held up, ended, tried again, undone."""
+"""The page of a batch: live progress, pausing, resuming, stopping, retrying and undoing."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -41,7 +41,7 @@ def _one(db: Connection, project_id: int, batch_id: int) -> tuple[Project, Role,
 
 @bp.get("/<int:batch_id>")
 def page(project_id: int, batch_id: int) -> str:
-    """How a batch goes."""
+    """Render the page of a batch."""
     with transaction() as db:
         project, role, found, can = _one(db, project_id, batch_id)
         listed, chips = _listed(db, found)
@@ -52,13 +52,13 @@ def page(project_id: int, batch_id: int) -> str:
 
 
 def _show(found: Batch) -> str:
-    """Which of its edits are listed: all, or those in one state."""
+    """Return the state by which the list of edits is filtered, or "" for all."""
     wanted = request.args.get("show", "")
     return wanted if wanted in batch_texts.STATES else ""
 
 
 def _listed(db: Connection, found: Batch) -> tuple[list[edits.Edit], dict[int, Chip]]:
-    """A page of its edits, and the chips of their faces."""
+    """Return one page of the batch's edits, and the chips of their faces."""
     show = _show(found)
     states = [show] if show else list(batch_texts.STATES)
     listed = edits.of_batch(db, found.id, states, PAGE, (_number() - 1) * PAGE)
@@ -78,7 +78,7 @@ def _list(project: Project, found: Batch, can: Can, listed: list[edits.Edit], ch
 
 @bp.get("/<int:batch_id>/edits")
 def listed(project_id: int, batch_id: int) -> dict[str, str]:
-    """The list of its edits as HTML, for the script."""
+    """Return the list of edits as HTML for the page's script."""
     with transaction() as db:
         project, _, found, can = _one(db, project_id, batch_id)
         rows, chips = _listed(db, found)
@@ -87,7 +87,7 @@ def listed(project_id: int, batch_id: int) -> dict[str, str]:
 
 @bp.get("/<int:batch_id>.json")
 def state(project_id: int, batch_id: int) -> dict[str, Any]:
-    """How a batch goes, for whoever asks every second."""
+    """Return the batch's progress as JSON; the page's script polls it every second."""
     with transaction() as db:
         _, _, found, can = _one(db, project_id, batch_id)
     return {
@@ -106,7 +106,7 @@ def state(project_id: int, batch_id: int) -> dict[str, Any]:
 
 
 def _act(project_id: int, batch_id: int, work: Callable[[Connection, Batch, Can], str]) -> Answer:
-    """Do something to a batch; `work` returns what to say."""
+    """Run `work` on the batch in one transaction for an owner; `work` returns the message to show."""
 
     def whole(db: Connection) -> tuple[str, Batch]:
         owner(db, project_id)
@@ -123,7 +123,7 @@ def _act(project_id: int, batch_id: int, work: Callable[[Connection, Batch, Can]
 
 @bp.post("/<int:batch_id>/pause")
 def pause(project_id: int, batch_id: int) -> Answer:
-    """Hold it up; what may be on its way is still settled."""
+    """Pause the batch; an edit that may already have been sent is still settled."""
 
     def work(db: Connection, found: Batch, _can: Can) -> str:
         batches.pause(db, found.id, "human")
@@ -134,7 +134,7 @@ def pause(project_id: int, batch_id: int) -> Answer:
 
 @bp.post("/<int:batch_id>/resume")
 def resume(project_id: int, batch_id: int) -> Answer:
-    """Go on; only the one under whose account it is sent may say so."""
+    """Resume the batch; only the user under whose account it is sent may do so."""
     asker = user()
 
     def work(db: Connection, found: Batch, _can: Can) -> str:
@@ -150,7 +150,7 @@ def resume(project_id: int, batch_id: int) -> Answer:
 
 @bp.post("/<int:batch_id>/stop")
 def stop(project_id: int, batch_id: int) -> Answer:
-    """End it: what waits is cancelled."""
+    """Stop the batch and cancel its waiting edits."""
 
     def work(db: Connection, found: Batch, _can: Can) -> str:
         batches.stop(db, found.id)
@@ -161,7 +161,7 @@ def stop(project_id: int, batch_id: int) -> Answer:
 
 @bp.post("/<int:batch_id>/retry")
 def retry(project_id: int, batch_id: int) -> Answer:
-    """Queue the failed ones again."""
+    """Queue the failed edits again."""
     asker = user()
 
     def work(db: Connection, found: Batch, _can: Can) -> str:
@@ -175,7 +175,7 @@ def retry(project_id: int, batch_id: int) -> Answer:
 
 @bp.get("/<int:batch_id>/undo")
 def ask_undo(project_id: int, batch_id: int) -> str:
-    """Whether really all of a batch is to be undone."""
+    """Render the confirmation page for undoing a whole batch."""
     with transaction() as db:
         owner(db, project_id)
         project, role, found, _ = _one(db, project_id, batch_id)
@@ -185,9 +185,9 @@ def ask_undo(project_id: int, batch_id: int) -> str:
 
 @bp.post("/<int:batch_id>/undo")
 def undo(project_id: int, batch_id: int) -> Answer:
-    """Take statements of a batch back: `edits`, `only` this one whatever else is chosen, or `all`.
+    """Undo the edits `edits` of a batch, `only` one of them whatever else is selected, or `all`.
 
-    They are removed only where they are still as we wrote them.
+    Statements are removed only if they are still as this tool wrote them.
     """
     sent = list_parameters.body()
     every = list_parameters.switch(sent.get("all"))

@@ -1,4 +1,4 @@
-"""What is written to Commons: the plan, sending it, how it goes, taking it back, and the history."""
+"""Pages for the plan of edits, sending it, the history of batches, removals and the audit."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def _page() -> int:
 
 @bp.get("/send")
 def page(project_id: int) -> str:
-    """The plan: what would be written, and what is left alone and why; nothing is sent by looking."""
+    """Render the plan: what would be written, and what is skipped and why. Nothing is sent."""
     verdict = next((name for name in VERDICTS if name == request.args.get("show")), "send")
     with transaction() as db:
         project, role = member(db, project_id)
@@ -55,13 +55,13 @@ def page(project_id: int) -> str:
 
 
 def _edit_summary(project: Project) -> str:
-    """As it will look; the batch's own number is drawn when it is sent."""
+    """Return a preview of the edit summary; the batch number is only assigned when the batch is sent."""
     return depicts.summary(depicts.summary_words("add", project.item, project.label), "…")
 
 
 @bp.post("/send")
 def send(project_id: int) -> Answer:
-    """Send what is planned, as one batch; pressed twice it is still one."""
+    """Send the plan as one batch; submitting the form twice still creates only one."""
     send_access.check_sign_in(project_id)
     batch_id = services().database.retry(lambda db: plans.send(db, project_id, user().id))
     if batch_id is None and not wants_json():
@@ -70,7 +70,7 @@ def send(project_id: int) -> Answer:
 
 
 def _newest(project_id: int) -> int | None:
-    """The asker's batch that is being sent already."""
+    """Return the id of the user's batch that is already being sent, if any."""
     with transaction() as db:
         found = batches.of_project(db, project_id, 5)
     return next((batch.id for batch in found if batch.user_id == user().id and batch.state == "running"), None)
@@ -78,7 +78,7 @@ def _newest(project_id: int) -> int | None:
 
 @bp.post("/send/again")
 def again(project_id: int) -> Answer:
-    """Plan files once more that were taken back or undone: a human asks for it."""
+    """Plan files again whose edits were reverted or undone, because a human requests it."""
     pages = list_parameters.some(list_parameters.body().get("pages"))
 
     def work(db: Connection) -> int:
@@ -94,7 +94,7 @@ def again(project_id: int) -> Answer:
 
 @bp.get("/history")
 def history(project_id: int) -> str:
-    """The batches, newest first; `before`: those older than this one."""
+    """List the batches, newest first; `before`: only those older than this id."""
     before = request.args.get("before", 2**62, type=int)
     with transaction() as db:
         project, role = member(db, project_id)
@@ -107,7 +107,7 @@ def history(project_id: int) -> str:
 
 @bp.post("/send/positions")
 def positions(project_id: int) -> Answer:
-    """Add the face's position to statements of ours that stand without one."""
+    """Add the face's position to statements written by this tool that have none."""
     send_access.check_sign_in(project_id)
 
     def work(db: Connection) -> int | None:
@@ -118,7 +118,7 @@ def positions(project_id: int) -> Answer:
 
 @bp.get("/removals")
 def removals(project_id: int) -> str:
-    """Statements that Commons makes although a human found the person not to be there."""
+    """List statements on Commons about files in which, as a human answered, the person is not shown."""
     with transaction() as db:
         project, role = member(db, project_id)
         offers = plans.removal_offers(db, project_id)
@@ -132,7 +132,7 @@ def removals(project_id: int) -> str:
 
 @bp.post("/removals")
 def remove(project_id: int) -> Answer:
-    """Remove the statements of the `pages` chosen; `forced`: of those, also where others have added to the statement."""
+    """Remove the statements of the selected `pages`; for those in `forced` even if others added to the statement."""
     sent = list_parameters.body()
     pages = list_parameters.some(sent.get("pages"))
     forced = set(list_parameters.ids(request.form.getlist("forced") if not request.is_json else sent.get("forced")))
@@ -152,7 +152,10 @@ def remove(project_id: int) -> Answer:
 
 @bp.get("/audit")
 def doubted(project_id: int) -> str:
-    """Files that state the person while the model is sure that nobody in them is: to be looked at, never removed by itself."""
+    """List files that state the person although the model is sure that no face in them is of the person.
+
+    They are for a human to check; nothing is removed automatically.
+    """
     with transaction() as db:
         project, role = member(db, project_id)
         found, total, number = audit.doubted(db, project_id, PAGE, _page())

@@ -1,4 +1,4 @@
-"""What every page that writes to Commons needs: whether the asker may, and where to go afterwards."""
+"""Permission checks and redirects shared by all views that write to Commons."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ from web.site.text import gettext
 
 
 class SignInExpired(Exception):
-    """Nothing can be written under the asker's account until they sign in again."""
+    """Nothing can be written under the user's account until they sign in again."""
 
 
 def sign_in_expired(_error: SignInExpired) -> Answer:
-    """What now; nothing was changed."""
+    """Return the response that asks the user to sign in again; nothing was changed."""
     text = gettext("Your sign-in with Wikimedia has expired. Sign in again, then do it once more; nothing is lost.")
     return answer(409, "sign_in", gettext("Please sign in again"), text)
 
 
 def check_sign_in(project_id: int) -> None:
-    """Raises NotAllowed for labellers, SignInExpired where nothing can be sent under the asker's account."""
+    """Raise NotAllowed for labellers, and SignInExpired if nothing can be sent under the user's account."""
     with transaction() as db:
         owner(db, project_id)
     if not user().signed_in:
@@ -30,7 +30,7 @@ def check_sign_in(project_id: int) -> None:
 
 
 def led_to(project_id: int, batch_id: int | None, nothing: str) -> Any:
-    """The batch that an action made, or back with a word that there was nothing to do."""
+    """Redirect to the batch that was created, or back with the message `nothing` if there is none."""
     if wants_json():
         return {"batch": batch_id}
     if batch_id is None:

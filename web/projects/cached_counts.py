@@ -1,4 +1,4 @@
-"""What follows from the last run of the model and takes long to count, kept for as long as it is the last one."""
+"""Cached counts that are slow to compute and depend on the last run of the model."""
 
 from flask import current_app
 
@@ -9,12 +9,12 @@ from web.site.short_cache import Recent
 
 
 def predicted(db: Connection, project: Project) -> dict[str, int]:
-    """What review.predicted gives. A minute old at most: files go away, and their faces with them, without a run."""
+    """Return review.predicted, cached for a minute: files and their faces can disappear without a run of the model."""
     return _kept().get(("predicted", project.id, project.model_run), lambda: review.predicted(db, project.id))
 
 
 def doubted(db: Connection, project: Project) -> int:
-    """What audit.count gives, a minute old at most."""
+    """Return audit.count, cached for a minute."""
     return _kept().get(("doubted", project.id, project.model_run), lambda: audit.count(db, project.id))
 
 

@@ -1,4 +1,4 @@
-"""What the last run of the model said about a project (projects.model_json), as the pages use it."""
+"""The report of the model's last run on a project (projects.model_json), parsed for the pages."""
 
 import json
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Report:
 
 
 def read(text: str | None) -> Report | None:
-    """The report, or None before the first run."""
+    """Parse the report; return None before the first run."""
     if not text:
         return None
     content: dict[str, Any] = json.loads(text)

@@ -1,4 +1,4 @@
-"""A project's own page: how it stands, live, and what to do next."""
+"""The overview page of a project: live progress, charts and the next step."""
 
 import hashlib
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from web.site.short_cache import Recent
 from web.site.text import gettext
 
 bp = Blueprint("project", __name__)
-SILENT_AFTER = 300  # seconds without a sign of life of any worker
+SILENT_AFTER = 300  # seconds without a heartbeat from any worker
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,17 @@ class State:
 
     @property
     def silent(self) -> bool:
-        """Whether no worker was heard of for five minutes."""
+        """Whether no worker sent a heartbeat in the last SILENT_AFTER seconds."""
         return self.hands.silence is None or self.hands.silence > SILENT_AFTER
 
     @property
     def busy(self) -> bool:
-        """Whether somebody works on it at this moment."""
+        """Whether a worker is working on the project now."""
         return any(work.running for work in self.hands.work)
 
 
 def looks() -> Recent:
-    """What all who watch a project see alike, for one second."""
+    """Return the cache of the data that is the same for all viewers of a project; it keeps them for one second."""
     kept: Recent = current_app.extensions.setdefault("looks", Recent(seconds=1))
     return kept
 
@@ -63,7 +63,7 @@ def _look(db: Connection, project: Project) -> tuple[ProjectCounts, Search, Hand
 
 
 def state_of(db: Connection, project_id: int, *, recent: bool = False) -> State:
-    """Six queries beside those for the asker; `recent`: up to a second old, as good for whoever looks on."""
+    """Load the state with six queries, besides those for the user; `recent`: accept data up to a second old."""
     project, role = access.member(db, project_id)
     if recent:
         counts, search, hands, breakdown = looks().get((project_id, project.status), lambda: _look(db, project))
@@ -106,7 +106,7 @@ def page(project_id: int) -> str:
 
 @bp.get("/projects/<int:project_id>/progress")
 def live(project_id: int) -> Response:
-    """The upper half of the page as HTML, and a mark that changes when it does."""
+    """Return the upper half of the page as HTML, with a hash that changes when the HTML does."""
     with transaction() as db:
         state = state_of(db, project_id, recent=True)
     html = _progress(state)

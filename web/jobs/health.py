@@ -1,4 +1,4 @@
-"""Is everything running: web, database and workers apart, as a page and as JSON; and whether this process answers at all."""
+"""Health checks: the state of the web process, database and workers as a page and as JSON, and a liveness probe."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +21,7 @@ State = Literal["ok", "failed", "absent"]
 
 @dataclass(frozen=True)
 class Health:
-    """What runs; `workers` is empty where the database could not be asked."""
+    """Health of the database and workers; `seen` is empty if the database could not be queried."""
 
     database: State
     workers: State
@@ -34,7 +34,7 @@ class Health:
 
 
 def look(database: Database) -> Health:
-    """Ask the database for a sign of life, and for those of the workers."""
+    """Query the database for the heartbeats of the workers."""
     try:
         with database.transaction() as db:
             seen = _seen(db)
@@ -52,14 +52,14 @@ def _seen(db: Connection) -> list[Worker]:
 @limiter.exempt
 @without_user
 def alive() -> Response:
-    """For whoever restarts this process: it answers. Needs no database and no session, is not counted by the rate limits."""
+    """Answer the liveness probe; uses no database and no session, and is exempt from the rate limits."""
     return Response("ok", mimetype="text/plain", headers={"Cache-Control": "no-store"})
 
 
 @bp.get("/health")
 @without_user
 def page() -> tuple[str | Response, int]:
-    """For people; scripts that do not ask for HTML get JSON."""
+    """Render the health page; clients that do not accept HTML get JSON."""
     health = look(services().database)
     if not request.accept_mimetypes.accept_html or "text/html" not in request.headers.get("Accept", ""):
         return json_of(health)
@@ -72,12 +72,12 @@ def page() -> tuple[str | Response, int]:
 @bp.get("/health.json")
 @without_user
 def as_json() -> tuple[Response, int]:
-    """For monitoring: 200 where the database answers, else 503."""
+    """Return the health as JSON for monitoring, with status 200 if the database answers, else 503."""
     return json_of(look(services().database))
 
 
 def json_of(health: Health) -> tuple[Response, int]:
-    """The answer for scripts."""
+    """Return the health as JSON with its HTTP status."""
     content = {
         "web": "ok",
         "database": health.database,

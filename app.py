@@ -19,13 +19,13 @@ from web.site import access, assets, errors, formats, i18n, limits, security, se
 
 log = logging.getLogger(__name__)
 
-GIVE_UP = 4  # with any other status gunicorn would start its process again and again
+GIVE_UP = 4  # exit status; with any other, gunicorn would restart its process again and again
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application; without `settings` they come from the environment, and a bad one ends the process.
+    """Create the Flask application; without `settings` they are read from the environment.
 
-    Raises ConfigError for settings given that cannot be used.
+    Raises ConfigError for settings that cannot be used.
     """
     settings = settings or config.load()
     for warning in settings.warnings():
@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def from_environment() -> Flask:
-    """The application of this process; a setting that cannot be used ends it with a sentence."""
+    """Create the application from the environment; an invalid setting ends the process with an error message."""
     try:
         return create_app(config.complete(Settings.from_env()))
     except ConfigError as error:
@@ -52,7 +52,7 @@ def from_environment() -> Flask:
 
 
 def __getattr__(name: str) -> Any:
-    """`app` is made when somebody asks for it, so that importing create_app needs no environment."""
+    """Create `app` on first access, so that importing create_app needs no environment."""
     if name != "app":
         raise AttributeError(name)
     globals()["app"] = from_environment()
@@ -60,7 +60,7 @@ def __getattr__(name: str) -> Any:
 
 
 class Quiet(WSGIRequestHandler):
-    """Logs addresses without their query: that of the sign-in carries a code (for gunicorn: gunicorn.conf.py)."""
+    """Request handler that logs paths without the query, which contains a code at sign-in (see gunicorn.conf.py)."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         self.log("info", '"%s %s" %s', self.command, self.path.partition("?")[0], code)

@@ -1,8 +1,8 @@
-"""What holds wherever gunicorn is started from here; how many processes and threads stands in Procfile."""
+"""Configuration of gunicorn; the numbers of processes and threads are set in Procfile."""
 
 from typing import Any
 
-# The path without its query: that of the sign-in carries a code, those of searches what somebody typed.
+# Paths are logged without the query, which contains a code at sign-in and the user's input in searches.
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms'
 
 

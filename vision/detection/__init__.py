@@ -1,1 +1,1 @@
-"""From the bytes of a picture to faces and their encodings, with the child processes."""
+"""Detection: faces and their encodings from the bytes of a picture, in child processes."""

@@ -1,4 +1,4 @@
-"""From a box to the aligned face that the network was trained on: eyes level, 150 px, a quarter of padding."""
+"""Align faces as the network was trained: eyes level, 150 px, a quarter of padding."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Aligner:
         self._centerface_points = _points(CENTERFACE_POINTS)
 
     def align(self, picture: Picture, found: Found) -> Aligned:
-        """The face of a picture. A box without landmarks must be a square as HOG draws them."""
+        """Return the aligned face. A box without landmarks must be a square as HOG draws them."""
         if found.landmarks is not None:
             return Aligned(_cut(picture.rgb, found.landmarks, self._centerface_points), found.landmarks)
         shape = self._predictor(picture.grey, _rectangle(found.box, picture.width, picture.height))
@@ -63,7 +63,7 @@ class Aligner:
 
 
 def hog_square(box: Box, width: int, height: int) -> Box:
-    """The square that HOG would have drawn around the face in this box, of a picture of this many pixels."""
+    """Return the square that HOG would give for the face in this box; `width`, `height`: of the picture in pixels."""
     root = (box.width * width * box.height * height) ** 0.5
     side = root * SQUARE_SIDE
     x, y = (box.left + box.width / 2) * width, (box.top + box.height / 2) * height + root * SQUARE_DOWN

@@ -29,7 +29,7 @@ SAME_FACE = 0.3  # intersection over union above which two peaks are one face, a
 
 
 class CenterFaceDetector:
-    """The second look. Finds profiles, hats, tilted and small faces that HOG misses, and takes somewhat longer."""
+    """The second detector. Finds profiles, hats, tilted and small faces that HOG misses, and takes somewhat longer."""
 
     name = CENTERFACE
 
@@ -39,7 +39,7 @@ class CenterFaceDetector:
         self._score = score
 
     def detect(self, picture: Picture) -> list[Found]:
-        """Faces of a picture, each once, best first. Landmarks: eyes, nose, corners of the mouth."""
+        """Return the faces of a picture, each once, best first. Landmarks: eyes, nose, corners of the mouth."""
         height, width = picture.rgb.shape[:2]
         scale = min(1.0, self._input_side / max(height, width))
         size = (_multiple(width * scale), _multiple(height * scale))
@@ -54,7 +54,7 @@ def _multiple(pixels: float) -> int:
 
 
 def _decoded(outputs: Sequence[Any], size: tuple[int, int], least: float) -> list[Found]:
-    """Each cell of the heat map above the score is a face: its size (log), offset, landmarks relative to its box."""
+    """Decode the outputs: each cell of the heat map above `least` is a face with log size, offset and landmarks."""
     heat, log_size, offset, marks = (np.asarray(output)[0] for output in outputs)
     rows, columns = np.nonzero(heat[0] > least)
     scores = heat[0, rows, columns]
@@ -73,7 +73,7 @@ def _decoded(outputs: Sequence[Any], size: tuple[int, int], least: float) -> lis
 
 
 def with_free_size(data: bytes) -> bytes:
-    """The network with any input size instead of its fixed 32x32, and its weights as constants (which run faster)."""
+    """Return the network with any input size instead of its fixed 32x32, and its weights as constants (which run faster)."""
     import onnx
 
     model = onnx.load_from_string(data)

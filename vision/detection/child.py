@@ -1,4 +1,4 @@
-"""What runs in a child of the pool: a few pictures at a time, from its private pipe, until the pipe ends."""
+"""Main loop of a search process: read pictures from its pipe until the pipe closes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ READY, TAKEN = "ready", "taken"
 
 
 class Work(Protocol):
-    """What a child does; `vision.detection.search.Searcher`, or a stand-in in tests."""
+    """Interface of a child's work: `vision.detection.search.Searcher`, or a fake in tests."""
 
     def search_all(self, pictures: Iterable[bytes]) -> list[SearchResult | ImageError]:
-        """What became of each picture, in their order; takes one when it begins with it."""
+        """Return the result or error of each picture, in order; consume each picture only when its search begins."""
 
     def encode(self, data: bytes, box: Box) -> Face:
-        """Raises ImageError."""
+        """Return the face in the box. Raises ImageError."""
 
 
 Open = Callable[[SearchSettings], Work]
@@ -40,10 +40,10 @@ Reply = tuple[Found | SearchError, bool]
 
 
 def main(pipe: connection.Connection, open_work: Open, settings: SearchSettings, memory: int, timeout_s: float) -> None:
-    """Say READY once loaded, and reply to each (box or None, how many pictures) and the pictures that follow.
+    """Send READY once loaded, then reply to each request: (box or None, number of pictures) and the pictures.
 
-    TAKEN is said whenever one of them is begun with. The reply is what was found, or why nothing was, and whether this
-    child is to be replaced.
+    TAKEN is sent when the search of each picture begins. The reply is the result or error, and whether this child must be
+    replaced.
     """
     _settle(memory, settings.nice)
     work = open_work(settings)
@@ -60,7 +60,7 @@ def main(pipe: connection.Connection, open_work: Open, settings: SearchSettings,
 
 
 def _taken(pipe: connection.Connection, pictures: list[bytes], timeout_s: float) -> Iterator[bytes]:
-    """One picture after the other, each with the whole time."""
+    """Yield one picture after the other, with the full time limit for each."""
     pictures.reverse()
     while pictures:
         # The parent ends a child that is late. Should the parent be gone, the kernel does, later, whatever hangs.
@@ -70,7 +70,7 @@ def _taken(pipe: connection.Connection, pictures: list[bytes], timeout_s: float)
 
 
 def _settle(memory: int, nice: int) -> None:
-    """A session of its own keeps Ctrl-C and signals to the worker's group away: the parent decides when to stop."""
+    """Start a session, so that Ctrl-C and signals to the worker's group do not end this child, and limit resources."""
     os.setsid()
     if nice:
         _step_back(nice)
@@ -81,7 +81,7 @@ def _settle(memory: int, nice: int) -> None:
 
 
 def _step_back(nice: int) -> None:
-    """Others go before. Where Linux shares the cores among sessions first, the session has to say so as well."""
+    """Lower the priority, also of the session where Linux schedules by session (autogroup)."""
     os.nice(max(0, nice - os.nice(0)))
     with suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(nice))

@@ -1,4 +1,4 @@
-"""From a file's bytes to an upright RGB picture of a size that suits the detectors."""
+"""Decode a file to an upright RGB picture of a size that suits the detectors."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Picture:
     native_side: int
 
     def part(self, area: Box) -> Picture:
-        """An area of the picture, as a picture of its own, enlarged for a search."""
+        """Return an area as a picture, enlarged for a search."""
         height, width = self.rgb.shape[:2]
         left, top = int(area.left * width), int(area.top * height)
         right, bottom = max(left + 1, math.ceil(area.right * width)), max(top + 1, math.ceil(area.bottom * height))
@@ -75,7 +75,7 @@ class Picture:
 
     @property
     def width(self) -> int:
-        """Of the picture searched, in pixels."""
+        """Width in pixels of the picture that is searched."""
         return int(self.grey.shape[1])
 
     @property
@@ -84,9 +84,9 @@ class Picture:
 
 
 def decode(data: bytes) -> Picture:
-    """The first frame, turned upright (EXIF), on white where it is transparent, as 8-bit RGB.
+    """Return the first frame, turned upright (EXIF), on white where it is transparent, as 8-bit RGB.
 
-    Raises ImageError, with the reason, for whatever cannot be searched.
+    Raises ImageError, with the reason, for files that cannot be searched.
     """
     _refuse_by_bytes(data)
     with warnings.catch_warnings():
@@ -180,7 +180,7 @@ def _rgb(image: Pillow.Image) -> Pillow.Image:
 
 
 def _from_deep(image: Pillow.Image) -> Pillow.Image:
-    """16 bits and more become 8 by stretching what is there: 12-bit scans in 16-bit files would be black otherwise."""
+    """Scale the range of values to 8 bits: 12-bit scans in 16-bit files would be black otherwise."""
     values = np.asarray(image, dtype=np.float32)
     low, high = float(values.min()), float(values.max())
     grey = (values - low) * (255.0 / max(high - low, 1e-6))

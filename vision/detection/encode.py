@@ -1,4 +1,4 @@
-"""From aligned faces to encodings: dlib's network by ONNX Runtime, or by dlib itself as fallback and referee."""
+"""Encode aligned faces with dlib's network, run by ONNX Runtime, or by dlib itself as fallback and reference."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Network(Protocol):
 
 
 class OnnxNetwork:
-    """Agrees with dlib's to 1e-5 in every component (tests/vision/detection/test_encode.py)."""
+    """The network in ONNX Runtime. Agrees with dlib to 1e-5 in every component (tests/vision/detection/test_encode.py)."""
 
     def __init__(self, graph: Path) -> None:
         self._session = session(graph)

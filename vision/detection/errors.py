@@ -1,10 +1,10 @@
-"""Why a picture was not searched. Each message is a sentence a volunteer can read."""
+"""Errors of a search. Each message is a sentence for volunteers."""
 
 from __future__ import annotations
 
 
 class SearchError(Exception):
-    """The picture was not searched. `lasting` tells whether another try with the same bytes would end the same way."""
+    """The picture was not searched. `lasting`: another attempt with the same bytes would fail in the same way."""
 
     lasting = False
 
@@ -20,19 +20,19 @@ class ImageError(SearchError):
 
 
 class SearchTimedOut(SearchError):
-    """The search of this picture took too long and was broken off."""
+    """The search of this picture exceeded its time limit."""
 
 
 class SearchCrashed(SearchError):
-    """The process that searched this picture ended, or failed in a way nobody foresaw."""
+    """The process that searched this picture ended or raised an unexpected error."""
 
 
 class NotTaken(SearchCrashed):
-    """The process had ended before it took a picture, which is not to blame: another process may have it."""
+    """The process ended before it accepted the picture, which is not the cause: another process may search it."""
 
 
 class DetectorUnavailable(SearchError):
-    """No process can be started that searches pictures. It says nothing about the picture: leave the whole batch."""
+    """No search process can be started. The picture is not the cause: skip the whole batch."""
 
 
 class PoolStopped(SearchError):

@@ -1,4 +1,4 @@
-"""What is said about a picture and its faces. Nothing here needs dlib, so that every process may import it."""
+"""Search results: pictures, faces and bounding boxes. Does not import dlib, so that every process may import it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Box:
         return self.top + self.height
 
     def clipped(self) -> Box:
-        """The part of the box that lies inside the picture."""
+        """Return the part of the box inside the picture."""
         left, top = min(max(self.left, 0.0), 1.0), min(max(self.top, 0.0), 1.0)
         right, bottom = min(max(self.right, left), 1.0), min(max(self.bottom, top), 1.0)
         return Box(left, top, right - left, bottom - top)
 
     def overlap(self, other: Box) -> float:
-        """Intersection over union, 0..1."""
+        """Return the intersection over union, 0..1."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         if width <= 0 or height <= 0:

@@ -10,13 +10,13 @@ from vision.detection.merging import Found
 from vision.detection.settings import HOG
 
 # At 960 px in grey this finds what 500 px upsampled in colour finds at 0, with as many faces seen in things. Where a
-# second detector looks, it has a say about faces below SURE. (Both chosen by looking at all of the photographs, none held out.)
+# second detector runs, faces below SURE need its confirmation. (Both chosen on all of the photographs, none held out.)
 SCORE = -0.2
 SURE = 0.0
 
 
 class HogDetector:
-    """The first look. In grey, which takes two thirds of the time that colour takes."""
+    """The first detector. Uses the grey picture, which takes two thirds of the time of colour."""
 
     name = HOG
 
@@ -25,7 +25,7 @@ class HogDetector:
         self._score = score
 
     def detect(self, picture: Picture) -> list[Found]:
-        """Faces of a picture, best first."""
+        """Return the faces of a picture, best first."""
         rectangles, scores, _ = self._detector.run(picture.grey, 0, self._score)
         width, height = picture.width, picture.height
         return [

@@ -1,4 +1,4 @@
-"""What a detector says, and how what two of them say becomes one face, one box."""
+"""Merge the detections of two detectors."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from vision.detection.faces import Array, Box
 # Above this intersection over union two detectors mean the same face: HOG's squares and CenterFace's upright boxes of
 # one face overlap by about 0.7, those of neighbours hardly at all.
 MERGE_OVERLAP = 0.25
-# Whose only face is to the side of this part of the picture's width may show somebody else as well: of 183 photographs in
-# which HOG found one face it is so in 9, of which 4 show another face of 60 px and more, as 19 of all 183 do.
+# A picture whose only face is outside this part of its width may show another person too: of 183 photographs in which HOG
+# found one face, 9 have it there, and 4 of these show another face of 60 px or more, as 19 of all 183 do.
 MIDDLE = (1 / 3, 2 / 3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A face as a detector gives it: a box that may reach over the edge, and landmarks (5, 2) where it has them.
+    """A detection: a bounding box that may extend beyond the picture, and landmarks (5, 2) if the detector gives them.
 
     Landmarks are fractions of the picture, in CenterFace's order: left eye, right eye, nose, corners of the mouth.
-    `sure` is false for a face that should not count when another detector looks at the picture and does not see it.
+    `sure` is False for a face that is dropped when a second detector examines the picture and does not find it.
     """
 
     box: Box
@@ -32,7 +32,7 @@ class Found:
     sure: bool = True
 
     def within(self, area: Box) -> Found:
-        """The same face, of a picture of which this one's is an area."""
+        """Convert coordinates in `area` to coordinates in the whole picture."""
         box, landmarks = self.box, self.landmarks
         if landmarks is not None:
             landmarks = (landmarks * (area.width, area.height) + (area.left, area.top)).astype(landmarks.dtype)
@@ -41,7 +41,7 @@ class Found:
 
 
 class Detector(Protocol):
-    """The seam: anything that finds faces in a picture can be the first or the second look."""
+    """Interface of the first and second detector."""
 
     @property
     def name(self) -> str: ...
@@ -50,7 +50,7 @@ class Detector(Protocol):
 
 
 def look(picture: Picture, first: Detector, second: Detector | None) -> list[Found]:
-    """The first detector's faces; where it did not find exactly one, surely and in the middle, the second looks too."""
+    """Run the first detector, and the second unless the first found exactly one sure face in the middle."""
     found = first.detect(picture)
     if second is None or (len(found) == 1 and found[0].sure and _in_the_middle(found[0].box)):
         return found
@@ -62,9 +62,9 @@ def _in_the_middle(box: Box) -> bool:
 
 
 def merged(first: Sequence[Found], second: Sequence[Found]) -> list[Found]:
-    """One face, one box: the first detector's box where both found it, with the second's landmarks.
+    """Merge detections: for a face found by both, the first detector's box with the second's landmarks.
 
-    What only the first found counts if it was sure.
+    A face that only the first detector found is kept if it is sure.
     """
     rest = list(second)
     faces = []
@@ -79,7 +79,7 @@ def merged(first: Sequence[Found], second: Sequence[Found]) -> list[Found]:
 
 
 def without_doubles(faces: Sequence[Found], overlap: float) -> list[Found]:
-    """Best first, dropping each that overlaps a better one by more than `overlap` (non-maximum suppression)."""
+    """Non-maximum suppression: drop each face that overlaps a better one by more than `overlap`; best first."""
     kept: list[Found] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(face.box.overlap(better.box) <= overlap for better in kept):

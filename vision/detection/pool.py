@@ -1,4 +1,4 @@
-"""Long-lived child processes that search pictures, so that a crash, a hang or a hungry picture costs that picture only.
+"""Pool of long-lived child processes that search pictures, so that a crash, hang or memory shortage affects one picture only.
 
 Each child has a private pipe. (Children that share one queue share its lock, and one that is killed while it holds the
 lock hangs them all.) Children are spawned, not forked: their parent has threads and connections.
@@ -24,22 +24,22 @@ from vision.detection.settings import MAX_BYTES, SearchSettings
 
 log = logging.getLogger(__name__)
 
-# A child takes 0.2 GB; decoding 100 megapixels may take a gigabyte more. (Address space: what the kernel can limit.)
+# A child takes 0.2 GB; decoding 100 megapixels may take a gigabyte more. The limit applies to the address space.
 MEMORY_BYTES = 1_500_000_000
 TIMEOUT_S = 30.0
 STOP_S = 2.0
-# Pictures that are searched together: encoding takes a sixteenth less time (bench/detection.py), which more would not make
-# much better, and a box drawn by hand has to wait for them.
+# Pictures that are searched together: encoding takes a sixteenth less time (bench/detection.py). More would save little, and
+# a box drawn by hand has to wait for them.
 TOGETHER = 4
-# Memory that libraries lose adds up slowly; a start costs a second.
+# Children are replaced after this many pictures: memory leaks in libraries accumulate slowly, and a start takes a second.
 RECYCLE_AFTER = 2000
-# To how many children pictures are given that they did not take, because they had just been killed.
+# Number of children to which a picture is handed when children end before they accept it.
 HAND_OVERS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class PoolStats:
-    """Children alive and at work now; since the start: pictures asked for, children started, why some were replaced."""
+    """Children alive and busy now; since the start: pictures requested, children started, and replacements by cause."""
 
     alive: int
     busy: int
@@ -51,7 +51,7 @@ class PoolStats:
 
 
 def open_searcher(settings: SearchSettings) -> Work:
-    """What a child does unless told otherwise. Imports dlib where it is called: in the child."""
+    """Create the default work of a child. Imports dlib only here, so that only the child loads it."""
     from vision.detection.search import Searcher
 
     return Searcher(settings)
@@ -60,8 +60,8 @@ def open_searcher(settings: SearchSettings) -> Work:
 class FacePool:
     """Searches pictures in children. Every method may be called by several threads at once.
 
-    Children are started when they are first needed. `open_work`, a picklable function of a module, makes what a child
-    works with; `prepare` is called once, before the first child or by `make_ready`.
+    Children are started when they are first needed. `open_work`, a picklable function of a module, creates the child's
+    work; `prepare` is called once, before the first child or by `make_ready`.
     """
 
     def __init__(
@@ -89,40 +89,40 @@ class FacePool:
         self._idle: list[SearchProcess] = []
         self._children: set[SearchProcess] = set()
         self._slots = children
-        self._urgent = 0  # boxes drawn by hand that wait for a child: somebody looks at the screen
+        self._urgent = 0  # boxes drawn by hand that wait for a child: a volunteer is waiting
         self._counts: Counter[str] = Counter()
 
     @property
     def settings(self) -> SearchSettings:
-        """What pictures are searched with: once it is made ready, what could be had."""
+        """The search settings; after `make_ready`, those that the available networks allow."""
         return self._settings
 
     def make_ready(self) -> dict[str, str]:
-        """Make the networks ready, unless they are; by their names what is done without them and why, or nothing."""
+        """Build the networks unless they are built; return by name what is done without them and why, or an empty string."""
         with self._starting:
             return self._ready().networks
 
     def share(self, waiting: int) -> int:
-        """How many of the pictures that wait are best searched together, so that no child idles while another has many."""
+        """Return how many waiting pictures to search together, so that no child idles while another has many."""
         return min(TOGETHER, math.ceil(waiting / (2 * self._most)))
 
     def search(self, image: bytes) -> SearchResult:
-        """The faces of a picture; waits for a free child. Raises SearchError."""
+        """Return the faces of a picture; waits for a free child. Raises SearchError."""
         (found,) = self.search_all([image])
         if isinstance(found, SearchError):
             raise found
         return found
 
     def search_all(self, images: Sequence[bytes]) -> list[SearchResult | SearchError]:
-        """What became of each picture, in their order; waits for a free child, which searches them together.
+        """Return the result or error of each picture, in order; waits for a free child, which searches them together.
 
-        When they fail together, each is searched alone: it pays for itself only.
+        If the search of several fails, each is searched alone, so that only the faulty picture fails.
         """
         self._count("asked", len(images))
         return self._search_all(images) if images else []
 
     def encode(self, image: bytes, box: Box) -> Face:
-        """The face in a box drawn by hand; waits for a free child, ahead of all searches. Raises SearchError."""
+        """Return the face in a box drawn by hand; waits for a free child, before all searches. Raises SearchError."""
         self._count("asked")
         return cast(Face, self._ask([image], box))
 
@@ -132,7 +132,7 @@ class FacePool:
             return PoolStats(len(self._children), len(self._children) - len(self._idle), **counts)
 
     def pids(self) -> list[int]:
-        """The children's process ids, for whoever measures them."""
+        """Return the children's process ids, for benchmarks and tests."""
         with self._changed:
             return [each.pid for each in self._children]
 
@@ -197,7 +197,7 @@ class FacePool:
             self._counts[name] += by
 
     def _take(self, urgent: bool) -> SearchProcess:
-        """An idle child, or a new one while there are fewer than there may be."""
+        """Return an idle child, or start one if fewer than the maximum are running."""
         with self._changed:
             self._urgent += urgent
             self._changed.wait_for(lambda: self._stopping.is_set() or self._mine(urgent))
@@ -218,11 +218,11 @@ class FacePool:
             raise
 
     def _mine(self, urgent: bool) -> bool:
-        """Whether a child is free for one who waits."""
+        """Return whether a child is free for this request; urgent requests go first."""
         return self._slots > 0 and (urgent or not self._urgent)
 
     def _ready(self) -> Prepared:
-        """To be called by one thread at a time: the networks are made ready once."""
+        """Build the networks once. Must be called by one thread at a time."""
         if self._prepared is None:
             self._prepared = self._prepare(self._settings, self._stopping)
             self._settings = self._prepared.settings

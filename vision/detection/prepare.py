@@ -1,4 +1,4 @@
-"""Networks made ready before the first search, in a process of its own: what it takes to build them is not kept."""
+"""Build the networks before the first search, in a separate process, so that its memory is freed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Prepared(NamedTuple):
-    """The settings with which pictures can be searched now, and what became of each network that was asked for.
+    """The settings with which pictures can be searched now, and the state of each network.
 
-    `networks` maps its name to nothing where it is ready, else to a sentence: what is done without it, and why.
+    `networks` maps its name to an empty string if it is available, else to a sentence: what is done without it, and why.
     """
 
     settings: SearchSettings
@@ -29,9 +29,9 @@ class Prepared(NamedTuple):
 
 
 def prepared(settings: SearchSettings, stop: Event) -> Prepared:
-    """Make the networks ready; the settings are without CenterFace where it cannot be had.
+    """Build the missing networks; the returned settings omit CenterFace if it is unavailable.
 
-    Takes milliseconds when the cache is full, else seconds. Says in the log, once, what is done without.
+    Takes milliseconds if the cache is complete, else seconds. Logs once each network that is unavailable.
     """
     said: list[str] = []
     if missing(settings.cache, settings.detector):
@@ -45,13 +45,13 @@ def prepared(settings: SearchSettings, stop: Event) -> Prepared:
 
 
 def _reason(said: list[str], name: str) -> str:
-    """What was said of a network, or at last."""
+    """Return the last message about a network, else the last message."""
     own = [line.removeprefix(f"{name}: ") for line in said if line.startswith(f"{name}: ")]
     return own[-1] if own else said[-1] if said else ""
 
 
 def _make_ready(settings: SearchSettings, stop: Event) -> list[str]:
-    """Run `python -m vision.weights`; what it said when it failed."""
+    """Run `python -m vision.weights`; return its messages if it failed."""
     command = [sys.executable, "-m", "vision.weights", "--cache", str(settings.cache), "--detector", settings.detector]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
         while process.poll() is None:

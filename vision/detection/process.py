@@ -1,4 +1,4 @@
-"""One search process, seen from the worker: started, asked, ended."""
+"""Handle of one search process: start it, send it pictures, end it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class SearchProcess:
             )
 
     def ask(self, pictures: Sequence[bytes], box: Box | None) -> child.Reply:
-        """The child's reply. Raises NotTaken, SearchTimedOut or SearchCrashed: the child is then of no more use."""
+        """Return the child's reply. After NotTaken, SearchTimedOut or SearchCrashed the child must be replaced."""
         self.done += len(pictures)
         self._hand_over(pictures, box)
         said: child.Reply | str = child.TAKEN
@@ -87,7 +87,7 @@ class SearchProcess:
             raise NotTaken(f"The search process took no picture for {self._timeout_s:g} s.")
 
     def terminate(self) -> None:
-        """Ask the child to end; `end` sees to it."""
+        """Send SIGTERM; `end` waits for the child."""
         self._process.terminate()
 
     def end(self, within_s: float) -> None:
@@ -99,7 +99,7 @@ class SearchProcess:
             self._process.join()
 
     def close(self) -> None:
-        """Let go of the pipe, when nobody waits for an answer any more."""
+        """Close the pipe, when no thread waits for an answer any more."""
         self._pipe.close()
 
     def _how_it_ended(self) -> str:
@@ -111,7 +111,7 @@ class SearchProcess:
 
 
 def _limit_sending(fileno: int, seconds: float) -> None:
-    """A child that is stopped does not read, and writing to it would wait for ever."""
+    """Set a timeout for writing: a suspended child does not read, and a write to it would block for ever."""
     end = socket.socket(fileno=fileno)
     end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(seconds), int(seconds % 1 * 1e6)))
     end.detach()

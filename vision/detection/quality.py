@@ -1,4 +1,4 @@
-"""Whether a face is good enough to learn from."""
+"""Quality of a face: whether it is good enough for training."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Quality:
 
     @classmethod
     def of(cls, picture: Picture, box: Box, aligned: Aligned) -> Quality:
-        """That of a face of a picture."""
+        """Measure a face of a picture."""
         size = max(box.width * picture.width, box.height * picture.height)
         native = size * picture.native_side / max(picture.width, picture.height)
         return cls(size, native, sharpness(aligned.chip))
 
     @property
     def poor(self) -> bool:
-        """Asked about last, and trains nothing."""
+        """Whether the face is too small or blurred: it is asked about last and not used for training."""
         return self.native_px < POOR_PX or self.sharpness < POOR_SHARPNESS

@@ -38,7 +38,7 @@ class Convolution:
 
 
 class WeightsError(Exception):
-    """The weights file is not the one this was written for."""
+    """The weights file does not have the expected layout."""
 
 
 @dataclass
@@ -70,7 +70,7 @@ class _Reader:
 
 
 def read_layers(data: bytes) -> tuple[list[Convolution], Array]:
-    """The 29 convolutions from input to output, and the matrix (256, 128) at the end. Raises WeightsError."""
+    """Return the 29 convolutions from input to output, and the matrix (256, 128) at the end. Raises WeightsError."""
     reader = _Reader(data)
     channels = 3
     convolutions = []
@@ -120,7 +120,7 @@ class _Graph:
         return self.add("Conv", *inputs, strides=[layer.stride] * 2, pads=[layer.padding] * 4)
 
     def widen(self, at: str, channels: int, more: int) -> str:
-        """Zeros as further channels, by a convolution with the identity.
+        """Append channels of zeros by a convolution with the identity.
 
         Exact, and unlike a Pad (or an Add of what was padded) ONNX Runtime does it in the layout of its convolutions, so
         that no block leaves it and all sums and ReLUs are part of a convolution: a twentieth less time a face.
@@ -129,14 +129,14 @@ class _Graph:
         return self.add("Conv", at, self.constant(weights)) if more else at
 
     def enlarge(self, at: str, channels: int, pixels: int) -> str:
-        """Zeros at the bottom and right, in the same way."""
+        """Append zeros at the bottom and right, in the same way."""
         weights = np.ones((channels, 1, 1, 1), np.float32)
         pads = [0, 0, pixels, pixels]
         return self.add("Conv", at, self.constant(weights), group=channels, pads=pads) if pixels else at
 
 
 def build(data: bytes) -> ModelProto:
-    """The ONNX graph: `chips` (n, 150, 150, 3) uint8 RGB to `encodings` (n, 128) float32. Raises WeightsError."""
+    """Build the ONNX graph: `chips` (n, 150, 150, 3) uint8 RGB to `encodings` (n, 128) float32. Raises WeightsError."""
     from onnx import TensorProto, checker, helper
 
     convolutions, matrix = read_layers(data)
@@ -195,7 +195,7 @@ def _down(
 
 
 def _seen_by(layer: Convolution, side: int) -> Convolution:
-    """A single pixel is seen by the middle of a 3x3 kernel alone; the rest of it sees padding."""
+    """Reduce a 3x3 kernel to its centre for a 1 px input: the rest of the kernel covers only padding."""
     if side > 1:
         return layer
     return Convolution(np.ascontiguousarray(layer.weights[:, :, 1:2, 1:2]), layer.biases, layer.stride, 0)

@@ -1,4 +1,4 @@
-"""ONNX Runtime, as a search child uses it."""
+"""ONNX Runtime sessions for the search processes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import onnxruntime
 
 
 def session(graph: Path) -> onnxruntime.InferenceSession:
-    """A session on one thread: the pool has a child a core, and more threads than cores only wait for one another.
+    """Create a session with one thread: the pool has one child per core, and more threads would only compete.
 
     Memory patterns are off: they allocate one block a run, of another size for every size of picture, which left a child
     with 320 MB instead of 200 MB and saved no time.

@@ -1,4 +1,4 @@
-"""Pictures searched: decoded, looked at, aligned, encoded. This is what runs in a child of the pool."""
+"""Search pictures: decode, detect, align and encode. Runs in a child of the pool."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from vision.detection.settings import CENTERFACE, HOG, SearchSettings
 from vision.weights import WeightsError
 
 DRAWN = "drawn"
-# People draw loosely: a detected face that overlaps the drawn box by this much (over the union) is the one they mean.
+# Boxes are drawn imprecisely: a detected face with this intersection over union with the drawn box is the intended one.
 SAME_AS_DRAWN = 0.25
-# The largest faces of a crowd; nobody is asked about the hundred-and-first.
+# Of a crowd, only this many of the largest faces are kept.
 MOST_FACES = 100
 CHIP_SIDE = 150
 CHIP_MARGIN = 0.3  # of the box's longer side, on every side: with hair and chin a face is easier to recognise
 
 
 class SeenFace(NamedTuple):
-    """A face of a picture that need not be at hand any more; all but its encoding."""
+    """All of a face but its encoding, so that the picture need not be kept in memory."""
 
     found: Found
     box: Box
@@ -43,7 +43,7 @@ class SeenFace(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What is left of a picture that was looked at: its size in pixels and its faces, largest first."""
+    """Size in pixels and faces, largest first, of a picture that is no longer in memory."""
 
     width: int
     height: int
@@ -60,16 +60,16 @@ class Searcher:
         self._encoder = _encoder(settings)
 
     def search(self, data: bytes) -> SearchResult:
-        """Every face of a picture, largest first. Raises ImageError."""
+        """Return every face of a picture, largest first. Raises ImageError."""
         (found,) = self.search_all([data])
         if isinstance(found, ImageError):
             raise found
         return found
 
     def search_all(self, pictures: Iterable[bytes]) -> list[SearchResult | ImageError]:
-        """The same for each of several pictures, in their order; their faces go through the network together.
+        """Return the result or error of each picture, in order; all faces are encoded in one batch.
 
-        One picture after the other is taken and let go of, all but its faces.
+        Only one picture is in memory at a time; its faces are kept.
         """
         seen = [self._seen(data) for data in pictures]
         faces = [face for each in seen if not isinstance(each, ImageError) for face in each.faces]
@@ -77,7 +77,7 @@ class Searcher:
         return [each if isinstance(each, ImageError) else self._result(each, encodings) for each in seen]
 
     def encode(self, data: bytes, box: Box) -> Face:
-        """The face in a box that was drawn by hand. Raises ImageError."""
+        """Return the face in a box drawn by hand. Raises ImageError."""
         picture = decode(data)
         box = _not_empty(box)
         face = self._seen_face(picture, self._drawn(picture, box), box)
@@ -87,7 +87,9 @@ class Searcher:
         try:
             picture = decode(data)
         except ImageError as error:
-            return ImageError(error.reason)  # that one holds on to where it was raised, and to the picture
+            return ImageError(
+                error.reason
+            )  # the original error refers to its traceback, which keeps the picture in memory
         found = look(picture, self._first, self._second)
         found = sorted(found, key=lambda face: -face.box.width * face.box.height)[:MOST_FACES]
         faces = [self._seen_face(picture, face, face.box.clipped()) for face in found]
@@ -106,7 +108,7 @@ class Searcher:
         return SearchResult(seen.width, seen.height, faces, settings.detector_version, settings.encoder_version)
 
     def _drawn(self, picture: Picture, box: Box) -> Found:
-        """Where in the drawn box the face is: looked for in its surroundings, else taken to fill it."""
+        """Detect the face around the drawn box; if none is found, assume that it fills the box."""
         area = Box(box.left - box.width / 2, box.top - box.height / 2, 2 * box.width, 2 * box.height).clipped()
         seen = [found.within(area) for found in look(picture.part(area), self._second or self._first, None)]
         best = max(seen, key=lambda found: found.box.overlap(box), default=None)
@@ -131,7 +133,7 @@ class Searcher:
 
 
 def chip_jpeg(picture: Image, box: Box) -> bytes:
-    """A square JPEG of 150 px around the box, a little generous; what lies outside the picture is grey."""
+    """Return a square JPEG of 150 px around the box and a margin; areas outside the picture are grey."""
     height, width = picture.shape[:2]
     side = max(box.width * width, box.height * height, 1.0) * (1 + 2 * CHIP_MARGIN)
     x, y = (box.left + box.width / 2) * width, (box.top + box.height / 2) * height
@@ -146,7 +148,7 @@ def chip_jpeg(picture: Image, box: Box) -> bytes:
 
 
 def _not_empty(box: Box) -> Box:
-    """The part inside the picture. Raises ImageError for a box without any."""
+    """Return the part of the box inside the picture. Raises ImageError if it is outside."""
     inside = box.clipped()
     if inside.width <= 0 or inside.height <= 0:
         raise ImageError("The box that was drawn lies outside the picture.")

@@ -1,4 +1,4 @@
-"""What a search is made with. It travels to the children before they load anything, so it imports nothing heavy."""
+"""Search settings. Children unpickle them before they load anything else, so that this module imports nothing large."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIRROR_VERSION = "dlib-resnet-v1+mirror"
 
 
 def user_cache() -> Path:
-    """Where weights are kept unless somebody says otherwise."""
+    """Return the default cache folder of the weights."""
     return Path.home() / ".cache" / "wikivisage"
 
 
@@ -29,7 +29,7 @@ def user_cache() -> Path:
 class SearchSettings:
     """`detector` is one of DETECTORS; `mirror` averages each encoding with that of the mirrored face (poor ones apart).
 
-    `nice`: how far a child steps back behind other processes of the machine, 0 to 19.
+    `nice`: scheduling priority of the children, 0 to 19 (lowest).
     """
 
     detector: str = HOG_CENTERFACE

@@ -145,8 +145,7 @@ class History:
             STEPS[name][1](self, project)
         except Refused as refused:
             self.steps.append(f"  refused: {refused}"[:160])
-            if refused.status >= 500:
-                self.violate("the site broke", str(refused))
+            self._judge_status(refused.status, str(refused))
         self.look_at_wiki()
 
     def note(self, text: str) -> None:
@@ -175,9 +174,12 @@ class History:
 
     def _judged(self, page: Page) -> Page:
         self.note(f"{page.status} {page.address.partition('://')[2].partition('/')[2]}")
-        if page.status >= 500:
-            self.violate("the site broke", page.address)
+        self._judge_status(page.status, page.address)
         return page
+
+    def _judge_status(self, status: int, where: str) -> None:
+        if status >= 500:
+            self.violate("a deadlock was told as an unavailable database" if status == 503 else "the site broke", where)
 
     def answer(self, project: Project) -> None:
         name, file = self.anybody(), self.rng.choice(project.files)

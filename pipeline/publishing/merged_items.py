@@ -1,4 +1,4 @@
-"""Whom a statement is to name today: the project's item may have been merged into another one, or deleted, since."""
+"""Resolve merged or deleted Wikidata items."""
 
 import logging
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ import threading
 
 from pipeline.detection import drawn_faces
 from pipeline.detection.conveyor import Conveyor
-from pipeline.jobs.lane import Lane, Yard, task_lane
+from pipeline.jobs.lane import Lane, WorkerContext, task_lane
 from pipeline.jobs.runner import Runner
 from pipeline.jobs.tools import Tools
 from pipeline.labelling.model import Model
@@ -22,18 +22,18 @@ def runner(tools: Tools) -> Runner:
     return Runner(tools, threads, person_check.bar_by_setting)
 
 
-def threads(yard: Yard) -> list[threading.Thread]:
+def threads(context: WorkerContext) -> list[threading.Thread]:
     """Return the threads of all lanes, not yet started."""
-    tools = yard.tools
-    drawn_lane = Lane("drawn", yard, lambda: drawn_faces.look(tools), lambda: drawn_faces.next_in(tools))
-    reverts_lane = Lane("reverts", yard, lambda: reverts.look(tools), lambda: reverts.next_in(tools))
-    crawl_lane = task_lane("crawl", yard, {"crawl": crawl.run, "bootstrap": bootstrap.run, "purge": purge.run})
+    tools = context.tools
+    drawn_lane = Lane("drawn", context, lambda: drawn_faces.look(tools), lambda: drawn_faces.next_in(tools))
+    reverts_lane = Lane("reverts", context, lambda: reverts.look(tools), lambda: reverts.next_in(tools))
+    crawl_lane = task_lane("crawl", context, {"crawl": crawl.run, "bootstrap": bootstrap.run, "purge": purge.run})
     return [
-        *task_lane("model", yard, {"model": Model().run}).threads(),
+        *task_lane("model", context, {"model": Model().run}).threads(),
         *drawn_lane.threads(),
         *reverts_lane.threads(),
-        *task_lane("publish", yard, {"publish": publish.run}).threads(SENDERS),
+        *task_lane("publish", context, {"publish": publish.run}).threads(SENDERS),
         *crawl_lane.threads(tools.settings.max_projects),
-        *Conveyor(yard).threads(),
+        *Conveyor(context).threads(),
         threading.Thread(target=purge.drop_unused, args=(tools,), name="drop-unused", daemon=True),
     ]

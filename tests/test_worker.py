@@ -15,7 +15,7 @@ import pytest
 from config import Settings
 from database import Database
 from pipeline.jobs import heartbeat_file, status
-from pipeline.jobs.heartbeat_file import Pulse, felt
+from pipeline.jobs.heartbeat_file import HeartbeatFile, read_heartbeat_file
 from sandbox.server import Sandbox
 from store import worker_claims
 from store.jobs import tasks, workers
@@ -171,7 +171,7 @@ def test_a_database_that_is_away_is_told_apart_from_a_worker_that_is_dead(
     if sign is not None:
         age, reached, waiting_for = sign
         now = time.time()
-        Pulse(path).beat(None if reached is None else now - reached, waiting_for)
+        HeartbeatFile(path).write(None if reached is None else now - reached, waiting_for)
         os.utime(path, (now - age, now - age))
     if heard is not None:
         with database.transaction() as db:
@@ -195,7 +195,7 @@ def test_in_the_ordinary_case_the_check_needs_no_connection(tmp_path: Path):
         (None, "no connection left"),
         (time.time() - 900, "no connection left"),
     ):
-        Pulse(path).beat(reached, waiting_for)
+        HeartbeatFile(path).write(reached, waiting_for)
         alive, said = status.healthy(no_database, "one", path)
         assert alive, said
 
@@ -204,7 +204,7 @@ def test_in_the_ordinary_case_the_check_needs_no_connection(tmp_path: Path):
 def test_a_local_file_that_cannot_be_read_is_none(tmp_path: Path, text: str):
     path = tmp_path / "sign"
     path.write_text(text)
-    assert felt(path) is None
+    assert read_heartbeat_file(path) is None
 
 
 def test_a_wrong_database_is_one_sentence(local_settings: Settings, tmp_path: Path):

@@ -15,7 +15,7 @@ from typing import TypeVar
 from database import Connection
 from pipeline.detection import detect
 from pipeline.detection.detect import Job
-from pipeline.jobs.lane import AFTER_TROUBLE, Lane, Yard
+from pipeline.jobs.lane import AFTER_TROUBLE, Lane, WorkerContext
 from pipeline.jobs.outcome import Stopped, passes
 from pipeline.jobs.tools import children
 from store.detection import searches
@@ -64,10 +64,10 @@ Fetched = tuple[Load, Job, bytes]
 class Conveyor:
     """Call `threads` once. All fields below the queues are guarded by `_changed`."""
 
-    def __init__(self, yard: Yard, most_bytes: int = MOST_BYTES) -> None:
-        self._yard = yard
-        self._tools = yard.tools
-        self._children = children(yard.tools.settings)
+    def __init__(self, context: WorkerContext, most_bytes: int = MOST_BYTES) -> None:
+        self._context = context
+        self._tools = context.tools
+        self._children = children(context.tools.settings)
         self._to_fetch: queue.Queue[tuple[Load, Job]] = queue.Queue()
         self._to_search: queue.Queue[Fetched] = queue.Queue(2 * TOGETHER * self._children)
         self._changed = threading.Condition()
@@ -76,11 +76,11 @@ class Conveyor:
         self._modelled: dict[int, float] = {}
         self._looked = 0.0
         self._rest, self._rest_until = 0.0, 0.0
-        self._barren = -1  # the bell's ring at which there was nothing to claim
+        self._barren = -1  # generation of the wake signal at which there was nothing to claim
 
     def threads(self) -> list[threading.Thread]:
-        """One claims, some download, one more than there are children searches and stores."""
-        claim = Lane("detect", self._yard, self._look, self._next_in).threads()
+        """One claim thread, N download threads, children + 1 search threads."""
+        claim = Lane("detect", self._context, self._look, self._next_in).threads()
         fetch = self._workers("download", self._tools.settings.image_threads, self._to_fetch, self._fetch)
         search = self._workers("search", self._children + 1, self._to_search, self._search)
         return claim + fetch + search
@@ -117,13 +117,13 @@ class Conveyor:
     def _look(self) -> bool:
         """Claim what there is room for, and care for what is on its way. False when there is nothing at all."""
         self._care()
-        rings = self._yard.bell.rings
-        if self._barren != rings and self._room() and time.monotonic() >= self._rest_until:
+        generation = self._context.wake.generation
+        if self._barren != generation and self._room() and time.monotonic() >= self._rest_until:
             lease = self._claim()
             if lease is not None:
                 self._begin(lease)
                 return True
-            self._barren = rings
+            self._barren = generation
         with self._changed:
             if not self._loads:
                 self._barren = -1
@@ -156,7 +156,7 @@ class Conveyor:
         load = Load(lease, len(lease.page_ids), renewed=now, began=now)
         with self._changed:
             self._loads.append(load)
-        with self._yard.doing.at(f"detect {lease.project_id}"):
+        with self._context.activity.at(f"detect {lease.project_id}"):
             try:
                 with self._tools.metrics.timed("look_up"):
                     jobs = detect.look_up(lease, self._tools)
@@ -240,7 +240,7 @@ class Conveyor:
     def _found(self, pieces: list[Fetched]) -> Sequence[SearchResult | Exception]:
         projects_at_hand = ", ".join(sorted({str(load.lease.project_id) for load, _, _ in pieces}))
         try:
-            with self._yard.doing.at(f"search for {projects_at_hand}"), self._tools.metrics.timed("search"):
+            with self._context.activity.at(f"search for {projects_at_hand}"), self._tools.metrics.timed("search"):
                 return self._tools.pool.search_all([data for _, _, data in pieces])
         except Exception as error:
             return [error] * len(pieces)

@@ -1,12 +1,12 @@
-"""What a worker's lanes are at, in words, for its heartbeat."""
+"""Description of what the lanes of a worker are doing, stored with its heartbeat."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Doing:
-    """Safe to use from all lanes."""
+class Activity:
+    """Thread-safe counts of the current activities of all lanes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -14,7 +14,7 @@ class Doing:
 
     @contextmanager
     def at(self, words: str) -> Iterator[None]:
-        """Say `words` for the length of a block."""
+        """Report `words` as an activity for the duration of a block."""
         self._change(words, 1)
         try:
             yield

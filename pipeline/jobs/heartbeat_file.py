@@ -1,7 +1,8 @@
 """The local heartbeat file of a worker, written by the worker and read by its health check (pipeline/jobs/status.py).
 
-It says when the worker last reached the database and what it waits for, so that the check needs no connection of its own, and
-a worker that waits for its database is known to be alive: restarted, it would wait just the same, and lose what it has in hand.
+The file states when the worker last reached the database and what it waits for. The check therefore needs no connection of
+its own, and a worker that waits for its database is known to be alive: after a restart it would wait just the same, and
+would have lost its current work.
 """
 
 import json
@@ -20,8 +21,11 @@ EVERY = 15.0
 
 
 @dataclass(frozen=True)
-class Sign:
-    """`age`: seconds since it was written; `reached`: seconds since the database was reached, None if it never was."""
+class Heartbeat:
+    """The contents of a heartbeat file.
+
+    `age`: seconds since it was written; `reached`: seconds since the database was reached, None if it never was.
+    """
 
     age: float
     reached: float | None
@@ -30,22 +34,28 @@ class Sign:
 
 
 def path_of(worker: str, folder: Path | None = None) -> Path:
-    """The file of a worker of this name, run by this user."""
+    """Return the path of the heartbeat file for a worker of this name that the current user runs."""
     name = worker.encode().hex()[:128]
     return (folder or Path(tempfile.gettempdir())) / f"wikivisage-{os.getuid()}-{name}.alive"
 
 
-class Pulse:
-    """`beat` every EVERY seconds, `end` in the end. A folder that cannot be written to is said once and done without."""
+class HeartbeatFile:
+    """Writer of the heartbeat file: call `write` every EVERY seconds and `remove` when the worker ends.
+
+    An unwritable folder is logged once and otherwise ignored.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()  # several threads of a worker beat
-        self._said = False
+        self._lock = threading.Lock()  # several threads of a worker write the file
+        self._warned = False
 
-    def beat(self, reached: float | None, waiting_for: str, networks: Mapping[str, str] | None = None) -> None:
-        """Write the file. `reached`: when the database was last reached (seconds since 1970); `waiting_for`: what keeps the
-        worker from its work, or nothing."""
+    def write(self, reached: float | None, waiting_for: str, networks: Mapping[str, str] | None = None) -> None:
+        """Write the file.
+
+        `reached`: when the database was last reached (seconds since 1970), None if never; `waiting_for`: what keeps the
+        worker from its work, or an empty string.
+        """
         try:
             with self._lock:
                 part = self._path.with_suffix(f".{os.getpid()}")
@@ -53,21 +63,21 @@ class Pulse:
                 part.write_text(json.dumps(said), encoding="utf-8")
                 part.replace(self._path)
         except OSError as error:
-            if not self._said:
-                log.warning("no sign of life can be left in %s: %s", self._path.parent, error)
-            self._said = True
+            if not self._warned:
+                log.warning("no heartbeat file can be written in %s: %s", self._path.parent, error)
+            self._warned = True
 
-    def end(self) -> None:
-        """The worker ends in order."""
+    def remove(self) -> None:
+        """Remove the file when the worker ends in an orderly way."""
         self._path.unlink(missing_ok=True)
 
 
-def felt(path: Path) -> Sign | None:
-    """The last sign of life; None where there is none that can be read."""
+def read_heartbeat_file(path: Path) -> Heartbeat | None:
+    """Return the last heartbeat, or None if the file is missing or cannot be read."""
     try:
         age = time.time() - path.stat().st_mtime
         said = json.loads(path.read_text(encoding="utf-8"))
         reached = None if said["reached"] is None else max(0.0, time.time() - said["reached"])
-        return Sign(max(0.0, age), reached, str(said["waiting_for"]), said.get("networks"))
+        return Heartbeat(max(0.0, age), reached, str(said["waiting_for"]), said.get("networks"))
     except (OSError, ValueError, TypeError, KeyError):
         return None

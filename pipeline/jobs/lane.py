@@ -1,4 +1,4 @@
-"""A lane: threads that claim one kind of work after another, do it, and settle it by its outcome."""
+"""Lanes: threads that claim work of one kind, run its stage and settle the claim by the outcome."""
 
 import itertools
 import logging
@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from database import Connection
-from pipeline.jobs.activity import Doing
+from pipeline.jobs.activity import Activity
 from pipeline.jobs.outcome import Done, Failed, Finished, Outcome, Retry, Stopped, Waiting, of_wiki, project_again_in
 from pipeline.jobs.tools import Tools
-from pipeline.jobs.wake_signal import Bell
+from pipeline.jobs.wake_signal import WakeSignal
 from store.errors import LeaseLost
 from store.jobs import tasks
 from store.jobs.tasks import Kind, Task
@@ -21,40 +21,45 @@ log = logging.getLogger(__name__)
 Stage = Callable[[Task, Tools], Outcome]
 
 SHORTEST_WAIT = 0.05
-AFTER_TROUBLE = 5.0  # seconds a lane rests when something failed that nobody foresaw
+AFTER_TROUBLE = 5.0  # seconds that a lane pauses after an unexpected exception
 
 
 @dataclass(frozen=True)
-class Yard:
-    """What the lanes of a worker share."""
+class WorkerContext:
+    """The objects that all lanes of a worker share."""
 
     tools: Tools
-    bell: Bell
-    doing: Doing
+    wake: WakeSignal
+    activity: Activity
 
 
 class Lane:
-    """`look` does one piece of work and says whether there was any; `next_in` says when to look again at the latest."""
+    """A loop over `look`, which does one piece of work and returns whether there was any.
 
-    def __init__(self, name: str, yard: Yard, look: Callable[[], bool], next_in: Callable[[], float | None]) -> None:
+    `next_in` returns the seconds until work is due, None if nothing is; the lane looks again then at the latest.
+    """
+
+    def __init__(
+        self, name: str, context: WorkerContext, look: Callable[[], bool], next_in: Callable[[], float | None]
+    ) -> None:
         self._name = name
-        self._yard = yard
+        self._context = context
         self._look = look
         self._next_in = next_in
 
     def threads(self, count: int = 1) -> list[threading.Thread]:
-        """Daemons: a worker that ends does not wait for a download."""
+        """Return the threads, not yet started. They are daemons, so that a worker that ends does not wait for a download."""
         return [
             threading.Thread(target=self._loop, name=f"{self._name}-{number}", daemon=True) for number in range(count)
         ]
 
     def _loop(self) -> None:
-        stop = self._yard.tools.stop
+        stop = self._context.tools.stop
         while not stop.is_set():
-            heard = self._yard.bell.rings
+            generation = self._context.wake.generation
             try:
                 if not self._look():
-                    self._yard.bell.wait(heard, self._pause())
+                    self._context.wake.wait(generation, self._pause())
             except Stopped:
                 return
             except Exception:
@@ -62,39 +67,39 @@ class Lane:
                 stop.wait(AFTER_TROUBLE)
 
     def _pause(self) -> float:
-        longest = max(self._yard.tools.settings.poll_interval, SHORTEST_WAIT)
+        longest = max(self._context.tools.settings.poll_interval, SHORTEST_WAIT)
         due = self._next_in()
         return longest if due is None else min(longest, max(due, SHORTEST_WAIT))
 
 
-def task_lane(name: str, yard: Yard, stages: Mapping[Kind, Stage]) -> Lane:
-    """A lane for work on whole projects or users."""
+def task_lane(name: str, context: WorkerContext, stages: Mapping[Kind, Stage]) -> Lane:
+    """Return a lane for tasks on whole projects or users."""
     turns = itertools.count()
-    return Lane(name, yard, lambda: _work(yard, stages, next(turns)), lambda: _next_in(yard, list(stages)))
+    return Lane(name, context, lambda: _work(context, stages, next(turns)), lambda: _next_in(context, list(stages)))
 
 
-def _work(yard: Yard, stages: Mapping[Kind, Stage], turn: int) -> bool:
-    """One piece of work; each kind comes first in its turn."""
+def _work(context: WorkerContext, stages: Mapping[Kind, Stage], turn: int) -> bool:
+    """Claim and run one task, and return whether there was one; the kinds take turns at being tried first."""
     kinds = list(stages)
     first = turn % len(kinds)
     for kind in kinds[first:] + kinds[:first]:
-        task = yard.tools.run(lambda db, kind=kind: tasks.claim(db, kind, yard.tools.worker))  # type: ignore[misc]
+        task = context.tools.run(lambda db, kind=kind: tasks.claim(db, kind, context.tools.worker))  # type: ignore[misc]
         if task is not None:
-            with yard.doing.at(f"{task.kind} {task.subject_id}"):
-                settle(task, run_stage(task, stages[kind], yard.tools), yard.tools)
+            with context.activity.at(f"{task.kind} {task.subject_id}"):
+                settle(task, run_stage(task, stages[kind], context.tools), context.tools)
             return True
     return False
 
 
-def _next_in(yard: Yard, kinds: Sequence[Kind]) -> float | None:
+def _next_in(context: WorkerContext, kinds: Sequence[Kind]) -> float | None:
     def work(db: Connection) -> list[float]:
         return [due for kind in kinds if (due := tasks.due_in(db, kind)) is not None]
 
-    return min(yard.tools.run(work), default=None)
+    return min(context.tools.run(work), default=None)
 
 
 def run_stage(task: Task, stage: Stage, tools: Tools) -> Outcome | None:
-    """The stage's outcome, also where it raised; None where the claim was lost, so that there is nothing to settle."""
+    """Run the stage and return its outcome, also if it raised; None if the claim was lost, as nothing can be settled then."""
     extra = {"stage": task.kind, ("user" if task.kind == "publish" else "project"): task.subject_id}
     try:
         with tools.metrics.timed(task.kind):
@@ -102,17 +107,17 @@ def run_stage(task: Task, stage: Stage, tools: Tools) -> Outcome | None:
     except Stopped:
         return Waiting()
     except LeaseLost:
-        log.warning("the claim was lost; whoever has it now goes on", extra=extra)
+        log.warning("the claim was lost; the worker that holds it now continues", extra=extra)
         return None
     except WikiError as error:
         return of_wiki(error, task.attempts)
     except Exception as error:
-        log.exception("failed in a way nobody foresaw", extra=extra)
+        log.exception("failed with an unexpected exception", extra=extra)
         return Retry(project_again_in(task.attempts), "internal", type(error).__name__)
 
 
 def settle(task: Task, outcome: Outcome | None, tools: Tools) -> None:
-    """End the claim as the outcome says; nothing happens where it was lost."""
+    """End the claim according to the outcome; do nothing if the claim was lost."""
     if outcome is None:
         return
     extra = {"stage": task.kind, ("user" if task.kind == "publish" else "project"): task.subject_id}

@@ -1,6 +1,6 @@
-"""Run the lanes of a worker side by side: with a heartbeat, and watching the signal that says when there is work.
+"""Runner of a worker: starts its lanes, sends heartbeats and watches the database signal for new work.
 
-Which lanes there are is said by whoever makes the runner (pipeline/lanes.py).
+The caller passes the lanes (pipeline/lanes.py).
 """
 
 import logging
@@ -11,33 +11,33 @@ import time
 from collections.abc import Callable, Mapping
 
 from database import Connection, Database, DatabaseError, DatabaseUnavailable
-from pipeline.jobs.activity import Doing
-from pipeline.jobs.heartbeat_file import EVERY, Pulse, path_of
-from pipeline.jobs.lane import AFTER_TROUBLE, Yard
+from pipeline.jobs.activity import Activity
+from pipeline.jobs.heartbeat_file import EVERY, HeartbeatFile, path_of
+from pipeline.jobs.lane import AFTER_TROUBLE, WorkerContext
 from pipeline.jobs.outcome import Stopped
 from pipeline.jobs.status import in_words
 from pipeline.jobs.tools import Tools
-from pipeline.jobs.wake_signal import Bell
+from pipeline.jobs.wake_signal import WakeSignal
 from store import worker_claims
 from store.jobs import signals, workers
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 15.0
-BURY_EVERY = 20.0
+RELEASE_EVERY_S = 20.0
 DEAD_AFTER_S = 60.0
-# Between two looks at the signal: soon after a change more is likely to come, then ever more rarely.
+# (seconds since the last change, seconds between two reads of the signal): more changes are likely soon after one.
 PACES = ((30.0, 0.5), (300.0, 1.0), (float("inf"), 1.5))
-STOP_S = 5.0  # for the lanes to end; what they hold is given back in any case
-FAREWELL_S = 2.5
+STOP_S = 5.0  # seconds for the lanes to end; their claims are released in any case
+RELEASE_CLAIMS_S = 2.5
 
 
-Lanes = Callable[[Yard], list[threading.Thread]]
+Lanes = Callable[[WorkerContext], list[threading.Thread]]
 OnRegister = Callable[[Connection, Tools], object]
 
 
 class Runner:
-    """`run` returns when `tools.stop` is set and the lanes have ended, or were given up.
+    """The lifetime of a worker: `run` returns when `tools.stop` is set and the lanes have ended or STOP_S is over.
 
     `lanes` makes the threads that do the work; `on_register` runs in the transaction that registers the worker.
     """
@@ -46,36 +46,36 @@ class Runner:
         self._tools = tools
         self._lanes = lanes
         self._on_register = on_register
-        self._yard = Yard(tools, Bell(), Doing())
-        self._pulse = Pulse(path_of(tools.worker))
-        self._reached: float | None = None  # when the database last heard of this worker, seconds since 1970
+        self._context = WorkerContext(tools, WakeSignal(), Activity())
+        self._heartbeat_file = HeartbeatFile(path_of(tools.worker))
+        self._reached: float | None = None  # when a heartbeat was last stored, in seconds since 1970
         self._waiting_for = ""
         self._networks: Mapping[str, str] | None = None
 
     def run(self) -> None:
-        """Register, work until told to stop, give back what was claimed."""
-        threads = [threading.Thread(target=self._live, name="pulse", daemon=True)]
+        """Register the worker, run the lanes until `tools.stop` is set, then release all claims."""
+        threads = [threading.Thread(target=self._write_heartbeat_file, name="heartbeat-file", daemon=True)]
         threads[0].start()
         try:
             self._tools.run(self._register)
-            self._heard()
+            self._database_reached()
             if self._tools.settings.metrics_port:
                 self._tools.metrics.serve(self._tools.settings.metrics_port, self._tools.database, self._tools.pool)
-            started = self._own_threads() + self._lanes(self._yard)
+            started = self._own_threads() + self._lanes(self._context)
             threads += started
             for thread in started:
                 thread.start()
             log.info("started with %d threads", len(threads))
-            self._watch()
+            self._watch_signal()
         except Stopped:
             log.info("told to stop")
         finally:
             self._end(threads)
 
-    def _live(self) -> None:
-        """Leave a sign of life on this machine, whatever the database does."""
+    def _write_heartbeat_file(self) -> None:
+        """Keep the local heartbeat file up to date, also while the database is unavailable."""
         while not self._tools.stop.is_set():
-            self._pulse.beat(self._reached, self._waiting_for, self._networks)
+            self._heartbeat_file.write(self._reached, self._waiting_for, self._networks)
             self._tools.stop.wait(EVERY)
 
     def _register(self, db: Connection) -> None:
@@ -88,10 +88,10 @@ class Runner:
             threading.Thread(target=self._make_networks_ready, name="networks", daemon=True),
         ]
 
-    def _watch(self) -> None:
-        """Ring the bell when somebody left work, and for the full look around."""
-        heard, changed = -1, time.monotonic()
-        rung = changed
+    def _watch_signal(self) -> None:
+        """Notify the lanes when the signal in the database changes, and every `poll_interval` seconds."""
+        last, changed = -1, time.monotonic()
+        notified = changed
         while not self._tools.stop.is_set():
             try:
                 counter = self._tools.run(signals.read)
@@ -100,27 +100,28 @@ class Runner:
                 self._tools.stop.wait(AFTER_TROUBLE)
                 continue
             now = time.monotonic()
-            if counter != heard or now - rung >= self._tools.settings.poll_interval:
-                changed = now if counter != heard else changed
-                heard, rung = counter, now
-                self._yard.bell.ring()
+            if counter != last or now - notified >= self._tools.settings.poll_interval:
+                changed = now if counter != last else changed
+                last, notified = counter, now
+                self._context.wake.notify()
             self._tools.stop.wait(pace(now - changed))
 
     def _beat(self) -> None:
-        """Say that this worker lives, and free what dead ones held."""
-        heard = time.monotonic()
-        bury_at = heard
+        """Store a heartbeat every HEARTBEAT seconds, and release the claims of dead workers."""
+        stored = time.monotonic()
+        release_at = stored
         while not self._tools.stop.is_set():
             try:
-                self._tools.database.retry(self._say)
-                self._heard()
+                self._tools.database.retry(self._store_heartbeat)
+                self._database_reached()
                 now = time.monotonic()
-                if now - heard > 2 * HEARTBEAT:  # the database was away, for the others too: let them speak first
-                    bury_at = now + DEAD_AFTER_S
-                heard = now
-                if now >= bury_at:
-                    bury_at = now + BURY_EVERY
-                    self._bury()
+                # The database was unavailable, to the other workers too: let them store their heartbeats first.
+                if now - stored > 2 * HEARTBEAT:
+                    release_at = now + DEAD_AFTER_S
+                stored = now
+                if now >= release_at:
+                    release_at = now + RELEASE_EVERY_S
+                    self._release_dead_workers()
             except Stopped:
                 return
             except DatabaseUnavailable as error:
@@ -131,12 +132,12 @@ class Runner:
             self._tools.stop.wait(HEARTBEAT)
 
     def _make_networks_ready(self) -> None:
-        """Before the first picture waits for them; says which there are in the log and to the database."""
+        """Load the networks before the first picture needs them; log and store which ones are available."""
         try:
             networks = self._tools.pool.make_ready()
             self._tools.check()
             self._networks = networks
-            self._pulse.beat(self._reached, self._waiting_for, networks)
+            self._heartbeat_file.write(self._reached, self._waiting_for, networks)
             log.info("networks: %s", in_words(networks))
             self._tools.run(lambda db: workers.set_networks(db, self._tools.worker, networks))
         except Stopped:
@@ -144,47 +145,47 @@ class Runner:
         except Exception:
             log.exception("the networks could not be made ready; it is tried again with the first picture")
 
-    def _heard(self) -> None:
-        """The database has heard of this worker; the local heartbeat file says so at once."""
+    def _database_reached(self) -> None:
+        """Note in the local heartbeat file that the database was reached just now."""
         self._reached, self._waiting_for = time.time(), ""
-        self._pulse.beat(self._reached, "", self._networks)
+        self._heartbeat_file.write(self._reached, "", self._networks)
 
-    def _bury(self) -> None:
+    def _release_dead_workers(self) -> None:
         for dead in self._tools.run(_free):
-            log.warning("worker %s has been silent for a minute; its work is free", dead)
+            log.warning("worker %s has sent no heartbeat for a minute; its claims were released", dead)
 
-    def _say(self, db: Connection) -> None:
-        if not workers.beat(db, self._tools.worker, str(self._yard.doing)):
+    def _store_heartbeat(self, db: Connection) -> None:
+        if not workers.beat(db, self._tools.worker, str(self._context.activity)):
             self._register(db)
 
     def _end(self, threads: list[threading.Thread]) -> None:
-        """Children first: whoever waits for one of them goes on at once."""
+        """Stop the detector children first, so that threads that wait for one continue at once; then join and release claims."""
         until = time.monotonic() + STOP_S
         self._tools.stop.set()
-        self._yard.bell.ring()
+        self._context.wake.notify()
         self._tools.pool.stop()
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
-        farewell = threading.Thread(target=self._farewell, daemon=True)
-        farewell.start()
-        farewell.join(FAREWELL_S)
-        self._pulse.end()
+        release = threading.Thread(target=self._release_claims, daemon=True)
+        release.start()
+        release.join(RELEASE_CLAIMS_S)
+        self._heartbeat_file.remove()
         late = [thread.name for thread in threads if thread.is_alive()]
         log.info("stopped%s", f"; given up: {', '.join(late)}" if late else "")
 
-    def _farewell(self) -> None:
-        """Give back every claim, over a connection of its own: the others may all be held up. Idle ones make room for it."""
+    def _release_claims(self) -> None:
+        """Release every claim over a new connection, as the others may all be in use; idle ones are closed to make room."""
         self._tools.database.close()
         database = Database(self._tools.settings, size=1)
         try:
             database.retry(lambda db: worker_claims.unregister(db, self._tools.worker))
             database.retry(signals.wake)
         except DatabaseError as error:
-            log.warning("could not give back what was claimed; it is free in a minute: %s", error)
+            log.warning("could not release the claims; other workers release them in a minute: %s", error)
 
 
 def pace(quiet: float) -> float:
-    """Seconds until the next look at the signal, after so many quiet ones."""
+    """Return the seconds until the next read of the signal, `quiet` seconds after its last change."""
     return next(seconds for until, seconds in PACES if quiet < until)
 
 

@@ -1,11 +1,11 @@
-"""Who does what, in words, for a person at a terminal; and whether a worker lives, for whoever restarts it."""
+"""Status report of the workers for the command line, and the health check of one worker."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from database import Connection, Database, DatabaseError, DatabaseUnavailable
 from pipeline.jobs import heartbeat_file
-from pipeline.jobs.heartbeat_file import Sign
+from pipeline.jobs.heartbeat_file import Heartbeat
 from store.detection import searches
 from store.jobs import tasks, workers
 
@@ -13,7 +13,7 @@ ALIVE_S = 60
 
 
 def status(db: Connection) -> Iterator[str]:
-    """A line for each worker, and one for each piece of work that it holds."""
+    """Yield a line for each worker, followed by one for each task or search that it has claimed."""
     held, searching = tasks.held(db), searches.held(db)
     known = workers.all_seen(db)
     if not known:
@@ -30,7 +30,7 @@ def status(db: Connection) -> Iterator[str]:
 
 
 def in_words(networks: Mapping[str, str] | None) -> str:
-    """Which networks a worker has, those that are missing last."""
+    """Describe which networks a worker has; missing ones come last."""
     if networks is None:
         return "not made ready yet"
     said = sorted((bool(why), f"{name} missing: {why}" if why else f"{name} ready") for name, why in networks.items())
@@ -38,26 +38,26 @@ def in_words(networks: Mapping[str, str] | None) -> str:
 
 
 def healthy(ask: Callable[[], Database], worker: str, sign: Path | None = None) -> tuple[bool, str]:
-    """Whether the worker lives, and a sentence. `sign`: its local heartbeat file (pipeline/jobs/heartbeat_file.py).
+    """Return whether the worker is alive, and a sentence that says why. `sign`: the path of its local heartbeat file.
 
-    The file alone decides where it says that the worker reached the database lately, or waits for it: the check then takes none
-    of the account's connections, and a database that is away or full is no reason to restart a worker. Only where the
-    file says neither, the heartbeats in the database are looked at; `ask` makes what they are asked through.
+    The file alone decides if it states that the worker recently reached the database or is waiting for it: the check then
+    uses none of the account's connections, and a database that is unavailable or full is no reason to restart a worker.
+    Otherwise the heartbeats in the database are read; `ask` opens the database for that.
     """
-    felt = heartbeat_file.felt(sign or heartbeat_file.path_of(worker))
-    if felt is not None and felt.age < ALIVE_S:
-        if felt.waiting_for:
-            return _waits(worker, felt, felt.waiting_for)
-        if felt.reached is not None and felt.reached < ALIVE_S:
+    heartbeat = heartbeat_file.read_heartbeat_file(sign or heartbeat_file.path_of(worker))
+    if heartbeat is not None and heartbeat.age < ALIVE_S:
+        if heartbeat.waiting_for:
+            return _waits(worker, heartbeat, heartbeat.waiting_for)
+        if heartbeat.reached is not None and heartbeat.reached < ALIVE_S:
             return (
                 True,
-                f"worker {worker} reached the database {felt.reached:.0f} s ago; networks: {in_words(felt.networks)}",
+                f"worker {worker} reached the database {heartbeat.reached:.0f} s ago; networks: {in_words(heartbeat.networks)}",
             )
     try:
         with ask().transaction() as db:
             found = {each.id: each for each in workers.all_seen(db)}.get(worker)
     except DatabaseUnavailable as error:
-        return _without_database(worker, felt, str(error))
+        return _without_database(worker, heartbeat, str(error))
     except DatabaseError as error:
         return False, str(error)
     if found is not None and found.age < ALIVE_S:
@@ -67,16 +67,16 @@ def healthy(ask: Callable[[], Database], worker: str, sign: Path | None = None) 
     return False, f"worker {worker} was heard {found.age} s ago, and the database is there: it hangs or has ended"
 
 
-def _without_database(worker: str, felt: Sign | None, outage: str) -> tuple[bool, str]:
-    if felt is None:
+def _without_database(worker: str, heartbeat: Heartbeat | None, outage: str) -> tuple[bool, str]:
+    if heartbeat is None:
         return False, f"worker {worker} does not run on this machine ({outage})"
-    if felt.age >= ALIVE_S:
+    if heartbeat.age >= ALIVE_S:
         return (
             False,
-            f"worker {worker} gave its last sign of life {felt.age:.0f} s ago: it hangs or has ended ({outage})",
+            f"worker {worker} gave its last sign of life {heartbeat.age:.0f} s ago: it hangs or has ended ({outage})",
         )
-    return _waits(worker, felt, outage)
+    return _waits(worker, heartbeat, outage)
 
 
-def _waits(worker: str, felt: Sign, outage: str) -> tuple[bool, str]:
-    return True, f"worker {worker} gave a sign of life {felt.age:.0f} s ago and waits for the database ({outage})"
+def _waits(worker: str, heartbeat: Heartbeat, outage: str) -> tuple[bool, str]:
+    return True, f"worker {worker} gave a sign of life {heartbeat.age:.0f} s ago and waits for the database ({outage})"

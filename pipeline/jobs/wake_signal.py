@@ -1,26 +1,27 @@
-"""A bell: lanes wait at it, and whoever sees that there may be work rings it."""
+"""In-process signal on which lanes wait until there may be work."""
 
 import threading
 
 
-class Bell:
-    """Each ring is numbered, so that one between looking for work and waiting is not missed."""
+class WakeSignal:
+    """A condition with a generation counter, so that a notification between looking for work and waiting is not missed."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._rings = 0
+        self._generation = 0
 
     @property
-    def rings(self) -> int:
-        return self._rings
+    def generation(self) -> int:
+        """Return the number of notifications so far."""
+        return self._generation
 
-    def ring(self) -> None:
-        """Wake everybody who waits."""
+    def notify(self) -> None:
+        """Wake all waiting threads."""
         with self._changed:
-            self._rings += 1
+            self._generation += 1
             self._changed.notify_all()
 
-    def wait(self, heard: int, seconds: float) -> None:
-        """Return at the first ring after number `heard`, or after `seconds`."""
+    def wait(self, generation: int, seconds: float) -> None:
+        """Return at the first notification after `generation`, or after `seconds`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._rings != heard, seconds)
+            self._changed.wait_for(lambda: self._generation != generation, seconds)

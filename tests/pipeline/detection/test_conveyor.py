@@ -11,10 +11,10 @@ import pytest
 
 from database import Database
 from pipeline.detection.conveyor import MOST_BYTES, Conveyor
-from pipeline.jobs.activity import Doing
-from pipeline.jobs.lane import Yard
+from pipeline.jobs.activity import Activity
+from pipeline.jobs.lane import WorkerContext
 from pipeline.jobs.tools import Tools
-from pipeline.jobs.wake_signal import Bell
+from pipeline.jobs.wake_signal import WakeSignal
 from sandbox.server import Sandbox
 from store.detection import files
 from store.projects import projects
@@ -76,17 +76,17 @@ def fake() -> Pool:
 
 
 @contextmanager
-def conveyor(tools: Tools, most_bytes: int = MOST_BYTES) -> Iterator[Bell]:
+def conveyor(tools: Tools, most_bytes: int = MOST_BYTES) -> Iterator[WakeSignal]:
     """The lane at work for the length of a block."""
-    bell = Bell()
-    threads = Conveyor(Yard(tools, bell, Doing()), most_bytes).threads()
+    wake = WakeSignal()
+    threads = Conveyor(WorkerContext(tools, wake, Activity()), most_bytes).threads()
     for thread in threads:
         thread.start()
     try:
-        yield bell
+        yield wake
     finally:
         tools.stop.set()
-        bell.ring()
+        wake.notify()
         joined(threads)
         assert not [thread.name for thread in threads if thread.is_alive()]
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from database import Connection, Database, DatabaseUnavailable
-from pipeline.jobs.activity import Doing
-from pipeline.jobs.lane import Lane, Yard, run_stage, settle, task_lane
+from pipeline.jobs.activity import Activity
+from pipeline.jobs.lane import Lane, WorkerContext, run_stage, settle, task_lane
 from pipeline.jobs.outcome import (
     HOUR,
     Done,
@@ -25,7 +25,7 @@ from pipeline.jobs.outcome import (
 )
 from pipeline.jobs.runner import PACES, pace
 from pipeline.jobs.tools import Tools
-from pipeline.jobs.wake_signal import Bell
+from pipeline.jobs.wake_signal import WakeSignal
 from store.errors import LeaseLost
 from store.jobs import tasks
 from store.jobs.tasks import Task
@@ -105,15 +105,15 @@ def test_poison_never_spins(tools: Tools, database: Database):
         runs.append(task.attempts)
         raise ValueError("poison")
 
-    yard = Yard(tools, Bell(), Doing())
-    (thread,) = task_lane("test", yard, {"crawl": stage}).threads()
+    context = WorkerContext(tools, WakeSignal(), Activity())
+    (thread,) = task_lane("test", context, {"crawl": stage}).threads()
     thread.start()
     until(lambda: runs)
     for _ in range(5):
-        yard.bell.ring()
+        context.wake.notify()
         time.sleep(0.05)
     tools.stop.set()
-    yard.bell.ring()
+    context.wake.notify()
     joined([thread])
     assert runs == [0]
     assert value(database, "SELECT error FROM tasks WHERE kind = 'crawl' AND subject_id = %s", project) == "internal"
@@ -128,20 +128,20 @@ def test_a_lane_wakes_when_work_becomes_due(tools: Tools, database: Database):
         began.append(time.monotonic())
         return Done()
 
-    yard = Yard(tools, Bell(), Doing())
+    context = WorkerContext(tools, WakeSignal(), Activity())
     asked = time.monotonic()
     with database.transaction() as db:
         db.execute("UPDATE tasks SET due_at = NOW(3) + INTERVAL 1 SECOND WHERE kind = 'crawl'")
-    (thread,) = task_lane("test", yard, {"crawl": stage}).threads()
+    (thread,) = task_lane("test", context, {"crawl": stage}).threads()
     thread.start()
     until(lambda: began)
     assert 0.9 < began[0] - asked < 30  # it would look again in a minute by itself
     with database.transaction() as db:
         tasks.want(db, "crawl", project)
-    yard.bell.ring()
+    context.wake.notify()
     until(lambda: len(began) == 2)
     tools.stop.set()
-    yard.bell.ring()
+    context.wake.notify()
     joined([thread])
 
 
@@ -155,12 +155,12 @@ def test_each_kind_gets_its_turn(tools: Tools, database: Database):
         order.append(task.kind)
         return Done()
 
-    yard = Yard(tools, Bell(), Doing())
-    (thread,) = task_lane("test", yard, {"crawl": stage, "bootstrap": stage}).threads()
+    context = WorkerContext(tools, WakeSignal(), Activity())
+    (thread,) = task_lane("test", context, {"crawl": stage, "bootstrap": stage}).threads()
     thread.start()
     until(lambda: len(order) == 12)
     tools.stop.set()
-    yard.bell.ring()
+    context.wake.notify()
     joined([thread])
     assert abs(order[:6].count("crawl") - 3) <= 1
 
@@ -173,20 +173,20 @@ def test_a_lane_outlives_what_nobody_foresaw(tools: Tools):
         tools.stop.set()
         raise RuntimeError("unforeseen")
 
-    (thread,) = Lane("test", Yard(tools, Bell(), Doing()), look, lambda: None).threads()
+    (thread,) = Lane("test", WorkerContext(tools, WakeSignal(), Activity()), look, lambda: None).threads()
     thread.start()
     joined([thread])
     assert looks == [1]
 
 
 def test_a_ring_between_looking_and_waiting_is_heard():
-    bell = Bell()
-    heard = bell.rings
-    bell.ring()
+    wake = WakeSignal()
+    generation = wake.generation
+    wake.notify()
     began = time.monotonic()
-    bell.wait(heard, PATIENCE)
+    wake.wait(generation, PATIENCE)
     assert time.monotonic() - began < PATIENCE / 2
-    bell.wait(bell.rings, 0.05)
+    wake.wait(wake.generation, 0.05)
 
 
 def test_the_database_is_waited_for(tools: Tools):
@@ -216,10 +216,10 @@ def test_an_idle_worker_looks_ever_more_rarely(quiet: float, seconds: float):
 
 
 def test_what_a_worker_does_in_words():
-    doing = Doing()
-    with doing.at("search for 3"), doing.at("search for 3"), doing.at("crawl 4"):
-        assert str(doing) == "search for 3 x2, crawl 4"
-    assert str(doing) == ""
+    activity = Activity()
+    with activity.at("search for 3"), activity.at("search for 3"), activity.at("crawl 4"):
+        assert str(activity) == "search for 3 x2, crawl 4"
+    assert str(activity) == ""
 
 
 def test_files_are_tried_three_more_times():

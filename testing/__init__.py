@@ -1,1 +1,1 @@
-"""What the tests and the benchmarks share: servers, processes and projects made for the purpose."""
+"""Shared support for tests and benchmarks: servers, processes and prepared projects."""

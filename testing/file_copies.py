@@ -1,4 +1,4 @@
-"""How files stand, changed from outside, with the copies of it that the store keeps."""
+"""Helpers that change `files` directly and keep the copies in `project_files` in step."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from store.detection import files
 
 
 def change_files(db: Connection, sql: str, args: Sequence[object] = ()) -> None:
-    """Run a statement that changes `files`, and repeat how they stand in the rows of the projects that look at them."""
+    """Run a statement that changes `files`, then copy the changed state to `project_files`."""
     db.execute(sql, args)
     files.copy_to_projects(db, db.column("SELECT page_id FROM files"))
 
 
 def wrong_copies(db: Connection) -> list[int]:
-    """The files of which a project's row says something else than their own."""
+    """Return the page ids whose copy in `project_files` differs from `files`."""
     return db.column(
         """SELECT f.page_id FROM project_files pf JOIN files f ON f.page_id = pf.page_id
            WHERE NOT (pf.state <=> f.state AND pf.error <=> f.error AND pf.face_count <=> f.face_count

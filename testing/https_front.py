@@ -1,4 +1,4 @@
-"""A proxy with https, as the platform has it before the web process: it adds X-Forwarded-* and passes everything on."""
+"""An HTTPS reverse proxy like the platform's: it adds X-Forwarded-* headers and forwards each request."""
 
 import datetime as dt
 import http.client
@@ -19,7 +19,7 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", 
 
 
 def certificate(path: Path, host: str = "localhost") -> Path:
-    """Write a key and a certificate for a host that signs itself."""
+    """Write a private key and a self-signed certificate for `host`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = dt.datetime.now(dt.UTC)
@@ -37,9 +37,9 @@ def certificate(path: Path, host: str = "localhost") -> Path:
 
 
 class Passing(http.server.BaseHTTPRequestHandler):
-    """One request to the process behind, one answer back."""
+    """Forward one request to the process behind the proxy and return its response."""
 
-    behind = 0  # its port
+    behind = 0  # port of the process behind the proxy
 
     def do_GET(self) -> None:
         sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -67,7 +67,7 @@ class Passing(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def https(port: int, behind: int, both: Path) -> Iterator[str]:
-    """The proxy on `port` before the process on port `behind`; `both`: key and certificate. Yields its address."""
+    """Run the proxy on `port` in front of `behind`; `both` is the file with key and certificate. Yields its address."""
     handler = type("Handler", (Passing,), {"behind": behind})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads, server.block_on_close = True, False

@@ -1,6 +1,7 @@
-"""A project full of questions, put in the database directly: what the labelling bench and the browser tests answer.
+"""A labelling project inserted directly into the database, for the labelling benchmark and the browser tests.
 
-The photographs are the sandbox's; boxes stand at fixed places, for whoever answers here does not look.
+The photographs are the sandbox's. The bounding boxes are at fixed positions, because the answers here do not depend
+on what the picture shows.
 """
 
 import hashlib
@@ -45,7 +46,7 @@ class Labelling:
     faces: dict[int, list[int]]
 
     def cookie(self, user_id: int | None = None, epoch: int = 0) -> Any:
-        """The session cookie of a user who has signed in, for a browser that goes to 127.0.0.1."""
+        """Return the session cookie of a signed-in user, for a browser that opens 127.0.0.1."""
         app = create_app(self.settings)
         serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
         session = {"user": user_id or self.user_id, "epoch": epoch, "_permanent": True}
@@ -57,7 +58,7 @@ class Labelling:
         }
 
     def standing(self) -> dict[int, str]:
-        """What stands for each face, by the newest answer that was not withdrawn."""
+        """Return the newest answer of each face that was not withdrawn."""
         with self.database.transaction() as db:
             rows = db.rows(
                 "SELECT face_id, answer FROM answers WHERE project_id = %s AND withdrawn_at IS NULL ORDER BY id",
@@ -66,7 +67,7 @@ class Labelling:
         return {row["face_id"]: row["answer"] for row in rows}
 
     def rank(self, face_ids: list[int] | None = None) -> None:
-        """Ask about these faces, or the first of every file, in this order."""
+        """Replace the questions: ask about these faces, or about the first face of every file, in this order."""
         page_of = {face: page for page, listed in self.faces.items() for face in listed}
         wanted = face_ids or [listed[len(listed) // 2] for listed in self.faces.values() if listed]
         ranked = [Question(page_of[face], face, REASONS[place % 5]) for place, face in enumerate(wanted)]
@@ -81,7 +82,7 @@ def replace_predictions(db: Connection, project_id: int, run: int, rows: Iterabl
 
 
 def photographs(sandbox: Sandbox, count: int) -> list[dict[str, Any]]:
-    """Photographs of the sandbox as imageinfo has them, larger ones first: `pageid`, `title`, `imageinfo`."""
+    """Return sandbox photographs in the shape of imageinfo, largest first: `pageid`, `title`, `imageinfo`."""
     found: dict[int, dict[str, Any]] = {}
     categories = sorted(sandbox.world.members, key=lambda name: -len(sandbox.world.members[name]))
     for category in categories:
@@ -101,13 +102,13 @@ def photographs(sandbox: Sandbox, count: int) -> list[dict[str, Any]]:
 
 
 def _shown(page: dict[str, Any]) -> dict[str, Any]:
-    """The picture as it is shown: one narrower than 960 px is shown itself."""
+    """Return the rendering that the page shows: 960 px, or the original where it is narrower."""
     info = page["imageinfo"][0]
     return {**page, "imageinfo": [{**info, "thumburl": info.get("thumburl", info["url"])}]}
 
 
 def nowhere(count: int) -> list[dict[str, Any]]:
-    """Photographs that nobody will load."""
+    """Return photographs whose addresses are never loaded."""
     return [
         {
             "title": f"File:Picture {n}.jpg",
@@ -120,9 +121,9 @@ def nowhere(count: int) -> list[dict[str, Any]]:
 def fill(
     settings: Settings, database: Database, pictures: Sequence[dict[str, Any]], count: int, *, group_every: int = 0
 ) -> Labelling:
-    """A project of Alice's with `count` searched files, one face in each, three in every `group_every`th.
+    """Create a project of Alice's with `count` searched files: one face each, three in every `group_every`th file.
 
-    `pictures`: as `photographs` gives them; used again from the first where there are too few.
+    `pictures`: as returned by `photographs`; they are repeated where there are too few.
     """
     with database.transaction() as db:
         user_id = sign_up(db, "Alice")
@@ -142,7 +143,7 @@ def fill(
 
 
 def sign_up(db: Connection, name: str) -> int:
-    """A user with this name, as after signing in."""
+    """Create a user with this name, in the state after sign-in."""
     box = TokenBox([])
     return users.sign_in(
         db, box, subject=name.lower(), name=name, blocked=False, access="a", refresh="r", expires_in=9_000
@@ -195,7 +196,7 @@ def _face(box: Box, place: int) -> FoundFace:
 
 
 def confirm(labelling: Labelling, count: int, user_id: int | None = None) -> list[int]:
-    """Answer "yes" about the first `count` files' faces, as somebody did before; returns the faces."""
+    """Answer "yes" about the faces of the first `count` files as an earlier user; return the faces."""
     chosen = [(page, listed[0]) for page, listed in labelling.faces.items() if listed][:count]
     with labelling.database.transaction() as db:
         for page_id, face_id in chosen:

@@ -1,6 +1,6 @@
-"""A project with approved files on a wiki of its own: what the publishing benches and tests send, and how they judge it.
+"""A project with approved files on a private sandbox, with senders and checks, for publishing benchmarks and tests.
 
-Real MariaDB, the real sandbox, the real publishing stage. Only waiting is faster: `HurriedStop`.
+MariaDB, the sandbox and the publishing stage are real. Only waits are shortened, by `HurriedStop`.
 """
 
 import threading
@@ -35,11 +35,11 @@ from wiki.oauth import OAuth
 
 ITEM = "Q76"
 VOLUNTEER = "Alice"
-SPEED = 200.0  # how much faster waiting passes
+SPEED = 200.0  # factor by which waits are shortened
 
 
 class HurriedStop(threading.Event):
-    """A stop sign whose waits pass `speed` times as fast, and the clock that goes with it: work takes as long as it takes."""
+    """A stop event whose waits are `speed` times as short, with a matching clock. Work takes its real time."""
 
     def __init__(self, speed: float = SPEED) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class HurriedStop(threading.Event):
         self._lock = threading.Lock()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """As of threading.Event."""
+        """Wait as threading.Event does, for a shortened time."""
         if timeout is None:
             return super().wait()
         stopped = super().wait(timeout / self.speed)
@@ -57,12 +57,12 @@ class HurriedStop(threading.Event):
         return stopped
 
     def clock(self) -> float:
-        """Seconds as they seem to pass."""
+        """Return the simulated time in seconds."""
         return time.monotonic() + self._skipped
 
 
 def paint(folder: Path, count: int) -> None:
-    """`count` small pictures, each with bytes of its own, of a person who is in none of them: publishing never looks."""
+    """Write `count` small, distinct pictures. They show nobody, because publishing never looks at the pixels."""
     person = folder / "barack_obama"
     person.mkdir(parents=True, exist_ok=True)
     for number in range(count):
@@ -72,12 +72,12 @@ def paint(folder: Path, count: int) -> None:
 
 @dataclass
 class Wiki:
-    """The sandbox of a bench, spoken to from outside as any client would."""
+    """An HTTP client for a benchmark's sandbox."""
 
     sandbox: Sandbox
 
     def settings(self, settings: Settings) -> Settings:
-        """`settings` with the sandbox's addresses."""
+        """Return `settings` with the sandbox's addresses."""
         addresses = self.sandbox.addresses
         return replace(
             settings,
@@ -93,7 +93,7 @@ class Wiki:
         )
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """One call of the sandbox's own interface."""
+        """Send one request to the sandbox's admin interface."""
         answer = requests.post(f"{self.sandbox.base}/sandbox/{path}", json=body, timeout=60)
         answer.raise_for_status()
         return answer.json()
@@ -103,20 +103,20 @@ class Wiki:
         self.post("faults", {"add": list(wanted)})
 
     def calm(self) -> None:
-        """Take every fault away."""
+        """Clear all faults."""
         self.post("faults", {"clear": True})
 
     def other(self, kind: str, **given: Any) -> Any:
-        """Somebody else edits."""
+        """Let another user edit the wiki; `kind` is one of `other_people.KINDS`."""
         return self.post("edit", {"kind": kind, **given})
 
     def state(self) -> dict[str, Any]:
-        """The truth."""
+        """Return the sandbox's whole state."""
         found: dict[str, Any] = requests.get(f"{self.sandbox.base}/sandbox/state", timeout=60).json()
         return found
 
     def sign_in(self, settings: Settings, database: Database, name: str = VOLUNTEER) -> int:
-        """Go through the wiki's pages as a browser does and store the tokens; returns our user's id."""
+        """Sign in through the wiki's pages as a browser does and store the tokens; return the WikiVisage user id."""
         oauth = OAuth(
             open_wiki(settings, threading.Event()),
             settings.oauth_client_id,
@@ -153,7 +153,7 @@ class Wiki:
 
 @dataclass
 class Case:
-    """One project with approved files, and the ways to send them."""
+    """One project with approved files, and methods that send them."""
 
     settings: Settings
     database: Database
@@ -163,18 +163,18 @@ class Case:
     page_ids: list[int]
 
     def send(self) -> int:
-        """Queue all that is approved; returns the batch."""
+        """Queue all approved files; return the batch id."""
         with self.database.transaction() as db:
             batch_id = plans.send(db, self.project_id, self.user_id)
         assert batch_id is not None
         return batch_id
 
     def sender(self, name: str = "bench-1", speed: float = SPEED) -> "Sender":
-        """A publishing lane in a thread of its own, whose waits pass `speed` times as fast."""
+        """Return a publishing lane in its own thread, whose waits are `speed` times as short."""
         return Sender(self.settings, self.database, name, speed)
 
     def open_edits(self) -> int:
-        """Edits that are neither settled nor in a paused batch."""
+        """Count the edits that are neither settled nor in a paused batch."""
         with self.database.transaction() as db:
             return int(
                 db.value(
@@ -184,13 +184,13 @@ class Case:
             )
 
     def counts(self, batch_id: int) -> dict[str, int]:
-        """Edits of a batch by state."""
+        """Count the edits of a batch by state."""
         with self.database.transaction() as db:
             return batches.get(db, batch_id, self.project_id).counts
 
 
 class Sender:
-    """A worker's publishing lane, alone in a thread; `stop()` ends it in order."""
+    """A worker's publishing lane alone in a thread; `stop()` ends it in order."""
 
     def __init__(self, settings: Settings, database: Database, name: str, speed: float) -> None:
         self.stop_sign = HurriedStop(speed)
@@ -212,7 +212,7 @@ class Sender:
                 self._tools.run(self._hurry)
 
     def _hurry(self, db: Connection) -> None:
-        """Due times stand in the database: what was put off comes sooner, too."""
+        """Bring due times in the database forward, because the shortened waits do not apply to them."""
         speed = self.stop_sign.speed
         for table in ("tasks", "edits"):
             db.execute(
@@ -222,14 +222,14 @@ class Sender:
             )
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the lane and join its thread."""
         self.stop_sign.set()
         self._thread.join(30)
         assert not self._thread.is_alive(), "the sender did not stop"
 
 
 def empty(database: Database) -> None:
-    """Forget every project and edit; users stay."""
+    """Delete every project and edit, but keep the users."""
     tables = (
         "projects project_members project_files files faces face_chips answers labels predictions questions approvals "
         "batches edits file_locks tasks workers"
@@ -240,7 +240,7 @@ def empty(database: Database) -> None:
 
 
 def make_project(db: Connection, wiki: Wiki, user_id: int, count: int) -> tuple[int, list[int]]:
-    """A project over `count` files of the wiki that do not state the person, one face each, each approved alone."""
+    """Create a project of `count` files without the statement, with one face each, each approved by an answer."""
     state = wiki.state()
     fresh = [
         page
@@ -285,18 +285,18 @@ class DatabaseServer:
         self.start()
 
     def start(self) -> None:
-        """Start it, where it was before."""
+        """Start the server on the same data and port as before."""
         self._running = servers.mariadb(self._folder, port=int(self.variables.get("TOOL_TOOLSDB_PORT", 0)))
         self.variables = self._running.__enter__()
 
     def stop(self) -> None:
-        """End the server's process."""
+        """Stop the server process."""
         self._running.__exit__(None, None, None)
 
 
 @dataclass
 class Workshop:
-    """What a bench works on."""
+    """The database and sandbox that a benchmark works with."""
 
     settings: Settings
     database: Database
@@ -304,7 +304,7 @@ class Workshop:
     server: DatabaseServer
 
     def fresh(self, files: int) -> Case:
-        """A wiki as new, with no rate limit to speak of, and a volunteer with so many approved files."""
+        """Reset the wiki, raise its rate limit out of reach, and return a case with `files` approved files."""
         empty(self.database)
         self.wiki.post("reset", {"keep_tokens": True})
         self.wiki.post("settings", {"edit_limit": 1_000_000, "edit_window": 60.0})
@@ -316,7 +316,7 @@ class Workshop:
 
 @contextmanager
 def workshop(folder: Path, files_each: int) -> Iterator[Workshop]:
-    """A private MariaDB with the schema, and a sandbox with enough files, for the length of a block."""
+    """Run a private MariaDB with the schema and a sandbox with enough files, for the duration of the block."""
     paint(folder / "photos", files_each + 20)
     sandbox = Sandbox(folder / "photos", cache=folder / "cache").start()
     server = DatabaseServer(folder / "mariadb")
@@ -334,6 +334,6 @@ def workshop(folder: Path, files_each: int) -> Iterator[Workshop]:
 
 
 def statements(state: dict[str, Any], page_ids: list[int]) -> dict[int, int]:
-    """How often each file states the person now."""
+    """Count the statements of each file that depict the person."""
     depicts = {page["id"]: Counter(page["depicts"]) for page in state["files"]}
     return {page_id: depicts[page_id][ITEM] for page_id in page_ids}

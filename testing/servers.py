@@ -1,4 +1,4 @@
-"""Real processes for the tests: MariaDB, gunicorn and workers. Each is ended by its own process id."""
+"""Context managers that run real MariaDB, gunicorn and worker processes. Each is ended by its own process id."""
 
 import os
 import shlex
@@ -23,20 +23,20 @@ from testing.waiting import PATIENCE, until
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 OWN_DATABASE = ("TOOL_TOOLSDB_HOST", "TOOL_TOOLSDB_PORT", "TOOL_TOOLSDB_USER", "TOOL_TOOLSDB_PASSWORD")
-# What a child process needs of ours; everything else that it sees is said by the test.
-GRACE = 30.0  # seconds that Kubernetes gives a process to end in
+GRACE = 30.0  # seconds between SIGTERM and SIGKILL, as in Kubernetes
+# Variables of our own environment that a child process needs; the test sets everything else.
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on at this moment."""
+    """Return a loopback port on which nothing listens at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def variables(settings: Settings) -> dict[str, str]:
-    """The environment variables that make a process read these settings; those at their default are left out."""
+    """Return the environment variables for these settings; defaults are left out."""
     found = {}
     for field in fields(Settings):
         value = getattr(settings, field.name)
@@ -54,13 +54,13 @@ def _text(value: object) -> str:
 
 
 def environment(settings: Settings | None = None, **more: str) -> dict[str, str]:
-    """The whole environment of a child process: the system's part and these settings, but no `.env`."""
+    """Return the complete environment of a child process: system variables and these settings, but no `.env`."""
     system = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return system | {"PYTHON_DOTENV_DISABLED": "1"} | (variables(settings) if settings else {}) | more
 
 
 class Process:
-    """A child process with its output in a file."""
+    """A child process whose output goes to a file."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
         self.log = log
@@ -74,14 +74,14 @@ class Process:
         return self.popen.pid
 
     def output(self) -> str:
-        """What the process has written so far."""
+        """Return what the process has written so far."""
         return self.log.read_text(errors="replace")
 
     def runs(self) -> bool:
         return self.popen.poll() is None
 
     def stop(self, seconds: float = GRACE) -> int:
-        """Send SIGTERM and return the exit code; one that takes longer than `seconds` is killed and fails the test."""
+        """Send SIGTERM and return the exit code; after `seconds` the process is killed and the test fails."""
         if self.runs():
             self.popen.send_signal(signal.SIGTERM)
         try:
@@ -91,14 +91,14 @@ class Process:
             raise AssertionError(f"process did not end within {seconds} s of SIGTERM:\n{self.output()}") from None
 
     def kill(self) -> None:
-        """SIGKILL, as when the machine takes it away."""
+        """Send SIGKILL, as when the machine takes the process away."""
         self.popen.kill()
         self.popen.wait()
 
 
 @contextmanager
 def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[Process]:
-    """A process for the length of a block."""
+    """Run a process for the duration of the block."""
     process = Process(command, env, log)
     try:
         yield process
@@ -109,21 +109,21 @@ def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterat
 def worker(settings: Settings, worker_id: str, folder: Path, *arguments: str) -> Process:
     """Start `python worker.py --worker-id ID`; the test stops or kills it.
 
-    Its sign of life is in the folder as well: workers of other tests have the same name, and take theirs away.
+    The heartbeat file is kept in `folder`, because workers of other tests have the same name and would remove it.
     """
     command = [sys.executable, "worker.py", "--worker-id", worker_id, *arguments]
     return Process(command, environment(settings, TMPDIR=str(folder)), folder / f"worker-{worker_id}.log")
 
 
 def sleeping_worker(settings: Settings, worker_id: str, folder: Path, seconds: float) -> Process:
-    """The same, but its detector children sleep for so long instead of looking at a picture."""
+    """Start a worker whose detector children sleep for `seconds` instead of searching a picture."""
     command = [sys.executable, "-m", "testing.sleeping_worker", "--worker-id", worker_id, "--sleep", str(seconds)]
     return Process(command, environment(settings, TMPDIR=str(folder)), folder / f"worker-{worker_id}.log")
 
 
 @contextmanager
 def gunicorn(settings: Settings, folder: Path, workers: int = 1) -> Iterator[str]:
-    """The web application as in production; yields its address once it answers."""
+    """Run the web application as in production; yield its address once it answers."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
@@ -134,7 +134,7 @@ def gunicorn(settings: Settings, folder: Path, workers: int = 1) -> Iterator[str
 
 
 def wait_for_http(address: str, process: Process) -> None:
-    """Return once `address` answers, with whatever status; fail with the process's output if it ends or does not."""
+    """Return once `address` answers, with any status; fail with the process's output if it ends or does not answer."""
 
     def answers() -> bool:
         assert process.runs(), f"{address} does not answer:\n{process.output()}"
@@ -151,10 +151,10 @@ def wait_for_http(address: str, process: Process) -> None:
 
 @contextmanager
 def mariadb(folder: Path, *options: str, port: int = 0) -> Iterator[dict[str, str]]:
-    """A private server for the length of a block, with further options such as `--max-connections=20`.
+    """Run a private server for the duration of the block, with further options such as `--max-connections=20`.
 
-    It keeps its data in the folder; `port` 0: one that is free. Yields the TOOL_TOOLSDB_* variables. It ends when this
-    process does, however that happens: script/mariadb holds it only while the pipe to it is open.
+    Data is kept in `folder`; `port` 0 picks a free port. Yields the TOOL_TOOLSDB_* variables. The server ends when this
+    process does, even if it is killed: script/mariadb runs it only while the pipe to it is open.
     """
     command = [sys.executable, str(ROOT / "script/mariadb"), "run", "--dir", str(folder)]
     command += [f"--port={port}", *(f"--option={option}" for option in options)]
@@ -176,7 +176,7 @@ def mariadb(folder: Path, *options: str, port: int = 0) -> Iterator[dict[str, st
 
 @contextmanager
 def empty_database(server: Mapping[str, str], name: str) -> Iterator[Settings]:
-    """A database without tables for the length of a block, as the settings that reach it."""
+    """Create an empty database for the duration of the block; yield the settings that reach it."""
     settings = Settings.from_env({**server, "WIKIVISAGE_DB_NAME": name})
     administer(settings, f"CREATE DATABASE `{name}`")
     try:
@@ -186,7 +186,7 @@ def empty_database(server: Mapping[str, str], name: str) -> Iterator[Settings]:
 
 
 def administer(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
-    """Run one statement outside any database, for example CREATE DATABASE or KILL; returns its rows."""
+    """Run one statement without selecting a database, for example CREATE DATABASE or KILL; return its rows."""
     connection = pymysql.connect(
         host=settings.db_host,
         port=settings.db_port,
@@ -200,7 +200,7 @@ def administer(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
 
 
 def chromium() -> Path | None:
-    """The browser that script/setup finds, or None."""
+    """Return the browser that script/setup finds, or None."""
     command = ["bash", "-c", ". script/_lib.sh && find_chromium"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     path = shutil.which(found) if found else None

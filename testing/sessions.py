@@ -1,9 +1,9 @@
-"""Session cookies of signed-in people, without signing in."""
+"""Session cookies of signed-in users, made without the sign-in flow."""
 
 from flask import Flask
 
 
 def cookies(app: Flask, user_id: int) -> dict[str, str]:
-    """Return the session cookie of somebody who is signed in, by the name of the cookie."""
+    """Return the session cookie of a signed-in user, keyed by the cookie's name."""
     serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
     return {app.config["SESSION_COOKIE_NAME"]: serializer.dumps({"user": user_id, "epoch": 0, "_permanent": True})}

@@ -1,4 +1,4 @@
-"""A real worker whose detector children sleep instead of looking: what a worker does besides, and how many go together.
+"""A real worker whose detector children sleep, to measure everything but the detection.
 
     python -m testing.sleeping_worker --worker-id ID [--sleep SECONDS]
 
@@ -31,7 +31,7 @@ SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Sleeper:
-    """What a child does: `seconds` for each picture, in which one face is found, always at the same place."""
+    """A detector child's work: sleep `seconds` for each picture and report one face at a fixed place."""
 
     seconds: float
     settings: SearchSettings
@@ -45,7 +45,7 @@ class Sleeper:
         return SearchResult(480, 480, (face,), self.settings.detector_version, self.settings.encoder_version)
 
     def encode(self, data: bytes, box: Box) -> Face:
-        """A face whose encoding depends on the picture's bytes alone."""
+        """Return a face whose encoding depends on the picture's bytes alone."""
         rng = np.random.default_rng(len(data))
         return Face(
             box=box,
@@ -63,7 +63,7 @@ class Sleeper:
 
 
 def as_they_are(settings: SearchSettings, _stop: threading.Event) -> Prepared:
-    """A sleeper needs no weights."""
+    """Return the settings unchanged: the sleeper needs no weights."""
     return Prepared(settings, {})
 
 

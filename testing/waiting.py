@@ -1,4 +1,4 @@
-"""Waiting in tests: for an event, never for a clock. A bound is reached by a test that fails, however busy the machine."""
+"""Waits for events in tests. A test never waits for a fixed time; the upper bound is reached only by a failing test."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 
 def until(look: Callable[[], Value | None], what: str = "", every: float = 0.05) -> Value:
-    """The first value of `look` that counts as true; fails with `what` was waited for when none came in PATIENCE."""
+    """Return the first true value of `look`; fail with `what` if there is none within PATIENCE seconds."""
     deadline = time.monotonic() + PATIENCE
     while True:
         found = look()
@@ -25,7 +25,7 @@ def until(look: Callable[[], Value | None], what: str = "", every: float = 0.05)
 
 
 def at_rest(look: Callable[[], Value]) -> Value:
-    """The value of `look`, once it has been the same for STILL; fails where it goes on changing."""
+    """Return the value of `look` once it has not changed for STILL seconds; fail if it keeps changing."""
     since, found = time.monotonic(), look()
 
     def unchanged() -> bool:
@@ -40,7 +40,7 @@ def at_rest(look: Callable[[], Value]) -> Value:
 
 
 def joined(threads: Iterable[threading.Thread]) -> None:
-    """Wait until all have ended."""
+    """Wait until all threads have ended."""
     for thread in threads:
         thread.join(PATIENCE)
         assert not thread.is_alive(), f"{thread.name} goes on"

@@ -11,7 +11,7 @@ _FACES = f"FROM project_files pf JOIN faces f ON f.page_id = pf.page_id WHERE pf
 
 @dataclass(frozen=True)
 class FaceRow:
-    """A visible face; `checksum` of its encoding, None where it has none: what has the same is the same."""
+    """A visible face; `checksum` of its encoding, None without one. Equal checksums mean equal encodings."""
 
     id: int
     page_id: int

@@ -13,7 +13,8 @@ from tests.attacks.volunteer import Volunteer, step
 THREADS = 8  # of the web application, in all
 
 
-@pytest.mark.xfail(strict=True, raises=Succeeded, reason="Every thread may wait for the wiki on behalf of one person.")
+# Not strict: which of the waiting requests is served first is not ours to say, so that the attack may miss its moment.
+@pytest.mark.xfail(strict=False, raises=Succeeded, reason="Every thread may wait for the wiki on behalf of one person.")
 def test_looks_at_categories_hold_every_thread(site: Site):
     """More looks at once than there are threads, and then somebody else's page."""
     person, other = site.volunteer("Alice"), site.volunteer("Bob")
@@ -30,16 +31,16 @@ def test_looks_at_categories_hold_every_thread(site: Site):
         page = browser.submit("/projects/new", **fields, category="Photographs with Barack Obama")
         answered.append(page.status)
 
-    site.wiki_settings(latency=0.8)  # far above what a busy machine adds
+    site.wiki_settings(latency=0.5)  # far above what a busy machine adds
     longest = 0
     with ThreadPoolExecutor(len(looks)) as pool:
         for browser in looks:
             pool.submit(look, browser)
         started.wait()
         while len(answered) < len(looks):
-            before = answered.count(200)
+            before = len(answered)
             assert other.look("/projects").status == 200
-            longest = max(longest, answered.count(200) - before)
+            longest = max(longest, len(answered) - before)
     site.wiki_settings(latency=0.0)
     repelled(longest < THREADS // 2, f"{longest} looks ended while somebody else waited for one page")
 

@@ -65,6 +65,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
     "bench": {"learning": set(), "pictures": set(), "faults": set(), "traffic": set()},
 }
+# vision.weights is a command; it imports the graph builders of its room only inside the functions that build.
 BELOW = {"store": {"errors"}, "vision": {"weights"}}
 MOST_MODULES = 17  # of a room; wiki/ is flat on purpose
 # Who alone may load a library that is heavy, or that would let a layer reach past its neighbour.

@@ -12,7 +12,9 @@ from tests.attacks.verdict import Succeeded, repelled
 from tests.attacks.volunteer import Volunteer, step
 
 THREADS = 8  # of the web application, in all
-PAUSE = 0.1  # seconds between the pages of somebody who waits: half of what the rate limit allows, however fast the machine
+PAUSE = (
+    0.1  # seconds between the pages of somebody who waits: half of what the rate limit allows, however fast the machine
+)
 
 
 # Not strict: which of the waiting requests is served first is not ours to say, so that the attack may miss its moment.

@@ -1,1 +1,1 @@
-"""Pages and JSON calls, a blueprint per subject. HTTP in, HTML or JSON out: no SQL, no numbers, no requests."""
+"""Pages and JSON endpoints, one blueprint per subject, without SQL, numerical computation or outgoing requests."""

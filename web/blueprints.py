@@ -1,4 +1,4 @@
-"""The blueprints of the application, one per subject. They never import each other."""
+"""The application's blueprints, one per subject; none imports another."""
 
 from web.accounts import account, admin
 from web.jobs import health

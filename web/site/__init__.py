@@ -1,1 +1,1 @@
-"""What all pages share: errors, security, limits, language, formats and assets."""
+"""Code shared by all pages: errors, security, limits, language, formats and assets."""

@@ -1,4 +1,4 @@
-"""Who may what, in one place: a view is for signed-in people unless it is marked otherwise, a project for its members."""
+"""Access control: a view requires a signed-in user unless it is marked otherwise, a project requires membership."""
 
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -18,50 +18,51 @@ Answer = TypeVar("Answer")
 
 
 class SignInNeeded(Exception):
-    """Only for people who are signed in."""
+    """The request requires a signed-in user."""
 
 
 class NotAllowed(Exception):
-    """The person is known, and this is not for them; `reason` is a key that web/site/errors.py puts into words."""
+    """The user is known but lacks the permission; web/site/errors.py has a message for each key `reason`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-# What can still be done in a project about a person whom nobody may look for: end it, leave it, take back what was sent.
+# A project is barred if nobody may search for its person. Its members can still delete it, leave it and undo edits,
+# which is what these blueprints serve.
 _OPEN_WHILE_BARRED = {"batches", "settings"}
 
 
 def public(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
-    """Mark a view that anybody may see."""
+    """Mark a view that visitors who are not signed in may see as well."""
     view.public = True  # type: ignore[attr-defined]
     return view
 
 
 def without_user(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
-    """Mark a view that anybody may see and that does not ask who it is: it works while the database is away."""
+    """Mark a public view that does not load the user, so that it works while the database is unavailable."""
     view.without_user = True  # type: ignore[attr-defined]
     return public(view)
 
 
 def admin_only(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
-    """Mark a view that is for administrators."""
+    """Mark a view that only administrators may see."""
     view.admin_only = True  # type: ignore[attr-defined]
     return view
 
 
 def asks_itself(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
-    """Mark a view of a project's members that finds out who asks in its own transaction, by `admit` or `member`.
+    """Mark a view for project members that loads the user in its own transaction, by calling `admit` or `member`.
 
-    For what is asked many times a second: it saves a transaction each time.
+    This saves one transaction per request, for endpoints that are requested many times a second.
     """
     view.asks_itself = True  # type: ignore[attr-defined]
     return view
 
 
 def begin_session(user: User) -> None:
-    """Sign a user in: nothing of an earlier session stays."""
+    """Sign a user in, and discard all data of an earlier session."""
     session.clear()
     session.permanent = True
     session["user"] = user.id
@@ -69,7 +70,7 @@ def begin_session(user: User) -> None:
 
 
 def user() -> User:
-    """The person who asks. Raises SignInNeeded."""
+    """Return the signed-in user of this request. Raises SignInNeeded."""
     found: User | None = g.get("user")
     if found is None:
         raise SignInNeeded
@@ -77,16 +78,23 @@ def user() -> User:
 
 
 def member(db: Connection, project_id: int) -> tuple[Project, Role]:
-    """The project, and the asker's role in it. Raises SignInNeeded, NotFound for strangers, NotAllowed where it is barred."""
+    """Return the project and the user's role in it.
+
+    Raises SignInNeeded, NotFound for non-members, Gone for a deleted project, and NotAllowed if the request would
+    change a barred project.
+    """
     if "user" not in g:
         g.user = _valid(users.get(db, session["user"]))
     project, role = projects.for_member(db, project_id, user().id)
-    _open(project.barred)
+    _check_not_barred(project.barred)
     return project, role
 
 
 def admit(db: Connection, project_id: int) -> Role:
-    """The same check, where nothing of the project is wanted but that: for what is asked many times a second."""
+    """Check membership as `member` does, but return only the role.
+
+    It reads less from the database, for endpoints that are requested many times a second.
+    """
     if "user" in g:
         role, barred = projects.membership(db, project_id, user().id)
     else:
@@ -95,17 +103,18 @@ def admit(db: Connection, project_id: int) -> Role:
         if found is None or g.user is None:
             raise SignInNeeded
         role, barred = found.membership()
-    _open(barred)
+    _check_not_barred(barred)
     return role
 
 
-def _open(barred: str | None) -> None:
+def _check_not_barred(barred: str | None) -> None:
+    """Raise NotAllowed if the request would change a barred project outside of _OPEN_WHILE_BARRED."""
     if barred and request.method != "GET" and request.blueprint not in _OPEN_WHILE_BARRED:
         raise NotAllowed("barred")
 
 
 def owner(db: Connection, project_id: int) -> Project:
-    """The project of an asker who owns it. Raises SignInNeeded, NotFound for strangers, NotAllowed for labellers."""
+    """Return the project if the user owns it. Raises as `member` does, and NotAllowed for labellers."""
     project, role = member(db, project_id)
     if role != "owner":
         raise NotAllowed("owner_only")
@@ -113,19 +122,19 @@ def owner(db: Connection, project_id: int) -> Project:
 
 
 def is_admin() -> bool:
-    """Whether an administrator asks."""
+    """Return whether the signed-in user is an administrator."""
     found: User | None = g.get("user")
     return found is not None and settings().is_admin(found.name, found.subject)
 
 
 def admitted(name: str, subject: str) -> None:
-    """Raises NotAllowed for an account that may not use this site."""
+    """Raise NotAllowed if the account may not use this site."""
     if not settings().admits(name, subject):
         raise NotAllowed("not_admitted")
 
 
 def recognise() -> None:
-    """Find out who asks, for the header of a page that is shown to anybody; needs the database."""
+    """Load the signed-in user, or None, into `g.user`, for example for the page header. Queries the database."""
     g.user = _known_user()
 
 
@@ -138,14 +147,14 @@ def _known_user() -> User | None:
 
 
 def _valid(found: User | None) -> User | None:
-    """The user that the session names, if it still stands; else it ends."""
+    """Return the user if the session is still valid, else clear the session and return None."""
     if found is None or found.session_epoch != session.get("epoch") or not settings().admits(found.name, found.subject):
         session.clear()
         return None
     return found
 
 
-def _guard() -> Response | None:
+def _check_access() -> Response | None:
     view = current_app.view_functions.get(request.endpoint or "")
     if view is None or getattr(view, "without_user", False):
         return None
@@ -162,8 +171,8 @@ def _guard() -> Response | None:
 
 
 def init_app(app: Flask) -> None:
-    """Guard every view."""
-    app.before_request(_guard)
+    """Check access before every view."""
+    app.before_request(_check_access)
 
     @app.context_processor
     def who() -> dict[str, User | bool | None]:

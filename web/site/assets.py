@@ -1,4 +1,7 @@
-"""Static files: one hash over all of them stands in every address, so that a module's relative imports carry it too."""
+"""Static files, served at URLs that contain a hash over all of them, so that browsers can cache them for a year.
+
+The hash is a directory of the path: relative imports between JavaScript modules therefore carry it too.
+"""
 
 import hashlib
 import mimetypes
@@ -12,7 +15,7 @@ from werkzeug.exceptions import NotFound
 from web.site.access import without_user
 
 ROOT = Path(__file__).resolve().parents[2] / "static"
-YEAR = 31_536_000
+YEAR = 31_536_000  # seconds
 
 mimetypes.add_type("text/javascript", ".js")
 mimetypes.add_type("image/svg+xml", ".svg")
@@ -20,14 +23,14 @@ mimetypes.add_type("image/svg+xml", ".svg")
 
 @dataclass(frozen=True)
 class Assets:
-    """The files as they were when the process started, by path below static/."""
+    """All static files as read at startup, by path below static/; `version` is a hash over their paths and contents."""
 
     version: str
     files: dict[str, bytes]
 
 
 def read(root: Path) -> Assets:
-    """Every file below `root`, and the hash of them all."""
+    """Read all files below `root` and compute the hash over them."""
     paths = sorted(path for path in root.rglob("*") if path.is_file())
     files = {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
     digest = hashlib.sha256()
@@ -37,7 +40,7 @@ def read(root: Path) -> Assets:
 
 
 def static_url(name: str) -> str:
-    """The address of a static file. Raises KeyError for one that is not there."""
+    """Return the URL of a static file. Raises KeyError if the file does not exist."""
     assets: Assets = current_app.extensions["assets"]
     assets.files[name]
     return url_for("static", version=assets.version, name=name)
@@ -45,7 +48,7 @@ def static_url(name: str) -> str:
 
 @without_user
 def serve(version: str, name: str) -> Response:
-    """A static file. A page of an earlier release gets today's file, which it may not keep."""
+    """Return a static file. URLs of another release get the current file, which browsers have to revalidate."""
     assets: Assets = current_app.extensions["assets"]
     if name not in assets.files:
         raise NotFound
@@ -60,12 +63,13 @@ def serve(version: str, name: str) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    """Serve static files, and compress what is text."""
+    """Serve static files, and compress text responses."""
     app.extensions["assets"] = read(ROOT)
     app.add_url_rule("/static/<version>/<path:name>", "static", serve)
     app.add_template_global(static_url)
     app.config["COMPRESS_ALGORITHM"] = ["br", "gzip"]
-    app.config["COMPRESS_BR_LEVEL"] = 2  # half the time of level 3, and of 4 a third; one byte in a hundred more
+    # Level 2 takes half the time of level 3 and a third of that of level 4, for 1 % more bytes.
+    app.config["COMPRESS_BR_LEVEL"] = 2
     app.config["COMPRESS_MIMETYPES"] = [
         "text/html", "text/css", "text/javascript", "application/json", "application/manifest+json", "image/svg+xml"
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What went wrong, as a page that helps or as JSON {error, text}. Views catch nothing."""
+"""Error handlers: every exception becomes an error page or JSON {error, text}, so that views need not catch any."""
 
 import logging
 
@@ -19,7 +19,7 @@ Answer = Response | tuple[str | dict[str, str], int] | tuple[str | dict[str, str
 
 
 class BadInput(Exception):
-    """The request cannot be used as it is; `text` says what would be right, `field` where."""
+    """The request is invalid. `text` tells the user what would be valid, `field` names the form field."""
 
     def __init__(self, text: str, field: str = "") -> None:
         super().__init__(text)
@@ -28,14 +28,14 @@ class BadInput(Exception):
 
 
 def wants_json() -> bool:
-    """Whether a script asks."""
+    """Return whether the client expects JSON, as our scripts do."""
     return (
         request.is_json or request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
     )
 
 
 def answer(status: int, error: str, title: str, text: str, headers: dict[str, str] | None = None) -> Answer:
-    """A problem as the asker can use it; `error` is a key for scripts."""
+    """Render an error as a page, or as JSON if the client expects it; `error` is a key for scripts."""
     if wants_json():
         return {"error": error, "text": text}, status, headers or {}
     return render_template("site/errors/problem.html", status=status, title=title, text=text), status, headers or {}
@@ -103,7 +103,7 @@ def _csrf(_error: CSRFError) -> Answer:
     return answer(400, "csrf", gettext("This form has expired"), text)
 
 
-def _database_away(error: DatabaseUnavailable) -> Answer:
+def _database_unavailable(error: DatabaseUnavailable) -> Answer:
     log.warning("%s", error)
     text = gettext("The database cannot be reached at the moment. Nothing is lost; try again in a moment.")
     return answer(503, "database", gettext("Back in a moment"), text, {"Retry-After": "5"})
@@ -121,14 +121,14 @@ def _wiki(error: WikiError) -> Answer:
     return answer(502, "wiki", gettext("Wikimedia does not answer as it should"), reasons.reason(error.reason), headers)
 
 
-def _broken(error: Exception) -> Answer:
+def _internal_error(error: Exception) -> Answer:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
     text = gettext("Something went wrong on our side. Nothing was half-done; try again, and report it if it stays.")
     return answer(500, "server", gettext("Something went wrong"), text)
 
 
-def _host(_error: SecurityError) -> Answer:
-    """Before there is an address that a page could link to."""
+def _untrusted_host(_error: SecurityError) -> Answer:
+    """Answer in plain text: a page needs URLs, which cannot be built for an untrusted host name."""
     return Response("This site does not answer under that name.\n", 400, mimetype="text/plain")
 
 
@@ -148,13 +148,13 @@ def _http(error: HTTPException) -> Answer | HTTPException:
         text = gettext("That was too fast. Wait a minute and go on.")
         return answer(429, "too_fast", gettext("One moment"), text, {"Retry-After": "30"})
     if code >= 500:
-        return _broken(error)
+        return _internal_error(error)
     return answer(code, "bad_request", gettext("That cannot be used"), gettext("The request was not understood."))
 
 
 def init_app(app: Flask) -> None:
-    """Turn every meaning into a page or JSON."""
-    for meaning, handler in {
+    """Register a handler for every exception class."""
+    for exception_class, handler in {
         SignInNeeded: _sign_in_needed,
         NotAllowed: _not_allowed,
         NotFound: _not_found,
@@ -163,12 +163,12 @@ def init_app(app: Flask) -> None:
         Duplicate: _duplicate,
         BadInput: _bad_input,
         CSRFError: _csrf,
-        DatabaseUnavailable: _database_away,
-        DatabaseError: _broken,
+        DatabaseUnavailable: _database_unavailable,
+        DatabaseError: _internal_error,
         SignInFailed: _not_signed_in,
         WikiError: _wiki,
-        SecurityError: _host,
+        SecurityError: _untrusted_host,
         HTTPException: _http,
-        Exception: _broken,
+        Exception: _internal_error,
     }.items():
-        app.register_error_handler(meaning, handler)  # type: ignore[arg-type]
+        app.register_error_handler(exception_class, handler)  # type: ignore[arg-type]

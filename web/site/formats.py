@@ -1,4 +1,4 @@
-"""Numbers and times as the reader's language writes them, for templates."""
+"""Template filters that format numbers and times in the user's language."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,17 +11,18 @@ from web.site import urls
 
 
 def number(value: float) -> str:
-    """9000 -> 9,000."""
+    """Format a number, for example 9000 as "9,000"."""
     return _number(value, get_locale())
 
 
-@lru_cache(4096)  # a page repeats few numbers often, and writing one takes longer than a line of HTML
+# A page repeats few numbers often, and formatting one takes longer than rendering a line of HTML.
+@lru_cache(4096)
 def _number(value: float, _locale: Locale | None) -> str:
     return str(format_decimal(value))
 
 
 def decimal(value: float, digits: int = 2) -> str:
-    """0.6 -> 0.60."""
+    """Format a number with a fixed number of decimals, for example 0.6 as "0.60"."""
     return _decimal(round(value, digits), digits, get_locale())
 
 
@@ -31,12 +32,12 @@ def _decimal(value: float, digits: int, _locale: Locale | None) -> str:
 
 
 def percent(value: float) -> str:
-    """0.123 -> 12%."""
+    """Format a fraction as a whole percentage, for example 0.123 as "12%"."""
     return str(format_percent(value))
 
 
 def moment(value: datetime) -> str:
-    """A UTC time of the database, in words."""
+    """Format a UTC time from the database as date and time."""
     return _moment(value, get_locale())
 
 
@@ -46,23 +47,23 @@ def _moment(value: datetime, _locale: Locale | None) -> str:
 
 
 def ago(value: datetime, now: datetime | None = None) -> str:
-    """How long a UTC time of the database lies back: 3 minutes ago."""
+    """Format the time that has passed since a UTC time from the database, for example "3 minutes ago"."""
     elapsed = (now or datetime.now(UTC)).replace(tzinfo=None) - value
     return str(format_timedelta(-elapsed, add_direction=True))
 
 
 def span(seconds: float) -> str:
-    """A length of time, roughly: 4 minutes."""
+    """Format a duration in seconds, rounded to one unit, for example "4 minutes"."""
     return str(format_timedelta(max(1, round(seconds)), threshold=1.2))
 
 
 def size(value: int) -> str:
-    """Bytes: 34 kB."""
+    """Format a size in bytes as kB (1,000 bytes), for example "34 kB"."""
     return f"{number(round(value / 1000))} kB"
 
 
 def init_app(app: Flask) -> None:
-    """Let templates use them as filters, and the addresses of urls.py as functions."""
+    """Register the filters, and the functions of urls.py that templates call."""
     for filter_ in (number, decimal, percent, moment, ago, span, size):
         app.add_template_filter(filter_)
     for function in (urls.file_page, urls.category_page, urls.user_page, urls.item_page, urls.page_url):

@@ -1,4 +1,4 @@
-"""Languages: which one a person reads, its direction, and the plurals that scripts need."""
+"""Selection of language and theme, text direction, and plural forms for scripts."""
 
 from functools import cache
 
@@ -9,17 +9,17 @@ from markupsafe import Markup
 
 from web.site import text
 
-# Each in its own words, in the order of the switch. A language needs translations/CODE, nothing else.
+# Each language under its own name, in the order of the menu. Besides its entry a language needs only translations/CODE.
 LANGUAGES = {"en": "English", "nb": "norsk bokmål", "es": "español", "fr": "français"}
 COOKIE = "language"
 THEMES = ("auto", "light", "dark")
-_NEAR = {"no": "nb", "nn": "nb"}
-# Numbers that between them meet every plural category of a language.
+_READ_AS = {"no": "nb", "nn": "nb"}  # A reader of these languages gets the texts in Bokmål.
+# Numbers that together cover every plural category of a language.
 _SAMPLES = [*range(201), 1_000, 1_000_000]
 
 
 def chosen_language() -> str:
-    """The person's choice (cookie, then account), else what the browser prefers, else English."""
+    """Return the language chosen by the user (cookie, then account), else the browser's preference, else English."""
     user = g.get("user")
     for choice in (request.cookies.get(COOKIE), user.language if user else None):
         if choice in LANGUAGES:
@@ -31,51 +31,51 @@ def chosen_language() -> str:
 
 
 def base(language: str) -> str:
-    """The language that one is a variant of, or is read as: `en` for `en-GB`, `nb` for `no` and `nn`."""
+    """Return the language that a variant belongs to or is read as: `en` for `en-GB`, `nb` for `no` and `nn`."""
     name = language.lower().split("-")[0]
-    return _NEAR.get(name, name)
+    return _READ_AS.get(name, name)
 
 
 def direction() -> str:
-    """`ltr` or `rtl`."""
+    """Return the direction of the current language, `ltr` or `rtl`."""
     return str(get_locale().text_direction)
 
 
 def theme() -> str:
-    """The person's choice: `auto` follows the system."""
+    """Return the theme chosen by the user; the default, `auto`, follows the operating system."""
     chosen = request.cookies.get("theme", "")
     return chosen if chosen in THEMES else "auto"
 
 
 def plurals(singular: str, plural: str) -> dict[str, str]:
-    """The translation of a plural message by the categories of Intl.PluralRules, for scripts: {"one": ..., "other": ...}."""
+    """Return the plural forms of a message by category of Intl.PluralRules, for scripts: {"one": ..., "other": ...}."""
     translate = text.translations().ngettext
     return {category: translate(singular, plural, number) for category, number in _examples(str(get_locale()))}
 
 
 @cache
 def _examples(language: str) -> tuple[tuple[str, int], ...]:
-    """A number of each plural category of a language; `other` also where only fractions are."""
+    """Return one number of each plural category of a language; `other` is included even if only fractions have it."""
     rule = Locale.parse(language).plural_form
     found = {"other": 2} | {rule(number): number for number in reversed(_SAMPLES)}
     return tuple(found.items())
 
 
-def _in_template(message: str, /, **values: object) -> Markup:
-    """A text as HTML."""
-    found = Markup(text.translations().gettext(message))  # noqa: S704 - our own texts; what is filled in is escaped
+def _html_text(message: str, /, **values: object) -> Markup:
+    """Return a translated text as HTML."""
+    found = Markup(text.translations().gettext(message))  # noqa: S704 - the text is ours, the values are escaped
     return found % values if "%" in found else found
 
 
-def _counted(singular: str, plural: str, number: int) -> str:
+def _plural_text(singular: str, plural: str, number: int) -> str:
     return str(text.translations().ngettext(singular, plural, number))
 
 
 def init_app(app: Flask) -> None:
-    """Choose the language of every request."""
+    """Select the language of every request, and make translations available to templates."""
     Babel(app, default_locale="en", default_translation_directories="translations", locale_selector=chosen_language)
-    app.jinja_env.install_gettext_callables(text.gettext, _counted, newstyle=True)  # type: ignore[attr-defined]
-    app.jinja_env.globals["_"] = _in_template
+    app.jinja_env.install_gettext_callables(text.gettext, _plural_text, newstyle=True)  # type: ignore[attr-defined]
+    app.jinja_env.globals["_"] = _html_text
     app.add_template_global(plurals)
     app.jinja_env.globals["languages"] = LANGUAGES
 

@@ -1,9 +1,9 @@
 """Rate limits and request size limits.
 
-Signed-in people are counted by account, everybody else by address. Behind a proxy that does not pass the address on, as
-Toolforge's, all of these have one private address. There each visitor is counted by a random id in the session cookie, which
-the sign-in page gives; and as whoever drops cookies gets a new id each time, all visitors of such an address are counted together
-as well, against a generous limit.
+Signed-in users are counted by account, all other visitors by IP address. Behind a proxy that does not pass the client's
+address on, such as Toolforge's, all visitors have one private address. There each visitor is counted by a random id in
+the session cookie, which the sign-in page sets. A client that drops its cookies gets a new id each time; therefore all
+visitors of such an address are also counted together, against a generous limit.
 """
 
 import hashlib
@@ -20,18 +20,18 @@ from config import Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-# For each person and page, in a minute. An hour of labelling at one answer a second, with prefetching and a few tabs, stays
-# far below.
+# Requests per minute for each client and endpoint. Labelling at one answer a second for an hour, with prefetching and a
+# few tabs, stays far below.
 DEFAULT = 1200
 SIGN_IN = 30
 LOOK_UP = 120
 DOWNLOAD = 10
-# For all visitors of one private address together: an editathon signs in within a minute, and a program that drops its
-# cookies is bounded.
+# Requests per minute for all visitors of one private address together. The participants of an editathon can all sign in
+# within a minute, while a program that drops its cookies is still limited.
 DEFAULT_TOGETHER = 6000
 SIGN_IN_TOGETHER = 600
 
-# Addresses of a proxy or of this machine. (`is_private` of the library has those for documentation too.)
+# Networks of proxies and of this machine. The property `is_private` of ipaddress also includes documentation addresses.
 _SHARED = tuple(
     map(
         ip_network,
@@ -42,51 +42,54 @@ _SHARED = tuple(
     )
 )  # fmt: skip
 _REDIS = ("redis", "rediss")
-_REDIS_SECONDS = (
-    0.25  # to connect and for an answer, which takes a millisecond; beyond that each process counts by itself
-)
+# Timeout for connecting and for a response, which usually takes 1 ms. After a timeout each process counts alone.
+_REDIS_SECONDS = 0.25
 
-SMALL_BODY = 256 * 1024  # bytes; 1,000 chosen faces are 20 kB
-LARGE_BODY = 2 * 1024 * 1024  # a list of 9,000 titles; what was answered during hours without a network
+SMALL_BODY = 256 * 1024  # bytes; 1,000 selected faces take 20 kB
+LARGE_BODY = 2 * 1024 * 1024  # a list of 9,000 titles, or what was answered during hours without a network
 LARGE = {"creation.submit", "classify.save"}
 
 
-def _who() -> str:
-    """Whoever the signed cookie names: limits are checked before the database is asked whether that session still stands."""
+def _client_key() -> str:
+    """Return the key under which this client's requests are counted.
+
+    The user id in the signed session cookie is used even if the session has ended, because limits are checked before
+    the database is queried.
+    """
     user = session.get("user")
     if user:
         return f"user {user}"
-    if _is_in_a_crowd() and _has_id():
+    if _is_visitor_at_shared_address() and _has_visitor_id():
         return f"visitor {session['visitor']}"
     return network(get_remote_address())
 
 
-def _is_in_a_crowd() -> bool:
-    """Whether a visitor is not signed in and has an address that many share."""
+def _is_visitor_at_shared_address() -> bool:
+    """Return whether the visitor is not signed in and has an address that many share."""
     return not session.get("user") and is_shared(get_remote_address())
 
 
-def _has_id() -> bool:
+def _has_visitor_id() -> bool:
     return "visitor" in session
 
 
-def _is_nobody() -> bool:
-    """Whether nothing tells the visitor from the others of the address."""
-    return _is_in_a_crowd() and not _has_id()
+def _is_unidentified() -> bool:
+    """Return whether nothing distinguishes the visitor from others at the same shared address."""
+    return _is_visitor_at_shared_address() and not _has_visitor_id()
 
 
 def give_id() -> None:
-    """Tell a visitor who is about to sign in from the others of a shared address. The id means nothing elsewhere.
+    """Give a visitor at a shared address an id before the sign-in, which has no other use than counting requests.
 
-    The answer from the wiki is counted by it too. The state of the sign-in would be another one each time, for whoever begins
-    many.
+    The OAuth callback is counted by the same id. The OAuth state could not serve as the id, because it is a new one for
+    each sign-in that a client begins.
     """
-    if _is_nobody():
+    if _is_unidentified():
         session["visitor"] = secrets.token_hex(8)
 
 
 def is_shared(address: str) -> bool:
-    """Whether an address is that of a proxy or of this machine, so that it does not tell people apart."""
+    """Return whether an address belongs to a proxy or to this machine, and so does not identify a client."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -97,7 +100,7 @@ def is_shared(address: str) -> bool:
 
 
 def network(address: str) -> str:
-    """The address whose requests are counted: of IPv6 the /64, since one connection has all of it."""
+    """Return the address to count by: for IPv6 the /64 network, because one connection has all of its addresses."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -107,46 +110,47 @@ def network(address: str) -> str:
     return address
 
 
-def _everybody_of_the_address() -> str:
+def _address_key() -> str:
     return f"all of {network(get_remote_address())}"
 
 
-# The limit of a person stands first: what it refuses is not counted against the others.
+# The limit per client comes first: requests that it refuses are not counted against the limit of all visitors.
 limiter = Limiter(
-    _who,
+    _client_key,
     default_limits=[
-        Limit(f"{DEFAULT} per minute", exempt_when=_is_nobody),
+        Limit(f"{DEFAULT} per minute", exempt_when=_is_unidentified),
         Limit(
             f"{DEFAULT_TOGETHER} per minute",
-            key_function=_everybody_of_the_address,
-            exempt_when=lambda: not _is_in_a_crowd(),
+            key_function=_address_key,
+            exempt_when=lambda: not _is_visitor_at_shared_address(),
         ),
     ],
 )
 
 
 def limited(each: int, together: int = DEFAULT_TOGETHER) -> Callable[[View], View]:
-    """Let a view be asked for so often in a minute: by each person, and by all visitors of a shared address together."""
+    """Limit a view's requests per minute: `each` per client, `together` for all visitors of a shared address."""
 
     def decorate(view: View) -> View:
-        one = limiter.limit(f"{each} per minute", exempt_when=_is_nobody)
-        crowd = limiter.limit(
+        for_client = limiter.limit(f"{each} per minute", exempt_when=_is_unidentified)
+        for_address = limiter.limit(
             f"{together} per minute",
-            key_func=_everybody_of_the_address,
-            exempt_when=lambda: not _is_in_a_crowd(),
+            key_func=_address_key,
+            exempt_when=lambda: not _is_visitor_at_shared_address(),
         )
-        return crowd(one(view))  # type: ignore[return-value]  # the innermost is counted first
+        return for_address(for_client(view))  # type: ignore[return-value]  # The innermost limit is checked first.
 
     return decorate
 
 
 def configuration(settings: Settings) -> dict[str, object]:
-    """Where requests are counted.
+    """Return the configuration of Flask-Limiter, in particular the store of the counters.
 
-    memory:// counts in each process: with two of gunicorn's a limit is up to twice as high, and a restart forgets.
-    redis:// and memcached:// count for all processes; while that store is away, or hangs, each process counts by itself.
+    memory:// counts in each process: with two gunicorn workers a limit is up to twice as high, and a restart resets it.
+    redis:// and memcached:// count for all processes; while that store is down or hangs, each process counts alone.
     """
-    mark = hashlib.sha256(settings.secret_key.encode()).hexdigest()[:16]  # Toolforge's Redis is shared with other tools
+    # Toolforge's Redis is shared with other tools, so the keys need a prefix that is hard to guess.
+    mark = hashlib.sha256(settings.secret_key.encode()).hexdigest()[:16]
     kind = settings.limits_uri.partition("://")[0]
     return {
         "RATELIMIT_STORAGE_URI": settings.limits_uri,
@@ -157,7 +161,7 @@ def configuration(settings: Settings) -> dict[str, object]:
 
 
 def _redis_options() -> dict[str, object]:
-    """Give up soon, and do not try again: by itself the library waits for seconds, in each request."""
+    """Return options for a short timeout without retries: by default the library blocks each request for seconds."""
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
@@ -165,17 +169,17 @@ def _redis_options() -> dict[str, object]:
     return {"socket_connect_timeout": _REDIS_SECONDS, "socket_timeout": _REDIS_SECONDS, "retry": once}
 
 
-def _bound_body() -> None:
+def _set_body_limit() -> None:
     request.max_content_length = LARGE_BODY if request.endpoint in LARGE else SMALL_BODY
     request.max_form_memory_size = request.max_content_length
 
 
 def bound_bodies(app: Flask) -> None:
-    """Refuse bodies that are larger than the page can mean; to be called before anything reads a form."""
-    app.before_request(_bound_body)
+    """Refuse request bodies above the endpoint's maximum size. To be called before anything that reads a form."""
+    app.before_request(_set_body_limit)
 
 
 def init_app(app: Flask) -> None:
-    """Limit every view but static files."""
+    """Apply the rate limits to every view except static files."""
     limiter.init_app(app)
     limiter.exempt(app.view_functions["static"])

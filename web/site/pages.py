@@ -1,4 +1,4 @@
-"""Pages for everybody: landing, privacy, help, preferences, and what browsers ask for."""
+"""Public pages (landing, privacy, help), preferences, and files that browsers and crawlers request by themselves."""
 
 from flask import Blueprint, Response, g, jsonify, make_response, redirect, render_template, request, url_for
 from flask_babel import refresh
@@ -18,7 +18,7 @@ bp = Blueprint("pages", __name__)
 @bp.get("/")
 @public
 def landing() -> str | Redirect:
-    """What this is; for those signed in, their projects."""
+    """Render the landing page, or redirect signed-in users to their projects."""
     if g.user:
         return redirect(url_for("dashboard.index"))
     return render_template("site/pages/landing.html")
@@ -27,7 +27,7 @@ def landing() -> str | Redirect:
 @bp.get("/privacy")
 @public
 def privacy() -> str:
-    """What is kept, why, for how long."""
+    """Render the privacy page: which data is stored, why, and for how long."""
     return render_template(
         "site/pages/privacy.html", contact=settings().contact, days=settings().retention_days, sealed=bool(settings().token_keys),
         session_days=SESSION_DAYS,
@@ -37,14 +37,14 @@ def privacy() -> str:
 @bp.get("/help")
 @public
 def help_page() -> str:
-    """How to work with it, and every key."""
+    """Render the help page, which lists all keyboard shortcuts."""
     return render_template("site/pages/help.html")
 
 
 @bp.post("/preferences")
 @public
 def preferences() -> Redirect:
-    """Remember the language or the theme, and go back."""
+    """Store the chosen language or theme, and redirect back to the page with the form."""
     response = redirect(urls.local(request.form.get("next")))
     language, theme = request.form.get("language"), request.form.get("theme")
     secure = settings().production
@@ -62,7 +62,7 @@ def preferences() -> Redirect:
 @bp.get("/manifest.webmanifest")
 @without_user
 def manifest() -> Response:
-    """What a browser needs to install the site as an application."""
+    """Return the web app manifest, with which browsers install the site as an application."""
     icons = [
         {"src": static_url("icons/icon-192.png"), "sizes": "192x192", "type": "image/png"},
         {"src": static_url("icons/icon-512.png"), "sizes": "512x512", "type": "image/png"},
@@ -88,7 +88,7 @@ def manifest() -> Response:
 @bp.get("/favicon.ico")
 @without_user
 def favicon() -> Response:
-    """For those who ask without reading the page."""
+    """Return the icon for clients that request this path without reading a page."""
     response = serve("", "icons/icon-32.png")
     response.cache_control.max_age = 86_400
     return response
@@ -97,6 +97,6 @@ def favicon() -> Response:
 @bp.get("/robots.txt")
 @without_user
 def robots() -> Response:
-    """Only the pages for everybody are for search engines."""
+    """Return robots.txt, which allows search engines only the public pages."""
     text = "User-agent: *\nDisallow: /projects\nDisallow: /auth\nDisallow: /account\nDisallow: /static/\n"
     return make_response(text, {"Content-Type": "text/plain; charset=utf-8"})

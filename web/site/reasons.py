@@ -1,9 +1,9 @@
-"""Reason keys (of the wiki, of a picture, of a batch) as sentences: what happened, and what now."""
+"""Messages for reason keys (of the wiki, a picture, an edit, a project): what happened and what comes next."""
 
 from web.site.text import Lazy, gettext, lazy_gettext
 
 _SENTENCES: dict[str, Lazy] = {
-    # the wiki, for now
+    # temporary errors of the wiki
     "maxlag": lazy_gettext("Wikimedia's databases are behind. It goes on by itself once they have caught up."),
     "ratelimited": lazy_gettext("Wikimedia asks this account to go slower. It goes on by itself."),
     "readonly": lazy_gettext("The wiki is read-only for a moment. It goes on by itself."),
@@ -14,7 +14,7 @@ _SENTENCES: dict[str, Lazy] = {
     "timeout": lazy_gettext("Wikimedia took too long to answer. It is tried again."),
     "not_json": lazy_gettext("Wikimedia sent something unexpected. It is tried again."),
     "token": lazy_gettext("The edit token was out of date. It is tried again."),
-    # one page or file
+    # errors about one page or file
     "conflict": lazy_gettext("Somebody edited this file at the same time. It is read again before anything is sent."),
     "outcome_unknown": lazy_gettext("The answer to our edit was lost. The page is read before anything else is sent."),
     "statement_gone": lazy_gettext("The statement is not there any more."),
@@ -33,7 +33,7 @@ _SENTENCES: dict[str, Lazy] = {
     "refused": lazy_gettext("Wikimedia refused the request."),
     "not_saved": lazy_gettext("Commons did not save the edit and gave no reason."),
     "unknown": lazy_gettext("Wikimedia answered with an error we do not know."),
-    # the account
+    # errors about the account
     "blocked": lazy_gettext("This account is blocked on Commons. Nothing is sent until the block ends."),
     "no_right": lazy_gettext("This account, or the permission given to this tool, does not allow editing."),
     "wrong_account": lazy_gettext("Commons saw another account than expected. Sign in again to go on."),
@@ -50,7 +50,7 @@ _SENTENCES: dict[str, Lazy] = {
     ),
     "login_wanted": lazy_gettext("The query service wants a sign-in of its own. A search is used instead."),
     "bad_tags": lazy_gettext("The wiki refuses the change tag of this tool. Its operator has to see to it."),
-    # a picture
+    # why a picture could not be searched
     "deleted": lazy_gettext("The file is not on Commons any more."),
     "redirect": lazy_gettext("The page leads to another file now."),
     "no_file": lazy_gettext("There is a page, but no file behind it."),
@@ -60,7 +60,7 @@ _SENTENCES: dict[str, Lazy] = {
     "search_timeout": lazy_gettext("The face detector took too long on this picture."),
     "search_crashed": lazy_gettext("The face detector failed on this picture."),
     "internal": lazy_gettext("Something unforeseen happened. It is tried again."),
-    # an edit
+    # why an edit was not sent
     "overwritten": lazy_gettext("The file has a new version since it was approved: please look again."),
     "changed_by_others": lazy_gettext("Somebody else has changed this statement since. It was left alone."),
     "deprecated": lazy_gettext(
@@ -74,7 +74,7 @@ _SENTENCES: dict[str, Lazy] = {
     ),
     "barred": lazy_gettext("Nobody may look for this person here any more."),
     "asked_again": lazy_gettext("It was taken back; a human then asked for it to be sent once more."),
-    # a project
+    # about a project and its source
     "account_deleted": lazy_gettext("The account under which it was sent was deleted here."),
     "project_deleted": lazy_gettext("The project was deleted."),
     "source_empty": lazy_gettext("The source holds no files at the moment. It is looked at again in an hour."),
@@ -91,7 +91,7 @@ KEYS = frozenset(_SENTENCES)
 
 
 def reason(key: str | None) -> str:
-    """The sentence for a reason key; an unknown key is shown as it is, so that it can be reported."""
+    """Return the message for a reason key, or "" for None. The message for an unknown key contains it, for reports."""
     if not key:
         return ""
     sentence = _SENTENCES.get(key)

@@ -1,4 +1,4 @@
-"""The session cookie, CSRF tokens and the headers of every response."""
+"""Session cookie, CSRF protection and response headers."""
 
 from typing import Any
 
@@ -11,13 +11,17 @@ from web.site import limits
 
 SESSION_DAYS = 30
 
-ALIVE = "/alive"  # web/jobs/health.py
+ALIVE = "/alive"  # The route is defined in web/jobs/health.py.
 
 csrf = CSRFProtect()
 
 
 class AnyHostForProbes(Request):
-    """Health checks name the pod's address as host, which is none of the site's names; nothing on that page depends on it."""
+    """Request class that accepts any Host header for the health check.
+
+    Health checks send the pod's address as host, which is not one of the site's names. The response does not depend on
+    the host.
+    """
 
     @property
     def trusted_hosts(self) -> list[str] | None:
@@ -31,7 +35,7 @@ class AnyHostForProbes(Request):
 
 
 def configuration(settings: Settings) -> dict[str, object]:
-    """Flask's configuration. Raises ConfigError without the key that signs sessions."""
+    """Return Flask's configuration. Raises ConfigError if the key that signs sessions is not set."""
     if not settings.secret_key:
         raise ConfigError(
             'FLASK_SECRET_KEY is not set; make one with: python -c "import secrets; print(secrets.token_hex(32))"'
@@ -47,7 +51,8 @@ def configuration(settings: Settings) -> dict[str, object]:
         "MAX_CONTENT_LENGTH": limits.LARGE_BODY,
         "MAX_FORM_MEMORY_SIZE": limits.LARGE_BODY,
         "MAX_FORM_PARTS": 20_000,
-        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a labelling session lasts for hours
+        # Tokens are valid as long as the session, because volunteers label for hours.
+        "WTF_CSRF_TIME_LIMIT": None,
         "WTF_CSRF_SSL_STRICT": settings.production,
         "TEMPLATES_AUTO_RELOAD": False,
         "TRUSTED_HOSTS": list(settings.hosts) or None,
@@ -56,7 +61,7 @@ def configuration(settings: Settings) -> dict[str, object]:
 
 
 class Json(DefaultJSONProvider):
-    """Flask's own; JSON that is nested thousands deep is bad input and no fault of ours."""
+    """Flask's JSON provider, which treats JSON nested too deeply as invalid input instead of an internal error."""
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         try:
@@ -66,7 +71,7 @@ class Json(DefaultJSONProvider):
 
 
 def policy(settings: Settings) -> str:
-    """The Content-Security-Policy: everything from ourselves, pictures from the media hosts as well."""
+    """Return the Content-Security-Policy: resources only from this site, images also from the media hosts."""
     scheme = "https://" if settings.production else ""
     media = " ".join(f"{scheme}{host}" for host in settings.media_hosts)
     return "; ".join(
@@ -85,7 +90,7 @@ def policy(settings: Settings) -> str:
 
 
 def init_app(app: Flask) -> None:
-    """Check CSRF tokens on everything that changes state, and set the headers."""
+    """Check CSRF tokens of requests that change state, and set the response headers."""
     settings: Settings = app.extensions["services"].settings
     app.json = Json(app)
     app.request_class = AnyHostForProbes

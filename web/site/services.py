@@ -1,4 +1,4 @@
-"""What a view works with, made once by create_app() and reached through services()."""
+"""Objects shared by all views, made once by create_app() and returned by services()."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from store.accounts.tokens import TokenBox
 from wiki.client import Client, Endpoints, user_agent
 from wiki.oauth import OAuth
 
-PATIENCE_SECONDS = 10.0  # a person waits for what the wiki answers
+PATIENCE_SECONDS = 10.0  # A user is waiting for the response while the wiki is queried.
 
 
 @dataclass(frozen=True)
 class Services:
-    """The settings, the connection pool, the box for tokens, the wiki's client and the sign-in of this process."""
+    """Settings, connection pool, token encryption, wiki client and OAuth client of this process."""
 
     settings: Settings
     database: Database
@@ -27,7 +27,7 @@ class Services:
 
 
 def make(settings: Settings) -> Services:
-    """Nothing is reached yet. Raises ConfigError for keys that cannot be used."""
+    """Create the services without connecting to anything. Raises ConfigError for unusable keys."""
     try:
         box = tokens.box(settings.token_keys)
     except tokens.BadKey as error:
@@ -59,16 +59,16 @@ def make(settings: Settings) -> Services:
 
 
 def services() -> Services:
-    """Those of the application that serves this request."""
+    """Return the services of the current application."""
     found: Services = current_app.extensions["services"]
     return found
 
 
 def settings() -> Settings:
-    """The settings of the application that serves this request."""
+    """Return the settings of the current application."""
     return services().settings
 
 
 def transaction() -> AbstractContextManager[Connection]:
-    """One transaction: committed at the end of the block, rolled back when it raises."""
+    """Return a context manager for a transaction: committed at the end of the block, rolled back if it raises."""
     return services().database.transaction()

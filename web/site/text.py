@@ -1,6 +1,7 @@
-"""The texts of the reader's language, with types. Every text on the screen goes through gettext, ngettext or lazy_gettext.
+"""Typed translation functions. Every text on the screen goes through gettext, ngettext or lazy_gettext.
 
-flask-babel's own read the catalogue anew for every request, and look the language up for every text.
+They replace those of flask-babel, which read the catalogue again for every request and look up the language for every
+text.
 """
 
 from functools import cache
@@ -19,25 +20,25 @@ def _catalogue(locale: Locale | None) -> NullTranslations:
 
 
 def translations() -> NullTranslations:
-    """The catalogue of this request's language; outside of one every text stays as it is."""
+    """Return the catalogue of the request's language; outside of a request, one that leaves texts unchanged."""
     return _catalogue(get_locale())
 
 
 def gettext(message: str, /, **values: object) -> str:
-    """The translation of `message`, its %(name)s filled in."""
+    """Return the translation of `message` with the values inserted for %(name)s."""
     text = str(translations().gettext(message))
     return text % values if values else text
 
 
 def ngettext(singular: str, plural: str, number: int, /, **values: object) -> str:
-    """The translation for a number; %(num)s is filled in as the language writes it, %(num)d with bare digits."""
+    """Return the plural form for `number`; %(num)s inserts it as formatted in the language, %(num)d as plain digits."""
     text = str(translations().ngettext(singular, plural, number))
     values["num"] = number if "%(num)d" in text else format_decimal(number)
     return text % values
 
 
 class Lazy:
-    """A message that is translated when it is shown."""
+    """A message that is translated when it is displayed."""
 
     def __init__(self, message: str) -> None:
         self._message = message
@@ -47,5 +48,5 @@ class Lazy:
 
 
 def lazy_gettext(message: str, /) -> Lazy:
-    """For messages in module-level tables."""
+    """Return a message that is translated on display; for messages in module-level tables."""
     return Lazy(message)

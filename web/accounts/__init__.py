@@ -1,1 +1,1 @@
-"""Volunteers, sign-in, tokens, privacy, and who is let in."""
+"""Views for accounts: sign-in, the account page with its data and deletion, and administration."""

@@ -1,4 +1,4 @@
-"""Signing in and out with a Wikimedia account, and the account's own page."""
+"""Sign-in and sign-out with a Wikimedia account, and the account page."""
 
 import json
 import time
@@ -23,7 +23,7 @@ bp = Blueprint("account", __name__)
 @bp.get("/auth/sign-in")
 @public
 def sign_in_page() -> str:
-    """What signing in allows, and the button."""
+    """Render the sign-in page, which explains what signing in allows."""
     limits.give_id()
     return render_template("accounts/account/sign_in.html", target=urls.local(request.args.get("next")))
 
@@ -32,27 +32,27 @@ def sign_in_page() -> str:
 @public
 @limits.limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
 def start() -> Response:
-    """Off to the wiki; what is to be compared afterwards waits in the session."""
+    """Redirect to the wiki's OAuth page; the session keeps the state and the PKCE verifier for the callback."""
     limits.give_id()
-    begun = services().oauth.authorize_url()
+    attempt = services().oauth.authorize_url()
     target = urls.local(request.args.get("next"))
-    session["sign_in"] = {"state": begun.state, "verifier": begun.verifier, "next": target}
-    return redirect(begun.url)
+    session["sign_in"] = {"state": attempt.state, "verifier": attempt.verifier, "next": target}
+    return redirect(attempt.url)
 
 
 @bp.get("/auth/callback")
 @public
 @limits.limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
 def callback() -> Response:
-    """Back from the wiki: the account behind the code is signed in, under its central id."""
-    begun = session.pop("sign_in", {})
-    code = read_callback(request.args, begun.get("state", ""))
+    """Complete the sign-in: exchange the code for tokens, and sign in the account, identified by its central id."""
+    attempt = session.pop("sign_in", {})
+    code = read_callback(request.args, attempt.get("state", ""))
     oauth = services().oauth
-    tokens = oauth.exchange(code, begun["verifier"])
+    tokens = oauth.exchange(code, attempt["verifier"])
     profile = oauth.profile(tokens.access)
     access.admitted(profile.username, profile.sub)
     _sign_in(profile, tokens)
-    return redirect(urls.local(begun.get("next")))
+    return redirect(urls.local(attempt.get("next")))
 
 
 def _sign_in(profile: Profile, tokens: Tokens) -> None:
@@ -95,7 +95,7 @@ def sign_out_everywhere() -> Response:
 
 @bp.get("/account")
 def page() -> str:
-    """The account: counts, sessions."""
+    """Render the account page: the time of the last sign-in, the user's counts, and the sign-out on all devices."""
     with transaction() as db:
         standing = leaderboard.of_user(db, access.user().id)
         seen = users.last_seen(db, access.user().id)
@@ -105,7 +105,7 @@ def page() -> str:
 @bp.get("/account/data.json")
 @limits.limited(limits.DOWNLOAD)
 def data() -> Download:
-    """All that is stored about the person who asks."""
+    """Return all data stored about the user as a JSON download."""
     with transaction() as db:
         found = privacy.everything(db, access.user().id)
     lists = (f"{json.dumps(what)}: [\n" + ",\n".join(entries) + "\n]" for what, entries in found.items())
@@ -118,11 +118,11 @@ def data() -> Download:
 
 @bp.get("/account/delete")
 def ask_delete() -> str:
-    """What goes with the account, what stays, and the name to type."""
-    return _ask_delete("")
+    """Render the page that states what is deleted with the account and what is kept, and asks for the user's name."""
+    return _confirmation_page("")
 
 
-def _ask_delete(error: str) -> str:
+def _confirmation_page(error: str) -> str:
     with transaction() as db:
         going = privacy.sole_projects(db, access.user().id)
     return render_template("accounts/account/delete.html", going=going, error=error)
@@ -130,11 +130,11 @@ def _ask_delete(error: str) -> str:
 
 @bp.post("/account/delete")
 def delete() -> Response | tuple[str, int]:
-    """End the account when its name was typed."""
+    """Delete the account if its name was typed."""
     typed = " ".join(request.form.get("confirm", "").replace("_", " ").split())
     user = access.user()
     if typed != " ".join(user.name.split()):
-        return _ask_delete(gettext("That is not your name. Nothing was deleted.")), 400
+        return _confirmation_page(gettext("That is not your name. Nothing was deleted.")), 400
     services().database.retry(lambda db: privacy.delete_account(db, user.id))
     session.clear()
     flash(gettext("Your account here is deleted. Your Wikimedia account and your edits there are untouched."), "good")

@@ -1,4 +1,4 @@
-"""For administrators: what the workers do, and the people whom nobody may look for. Never a token."""
+"""Pages for administrators: the state of the workers, and the blocked items. They never show a token."""
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -20,7 +20,7 @@ LONGEST_REASON = 255
 @bp.get("")
 @admin_only
 def page() -> str:
-    """Workers, what they hold, and blocked items."""
+    """Render the workers, the tasks they hold, and the blocked items."""
     with transaction() as db:
         seen, held, blocked = workers.all_seen(db), tasks.held(db), blocked_items.all_of_them(db)
     return render_template(
@@ -32,7 +32,7 @@ def page() -> str:
 @bp.post("/blocked")
 @admin_only
 def block() -> Response:
-    """Block an item: its projects are paused at once, and none can be created."""
+    """Block an item: pause its projects at once, and prevent new ones."""
     typed, reason = request.form.get("item", "").strip(), request.form.get("reason", "").strip()
     try:
         item = item_id(typed[:200])
@@ -56,7 +56,7 @@ def block() -> Response:
 @bp.post("/blocked/<item>/remove")
 @admin_only
 def unblock(item: str) -> Response:
-    """Take an item off the list."""
+    """Remove an item from the blocked items."""
     with transaction() as db:
         removed = blocked_items.remove(db, item)
     if removed:

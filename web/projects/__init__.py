@@ -1,1 +1,1 @@
-"""A person looked for in a source of files: creation, members, settings, sources, crawling."""
+"""Views for projects: creation, overview, settings, members, dashboard and leaderboard."""

@@ -1,4 +1,4 @@
-"""Cached counts that are slow to compute and depend on the last run of the model."""
+"""Cached counts that are slow to compute and change with each run of the model."""
 
 from flask import current_app
 
@@ -10,14 +10,14 @@ from web.site.short_cache import Recent
 
 def predicted(db: Connection, project: Project) -> dict[str, int]:
     """Return review.predicted, cached for a minute: files and their faces can disappear without a run of the model."""
-    return _kept().get(("predicted", project.id, project.model_run), lambda: review.predicted(db, project.id))
+    return _cache().get(("predicted", project.id, project.model_run), lambda: review.predicted(db, project.id))
 
 
 def doubted(db: Connection, project: Project) -> int:
     """Return audit.count, cached for a minute."""
-    return _kept().get(("doubted", project.id, project.model_run), lambda: audit.count(db, project.id))
+    return _cache().get(("doubted", project.id, project.model_run), lambda: audit.count(db, project.id))
 
 
-def _kept() -> Recent:
+def _cache() -> Recent:
     kept: Recent = current_app.extensions.setdefault("guesses", Recent(seconds=60))
     return kept

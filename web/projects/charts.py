@@ -1,11 +1,11 @@
-"""The geometry of the plots: numbers in, coordinates for SVG out. Pure."""
+"""Geometry of the charts: pure functions that turn numbers into SVG coordinates."""
 
 from dataclasses import dataclass
 
 from store.labelling.progress import Breakdown, Curve
 from web.projects.model_report import Distances
 
-NEAREST, FARTHEST = 0.1, 1.0  # the thresholds one may choose, and so the axis of the histogram
+NEAREST, FARTHEST = 0.1, 1.0  # range of the distance threshold, and therefore of the histogram's axis
 PLOT_WIDTH, PLOT_HEIGHT = 900, 180
 BARS = 45
 BAR = (FARTHEST - NEAREST) / BARS
@@ -13,7 +13,7 @@ BAR = (FARTHEST - NEAREST) / BARS
 
 @dataclass(frozen=True)
 class Part:
-    """One piece of a bar: `said` is its class."""
+    """One segment of a bar in the histogram, in SVG units; `said` is its CSS class."""
 
     said: str
     x: float
@@ -24,9 +24,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Bars from NEAREST to FARTHEST; what lies outside is in the first and last one.
+    """Histogram of distances from NEAREST to FARTHEST; faces outside are counted in the first and last bar.
 
-    `open`: faces nobody judged, by steps of `width` from 0, for counting how many lie within a threshold.
+    `open`: number of faces without a human's answer, in steps of `width` (distance) from 0, used to count how many lie
+    within a threshold. `total`: number of faces.
     """
 
     parts: tuple[Part, ...]
@@ -36,7 +37,7 @@ class Histogram:
 
 
 def histogram(found: Distances | None) -> Histogram:
-    """Stacked: yes at the foot, then no, then what nobody judged."""
+    """Return stacked bars: confirmed faces at the bottom, above them rejected ones, then those without an answer."""
     if found is None:
         return Histogram((), (), 1.0, 0)
     bars = [dict.fromkeys(("yes", "no", "open"), 0) for _ in range(BARS)]
@@ -62,12 +63,12 @@ def _stack(number: int, bar: dict[str, int], highest: int) -> list[Part]:
 
 
 def place(distance: float) -> float:
-    """Where a distance lies on the histogram's axis."""
+    """Return the x coordinate of a distance on the histogram's axis."""
     return round(PLOT_WIDTH * (min(max(distance, NEAREST), FARTHEST) - NEAREST) / (FARTHEST - NEAREST), 2)
 
 
 def within(found: Histogram, threshold: float) -> int:
-    """How many faces nobody judged lie within a threshold."""
+    """Return how many faces without a human's answer lie within a threshold."""
     return sum(found.open[: round(threshold / found.width)])
 
 
@@ -75,7 +76,7 @@ CURVE_WIDTH, CURVE_HEIGHT = 600, 180
 
 
 def curve_points(curve: Curve) -> str:
-    """The `points` of a polyline: answers to the right, matches upwards; empty with fewer than two points."""
+    """Return the `points` of a polyline, x for answers and y for matches; empty with fewer than two points."""
     if len(curve.points) < 2:
         return ""
     answers, matches = curve.points[-1]
@@ -87,7 +88,7 @@ def curve_points(curve: Curve) -> str:
 
 @dataclass(frozen=True)
 class Share:
-    """A stretch of the breakdown's bar, in percent of its width."""
+    """A segment of the breakdown's bar; `x` and `width` in percent of the bar, `said` is its CSS class."""
 
     said: str
     number: int
@@ -96,7 +97,7 @@ class Share:
 
 
 def shares(found: Breakdown) -> list[Share]:
-    """The breakdown as one bar, in the order of the legend."""
+    """Return the segments of the breakdown's bar, in the order of the legend."""
     numbers = {
         "human-yes": found.human_yes,
         "bootstrap": found.bootstrap,

@@ -1,4 +1,4 @@
-"""A new project: find the person, see what the source holds, create. Works in two plain forms, or by typing ahead."""
+"""Creation of a project: find the person, preview the source, create. Two plain forms, or a search while typing."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ bp = Blueprint("creation", __name__)
 @bp.get("/projects/new")
 @limits.limited(limits.LOOK_UP)
 def page() -> str:
-    """The form: empty, with people found by name (?q=), or with a person and their category filled in (?item=)."""
+    """Render the form: empty, with people found by name (?q=), or with a person and their category preset (?item=)."""
     typed = request.args.get("q", "").strip()
     if request.args.get("item"):
         return _form(_check(Draft(item=request.args["item"])))
@@ -34,7 +34,7 @@ def page() -> str:
 @bp.get("/projects/new/people")
 @limits.limited(limits.LOOK_UP)
 def people() -> str:
-    """People found by name, as a piece of the form."""
+    """Render the people found by name, as a fragment of the form."""
     typed = request.args.get("q", "").strip()
     return render_template("projects/creation/_people.html", typed=typed, hits=_find(typed))
 
@@ -42,7 +42,7 @@ def people() -> str:
 @bp.post("/projects/new")
 @limits.limited(limits.LOOK_UP)
 def submit() -> str | Response | tuple[str, int]:
-    """Check what was filled in; create it when that was asked for and nothing speaks against it."""
+    """Check the form; create the project if the user asked for it and there are no errors."""
     checked = _check(creation_form.read(request.form))
     if request.form.get("action") == "create" and checked.ready:
         with transaction() as db:
@@ -56,7 +56,7 @@ def _find(typed: str) -> list[ItemHit]:
 
 
 def _item_of(typed: str) -> str:
-    """The item that a link leads to; anything else as it was typed."""
+    """Return the item that a link leads to, or any other text unchanged."""
     try:
         return item_id(typed, [services().settings.wikidata_pages])
     except InvalidName:
@@ -64,7 +64,7 @@ def _item_of(typed: str) -> str:
 
 
 def _check(filled: Draft) -> Checked:
-    """Against the wikis, then against the person's other projects."""
+    """Check the form against the wikis, the blocked items and the user's other projects."""
     today = datetime.now(UTC).date()
     checked = creation_form.check(services().wiki, services().settings, filled, str(get_locale()), today)
     if checked.person and _blocked(checked.person.item):

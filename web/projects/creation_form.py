@@ -1,4 +1,4 @@
-"""What a person filled in for a new project, read from the form and checked against the wikis."""
+"""The form for a new project, and its checks against the wikis."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,9 +20,9 @@ from wiki.wikidata import Person
 DEEPEST = 10
 USUAL_DEPTH = 5
 LONGEST_SOURCE = 255
-PREVIEWED_CATEGORIES = 60  # a larger tree is shown in part: each category is a request
+PREVIEWED_CATEGORIES = 60  # Larger trees are previewed in part, because each category takes a request.
 PREVIEWED_TITLES = 50
-LONGEST_LINK = 2_000  # characters; a name in another script takes nine for each letter
+LONGEST_LINK = 2_000  # characters; percent-encoding takes up to nine for a letter of a non-Latin script
 _LONGEST_PILE = 11  # digits
 KINDS: dict[SourceKind, Lazy] = {
     "category": lazy_gettext("Category"),
@@ -34,7 +34,7 @@ KINDS: dict[SourceKind, Lazy] = {
 
 @dataclass(frozen=True)
 class Draft:
-    """The form as filled in. `shown`: the subcategories that were offered, `kept`: those still ticked."""
+    """The form as filled in. `shown`: the subcategories that were offered; `kept`: those still selected."""
 
     item: str = ""
     kind: SourceKind = "category"
@@ -46,17 +46,17 @@ class Draft:
 
     @property
     def source(self) -> str:
-        """What was typed for the chosen kind of source."""
+        """The text typed for the chosen kind of source."""
         return self.sources.get(self.kind, "").strip()
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Subcategories that were offered and unticked."""
+        """The subcategories that were offered and deselected."""
         return tuple(title for title in self.shown if title not in self.kept)
 
 
 def read(form: MultiDict[str, str]) -> Draft:
-    """The form; nothing is checked yet."""
+    """Parse the form without checking it."""
     kind = form.get("kind", "category")
     chosen: SourceKind = next((name for name in KINDS if name == kind), "category")
     return Draft(
@@ -73,7 +73,7 @@ def read(form: MultiDict[str, str]) -> Draft:
 
 @dataclass(frozen=True)
 class Branch:
-    """A subcategory as offered; `parent`: the category above it, empty for the first."""
+    """A subcategory as offered; `parent` is the category above it, empty for the root."""
 
     title: str
     depth: int
@@ -84,31 +84,31 @@ class Branch:
 
 @dataclass(frozen=True)
 class Checked:
-    """A draft and what the wikis say of it. It can be created when `errors` is empty."""
+    """A draft and the results of its checks; `errors` are messages by form field."""
 
     draft: Draft
     person: Person | None = None
     errors: dict[str, str] = field(default_factory=dict)
     files: int | None = None
-    cut: bool = False  # there are more than a project may hold, or more categories than were looked at
+    cut: bool = False  # There are more files than a project may hold, or more categories than were read.
     branches: tuple[Branch, ...] = ()
-    source: str = ""  # as it is stored
-    titles: tuple[str, ...] = ()  # of a list, each once
-    twin: int | None = None  # the project with the same person and source
+    source: str = ""  # in the form that is stored
+    titles: tuple[str, ...] = ()  # of a list of titles, without duplicates
+    twin: int | None = None  # id of the user's project with the same person and source
     depth: int = USUAL_DEPTH
 
     @property
     def ready(self) -> bool:
-        """Whether it can be created as it is."""
+        """Whether the project can be created."""
         return self.person is not None and not self.errors and self.files is not None
 
     def refused(self, where: str, sentence: str) -> "Checked":
-        """The same with one more refusal at a field."""
+        """Return a copy with an error at a field."""
         return replace(self, errors={**self.errors, where: sentence})
 
 
 def check(client: Client, settings: Settings, draft: Draft, language: str, today: date) -> Checked:
-    """Look everything up. Refusals are sentences at their field. Raises WikiError where the wiki does not answer."""
+    """Check person and source against the wikis. Raises WikiError if a wiki does not answer."""
     checked = check_person(client, settings, Checked(draft), language, today)
     if checked.person and draft.kind == "category" and not draft.source:
         named = bare_title(checked.person.commons_category)
@@ -117,7 +117,7 @@ def check(client: Client, settings: Settings, draft: Draft, language: str, today
 
 
 def check_person(client: Client, settings: Settings, checked: Checked, language: str, today: date) -> Checked:
-    """The item must exist, be a human, and not be a minor."""
+    """Check that the item exists, is a human, and is not a minor."""
     typed = checked.draft.item
     if not typed:
         return checked.refused("item", gettext("Choose a person."))
@@ -144,12 +144,12 @@ def check_person(client: Client, settings: Settings, checked: Checked, language:
 
 
 def sites(settings: Settings) -> list[str]:
-    """Addresses of the sites whose links may stand in place of a title."""
+    """Return the URLs of the sites whose links are accepted in place of a title."""
     return [settings.commons_pages, *settings.media_hosts]
 
 
 def check_source(client: Client, settings: Settings, checked: Checked) -> Checked:
-    """The source must exist and hold something."""
+    """Check that the source exists and contains files."""
     kind, source = checked.draft.kind, checked.draft.source
     if kind == "category":
         return _check_category(client, settings, checked, source)
@@ -204,7 +204,7 @@ def _depth(typed: str) -> int | None:
 
 
 def _branches(tree: CategoryTree, left_out: frozenset[str]) -> tuple[Branch, ...]:
-    """In the order of a tree; what is below a category that is left out is left out too."""
+    """Return the categories in the order of the tree; those below a deselected category are deselected too."""
     below: dict[str, list[commons.Branch]] = {}
     for branch in tree.branches:
         below.setdefault(branch.parent, []).append(branch)
@@ -259,7 +259,7 @@ def _check_pile(client: Client, settings: Settings, checked: Checked, typed: str
 
 
 def new_project(checked: Checked) -> NewProject:
-    """What to store of a draft that is ready."""
+    """Return the data to store for a draft that is ready."""
     person = checked.person
     assert person is not None
     is_list = checked.draft.kind == "titles"

@@ -1,4 +1,4 @@
-"""A volunteer's projects, with what to do next in each."""
+"""The dashboard: a user's projects, each with its next step."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from web.site import access, urls
 from web.site.services import transaction
 
 bp = Blueprint("dashboard", __name__)
-SHOWN = 12
+SHOWN = 12  # projects per page
 
 
 @dataclass(frozen=True)
 class Card:
-    """A project on the dashboard."""
+    """A project as shown on the dashboard."""
 
     entry: Entry
     counts: ProjectCounts
@@ -29,7 +29,7 @@ class Card:
 
 @bp.get("/projects")
 def index() -> str:
-    """One page of projects, searched by what was typed."""
+    """Render one page of the user's projects that match the search text."""
     typed = request.args.get("q", "").strip()[:100]
     number = max(1, request.args.get("page", 1, type=int))
     with transaction() as db:

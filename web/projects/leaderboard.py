@@ -1,4 +1,4 @@
-"""Who did how much."""
+"""The leaderboard: the most active volunteers with their counts."""
 
 from flask import Blueprint, render_template
 
@@ -7,13 +7,13 @@ from web.site.access import public
 from web.site.services import transaction
 
 bp = Blueprint("leaderboard", __name__)
-SHOWN = 100
+SHOWN = 100  # volunteers
 
 
 @bp.get("/leaderboard")
 @public
 def index() -> str:
-    """The most active volunteers."""
+    """Render the leaderboard."""
     with transaction() as db:
         standings = leaderboard.top(db, SHOWN)
     return render_template("projects/leaderboard/index.html", standings=standings)

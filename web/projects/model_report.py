@@ -7,7 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outlook:
-    """What an error budget (at most 1 wrong in `budget`) would propose: files, and how many of them probably wrong."""
+    """Outlook for one error budget, which permits at most 1 wrong match in `budget`.
+
+    `matches`: files that would be proposed; `expected_wrong`: how many of them are probably wrong.
+    """
 
     budget: int
     matches: int
@@ -16,9 +19,10 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Distances:
-    """How many faces lie how far from the confirmed ones, in steps of `width` from 0; the last step holds what is beyond.
+    """Histogram of the faces' distances to the confirmed ones, in steps of `width` from 0.
 
-    `yes`, `no`: as a human said; `open`: nobody judged.
+    The last step includes all larger distances. `yes` and `no` count the faces by a human's answer, `open` those
+    without one.
     """
 
     width: float
@@ -29,7 +33,12 @@ class Distances:
 
 @dataclass(frozen=True)
 class Report:
-    """`low`..`high`: matches probably still unfound. `new`, `withdrawn`: proposals that changed by the last `answers`."""
+    """The parsed report.
+
+    `on`: whether the model makes predictions. `may_stop`: whether labelling may stop. `low`, `high`: interval of the
+    number of matches probably not found yet. `new`, `withdrawn`: proposals added and removed by the last run that
+    changed any. `answers`: answers given between that run and the one before.
+    """
 
     on: bool
     may_stop: bool

@@ -1,4 +1,4 @@
-"""What to do next in a project, in one sentence with one link."""
+"""The next step in a project: one sentence with one link."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from web.site.text import gettext, ngettext
 
 @dataclass(frozen=True)
 class NextStep:
-    """A sentence; `action` and `url` are empty where there is nothing to do but wait."""
+    """A sentence and the text and URL of its link; both are empty if the user can only wait."""
 
     text: str
     action: str = ""
@@ -19,12 +19,12 @@ class NextStep:
 
 
 def link(endpoint: str, project_id: int) -> str:
-    """The address of a project's page, empty where this installation does not have it."""
+    """Return the URL of a project's page, or "" if the endpoint is not registered."""
     return url_for(endpoint, project_id=project_id) if endpoint in current_app.view_functions else ""
 
 
 def next_step(project_id: int, status: Status, min_confirmed: int, counts: ProjectCounts, *, crawled: bool) -> NextStep:
-    """The first thing of these that applies."""
+    """Return the first of the possible steps that applies."""
     if counts.unsent and not counts.questions and not counts.suggested:
         return _send(project_id, counts.unsent)
     if counts.confirmed < min_confirmed and (counts.questions or counts.confirmed or counts.files > counts.waiting):

@@ -55,7 +55,7 @@ def looks() -> Recent:
     return kept
 
 
-def _look(db: Connection, project: Project) -> tuple[ProjectCounts, Search, Hands, Breakdown]:
+def _load_counts(db: Connection, project: Project) -> tuple[ProjectCounts, Search, Hands, Breakdown]:
     search = progress.search(db, project.id)
     counts = progress.counts_of_one(db, project.id, search)
     breakdown = progress.breakdown(db, project.id, cached_counts.predicted(db, project))
@@ -66,9 +66,9 @@ def state_of(db: Connection, project_id: int, *, recent: bool = False) -> State:
     """Load the state with six queries, besides those for the user; `recent`: accept data up to a second old."""
     project, role = access.member(db, project_id)
     if recent:
-        counts, search, hands, breakdown = looks().get((project_id, project.status), lambda: _look(db, project))
+        counts, search, hands, breakdown = looks().get((project_id, project.status), lambda: _load_counts(db, project))
     else:
-        counts, search, hands, breakdown = _look(db, project)
+        counts, search, hands, breakdown = _load_counts(db, project)
     step = next_step(project_id, project.status, project.min_confirmed, counts, crawled=project.crawled_at is not None)
     return State(
         project,
@@ -91,7 +91,7 @@ def _progress(state: State) -> str:
 
 @bp.get("/projects/<int:project_id>")
 def page(project_id: int) -> str:
-    """The page; its upper half is what progress() gives."""
+    """Render the page; its upper half is the HTML that `live` returns."""
     with transaction() as db:
         state = state_of(db, project_id)
         curve = progress.curve(db, project_id)
@@ -116,15 +116,19 @@ def live(project_id: int) -> Response:
 
 @bp.get("/projects/<int:project_id>/progress.json")
 def numbers(project_id: int) -> Response:
-    """Files, those still to be searched, whether the source was read, the model is up to date, and says that one can stop."""
+    """Return the progress as JSON, for programs.
+
+    `files` and `waiting` (not searched yet) are counts; `crawled`: the source was read; `model_current`: the model is
+    up to date; `may_stop`: the model reports that labelling may stop.
+    """
     with transaction() as db:
         project, _ = access.member(db, project_id)
         found = progress.counts(db, [project_id])[project_id]
         current = not tasks.is_wanted(db, "model", project_id)
-    said = read(project.model_json)
+    report = read(project.model_json)
     return jsonify(
         {
-            "may_stop": said is not None and said.may_stop,
+            "may_stop": report is not None and report.may_stop,
             "files": found.files,
             "waiting": found.waiting,
             "crawled": project.crawled_at is not None,
@@ -135,7 +139,7 @@ def numbers(project_id: int) -> Response:
 
 @bp.post("/projects/<int:project_id>/retry")
 def retry(project_id: int) -> Redirect:
-    """Search the files again that failed, and look at the source again."""
+    """Search the failed files again, and read the source again."""
     with transaction() as db:
         access.member(db, project_id)
         files.search_again(db, progress.try_again(db, project_id))

@@ -1,4 +1,4 @@
-"""A project's settings, members and end; for its owners."""
+"""Settings, members and deletion of a project, for its owners; and the way for members to leave it."""
 
 from dataclasses import dataclass, field, replace
 
@@ -26,7 +26,7 @@ Page = str | Response | tuple[str, int]
 
 @dataclass(frozen=True)
 class Filled:
-    """The settings form as filled in, and what is wrong with it by field."""
+    """The settings form as filled in; `errors` are messages by field."""
 
     label: str
     threshold: str
@@ -36,7 +36,7 @@ class Filled:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def _of(project: Project) -> Filled:
+def _stored_form(project: Project) -> Filled:
     return Filled(
         project.label,
         f"{project.distance_threshold:g}",
@@ -47,7 +47,7 @@ def _of(project: Project) -> Filled:
 
 
 def read(form: MultiDict[str, str]) -> tuple[Filled, ProjectSettings]:
-    """The form, and the settings it stands for; these are of use only where no field is wrong."""
+    """Parse the form. Returns it as filled in, and its settings, which are valid only if the form has no errors."""
     filled = Filled(
         label=form.get("label", "").strip(),
         threshold=form.get("threshold", "").strip().replace(",", "."),
@@ -96,16 +96,16 @@ def _confirmed_wanted() -> str:
 
 @bp.get("/settings")
 def page(project_id: int) -> str:
-    """The form as stored."""
+    """Render the form with the stored settings."""
     with transaction() as db:
         project = access.owner(db, project_id)
         members = projects.members(db, project_id)
-    return _page(project, members, _of(project))
+    return _page(project, members, _stored_form(project))
 
 
 @bp.post("/settings")
 def save(project_id: int) -> Page:
-    """Store the settings; with a wrong field nothing is stored."""
+    """Store the settings; store nothing if a field is invalid."""
     filled, wanted = read(request.form)
     with transaction() as db:
         project = access.owner(db, project_id)
@@ -127,7 +127,7 @@ def _page(project: Project, members: list[projects.Member], filled: Filled, **mo
 
 @bp.post("/threshold")
 def threshold(project_id: int) -> Response:
-    """The threshold alone, from the project's page."""
+    """Change only the distance threshold, from the overview page."""
     number = _threshold(request.form.get("threshold", ""))
     if number is None:
         raise BadInput(_threshold_wanted(), "threshold")
@@ -144,25 +144,25 @@ def threshold(project_id: int) -> Response:
 @bp.post("/status")
 def status(project_id: int) -> Response:
     """Pause, resume or complete."""
-    said = {
+    messages = {
         "active": gettext("The project is active: its files are searched."),
         "paused": gettext("The project is paused. Workers stop within one batch of pictures."),
         "completed": gettext("The project is completed. It is not searched any more; sending and undo still work."),
     }
     wanted = request.form.get("status", "")
-    if wanted not in said:
+    if wanted not in messages:
         raise BadInput(gettext("A project can be active, paused or completed."), "status")
     with transaction() as db:
         if access.owner(db, project_id).barred:
             raise NotAllowed("barred")
         projects.set_status(db, project_id, wanted)  # type: ignore[arg-type]
-    flash(said[wanted], "good")
+    flash(messages[wanted], "good")
     return redirect(url_for("settings.page", project_id=project_id))
 
 
 @bp.post("/members")
 def invite(project_id: int) -> Page:
-    """Invite somebody who has signed in before, by Wikimedia name."""
+    """Invite a user who has signed in before, by Wikimedia user name."""
     name = _user_name(request.form.get("name", ""))
     role: projects.Role = "owner" if request.form.get("role") == "owner" else "labeller"
     with transaction() as db:
@@ -173,7 +173,7 @@ def invite(project_id: int) -> Page:
                 "Nobody called “%(name)s” has signed in here yet. Ask them to sign in once, then invite them.",
                 name=name,
             )
-            filled = replace(_of(project), errors={"name": text})
+            filled = replace(_stored_form(project), errors={"name": text})
             return _page(project, projects.members(db, project_id), filled, invited=name), 400
         projects.add_member(db, project_id, invited.id, role)
     flash(gettext("%(name)s is a member now.", name=invited.name), "good")
@@ -188,7 +188,7 @@ def _user_name(typed: str) -> str:
 
 @bp.post("/members/<int:user_id>/remove")
 def remove(project_id: int, user_id: int) -> Response:
-    """Take a member out; their answers stand."""
+    """Remove a member; their answers stay valid."""
     with transaction() as db:
         access.owner(db, project_id)
         removed = projects.remove_member(db, project_id, user_id)
@@ -201,7 +201,7 @@ def remove(project_id: int, user_id: int) -> Response:
 
 @bp.post("/leave")
 def leave(project_id: int) -> Response:
-    """Leave a project one was invited to."""
+    """Remove the user from a project to which they were invited."""
     with transaction() as db:
         access.member(db, project_id)
         left = projects.remove_member(db, project_id, access.user().id)
@@ -214,7 +214,7 @@ def leave(project_id: int) -> Response:
 
 @bp.get("/delete")
 def ask_delete(project_id: int) -> str:
-    """What goes, what stays, and a name to type."""
+    """Render the page that states what is deleted and what is kept, and asks for the project's name."""
     with transaction() as db:
         project = access.owner(db, project_id)
     return render_template("projects/settings/delete.html", project=project, role="owner", error="")
@@ -222,7 +222,7 @@ def ask_delete(project_id: int) -> str:
 
 @bp.post("/delete")
 def delete(project_id: int) -> Page:
-    """Delete the project when its name or item was typed."""
+    """Delete the project if its name or item was typed."""
     typed = " ".join(request.form.get("confirm", "").split()).casefold()
     with transaction() as db:
         project = access.owner(db, project_id)

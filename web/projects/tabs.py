@@ -1,4 +1,4 @@
-"""The tabs of a project: the pages of all blueprints that belong to one project."""
+"""The tabs of a project, which link its pages across all blueprints."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from flask import Flask, current_app, request, url_for
 from store.projects.projects import Role
 from web.site.text import lazy_gettext
 
-# Endpoint, name, and whether it is for owners only. One whose blueprint is not registered is left out.
+# Endpoint, label, and whether only owners see the tab. Tabs whose endpoint is not registered are left out.
 _TABS = (
     ("project.page", lazy_gettext("Overview"), False),
     ("classify.page", lazy_gettext("Questions"), False),
@@ -21,7 +21,7 @@ _TABS = (
 
 @dataclass(frozen=True)
 class Tab:
-    """A link to a page of the project."""
+    """A link to a page of the project; `current` marks the page being displayed."""
 
     url: str
     text: str
@@ -29,7 +29,7 @@ class Tab:
 
 
 def project_tabs(project_id: int, role: Role) -> list[Tab]:
-    """The tabs that this person sees."""
+    """Return the tabs that a member with this role sees."""
     return [
         Tab(url_for(endpoint, project_id=project_id), str(text), request.endpoint == endpoint)
         for endpoint, text, owners in _TABS
@@ -38,5 +38,5 @@ def project_tabs(project_id: int, role: Role) -> list[Tab]:
 
 
 def init_app(app: Flask) -> None:
-    """Let templates ask for them."""
+    """Make `project_tabs` available to templates."""
     app.add_template_global(project_tabs)

@@ -1,18 +1,24 @@
-// A box drawn on a photograph by mouse, finger or keyboard, in fractions of the picture: the same at every zoom.
+// Editor for a bounding box on a photograph, by mouse, finger or keyboard. Units are fractions of the picture, so that
+// the box does not depend on the zoom.
 
 import { t } from "./lib/strings.js";
 import { svg } from "./classify-view.js";
 
-const SMALLEST = 0.01; // of a side
+const SMALLEST = 0.01; // width and height of a box, as fractions of the picture's sides
 const byId = (id) => document.getElementById(id);
 const CORNERS = [[0, 0], [1, 0], [0, 1], [1, 1]];
 
-/** Let the person draw; resolves to [left, top, width, height] or null. `start`: the box to correct, or undefined.
- *  `say(text)` tells what is wrong; `changed(box)` hears of every change. */
+/**
+ * Let the user draw a box; resolves to [left, top, width, height], or null if the user cancels.
+ *
+ * `start` is the box to correct, or undefined. `say(text)` is called with error messages, `changed(box)` after every
+ * change of the box.
+ */
 export function drawBox(say, start, changed = () => {}) {
   return new Promise((resolve) => new Editor(say, start, changed, resolve));
 }
 
+/** The editor; pointer and keyboard events change `box` until it is saved or cancelled. */
 class Editor {
   constructor(say, start, changed, resolve) {
     this.changed = changed;
@@ -23,13 +29,13 @@ class Editor {
     this.say = say;
     this.resolve = resolve;
     this.box = start ?? [0.4, 0.3, 0.2, 0.2];
-    this.before = document.activeElement;
-    this.ends = new AbortController();
+    this.previousFocus = document.activeElement;
+    this.listenersEnd = new AbortController();
     this.open();
   }
 
   open() {
-    const { signal } = this.ends;
+    const { signal } = this.listenersEnd;
     this.field.hidden = this.bar.hidden = false;
     byId("photo").classList.add("drawn-on");
     this.field.addEventListener("pointerdown", (event) => this.down(event), { signal });
@@ -40,30 +46,31 @@ class Editor {
     this.bar.addEventListener("keydown", (event) => event.key === "Escape" && this.end(null), { signal });
     this.paint();
     this.field.focus({ preventScroll: true });
-    this.speak();
+    this.announce();
   }
 
-  /** Where a pointer is, in fractions of the picture. */
-  at(event) {
+  /** Return the position of a pointer event, in fractions of the picture. */
+  positionOf(event) {
     const { width, height } = this.overlay.viewBox.baseVal;
     const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(this.overlay.getScreenCTM().inverse());
     return [clamp(point.x / width), clamp(point.y / height)];
   }
 
-  /** How many fractions a number of screen pixels is, across and down. */
-  reach(pixels) {
+  /** Convert screen pixels to fractions of the picture, horizontally and vertically. */
+  toFractions(pixels) {
     const { width, height } = this.overlay.viewBox.baseVal;
     const { a, d } = this.overlay.getScreenCTM();
     return [pixels / a / width, pixels / d / height];
   }
 
+  /** Start to resize at a corner, to move inside the box, or to draw a new box elsewhere. */
   down(event) {
     event.preventDefault();
     this.field.setPointerCapture(event.pointerId);
     this.field.focus({ preventScroll: true });
-    const [x, y] = this.at(event);
+    const [x, y] = this.positionOf(event);
     const [left, top, width, height] = this.box;
-    const near = this.reach(event.pointerType === "touch" ? 24 : 12);
+    const near = this.toFractions(event.pointerType === "touch" ? 24 : 12);
     const corner = CORNERS.find(
       ([cx, cy]) => Math.abs(left + cx * width - x) < near[0] && Math.abs(top + cy * height - y) < near[1],
     );
@@ -74,7 +81,7 @@ class Editor {
 
   move(event) {
     if (!this.anchor && !this.grip) return;
-    const [x, y] = this.at(event);
+    const [x, y] = this.positionOf(event);
     if (this.grip) {
       this.place(x - this.grip[0], y - this.grip[1]);
     } else {
@@ -85,10 +92,11 @@ class Editor {
   }
 
   up() {
-    if (this.anchor || this.grip) this.speak();
+    if (this.anchor || this.grip) this.announce();
     this.anchor = this.grip = null;
   }
 
+  /** Move the box, but not beyond the edges of the picture. */
   place(left, top) {
     const [, , width, height] = this.box;
     this.box = [Math.min(clamp(left), 1 - width), Math.min(clamp(top), 1 - height), width, height];
@@ -103,6 +111,7 @@ class Editor {
     event.stopPropagation();
   }
 
+  /** Move the box by an arrow key, or resize it with Shift; Ctrl or Alt makes the steps smaller. */
   arrow({ key, shiftKey, ctrlKey, altKey }) {
     const step = ctrlKey || altKey ? 0.002 : 0.01;
     const across = { ArrowLeft: -step, ArrowRight: step }[key] ?? 0;
@@ -114,7 +123,7 @@ class Editor {
       this.place(left + across, top + down);
     }
     this.paint();
-    this.speak();
+    this.announce();
   }
 
   press(event) {
@@ -129,15 +138,16 @@ class Editor {
   }
 
   end(box) {
-    this.ends.abort();
+    this.listenersEnd.abort();
     this.layer.replaceChildren();
     this.field.hidden = this.bar.hidden = true;
     byId("photo").classList.remove("drawn-on");
-    this.before?.focus({ preventScroll: true });
+    this.previousFocus?.focus({ preventScroll: true });
     this.resolve(box);
   }
 
-  speak() {
+  /** Announce position and size of the box, in percent, to screen readers. */
+  announce() {
     const [left, top, width, height] = this.box.map((value) => Math.round(value * 100));
     this.field.setAttribute("aria-description", t("box_at", { left, top, width, height }));
     byId("spoken").textContent = t("box_at", { left, top, width, height });

@@ -1,4 +1,4 @@
-// The grid of files without a face: answers by key or button, sent in the background like those about faces.
+// The grid of files without a face: answers by key or button, sent in the background by the outbox.
 
 import { call } from "./lib/api.js";
 import { t } from "./lib/strings.js";
@@ -8,8 +8,8 @@ import { Outbox } from "./classify-outbox.js";
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const grid = document.getElementById("grid");
 const cells = grid ? [...grid.children] : [];
-const outbox = new Outbox(boot, heard);
-const history = []; // {step, cell, before}
+const outbox = new Outbox(boot, onOutboxEvent);
+const history = []; // steps {step, cell, before} that can be undone; `before` is the answer shown before
 const KEYS = { y: "shown", n: "not_shown", d: "draw", z: "undo", u: "undo" };
 
 document.querySelector(".keys-hint")?.removeAttribute("hidden");
@@ -29,11 +29,11 @@ function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (event.target.closest("input, textarea, select, dialog, details[open]")) return;
   const cell = document.activeElement.closest(".cell");
-  const go = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns() }[event.key];
+  const offset = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns() }[event.key];
   const action = KEYS[event.key.toLowerCase()];
-  if (go && cells.length) {
+  if (offset && cells.length) {
     event.preventDefault();
-    focus(cell ? cells[cells.indexOf(cell) + go * (Math.abs(go) === 1 && getComputedStyle(grid).direction === "rtl" ? -1 : 1)] : cells[0]);
+    focus(cell ? cells[cells.indexOf(cell) + offset * (Math.abs(offset) === 1 && getComputedStyle(grid).direction === "rtl" ? -1 : 1)] : cells[0]);
   } else if (event.key === "Enter" && document.activeElement === cell) {
     act("draw", cell);
   } else if (action && (cell || action === "undo")) {
@@ -44,12 +44,14 @@ function pressed(event) {
 
 const columns = () => getComputedStyle(grid).gridTemplateColumns.split(" ").length;
 
+/** Move the focus to a cell, and make it the only one that the Tab key reaches. */
 function focus(cell) {
   if (!cell) return;
   for (const other of cells) other.tabIndex = other === cell ? 0 : -1;
   cell.focus();
 }
 
+/** Perform the action of a key or a button on a cell. */
 function act(action, cell) {
   if (action === "undo") return undo();
   if (action === "draw") return cell.querySelector('[data-act="draw"]').click();
@@ -57,11 +59,12 @@ function act(action, cell) {
   const { page, sha1, answer } = cell.dataset;
   history.push({ step, cell, before: answer ?? "" });
   show(cell, action);
-  const said = { client_id: crypto.randomUUID(), page: Number(page), face: null, answer: action, sha1: sha1 || null };
-  outbox.add({ kind: "answers", step, answers: [said] });
+  const saved = { client_id: crypto.randomUUID(), page: Number(page), face: null, answer: action, sha1: sha1 || null };
+  outbox.add({ kind: "answers", step, answers: [saved] });
   if (document.activeElement === cell) focus(cells[cells.indexOf(cell) + 1] ?? cell);
 }
 
+/** Show an answer in a cell; "" removes it. */
 function show(cell, answer) {
   cell.toggleAttribute("data-answer", Boolean(answer));
   if (answer) cell.dataset.answer = answer;
@@ -71,6 +74,7 @@ function show(cell, answer) {
   }
 }
 
+/** Undo the last step of this page, or the last one that the server has. */
 async function undo() {
   const last = history.pop();
   if (last) {
@@ -83,7 +87,7 @@ async function undo() {
   else toast(t("nothing_undo"));
 }
 
-function heard(event) {
+function onOutboxEvent(event) {
   const status = document.getElementById("status");
   if (event.type === "dropped") toast(event.text || t("unusable"));
   if (event.type === "gone") toast(t("project_gone", { num: event.count }));

@@ -1,10 +1,11 @@
-// The question on the screen. Everything is drawn from the question; nothing here knows what is done with it.
+// Rendering of a question on the page, from the question's data alone; answers are handled elsewhere.
 
 import { number, t } from "./lib/strings.js";
 
 const byId = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 
+/** The elements that show the current question. `chosen`: ids of the faces chosen while several may be. */
 export class View {
   constructor() {
     this.form = byId("ask");
@@ -14,7 +15,7 @@ export class View {
     new ResizeObserver(scale).observe(byId("photo"));
   }
 
-  /** Show a question; `picture`: its decoded photograph, or null while it loads. */
+  /** Show a question; `picture` is its decoded photograph, or null while it loads. */
   show(question, picture) {
     this.question = question;
     this.group = question.faces.length > 1;
@@ -22,21 +23,21 @@ export class View {
     byId("none").hidden = true;
     this.form.hidden = false;
     this.form.dataset.face = question.face ?? "";
-    this.words();
-    this.outline();
+    this.showTexts();
+    this.showOutlines();
     this.numbers();
     this.similar();
     this.picture(picture);
   }
 
-  /** The photograph once it is there; null: not yet, undefined: it cannot be had. */
+  /** Show the photograph; null: it is still loading, undefined: it cannot be loaded. */
   picture(picture) {
     byId("broken").hidden = picture !== undefined;
     const { question } = this;
     const crop = byId("crop").querySelector("image");
     if (!picture) {
-      if (this.photo.getAttribute("src") === question.photo) return; // the page came with it
-      const empty = this.photo.cloneNode(); // the element itself may be wanted again, with its picture
+      if (this.photo.getAttribute("src") === question.photo) return; // The server has rendered the page with it.
+      const empty = this.photo.cloneNode(); // The element itself, with its picture, may be shown again.
       empty.removeAttribute("src");
       crop.removeAttribute("href");
       this.photo.replaceWith(empty);
@@ -50,11 +51,12 @@ export class View {
     crop.setAttribute("href", picture.src);
   }
 
-  words() {
+  /** Show all texts about the question, the file and its other people. */
+  showTexts() {
     const { question } = this;
     byId("question").textContent = t(this.group ? "group" : "single");
     byId("why").textContent = [this.askedText(), question.why].filter(Boolean).join(" ");
-    this.told();
+    this.showDescription();
     byId("taken").textContent = question.taken;
     byId("age").textContent = question.age;
     byId("stated").textContent = question.stated;
@@ -69,19 +71,20 @@ export class View {
     this.yes();
   }
 
-  /** The caption, and the description after it, which then has a direction of its own. */
-  told() {
+  /** Show the caption, and after it the description, which then gets its own text direction. */
+  showDescription() {
     const { caption, caption_lang: language, description } = this.question;
     const [first, second] = byId("description").children;
     first.textContent = caption;
     second.textContent = description;
     if (language) first.lang = language;
-    else first.removeAttribute("lang"); // an empty one would say "unknown"
+    else first.removeAttribute("lang"); // An empty attribute would mean "unknown language".
     second.dir = caption ? "auto" : "";
     byId("description").title = [caption, description].filter(Boolean).join("\n");
   }
 
-  outline() {
+  /** Outline all faces, and show the crop around the one that is asked about. */
+  showOutlines() {
     const { question } = this;
     const { width, height } = question;
     this.overlay.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -94,6 +97,7 @@ export class View {
     scale();
   }
 
+  /** Return the outline of a face with its number, as an SVG group. */
   face(face) {
     const shape = byId("t-outline").content.querySelector("g").cloneNode(true);
     const { width, height } = this.question;
@@ -112,6 +116,7 @@ export class View {
     return shape;
   }
 
+  /** Show a numbered button for each face, if there are several. */
   numbers() {
     byId("numbers").hidden = !this.group;
     if (!this.group) return byId("numbers").replaceChildren();
@@ -128,6 +133,7 @@ export class View {
     byId("numbers").replaceChildren(...buttons);
   }
 
+  /** Show the confirmed faces that are most similar. */
   similar() {
     const urls = this.question.similar;
     byId("similar-box").hidden = !urls.length;
@@ -139,19 +145,20 @@ export class View {
     byId("similar").replaceChildren(...pictures);
   }
 
-  /** Several faces may be chosen, where the picture holds the person more than once. */
+  /** Switch whether several faces may be chosen, for a picture that shows the person more than once. */
   twice(on) {
     byId("twice").setAttribute("aria-pressed", String(on));
     this.chosen.clear();
-    this.mark();
+    this.markChosen();
   }
 
+  /** Add a face to the chosen ones, or remove it. */
   toggle(face) {
     if (!this.chosen.delete(face)) this.chosen.add(face);
-    this.mark();
+    this.markChosen();
   }
 
-  mark() {
+  markChosen() {
     for (const part of document.querySelectorAll("#outlines .face, #numbers .number")) {
       part.classList.toggle("chosen", this.chosen.has(Number(part.dataset.face)));
     }
@@ -168,26 +175,27 @@ export class View {
     byId("yes-text").textContent = text;
   }
 
-  /** Which of several faces is asked about, in words. */
+  /** Return a sentence that names which of several faces is asked about, or "". */
   askedText() {
     const asked = this.question.faces.find((face) => face.id === this.question.face);
     return this.group && asked ? t("asked_n", { n: asked.n }) : "";
   }
 
-  /** Light up a face while its number is pointed at. */
+  /** Highlight a face while the pointer or the focus is on its number; 0 highlights none. */
   point(face) {
     for (const shape of byId("outlines").children) shape.classList.toggle("pointed", Number(shape.dataset.face) === face);
   }
 
+  /** Show that there is no question, with an explanation rendered by the server. */
   none(html) {
     this.question = null;
     this.form.hidden = true;
     byId("none").hidden = false;
-    byId("none").innerHTML = html; // rendered by our own server
+    byId("none").innerHTML = html; // The HTML comes from our own server.
   }
 }
 
-/** What is written in the overlay keeps its size on the screen at every zoom. */
+/** Set the CSS variable by which texts and lines in the overlay keep their size on the screen at every zoom. */
 export function scale() {
   const overlay = byId("overlay");
   const { width, height } = overlay.viewBox.baseVal;
@@ -195,6 +203,7 @@ export function scale() {
   overlay.style.setProperty("--unit", unit);
 }
 
+/** Return a link to another person stated in the file. */
 function person({ item, label, url, hint }) {
   const link = byId("t-other").content.firstElementChild.cloneNode(true);
   link.href = url;
@@ -203,7 +212,7 @@ function person({ item, label, url, hint }) {
   return link;
 }
 
-/** A new element of an SVG drawing. */
+/** Return a new SVG element. */
 export function svg(name, attributes) {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);

@@ -1,16 +1,19 @@
-// "Somebody else": optionally who, found on Wikidata while typing.
+// The dialog of the answer "somebody else": the user may name the person, with a search of Wikidata while typing.
 
 import { call } from "./lib/api.js";
 
 const byId = (id) => document.getElementById(id);
 
-/** Ask who it is; resolves to an item, "" for nobody in particular, or null when the person changed their mind.
- *  `likely`: people {item, label, description} to choose from before anything is typed. */
+/**
+ * Ask who it is; resolves to an item, "" if the user names nobody, or null if the user cancels.
+ *
+ * `url` is the endpoint of the search; `likely` are people {item, label, description} offered before anything is typed.
+ */
 export function askWho(url, likely) {
   const dialog = byId("who");
   const field = byId("who-name");
   field.value = "";
-  list(likely);
+  showPeople(likely);
   dialog.returnValue = "cancel";
   dialog.showModal();
   field.focus();
@@ -18,16 +21,16 @@ export function askWho(url, likely) {
     let timer = null;
     const typed = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => look(url, field, likely), 200);
+      timer = setTimeout(() => searchPeople(url, field, likely), 200);
     };
-    const pressed = (event) => choose(event, dialog) && done(); // at once: the event of its closing comes after the next key
+    const pressed = (event) => handleKey(event, dialog) && done(); // The "close" event comes after the next key.
     const done = () => {
-      if (dialog.open) return; // opened again before the event of its closing came
+      if (dialog.open) return; // The dialog was opened again before this "close" event.
       clearTimeout(timer);
       field.removeEventListener("input", typed);
       field.removeEventListener("keydown", pressed);
       dialog.removeEventListener("close", done);
-      resolve(dialog.returnValue === "save" ? item(field.value) : null);
+      resolve(dialog.returnValue === "save" ? chosenItem(field.value) : null);
     };
     field.addEventListener("input", typed);
     field.addEventListener("keydown", pressed);
@@ -35,25 +38,27 @@ export function askWho(url, likely) {
   });
 }
 
-/** The item chosen or typed; a name that was not chosen from the list says nothing. */
-function item(value) {
+/** Return the item chosen from the list or typed as an id, or ""; any other text does not identify a person. */
+function chosenItem(value) {
   const chosen = byId("who-found").querySelector('[aria-selected="true"]');
   const typed = value.trim().toUpperCase();
   return chosen?.dataset.item ?? (/^Q[1-9]\d*$/.test(typed) ? typed : "");
 }
 
-async function look(url, field, likely) {
+/** List the people found by the typed name, or the likely ones if nothing is typed. */
+async function searchPeople(url, field, likely) {
   const typed = field.value.trim();
-  if (!typed) return list(likely);
+  if (!typed) return showPeople(likely);
   try {
     const { people } = await call(`${url}?q=${encodeURIComponent(typed)}`);
-    if (field.value.trim() === typed) list(people);
+    if (field.value.trim() === typed) showPeople(people);
   } catch {
-    list([]); // who it is may be left out: the answer itself does not wait for the search
+    showPeople([]); // The name is optional, so a failed search must not prevent the answer.
   }
 }
 
-function list(people) {
+/** Show people as the options of the list. */
+function showPeople(people) {
   const rows = people.map((found, place) => {
     const row = byId("t-hit").content.firstElementChild.cloneNode(true);
     row.id = `hit-${place}`;
@@ -71,12 +76,13 @@ function list(people) {
   byId("who-name").removeAttribute("aria-activedescendant");
 }
 
-/** Up and down the list; Enter and Escape close the dialog. Returns whether it was closed. */
-function choose(event, dialog) {
+/** Handle the arrow keys, which move through the list, and Enter and Escape, which close the dialog. Returns whether it
+ *  was closed. */
+function handleKey(event, dialog) {
   const rows = [...byId("who-found").children];
   const now = rows.findIndex((row) => row.getAttribute("aria-selected") === "true");
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  const result = { Enter: "save", Escape: "cancel" }[event.key]; // a search field would only be emptied by Escape
+  const result = { Enter: "save", Escape: "cancel" }[event.key]; // By default Escape would only clear the search field.
   if (step && rows.length) select(rows[(now + step + rows.length) % rows.length]);
   if (result) dialog.close(result);
   if (result || (step && rows.length)) event.preventDefault();

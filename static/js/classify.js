@@ -1,4 +1,5 @@
-// Classify: shows a question, takes the answer, shows the next at once. What is sent, and when, is the outbox's business.
+// The question page: shows a question, takes the answer and shows the next question at once, while the outbox sends the
+// answer.
 
 import { call } from "./lib/api.js";
 import { t } from "./lib/strings.js";
@@ -9,17 +10,17 @@ import { Supply } from "./classify-supply.js";
 import { View } from "./classify-view.js";
 import { askWho } from "./classify-who.js";
 
-const LONG_AWAY = 10 * 60_000; // ms
+const LONG_AWAY = 10 * 60_000; // ms in a hidden tab, after which the prefetched questions are fetched again
 const byId = (id) => document.getElementById(id);
 const boot = JSON.parse(byId("boot").textContent);
 const view = new View();
-const outbox = new Outbox(boot, heardFromOutbox);
-const supply = new Supply(boot.urls.questions, heardFromSupply);
-const taken = []; // {step, question} that can be undone, the newest last
-const older = { steps: [], before: null, more: true, loading: null }; // taken before this page was loaded
+const outbox = new Outbox(boot, onOutboxEvent);
+const supply = new Supply(boot.urls.questions, onSupplyEvent);
+const undoable = []; // steps {step, question, faces} that can be undone, the newest last
+const older = { steps: [], before: null, more: true, loading: null }; // steps from before this page was loaded
 let current = null;
-let hidden = 0; // since when, while the page is
-let busy = false; // a dialog or the box editor has the keys
+let hiddenSince = 0; // when the tab was hidden, in ms since 1970
+let busy = false; // whether a dialog or the box editor receives the keys
 
 start();
 
@@ -38,21 +39,21 @@ function start() {
   byId("numbers").addEventListener("pointerover", (event) => view.point(faceOf(event)));
   byId("numbers").addEventListener("focusin", (event) => view.point(faceOf(event)));
   byId("numbers").addEventListener("focusout", () => view.point(0));
-  document.addEventListener("visibilitychange", awake);
-  globalThis.history.replaceState(null, "", location.pathname); // a face that the address asked for is asked once
+  document.addEventListener("visibilitychange", visibilityChanged);
+  globalThis.history.replaceState(null, "", location.pathname); // A face that the URL named is asked about only once.
   loadOlder();
 }
 
-/** After a while away the questions ahead are old. */
-function awake() {
-  if (document.hidden) hidden = Date.now();
-  else if (Date.now() - hidden > LONG_AWAY) supply.refresh();
+/** Fetch new questions if the tab was hidden for so long that those fetched before may be out of date. */
+function visibilityChanged() {
+  if (document.hidden) hiddenSince = Date.now();
+  else if (Date.now() - hiddenSince > LONG_AWAY) supply.refresh();
 }
 
-/** Steps of an earlier load that are still unsent: they are answered, and can be undone. */
+/** Restore an unsent step of an earlier page load: its faces count as answered, and it can be undone. */
 function remember(item, kept) {
   if (item.kind === "undo" || kept.some((other) => other.kind === "undo" && other.step === item.step)) return;
-  taken.push({ step: item.step, question: item.question, faces: item.faces ?? [] });
+  undoable.push({ step: item.step, question: item.question, faces: item.faces ?? [] });
   supply.settle(item.faces ?? []);
 }
 
@@ -67,25 +68,25 @@ function clicked(event) {
     choose(face);
   } else if (event.target.closest("#reload")) {
     event.preventDefault();
-    present();
+    showCurrent();
   }
 }
 
 const faceOf = (event) => Number(event.target.closest("[data-face]:not(form)")?.dataset.face ?? 0);
 
-/** Do what a key, a button or a swipe means. */
+/** Perform the action of a key, a button or a swipe; `digit` is the number of a face for the action "face". */
 function act(action, digit) {
   if (busy) return;
   if (action === "undo") return undo();
   if (action === "keys") return byId("keys").showModal();
   if (!current) return;
-  if (action !== "skip" && !seen()) return say(t("loading"));
+  if (action !== "skip" && !photoShown()) return say(t("loading"));
   const actions = {
-    yes: () => (view.chosen.size ? several() : answer([target(current.face)], all())),
-    no: () => answer((view.group ? all() : [current.face]).map((face) => said(face, "other"))),
-    skip: () => answer([said(current.face, "skip")]),
-    not_face: () => answer([said(current.face, "not_face")]),
-    face: () => nth(digit),
+    yes: () => (view.chosen.size ? answerChosen() : answer([target(current.face)], all())),
+    no: () => answer((view.group ? all() : [current.face]).map((face) => answerAbout(face, "other"))),
+    skip: () => answer([answerAbout(current.face, "skip")]),
+    not_face: () => answer([answerAbout(current.face, "not_face")]),
+    face: () => chooseNumber(digit),
     else: () => somebodyElse(),
     twice: () => toggleTwice(),
     draw: () => draw(null),
@@ -94,25 +95,32 @@ function act(action, digit) {
   actions[action]();
 }
 
-/** Nobody answers about a picture that is not on the screen. */
-const seen = () => view.photo.complete && view.photo.naturalWidth > 0;
+/** Whether the photograph is on the screen; without it a question can only be skipped. */
+const photoShown = () => view.photo.complete && view.photo.naturalWidth > 0;
+/** The ids of all faces of the current question. */
 const all = () => current.faces.map((face) => face.id);
-const said = (face, answer, more = {}) => ({ page: current.page, face, answer, reason: current.reason || null, sha1: current.sha1, ...more });
-const target = (face, twice = false) => said(face, "target", { twice });
+/** An answer about a face, as the server expects it. */
+const answerAbout = (face, answer, more = {}) => ({
+  page: current.page, face, answer, reason: current.reason || null, sha1: current.sha1, ...more,
+});
+const target = (face, twice = false) => answerAbout(face, "target", { twice });
 
-function nth(digit) {
+/** Choose the face with the number `digit`, if the question has several faces. */
+function chooseNumber(digit) {
   const face = current.faces.find((found) => found.n === digit);
   if (face && view.group) choose(face.id);
   else if (!view.group) say(t("one_face"));
 }
 
+/** Answer that a face is the person; while several faces may be chosen, only add or remove it. */
 function choose(face) {
-  if (!seen()) return say(t("loading"));
+  if (!photoShown()) return say(t("loading"));
   if (byId("twice").getAttribute("aria-pressed") === "true") view.toggle(face);
   else answer([target(face)], all());
 }
 
-function several() {
+/** Answer that all chosen faces are the person. */
+function answerChosen() {
   answer([...view.chosen].map((face) => target(face, true)), all());
 }
 
@@ -121,14 +129,16 @@ function toggleTwice() {
   else say(t("one_face"));
 }
 
+/** Ask who it is instead, and answer. */
 async function somebodyElse() {
   busy = true;
   const item = await askWho(boot.urls.people, current.others.map(({ hint, ...one }) => ({ ...one, description: hint })));
   busy = false;
-  if (item !== null) answer([said(current.face, "other", { other_item: item || null })]);
+  if (item !== null) answer([answerAbout(current.face, "other", { other_item: item || null })]);
 }
 
-/** Keep the answers of one step and go on. `settled`: the faces that they answer, where that is more than they name. */
+/** Queue the answers of one step and show the next question. `settled`: the faces that these answers settle, which
+ *  can be more than they name. */
 function answer(answers, settled = answers.map((one) => one.face)) {
   const step = uuid();
   send({ kind: "answers", step, answers: answers.map((one) => ({ client_id: uuid(), ...one })) }, settled);
@@ -136,7 +146,7 @@ function answer(answers, settled = answers.map((one) => one.face)) {
 
 function send(item, settled) {
   const question = current;
-  taken.push({ step: item.step, question, faces: settled });
+  undoable.push({ step: item.step, question, faces: settled });
   if (item.answers?.[0].answer === "skip") supply.skip(settled[0]);
   else supply.settle(settled);
   next();
@@ -144,7 +154,7 @@ function send(item, settled) {
 }
 
 async function draw(face) {
-  if (!seen()) return;
+  if (!photoShown()) return;
   const question = current;
   busy = true;
   const box = await drawBox(say, face?.box);
@@ -163,11 +173,11 @@ function next() {
   }
   current = question;
   supply.current = question.face;
-  present();
+  showCurrent();
 }
 
-/** Show the current question, its photograph as soon as it is there. */
-function present() {
+/** Show the current question, and its photograph as soon as it is loaded. */
+function showCurrent() {
   const question = current;
   const pictures = supply.preload(question);
   view.show(question, pictures.picture);
@@ -179,8 +189,9 @@ function present() {
   );
 }
 
+/** Undo the last step and ask its question again. */
 async function undo() {
-  const last = taken.pop() ?? (await olderStep());
+  const last = undoable.pop() ?? (await olderStep());
   if (!last) return say(t("nothing_undo"));
   outbox.undo(last.step);
   supply.unsettle(last.faces);
@@ -196,48 +207,48 @@ async function olderStep() {
   return older.steps.shift() ?? null;
 }
 
-/** What stands from before this page was loaded, here or on another device; one look at a time. */
+/** Fetch steps saved before this page was loaded, here or on another device; at most one request at a time. */
 function loadOlder() {
-  older.loading ??= lookBack().finally(() => (older.loading = null));
+  older.loading ??= fetchOlder().finally(() => (older.loading = null));
   return older.loading;
 }
 
-async function lookBack() {
+async function fetchOlder() {
   try {
     const { steps } = await call(boot.urls.steps + (older.before ? `?before=${older.before}` : ""));
-    const known = new Set(taken.map((one) => one.step));
+    const known = new Set(undoable.map((one) => one.step));
     for (const { step, question } of steps.filter((one) => !known.has(one.step))) {
-      older.steps.push({ step, question: question && open(question), faces: faces(question) });
+      older.steps.push({ step, question: question && reopened(question), faces: faces(question) });
     }
     older.before = steps.at(-1)?.id ?? older.before;
     older.more = steps.length > 0;
   } catch {
-    older.more = true; // no connection: asked again when somebody wants to undo
+    older.more = true; // There is no connection: the next undo tries again.
   }
 }
 
 const faces = (question) => (question ? question.faces.map((face) => face.id) : []);
 
-/** The question as it was before the answer that is taken back. */
-function open(question) {
+/** Return the question as it was before the answer that is undone. */
+function reopened(question) {
   return { ...question, faces: question.faces.map((face) => (face.id === question.face || !face.state ? { ...face, label: null, state: "" } : face)) };
 }
 
-function heardFromSupply(event) {
+function onSupplyEvent(event) {
   if (event.type === "more" && !current) next();
   if (event.type === "none" && !current) view.none(event.html);
   if (event.type === "counts") counts(event);
 }
 
-function heardFromOutbox(event) {
-  const heard = {
+function onOutboxEvent(event) {
+  const handlers = {
     state: () => state(event),
     saved: () => saved(event),
     dropped: () => say(event.text || t("unusable")),
     gone: () => say(event.count ? t("project_gone", { num: event.count }) : event.text),
     session: () => counts(event),
   };
-  heard[event.type]();
+  handlers[event.type]();
 }
 
 function saved({ item, result }) {
@@ -245,7 +256,7 @@ function saved({ item, result }) {
   if (item.kind === "box" && result.face) followBox(result.face);
 }
 
-/** Say when a worker has read the face in a drawn box; it takes seconds. */
+/** Report when a worker has computed the encoding of the face in a drawn box, which takes seconds. */
 async function followBox(face) {
   say(t("drawn_waiting"));
   const url = boot.urls.face.replace("/0.json", `/${face}.json`);
@@ -259,17 +270,19 @@ async function followBox(face) {
   say(t("drawn_slow"));
 }
 
+/** Show the counts of a server response; reload the page if another user has signed in. */
 function counts({ counts: now, user, may_stop: stop }) {
-  if (user !== boot.user) return location.reload(); // somebody else signed in: nobody answers in their name
+  if (user !== boot.user) return location.reload(); // Another user signed in; answers must not be saved as theirs.
   if (!now) return;
   byId("stop").hidden = !stop;
   byId("counts").textContent = `${t("answered", { num: now.answered })} · ${t("confirmed", { num: now.confirmed })}`;
 }
 
+/** Show what is not saved yet, and why. */
 function state({ pending, problem, keeps }) {
   const status = byId("status");
   byId("signed-out").hidden = problem !== "signed_out";
-  // A request on its way is no news: only what waits for longer is.
+  // One or two items in a request under way are not worth a message.
   const text = pending && (problem || pending > 2 || !keeps) ? t("unsaved", { num: pending }) : "";
   const why = { offline: t("offline_kept"), away: t("away"), signed_out: "" }[problem] ?? (keeps ? "" : t("no_storage"));
   const shown = [text, pending ? why : ""].filter(Boolean).join(". ");
@@ -278,7 +291,7 @@ function state({ pending, problem, keeps }) {
   if (status.textContent !== shown) status.textContent = shown;
 }
 
-/** One line at a time, over the photograph's edge, read out by screen readers. */
+/** Show a message at the edge of the photograph, in place of the one before; screen readers read it out. */
 function say(text) {
   if (!text) return;
   const message = byId("message");
@@ -287,6 +300,7 @@ function say(text) {
   say.timer = setTimeout(() => (message.textContent = ""), 2500 + 50 * text.length);
 }
 
+/** Return a random UUID, also in insecure contexts, where `crypto.randomUUID` does not exist. */
 function uuid() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,7 +1,7 @@
 // Queue of answers that are not known to be saved, kept in localStorage and sent in order, by one tab at a time.
 //
-// Every item has its own key in localStorage, so that two tabs never overwrite each other's queue. The server identifies
-// a step by its id, so that sending it twice is harmless. An undo of a step that was never sent removes both.
+// Every item has its own key in localStorage, so that two tabs never overwrite each other's queue. A step has an id by
+// which the server recognises it, so that sending it twice is harmless. An undo of a step never sent removes both.
 
 import { ApiError, call } from "./lib/api.js";
 

@@ -1,4 +1,4 @@
-// New project: people while one types, and the sum of the subcategories that are ticked.
+// The form for a new project: finds people while the user types, and sums the files of the selected subcategories.
 
 import { t } from "./lib/strings.js";
 
@@ -8,30 +8,31 @@ if (search) typeAhead(search, search.querySelector('[name="q"]'), document.getEl
 const tree = document.getElementById("tree");
 if (tree) tree.addEventListener("change", (event) => tick(event.target));
 
+/** Search for people 250 ms after the last change of the input, aborting the request before. */
 function typeAhead(form, input, people) {
   let timer = null;
-  let asked = null;
+  let controller = null;
   input.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(look, 250);
+    timer = setTimeout(findPeople, 250);
   });
 
-  async function look() {
-    asked?.abort();
-    asked = new AbortController();
+  async function findPeople() {
+    controller?.abort();
+    controller = new AbortController();
     const typed = input.value.trim();
     if (typed.length === 1) return;
     try {
       const url = `${form.dataset.people}?q=${encodeURIComponent(typed)}`;
-      const response = await fetch(url, { signal: asked.signal });
+      const response = await fetch(url, { signal: controller.signal });
       if (response.ok && !response.redirected) people.innerHTML = await response.text();
     } catch {
-      // The button still searches, and says what is wrong.
+      // The search button still works, and its page reports the error.
     }
   }
 }
 
-// What is below a category goes with it, and comes back with it.
+/** Select or deselect the subcategories of a category with it, and update the number of files. */
 function tick(box) {
   const rows = [...tree.querySelectorAll("li")];
   const row = box.closest("li");
@@ -45,6 +46,7 @@ function tick(box) {
   if (sum) sum.textContent = t("files", { num: total(rows) });
 }
 
+/** Select the parents of a selected category, up to the root. */
 function tickAbove(rows, row, depth) {
   let wanted = depth - 1;
   for (const above of rows.slice(0, rows.indexOf(row)).reverse()) {
@@ -56,6 +58,7 @@ function tickAbove(rows, row, depth) {
   }
 }
 
+/** Return the number of files in the selected categories. */
 function total(rows) {
   const kept = rows.filter((row) => row.querySelector("input[type=checkbox]")?.checked ?? true);
   return kept.reduce((sum, row) => sum + Number(row.dataset.files), 0);

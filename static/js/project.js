@@ -1,4 +1,4 @@
-// Project page: progress without reloading, and a threshold that shows what it would change before it is saved.
+// The project page: updates the progress without a reload, and shows the effect of a threshold before it is saved.
 
 import { poll } from "./lib/poll.js";
 import { t } from "./lib/strings.js";
@@ -31,9 +31,10 @@ poll(
 );
 
 const plot = document.querySelector(".plot");
-if (plot) dragging(plot);
+if (plot) enableThreshold(plot);
 
-function dragging(form) {
+/** Let the user set the threshold by dragging in the histogram or with the slider. */
+function enableThreshold(form) {
   const input = form.querySelector('input[type="range"]');
   const bars = form.querySelector(".bars");
   const line = form.querySelector(".threshold");
@@ -45,6 +46,7 @@ function dragging(form) {
   const [low, high] = [Number(input.min), Number(input.max)];
   const two = new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
+  /** The number of unanswered faces within a threshold; `open` counts them in steps of `width` from 0. */
   const within = (threshold) => open.slice(0, Math.round(threshold / width)).reduce((sum, count) => sum + count, 0);
 
   function show() {

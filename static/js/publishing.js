@@ -1,4 +1,4 @@
-// A batch as it goes: small JSON every second while it runs; the list of its edits is fetched anew when a count changes.
+// The page of a batch: polls its state every second while it runs, and reloads the list of edits when a count changes.
 
 import { ApiError, call } from "./lib/api.js";
 import { poll } from "./lib/poll.js";
@@ -9,11 +9,12 @@ const batch = document.getElementById("batch");
 const list = document.getElementById("list");
 const away = document.getElementById("away");
 const TONES = { done: "good", paused: "warn", stopped: "warn" };
+/** A string that is the same for the same counts. */
 const mark = (found) => JSON.stringify(Object.entries(found).sort());
-let listed = mark(JSON.parse(batch.dataset.counts)); // the counts when the list was made
+let listed = mark(JSON.parse(batch.dataset.counts)); // the counts when the list was rendered
 let last = listed;
 
-const again = poll(batch.dataset.stateUrl, show, lost, { fastest: 1000, slowest: 15000 });
+const pollNow = poll(batch.dataset.stateUrl, show, lost, { fastest: 1000, slowest: 15000 });
 
 for (const form of batch.querySelectorAll("form[data-act]")) {
   form.addEventListener("submit", async (event) => {
@@ -28,7 +29,7 @@ for (const form of batch.querySelectorAll("form[data-act]")) {
       toast(error.message, 8);
     }
     button.disabled = false;
-    again();
+    pollNow();
   });
 }
 
@@ -41,8 +42,8 @@ function show(now) {
   bar.max = now.total || 1;
   bar.value = now.total - now.open;
   document.getElementById("settled").textContent = t("settled", { settled: now.total - now.open, total: now.total });
-  tell("why", now.why);
-  tell("waiting", now.waiting_why);
+  setNote("why", now.why);
+  setNote("waiting", now.waiting_why);
   document.getElementById("sign-in").hidden = !(now.pause_reason === "sign_in" && now.can.resume);
   for (const figure of document.querySelectorAll("[data-count]")) {
     const count = now.counts[figure.dataset.count] ?? 0;
@@ -53,20 +54,22 @@ function show(now) {
   const current = mark(now.counts);
   const changed = current !== last;
   last = current;
-  if (current !== listed && !busy()) renew(current);
+  if (current !== listed && !busy()) reloadList(current);
   return changed || now.state === "running";
 }
 
-function tell(id, text) {
+/** Show a text in an element, or hide the element if the text is empty. */
+function setNote(id, text) {
   const note = document.getElementById(id);
   note.hidden = !text;
   if (note.textContent !== text) note.textContent = text;
 }
 
-/** Whether somebody is choosing edits: the list must not change under their hands. */
+/** Whether the user is selecting edits; the list must not be replaced meanwhile. */
 const busy = () => list.querySelector(":checked") || list.contains(document.activeElement);
 
-async function renew(current) {
+/** Fetch the list of edits for the counts `current`. */
+async function reloadList(current) {
   const found = await call(batch.dataset.listUrl + location.search).catch(() => null);
   if (!found || busy()) return;
   list.innerHTML = found.html;

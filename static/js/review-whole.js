@@ -1,7 +1,12 @@
-// One face in its whole picture, in a dialog: what the server renders for the page without a script, fetched as a part of it.
+// Dialog that shows one face in its whole picture. Its content is a part of the page about the face, which the server
+// also renders for browsers without scripts.
 
+/** The dialog; `face` is the id of the face it shows. */
 export class Whole {
-  /** `act(name, face)` says something about the face shown; `step(by)` returns the address of the face `by` places on, or null. */
+  /**
+   * `act(name, face)` performs an action on the face shown. `step(face, by)` returns {url, face} of the face `by` places
+   * after it, or null.
+   */
   constructor(dialog, act, step) {
     this.dialog = dialog;
     this.act = act;
@@ -15,7 +20,7 @@ export class Whole {
     return this.dialog.open;
   }
 
-  /** Show the face behind `url`; where it cannot be fetched, go there. */
+  /** Show the face at `url`; if it cannot be fetched, navigate there. */
   async show(url, face) {
     this.face = face;
     const address = new URL(url, location.href);
@@ -32,25 +37,26 @@ export class Whole {
     if (event.target === this.dialog || event.target.closest("[data-close]")) this.dialog.close();
     if (!button) return;
     event.preventDefault();
-    this.#say(button.dataset.act);
+    this.#actAndContinue(button.dataset.act);
   }
 
   #pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const button = this.dialog.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (button) this.#say(button.dataset.act);
-    else if (by) this.#go(by);
+    if (button) this.#actAndContinue(button.dataset.act);
+    else if (by) this.#showNeighbour(by);
     else return;
     event.preventDefault();
   }
 
-  #go(by) {
+  #showNeighbour(by) {
     const next = this.step(this.face, by);
     if (next) this.show(next.url, next.face);
   }
 
-  #say(name) {
+  /** Perform an action on the face, and show the next one or close the dialog. */
+  #actAndContinue(name) {
     const face = this.face;
     const next = this.step(face, 1);
     this.act(name, face);

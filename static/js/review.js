@@ -1,4 +1,4 @@
-// The review: faces are chosen and acted upon without leaving the page; the server renders every part of it.
+// The review page: selects faces and acts on them without leaving the page. The server renders all of its HTML.
 
 import { ApiError, call } from "./lib/api.js";
 import { t } from "./lib/strings.js";
@@ -8,9 +8,9 @@ import { Whole } from "./review-whole.js";
 
 const urls = JSON.parse(document.getElementById("boot").textContent);
 const region = document.getElementById("grid");
-const done = []; // what was done here and can be undone: {name, body}
-let work = Promise.resolve(); // one thing after the other
-let waiting = 0;
+const undoRequests = []; // requests {name, body} that undo the actions of this page, the newest last
+let work = Promise.resolve(); // ends when the last queued job has ended, so that jobs run one after the other
+let pendingJobs = 0; // jobs that have not ended
 
 const selection = new Selection(region, (chosen) => {
   const count = region.querySelector("#chosen");
@@ -40,7 +40,7 @@ function clicked(event) {
 function submitted(event) {
   if ("every" in event.target.dataset) {
     event.preventDefault();
-    return everything(Object.fromEntries(new FormData(event.target)));
+    return approveAll(Object.fromEntries(new FormData(event.target)));
   }
   if (event.target.method !== "get") return;
   event.preventDefault();
@@ -56,45 +56,48 @@ function pressed(event) {
   const button = region.querySelector(`.choice [data-key="${CSS.escape(key)}"]`);
   if (button) act(button.dataset.act, selection.chosen, Number(button.value));
   else if (key === "z" || key === "u") undo();
-  else if (event.key === "Enter" && selection.place >= 0) look(selection.place);
+  else if (event.key === "Enter" && selection.place >= 0) openFace(selection.place);
   else return;
   event.preventDefault();
 }
 
-function look(place) {
+/** Open the face at an index of the selection in the dialog. */
+function openFace(place) {
   const face = selection.boxes[place].closest(".face");
   whole.show(face.querySelector(".look").href, Number(face.dataset.face));
 }
 
+/** Return {url, face} of the face `by` places after `face` in the grid, or null. */
 function neighbour(face, by) {
   const cells = [...region.querySelectorAll(".face:not([data-leaving])")];
   const cell = cells[cells.findIndex((one) => Number(one.dataset.face) === face) + by];
   return cell ? { url: cell.querySelector(".look").href, face: Number(cell.dataset.face) } : null;
 }
 
-/** Do something with faces at once on the screen, then on the server; the page is fetched anew when nothing more waits. */
+/** Perform an action on faces, at once on the screen and then on the server; the last job reloads the grid. */
 function act(name, faces, on = 1) {
   if (!faces.length) return toast(t("none_chosen"));
   const seen = region.querySelector("#chosen-faces")?.dataset.seen;
   const step = crypto.randomUUID();
-  leave(faces, true);
+  markLeaving(faces, true);
   return queue(async () => {
     const answer = await call(urls[name], { body: { faces, seen, step, on } });
-    done.push(inverse(name, faces, step, on));
-    say(answer.text);
-  }, () => leave(faces, false));
+    undoRequests.push(inverse(name, faces, step, on));
+    announce(answer.text);
+  }, () => markLeaving(faces, false));
 }
 
-/** Approve all matches, also those of other pages: in one step, taken back in one. */
-function everything({ all, show, count, run, seen }) {
+/** Approve all matches, also those of other pages, in one step that one undo withdraws. */
+function approveAll({ all, show, count, run, seen }) {
   const step = crypto.randomUUID();
   return queue(async () => {
     const answer = await call(urls.approve, { body: { all, show, count, run, seen, step } });
-    done.push(inverse("approve", [], step));
-    say(answer.text);
+    undoRequests.push(inverse("approve", [], step));
+    announce(answer.text);
   });
 }
 
+/** Return the request {name, body} that undoes an action. */
 function inverse(name, faces, step, on) {
   if (name === "approve") return { name: "withdraw", body: { step } };
   if (name === "withdraw") return { name: "approve", body: { faces } };
@@ -102,16 +105,18 @@ function inverse(name, faces, step, on) {
   return { name: "undo", body: { step } };
 }
 
+/** Undo the last action of this page, or the last one that the server has. */
 function undo() {
   queue(async () => {
-    const last = done.pop() ?? { name: "undo", body: {} };
+    const last = undoRequests.pop() ?? { name: "undo", body: {} };
     const answer = await call(urls[last.name], { body: last.body });
-    say(answer.withdrawn === 0 ? t("nothing_undo") : t("undone"));
+    announce(answer.withdrawn === 0 ? t("nothing_undo") : t("undone"));
   });
 }
 
+/** Run a job after those queued before; call `failed` if the server refuses it. */
 function queue(job, failed = () => {}) {
-  waiting += 1;
+  pendingJobs += 1;
   work = work.then(async () => {
     try {
       await job();
@@ -120,14 +125,15 @@ function queue(job, failed = () => {}) {
       failed();
       toast(error.message, 8);
     } finally {
-      waiting -= 1;
+      pendingJobs -= 1;
     }
-    if (!waiting) await load(location.href);
+    if (!pendingJobs) await load(location.href);
   });
   return work;
 }
 
-function leave(faces, leaving) {
+/** Mark faces as leaving the grid and deselect them, or restore them. */
+function markLeaving(faces, leaving) {
   for (const face of faces) {
     const box = selection.boxes[selection.placeOf(face)];
     if (!box) continue;
@@ -137,12 +143,13 @@ function leave(faces, leaving) {
   selection.changed(selection.chosen);
 }
 
-function say(text) {
+/** Show a message, and announce it to screen readers. */
+function announce(text) {
   document.getElementById("said").textContent = text;
   toast(text, 4);
 }
 
-/** Exchange the page of faces; the keyboard stays at its place, and what was chosen stays chosen. */
+/** Replace the grid of faces, keeping the focus; the selection is kept unless `push` adds a page to the history. */
 async function load(url, { push = false } = {}) {
   const address = new URL(urls.grid, location.href);
   address.search = new URL(url, location.href).search;
@@ -153,7 +160,7 @@ async function load(url, { push = false } = {}) {
     region.innerHTML = found.html;
     if (push) history.pushState(null, "", found.url);
     else if (new URL(found.url, location.href).search !== location.search && location.search) history.replaceState(null, "", found.url);
-    for (const button of region.querySelectorAll(".empty [data-undo]")) button.hidden = !done.length;
+    for (const button of region.querySelectorAll(".empty [data-undo]")) button.hidden = !undoRequests.length;
     for (const box of region.querySelectorAll('input[name="faces"]')) box.checked = chosen.has(Number(box.value));
     selection.renew(Math.max(0, place), place >= 0);
     if (push) region.querySelector(".filters [aria-current]")?.focus({ preventScroll: true });

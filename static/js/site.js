@@ -1,4 +1,4 @@
-// On every page: menus close by themselves, the theme changes without a reload, forms are sent once.
+// Used on every page: closes menus, changes the theme without a reload, and prevents that forms are sent twice.
 
 const root = document.documentElement;
 

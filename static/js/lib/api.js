@@ -1,9 +1,13 @@
-// Calls to our own server: CSRF header, JSON in and out, one error type whose text a person can read.
+// Requests to our own server: JSON in both directions, the CSRF header, and one error class with a text for the user.
 
 import { t } from "./strings.js";
 
+/** A failed request; the message is a translated text for the user. */
 export class ApiError extends Error {
-  /** status 0: no answer at all; `error` is the server's key ("signed_out", "csrf", "not_found", ...). */
+  /**
+   * `status`: the HTTP status, 0 if there was no response. `error`: the server's key ("signed_out", "csrf",
+   * "not_found", ...). `retryAfter`: seconds to wait before a retry, or null.
+   */
   constructor(status, error, text, retryAfter = null) {
     super(text);
     this.status = status;
@@ -11,7 +15,7 @@ export class ApiError extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** Whether the same call may work later: no network, the server is away or asks us to wait. */
+  /** Whether the same request may succeed later: there is no network, or the server is unavailable or overloaded. */
   get passes() {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
@@ -19,7 +23,8 @@ export class ApiError extends Error {
 
 const token = () => document.querySelector('meta[name="csrf-token"]').content;
 
-/** Call `url` and return its JSON. `body` (if not undefined) is sent as JSON by POST. Throws ApiError. */
+/** Request `url` and return its JSON. `body`, if defined, is sent as JSON, by POST unless `method` is given. Throws
+ *  ApiError, or the AbortError of `signal`. */
 export async function call(url, { method, body, signal } = {}) {
   const headers = { Accept: "application/json" };
   const options = { method: method ?? (body === undefined ? "GET" : "POST"), headers, signal, credentials: "same-origin" };
@@ -38,6 +43,7 @@ export async function call(url, { method, body, signal } = {}) {
   return read(response);
 }
 
+/** Return the JSON of a response, null for status 204. Throws ApiError. */
 async function read(response) {
   const json = response.headers.get("Content-Type")?.includes("json");
   const content = json ? await response.json().catch(() => null) : null;

@@ -1,10 +1,13 @@
-// Ask again and again: quickly while things change, ever more slowly while they do not, not at all in a hidden tab.
+// Polling with adaptive intervals: short while the content changes, increasing while it does not; none in a hidden tab.
 
 import { ApiError, call } from "./api.js";
 
-/** Call `url` and hand its JSON to `show(content)`, which returns whether something changed (false slows the polling
- *  down from `fastest` to `slowest` ms). `lost(error)` hears of failures; 401, 404 and 410 end the polling.
- *  Returns a function that asks at once. */
+/**
+ * Poll `url` and pass its JSON to `show(content)`, which returns whether something changed.
+ *
+ * The interval starts at `fastest` ms and grows up to `slowest` ms while nothing changes. `lost(error)` is called after
+ * failures; 401, 403, 404 and 410 end the polling. Returns a function that polls at once.
+ */
 export function poll(url, show, lost = () => {}, { fastest = 2000, slowest = 30000 } = {}) {
   let wait = fastest;
   let timer = null;

@@ -1,6 +1,6 @@
-// A short message at the foot of the page, read out by screen readers.
+// Short messages at the bottom of the page, which screen readers read out.
 
-/** Show `text` for some seconds. */
+/** Show `text` for a number of seconds. */
 export function toast(text, seconds = 5) {
   const box = document.createElement("div");
   box.className = "toast";

@@ -23,7 +23,8 @@ export function askWho(url, likely) {
       clearTimeout(timer);
       timer = setTimeout(() => searchPeople(url, field, likely), 200);
     };
-    const pressed = (event) => handleKey(event, dialog) && done(); // The "close" event comes after the next key.
+    // The result is returned at once, because the "close" event comes only after the next key.
+    const pressed = (event) => handleKey(event, dialog) && done();
     const done = () => {
       if (dialog.open) return; // The dialog was opened again before this "close" event.
       clearTimeout(timer);

@@ -4,8 +4,8 @@
 /** The dialog; `face` is the id of the face it shows. */
 export class Whole {
   /**
-   * `act(name, face)` performs an action on a face. `step(face, by)` returns {url, face} of the face that is `by` places
-   * after it in the grid, or null.
+   * `act(name, face)` performs an action on a face. `step(face, by)` returns {url, face} of the face that is `by`
+   * places after it in the grid, or null.
    */
   constructor(dialog, act, step) {
     this.dialog = dialog;

@@ -79,7 +79,7 @@ def _is_unidentified() -> bool:
 
 
 def give_id() -> None:
-    """Give a visitor at a shared address an id before the sign-in, which has no other use than counting requests.
+    """Give a visitor at a shared address an id before the sign-in; the id serves only to count requests.
 
     The OAuth callback is counted by the same id. The OAuth state could not serve as the id, because it is a new one for
     each sign-in that a client begins.
@@ -111,6 +111,7 @@ def network(address: str) -> str:
 
 
 def _address_key() -> str:
+    """Return the key under which the requests of all visitors of this address are counted."""
     return f"all of {network(get_remote_address())}"
 
 

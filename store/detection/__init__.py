@@ -1,1 +1,1 @@
-"""Files, renderings, faces and chips: fetched, searched, kept, dropped."""
+"""Files, faces, chips, captions, depicted items, and detection leases."""

@@ -1,4 +1,4 @@
-"""Captions of files as Commons had them when last read: by language, kept once for all projects and readers."""
+"""Captions of Commons files by language, as last read; stored once per file for all projects."""
 
 import json
 from collections.abc import Mapping
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from database import Connection, marks
 from store.detection.depicted_items import LANGUAGES
 
-# A page shows one caption of a file, but reads all that are kept; some photographs have them in two hundred languages. Those of
-# the pages' languages and of their variants go first, so that what is left out is only what nobody would be shown.
-# Ten of at most 255 characters are 11 kB at worst, and rarely one.
+# A page reads all stored captions of a file but shows one, and some files have captions in two hundred languages. Those
+# in the interface languages and their variants come first, so that only captions that no page would show are left out.
+# Ten captions of at most 255 characters take 11 kB at worst, and rarely 1 kB.
 MOST = 10
-_SAME = {"no": "nb", "nn": "nb"}  # read by the same people
+_VARIANTS = {"no": "nb", "nn": "nb"}  # readers of `nb` understand these, too
 
 
 def keep(db: Connection, found: Mapping[int, Mapping[str, str]]) -> None:
-    """Note the captions of files, by page id and language; a file that nobody looks at is passed over.
+    """Store captions by page id and language; page ids without a row in `files` are ignored.
 
-    Whoever writes other tables of these files in the same transaction locks them first (files.lock).
+    A caller that writes other tables of these files in the same transaction locks the files first (files.lock).
     """
     wanted = {page_id: _written(captions) for page_id, captions in found.items()}
     rows = db.rows(f"SELECT page_id, captions FROM files WHERE page_id IN ({marks(list(wanted))})", list(wanted))
@@ -25,7 +25,7 @@ def keep(db: Connection, found: Mapping[int, Mapping[str, str]]) -> None:
 
 
 def read(stored: str | None) -> dict[str, str]:
-    """What `files.captions` holds, by language; those of the pages' languages come first."""
+    """Parse the JSON of `files.captions` into captions by language; those in the interface languages come first."""
     found: dict[str, str] = json.loads(stored) if stored else {}
     return found
 
@@ -37,4 +37,4 @@ def _written(captions: Mapping[str, str]) -> str | None:
 
 def _rank(language: str) -> tuple[bool, bool, str]:
     base = language.partition("-")[0]
-    return language not in LANGUAGES, _SAME.get(base, base) not in LANGUAGES, language
+    return language not in LANGUAGES, _VARIANTS.get(base, base) not in LANGUAGES, language

@@ -1,4 +1,4 @@
-"""Who else is in a photograph: what Commons states, what was answered in the project, and what these items are called."""
+"""Items depicted in files: stated on Commons or named in answers, with stored Wikidata labels."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from database import Connection, marks
 from store.detection.files import File
 
-LANGUAGES = ("en", "nb", "es", "fr")  # those of the pages
-FRESH_DAYS = 90  # a label is read again after that
-MOST = 8  # shown of a file
-_LONGEST = 1000  # characters of a file's items
+LANGUAGES = ("en", "nb", "es", "fr")  # of the interface
+FRESH_DAYS = 90  # a label older than this is read again
+MOST = 8  # items shown per file
+_MAX_CHARACTERS = 1000  # size of the column files.depicts
 
 
 @dataclass(frozen=True)
 class Named:
-    """An item; `stated`: Commons states it in the file, else somebody answered so here. `labels`: by language, may be empty."""
+    """A depicted item.
+
+    `stated`: Commons states it in the file; otherwise an answer in this project names it. `labels`: by language,
+    may be empty.
+    """
 
     item: str
     stated: bool
@@ -22,7 +26,7 @@ class Named:
 
 
 def keep_stated(db: Connection, stated: Mapping[int, Collection[str]]) -> None:
-    """Note which items Commons states in files, by page id; a file that nobody looks at is passed over."""
+    """Store which items Commons states in files, by page id; page ids without a row in `files` are ignored."""
     wanted = {page_id: _joined(items) for page_id, items in stated.items()}
     rows = db.rows(f"SELECT page_id, depicts FROM files WHERE page_id IN ({marks(list(wanted))})", list(wanted))
     db.many(
@@ -36,18 +40,21 @@ def keep_stated(db: Connection, stated: Mapping[int, Collection[str]]) -> None:
 
 def _joined(items: Collection[str]) -> str:
     found = ",".join(sorted(set(items), key=lambda item: (len(item), item)))
-    return found if len(found) <= _LONGEST else found[:_LONGEST].rpartition(",")[0]
+    return found if len(found) <= _MAX_CHARACTERS else found[:_MAX_CHARACTERS].rpartition(",")[0]
 
 
 def nameless(db: Connection, project_id: int, page_ids: Sequence[int]) -> list[str]:
-    """The items stated in these files, or said of somebody in them in this project, whose labels were not read lately."""
+    """Return the items of these files whose labels were not read within FRESH_DAYS.
+
+    These are the items that Commons states in the files, and those that valid answers in this project name.
+    """
     stated = db.column(f"SELECT depicts FROM files WHERE page_id IN ({marks(page_ids)}) AND depicts <> ''", page_ids)
-    said = db.column(
+    named = db.column(
         f"""SELECT DISTINCT other_item FROM answers WHERE project_id = %s AND page_id IN ({marks(page_ids)})
             AND other_item IS NOT NULL AND withdrawn_at IS NULL""",
         (project_id, *page_ids),
     )
-    items = sorted({item for listed in stated for item in listed.split(",")} | set(said))
+    items = sorted({item for listed in stated for item in listed.split(",")} | set(named))
     known = db.column(
         f"SELECT item FROM item_labels WHERE item IN ({marks(items)}) AND language = '' AND read_at > NOW() - INTERVAL %s DAY",
         (*items, FRESH_DAYS),
@@ -56,7 +63,11 @@ def nameless(db: Connection, project_id: int, page_ids: Sequence[int]) -> list[s
 
 
 def keep_labels(db: Connection, labels: Mapping[str, Mapping[str, str]], *, complete: bool) -> None:
-    """Store labels by item and language. `complete`: these are all; an item without any is not asked for each time then."""
+    """Store labels by item and language.
+
+    `complete`: these are all labels of the items; an item without labels is then not requested again within
+    FRESH_DAYS.
+    """
     more = {"": ""} if complete else {}
     db.many(
         """INSERT INTO item_labels (item, language, label) VALUES (%s, %s, %s)
@@ -72,7 +83,10 @@ def keep_labels(db: Connection, labels: Mapping[str, Mapping[str, str]], *, comp
 def others(
     db: Connection, files: Mapping[int, File], said: Mapping[int, Collection[str]], target: str
 ) -> dict[int, tuple[Named, ...]]:
-    """Who else is in each file: those `said` here first, then those that Commons states, without the `target` itself."""
+    """Return the items depicted in each file, by page id, without the project's own item `target`.
+
+    `said`: items that answers name, by page id; they come before those that Commons states.
+    """
     listed = {page_id: _items(file, said.get(page_id, ()), target) for page_id, file in files.items()}
     labels = _labels(db, sorted({item for items in listed.values() for item in items}))
     return {

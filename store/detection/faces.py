@@ -1,4 +1,4 @@
-"""Faces: found by the detector and shared by all projects, or drawn by hand in one project and seen by it alone."""
+"""Faces found by the detector, shared by all projects, or drawn by hand, visible to one project only."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,21 @@ from store.jobs.tasks import EXPIRY
 
 State = Literal["waiting", "encoded", "failed", "dropped", "gone"]
 
-# Two boxes with at least this intersection over union are the same face found again: dlib and CenterFace boxes of one face
-# overlap by 0.5 and more, boxes of neighbours hardly at all.
+# Boxes with at least this intersection over union are boxes of the same face: those of dlib and CenterFace for one face
+# overlap by 0.5 and more, those of neighbouring faces hardly at all.
 SAME_FACE_IOU = 0.4
-SMALLEST_BOX = 0.004  # of the picture's side: 4 px of 960
-SMALLEST_PX = 6  # of the picture as it was searched
+SMALLEST_BOX = 0.004  # fraction of the picture's side: 4 px of 960
+SMALLEST_PX = 6  # in the picture as it was searched
 
-# The faces a project sees: shared ones and its own, but not those gone or whose box it has corrected. Takes the project twice.
+# Condition of the faces visible to a project: shared ones and its own, without those that are gone or whose box it has
+# corrected. Takes the project id twice.
 VISIBLE = """(f.project_id IS NULL OR f.project_id = %s) AND f.state <> 'gone' AND NOT EXISTS (
   SELECT 1 FROM faces d WHERE d.page_id = f.page_id AND d.project_id = %s AND d.replaces = f.id AND d.state <> 'gone')"""
 
 
 @dataclass(frozen=True)
 class Chip:
-    """A face's small picture; `version` changes with the bytes it was cut from."""
+    """A face's thumbnail; `version` changes with the bytes of the file from which it was cut."""
 
     face_id: int
     version: str
@@ -41,7 +42,7 @@ class Box:
     height: float
 
     def overlap(self, other: "Box") -> float:
-        """Intersection over union, 0..1."""
+        """Return the intersection over union, 0..1."""
         across = min(self.left + self.width, other.left + other.width) - max(self.left, other.left)
         down = min(self.top + self.height, other.top + other.height) - max(self.top, other.top)
         if across <= 0 or down <= 0:
@@ -52,7 +53,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Face:
-    """A face as a project sees it."""
+    """A face as visible to a project."""
 
     id: int
     page_id: int
@@ -67,7 +68,7 @@ class Face:
 
 @dataclass(frozen=True)
 class FoundFace:
-    """What a worker found: box, quality, `encoding` (512 bytes: 128 little-endian float32) and a small JPEG chip."""
+    """A face found by a worker: box, quality, `encoding` (512 bytes: 128 little-endian float32), small JPEG chip."""
 
     box: Box
     size_px: int
@@ -82,7 +83,7 @@ class FoundFace:
 
 @dataclass(frozen=True)
 class DrawnFace:
-    """A drawn face that a worker has claimed to encode."""
+    """A drawn face that a worker has claimed for encoding."""
 
     id: int
     page_id: int
@@ -106,11 +107,12 @@ def _face(row: dict[str, Any]) -> Face:
 
 
 def replace_found(db: Connection, page_id: int, sha1: str | None, found: Sequence[FoundFace]) -> int:
-    """Store what the detector found in a file, within the transaction that holds its lease; returns how many faces it has.
+    """Store the faces found in a file, in the transaction that holds its lease; return how many faces it has.
 
-    A face found again (by overlap) keeps its id, and so its answers. One not found again stays as it is where a human
-    decided about it in these very bytes (`decided`); else it goes, or stays as `gone` where somebody answered about it,
-    to be seen again when its bytes come back. Drawn faces wait to be encoded anew when the bytes are others.
+    A face that is found again (by overlap) keeps its id and its answers. A face that is not found again stays
+    unchanged if a human decided about it for the same bytes (`decided`). Otherwise it is deleted, or kept as `gone`
+    if it has answers, and shown again when its bytes return. Drawn faces are queued for encoding again if the bytes
+    have changed.
     """
     rows = db.rows(
         f"SELECT {_COLUMNS}, f.sha1 FROM faces f WHERE f.page_id = %s AND (f.state <> 'gone' OR f.sha1 = %s) FOR UPDATE",
@@ -133,7 +135,7 @@ def replace_found(db: Connection, page_id: int, sha1: str | None, found: Sequenc
 
 
 def decided(db: Connection, page_id: int, sha1: str | None, face_ids: Sequence[int]) -> set[int]:
-    """Those of a file's faces about which a human decided in these bytes: an answer or approval that stands, or an edit."""
+    """Return the faces of a file with a human decision for these bytes: a valid answer or approval, or an edit."""
     if not face_ids or sha1 is None:
         return set()
     project_ids = _projects(db, [page_id])
@@ -153,7 +155,7 @@ def decided(db: Connection, page_id: int, sha1: str | None, face_ids: Sequence[i
 
 
 def unseen(db: Connection, page_id: int, sha1: str | None, found: Sequence[Box]) -> list[Face]:
-    """The faces about which a human decided in these bytes and that a new search of them did not find."""
+    """Return the faces with a human decision for these bytes that a new search of them did not find."""
     rows = db.rows(
         f"""SELECT {_COLUMNS} FROM faces f WHERE f.page_id = %s AND f.sha1 = %s AND f.project_id IS NULL
             AND f.state <> 'gone' ORDER BY f.id""",
@@ -167,12 +169,12 @@ def unseen(db: Connection, page_id: int, sha1: str | None, found: Sequence[Box])
 
 
 def _projects(db: Connection, page_ids: Sequence[int]) -> list[int]:
-    """The projects that look at one of the files."""
+    """Return the projects that contain any of the files."""
     return db.column(f"SELECT DISTINCT project_id FROM project_files WHERE page_id IN ({marks(page_ids)})", page_ids)
 
 
 def match_boxes(old: Sequence[tuple[int, Box]], new: Sequence[Box]) -> dict[int, int]:
-    """Which new box (by position) is which old face (by id): best overlaps first, each used once."""
+    """Match new boxes (by position) to old faces (by id): largest overlaps first, each used once."""
     pairs = sorted(
         ((box.overlap(other), face_id, position) for face_id, box in old for position, other in enumerate(new)),
         reverse=True,
@@ -225,7 +227,7 @@ def _store_chip(db: Connection, face_id: int, chip: bytes | None) -> None:
 
 
 def _retire(db: Connection, page_id: int, face_ids: Sequence[int]) -> None:
-    """Take faces that are no longer found out of sight; rows that somebody answered about stay."""
+    """Hide faces that are no longer found: those with answers are kept as `gone`, the others deleted."""
     if not face_ids:
         return
     project_ids = _projects(db, [page_id])
@@ -242,10 +244,10 @@ def _retire(db: Connection, page_id: int, face_ids: Sequence[int]) -> None:
 
 
 def remove(db: Connection, face_ids: Sequence[int], project_ids: Sequence[int]) -> None:
-    """Delete faces with everything derived from them in these projects: those that look, or looked, at their files.
+    """Delete faces and what is derived from them in these projects, which contain, or contained, their files.
 
-    Row by row, by primary keys: a DELETE that looks for rows reads, and locks, those of everybody, and so does one with a
-    list of keys where the server thinks that reading all is quicker.
+    Rows are deleted one by one by primary key: a DELETE that searches for rows reads and locks rows of other
+    projects, and so does one with a list of keys when the server prefers a full scan.
     """
     if not face_ids:
         return
@@ -265,7 +267,7 @@ def remove(db: Connection, face_ids: Sequence[int], project_ids: Sequence[int]) 
 
 
 def intact(db: Connection, page_id: int, encoder: str) -> bool:
-    """Whether every face that the detector found in the file has an encoding of this version."""
+    """Return whether all faces that the detector found in the file have encodings of this version."""
     return not db.value(
         """SELECT 1 FROM faces WHERE page_id = %s AND project_id IS NULL AND state <> 'gone'
              AND (state <> 'encoded' OR encoder <> %s) LIMIT 1""",
@@ -276,9 +278,10 @@ def intact(db: Connection, page_id: int, encoder: str) -> bool:
 def draw(
     db: Connection, project_id: int, page_id: int, user_id: int, box: Box, *, replaces: int | None, sha1: str | None
 ) -> int:
-    """Store a box drawn by hand; it waits for a worker to encode it. Returns the face's id.
+    """Store a box drawn by hand, which waits for a worker to encode it; return the face's id.
 
-    Raises NotFound (file not of the project), Stale ("box" outside the picture or too small; "face" to replace is gone).
+    Raises NotFound (the file is not in the project) and Stale ("box": outside the picture or too small; "face": the
+    face to replace is gone).
     """
     looks = db.value(
         "SELECT 1 FROM project_files FORCE INDEX (PRIMARY) WHERE project_id = %s AND page_id = %s FOR UPDATE",
@@ -290,7 +293,7 @@ def draw(
         "SELECT COALESCE(searched_width, width) AS x, COALESCE(searched_height, height) AS y FROM files WHERE page_id = %s",
         (page_id,),
     )
-    if not _holds_a_face(box, size or {}):
+    if not _is_valid_box(box, size or {}):
         raise Stale("box")
     if replaces is not None and all(face.id != replaces for face in of_file(db, project_id, page_id)):
         raise Stale("face")
@@ -303,8 +306,11 @@ def draw(
     return face_id
 
 
-def _holds_a_face(box: Box, size: Mapping[str, int | None]) -> bool:
-    """Whether it lies inside a picture of this size in pixels, where that is known, and is no mere dot."""
+def _is_valid_box(box: Box, size: Mapping[str, int | None]) -> bool:
+    """Return whether a box lies inside the picture and is large enough for a face.
+
+    `size`: width "x" and height "y" of the picture in pixels, where known.
+    """
     inside = 0 <= box.left <= 1 - box.width + 1e-9 and 0 <= box.top <= 1 - box.height + 1e-9
     across = box.width * (size.get("x") or SMALLEST_PX / SMALLEST_BOX)
     down = box.height * (size.get("y") or SMALLEST_PX / SMALLEST_BOX)
@@ -312,7 +318,7 @@ def _holds_a_face(box: Box, size: Mapping[str, int | None]) -> bool:
 
 
 def claim_drawn(db: Connection, worker: str, limit: int) -> list[DrawnFace]:
-    """Claim drawn faces that wait to be encoded, the oldest first."""
+    """Claim up to `limit` drawn faces that wait to be encoded, oldest first."""
     rows = db.rows(
         f"""SELECT f.id, f.page_id, f.project_id, f.box_left, f.box_top, f.box_width, f.box_height FROM faces f
             WHERE f.project_id IS NOT NULL AND f.state = 'waiting'
@@ -331,7 +337,7 @@ def claim_drawn(db: Connection, worker: str, limit: int) -> list[DrawnFace]:
 
 
 def encoded(db: Connection, drawn: DrawnFace, found: FoundFace) -> None:
-    """Settle a drawn face; its box stays as the human drew it. Raises LeaseLost."""
+    """Store the encoding of a drawn face; its box stays as it was drawn. Raises LeaseLost."""
     done = db.execute(
         """UPDATE faces SET encoding = %s, encoder = %s, size_px = %s, sharpness = %s, poor = %s, state = 'encoded',
              lease_token = NULL, lease_worker = NULL, leased_at = NULL WHERE id = %s AND lease_token = %s""",
@@ -343,7 +349,7 @@ def encoded(db: Connection, drawn: DrawnFace, found: FoundFace) -> None:
 
 
 def not_encoded(db: Connection, drawn: DrawnFace, *, again: bool) -> None:
-    """Settle a drawn face that could not be encoded: it counts, but trains nothing. `again`: another worker may try."""
+    """Settle a drawn face that could not be encoded: it is kept, but trains nothing. `again`: workers may retry."""
     db.execute(
         """UPDATE faces SET state = IF(%s, 'waiting', 'failed'), lease_token = NULL, lease_worker = NULL, leased_at = NULL
            WHERE id = %s AND lease_token = %s""",
@@ -352,7 +358,7 @@ def not_encoded(db: Connection, drawn: DrawnFace, *, again: bool) -> None:
 
 
 def encode_later(db: Connection, drawn: DrawnFace, seconds: int) -> None:
-    """Leave a drawn face claimed for `seconds` more, so that it is tried again then and not at once."""
+    """Keep a drawn face claimed for `seconds` more, so that it is retried then and not at once."""
     db.execute(
         f"UPDATE faces SET leased_at = NOW() - {EXPIRY} + INTERVAL %s SECOND WHERE id = %s AND lease_token = %s",
         (seconds, drawn.id, drawn.token),
@@ -360,7 +366,7 @@ def encode_later(db: Connection, drawn: DrawnFace, seconds: int) -> None:
 
 
 def drawn_in(db: Connection) -> float | None:
-    """Seconds until a drawn face that waits may be claimed (0 or less: now); None where none waits."""
+    """Return the seconds until a waiting drawn face may be claimed (0 or less: now), or None if none waits."""
     found = db.value(
         f"""SELECT MIN(IF(f.lease_token IS NULL, 0, TIMESTAMPDIFF(SECOND, NOW(), f.leased_at + {EXPIRY}))) FROM faces f
             WHERE f.project_id IS NOT NULL AND f.state = 'waiting'
@@ -370,7 +376,7 @@ def drawn_in(db: Connection) -> float | None:
 
 
 def of_file(db: Connection, project_id: int, page_id: int) -> list[Face]:
-    """The faces of a file that a project sees, from left to right."""
+    """Return the faces of a file that are visible to a project, from left to right."""
     rows = db.rows(
         f"SELECT {_COLUMNS} FROM faces f WHERE f.page_id = %s AND {VISIBLE} ORDER BY f.box_left, f.id",
         (page_id, project_id, project_id),
@@ -379,7 +385,7 @@ def of_file(db: Connection, project_id: int, page_id: int) -> list[Face]:
 
 
 def of_files(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, list[Face]]:
-    """The faces that a project sees, by page id, from left to right."""
+    """Return the faces that are visible to a project, by page id, from left to right."""
     rows = db.rows(
         f"SELECT {_COLUMNS} FROM faces f WHERE f.page_id IN ({marks(page_ids)}) AND {VISIBLE} ORDER BY f.box_left, f.id",
         (*page_ids, project_id, project_id),
@@ -391,7 +397,7 @@ def of_files(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[i
 
 
 def chip(db: Connection, project_id: int, face_id: int) -> bytes | None:
-    """The JPEG chip of a face in a file of the project, or None."""
+    """Return the JPEG chip of a face in a file of the project, or None."""
     found: bytes | None = db.value(
         """SELECT c.jpeg FROM face_chips c JOIN faces f ON f.id = c.face_id
            JOIN project_files pf ON pf.page_id = f.page_id AND pf.project_id = %s

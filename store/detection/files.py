@@ -1,4 +1,4 @@
-"""Commons files and the projects that look at them. A file is downloaded, searched and encoded once for all projects."""
+"""Commons files and the projects that contain them. Each is downloaded, searched and encoded once for all projects."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class File:
 
 @dataclass(frozen=True)
 class FileMetadata:
-    """What the wiki says of a file today; `sha1` None where it was not asked."""
+    """Current metadata of a file on the wiki; `sha1` is None if it was not requested."""
 
     page_id: int
     title: str
@@ -61,9 +61,9 @@ _COLUMNS = """page_id, title, sha1, size_bytes, width, height, thumb_url, descri
 def add_to_project(
     db: Connection, project_id: int, found: Sequence[tuple[int, str]], origin: Origin, limit: int
 ) -> int:
-    """Let a project look at files (page id, title), up to `limit` files in all; returns how many it did not take.
+    """Add files (page id, title) to a project, up to `limit` files in all; return how many were not added.
 
-    Files that other projects have searched already are not searched again.
+    Files that were searched for other projects are not searched again.
     """
     have = int(db.value("SELECT COUNT(*) FROM project_files WHERE project_id = %s", (project_id,)))
     page_ids = [page_id for page_id, _ in found]
@@ -75,7 +75,7 @@ def add_to_project(
     )
     fresh = [row for row in found if row[0] not in known]
     taken = fresh[: max(0, limit - have)]
-    titles = sorted([row for row in found if row[0] in known] + taken)  # locked in this order, as everybody does
+    titles = sorted([row for row in found if row[0] in known] + taken)  # all transactions lock files in this order
     db.many(
         """INSERT INTO files (page_id, title, search_due_at) VALUES (%s, %s, NOW())
            ON DUPLICATE KEY UPDATE title = VALUES(title)""",
@@ -85,13 +85,13 @@ def add_to_project(
         "INSERT IGNORE INTO project_files (project_id, page_id, origin) VALUES (%s, %s, %s)",
         [(project_id, page_id, origin) for page_id, _ in taken],
     )
-    _found_again(db, project_id, list(known), origin)
+    _update_origin(db, project_id, list(known), origin)
     want_search(db, [page_id for page_id, _ in taken])
     return len(fresh) - len(taken)
 
 
-def _found_again(db: Connection, project_id: int, page_ids: Sequence[int], origin: Origin) -> None:
-    """Note where files come from that the project looks at already; the portrait stays the portrait."""
+def _update_origin(db: Connection, project_id: int, page_ids: Sequence[int], origin: Origin) -> None:
+    """Update the origin of files that the project contains already; the portrait keeps its origin."""
     if page_ids and origin == "source":
         db.execute(
             "UPDATE project_files FORCE INDEX (PRIMARY) SET in_source = 1, origin = 'source' "
@@ -107,7 +107,7 @@ def _found_again(db: Connection, project_id: int, page_ids: Sequence[int], origi
 
 
 def want_search(db: Connection, page_ids: Sequence[int]) -> None:
-    """Queue those of the files that wait to be searched, or whose encodings were dropped, in every project that looks."""
+    """Queue files that wait to be searched, or whose encodings were dropped, in all projects that contain them."""
     if not page_ids:
         return
     db.execute(
@@ -122,7 +122,10 @@ def want_search(db: Connection, page_ids: Sequence[int]) -> None:
 
 
 def copy_to_projects(db: Connection, page_ids: Sequence[int]) -> None:
-    """Repeat how files stand in the rows of all projects that look at them; whoever changes that calls it, after the change."""
+    """Copy the search state of files to their rows in all projects.
+
+    Must be called after every change of `files.state`, its error, face count, due time or lease.
+    """
     db.execute(
         f"""UPDATE files f FORCE INDEX (PRIMARY) STRAIGHT_JOIN project_files pf FORCE INDEX (by_page) ON pf.page_id = f.page_id
             SET pf.state = f.state, pf.error = f.error, pf.face_count = f.face_count, pf.searched_at = f.searched_at,
@@ -134,7 +137,7 @@ def copy_to_projects(db: Connection, page_ids: Sequence[int]) -> None:
 
 
 def want_dropped(db: Connection, page_ids: Sequence[int]) -> None:
-    """Have the encodings that were dropped in these files computed again: a project looks at them."""
+    """Request the dropped encodings of these files again, because a project uses the files."""
     db.execute(
         f"""UPDATE faces SET state = 'waiting' WHERE page_id IN ({marks(page_ids)}) AND state = 'dropped'
             AND project_id IS NOT NULL""",
@@ -151,7 +154,7 @@ def want_dropped(db: Connection, page_ids: Sequence[int]) -> None:
 
 
 def search_again(db: Connection, page_ids: Sequence[int]) -> None:
-    """Queue files anew whatever their state (overwritten, new detector, a person asks for another try)."""
+    """Queue files again in any state (overwritten file, new detector, retry requested by a user)."""
     if page_ids:
         db.execute(
             f"UPDATE files FORCE INDEX (PRIMARY) SET state = 'waiting', search_due_at = NOW(), attempts = 0 "
@@ -162,16 +165,17 @@ def search_again(db: Connection, page_ids: Sequence[int]) -> None:
 
 
 def get(db: Connection, page_ids: Sequence[int]) -> dict[int, File]:
-    """Files by page id."""
+    """Return files by page id."""
     rows = db.rows(f"SELECT {_COLUMNS} FROM files WHERE page_id IN ({marks(page_ids)})", page_ids)
     return {row["page_id"]: File(**row) for row in rows}
 
 
 def lock(db: Connection, page_ids: Sequence[int]) -> None:
-    """Lock files until the transaction ends, for whoever is about to write their rows in project_files first.
+    """Lock files until the transaction ends; the caller is about to write their rows in project_files first.
 
-    Everybody locks in this order: files, project_files, faces and what follows from them, tasks, the signal; and the rows
-    of project_files by the primary key where the project is known, for another index is another lock.
+    All transactions lock in this order: files, project_files, faces and the tables derived from them, tasks, the
+    signal. Rows of project_files are locked by primary key if the project is known, because locks of another index
+    are different locks.
     """
     db.rows(
         f"SELECT page_id FROM files FORCE INDEX (PRIMARY) WHERE page_id IN ({marks(page_ids)}) ORDER BY page_id FOR UPDATE",
@@ -180,7 +184,7 @@ def lock(db: Connection, page_ids: Sequence[int]) -> None:
 
 
 def projects_of(db: Connection, page_ids: Sequence[int]) -> list[int]:
-    """The projects (not deleted) that look at any of the files."""
+    """Return the projects (not deleted) that contain any of the files."""
     return db.column(
         f"""SELECT DISTINCT pf.project_id FROM project_files pf JOIN projects p ON p.id = pf.project_id
             WHERE pf.page_id IN ({marks(page_ids)}) AND p.status <> 'deleted'""",
@@ -189,9 +193,10 @@ def projects_of(db: Connection, page_ids: Sequence[int]) -> list[int]:
 
 
 def unread(db: Connection, project_id: int, after: int, limit: int, days: float) -> list[int]:
-    """The next page ids of a project above `after`, in order, whose statements were not read for so many days, or never.
+    """Return the next page ids of a project above `after`, in order, whose statements are to be read again.
 
-    Where we wrote in the last 30 days, half a day is enough: a revert is to be noticed soon.
+    These are the files whose statements were not read for `days` days, or never. If we wrote to a file in the last
+    30 days, half a day is enough, so that a revert is noticed soon.
     """
     return db.column(
         """SELECT page_id FROM project_files pf WHERE project_id = %s AND page_id > %s
@@ -204,7 +209,7 @@ def unread(db: Connection, project_id: int, after: int, limit: int, days: float)
 
 
 def outdated(db: Connection, page_ids: Sequence[int], detector: str, encoder: str) -> list[int]:
-    """Those of the files that were searched by other versions."""
+    """Return those of the files that were searched with another version of the detector or encoder."""
     return db.column(
         f"""SELECT page_id FROM files WHERE page_id IN ({marks(page_ids)}) AND state = 'searched' AND (detector <> %s
               OR EXISTS (SELECT 1 FROM faces f WHERE f.page_id = files.page_id AND f.project_id IS NULL
@@ -214,12 +219,12 @@ def outdated(db: Connection, page_ids: Sequence[int], detector: str, encoder: st
 
 
 def retitle(db: Connection, titles: Sequence[tuple[int, str]]) -> None:
-    """Note that files were moved (page id, title): the page id stays."""
+    """Store the new titles of moved files (page id, title); the page id stays the same."""
     db.many("UPDATE files SET title = %s WHERE page_id = %s", [(title, page_id) for page_id, title in titles])
 
 
 def vanished(db: Connection, page_id: int, reason: str) -> None:
-    """Note that a file is gone from the wiki; one that is being searched is left to whoever searches it."""
+    """Mark a file as gone from the wiki; a file that a worker has claimed is left to that worker."""
     gone = db.execute(
         """UPDATE files SET state = 'gone', error = %s, error_detail = NULL, search_due_at = NULL
            WHERE page_id = %s AND lease_token IS NULL""",
@@ -230,12 +235,12 @@ def vanished(db: Connection, page_id: int, reason: str) -> None:
 
 
 def count(db: Connection, project_id: int) -> int:
-    """How many files a project looks at."""
+    """Return how many files a project contains."""
     return int(db.value("SELECT COUNT(*) FROM project_files WHERE project_id = %s", (project_id,)))
 
 
 def from_source(db: Connection, project_id: int) -> set[int]:
-    """The page ids that came from the project's category or list and were in it when it was last looked at."""
+    """Return the page ids from the project's category or list that were in it when it was last read."""
     return set(
         db.column(
             "SELECT page_id FROM project_files WHERE project_id = %s AND origin = 'source' AND in_source", (project_id,)
@@ -244,7 +249,7 @@ def from_source(db: Connection, project_id: int) -> set[int]:
 
 
 def stated(db: Connection, project_id: int, page_ids: Sequence[int]) -> set[int]:
-    """Those of the files in which Commons states the person, as far as known."""
+    """Return those of the files in which Commons states the person, as last read."""
     return set(
         db.column(
             f"SELECT page_id FROM project_files WHERE project_id = %s AND stated AND page_id IN ({marks(page_ids)})",
@@ -254,7 +259,7 @@ def stated(db: Connection, project_id: int, page_ids: Sequence[int]) -> set[int]
 
 
 def mark_stated(db: Connection, project_id: int, stated: Sequence[tuple[int, str | None]]) -> None:
-    """Note that Commons states the person in these files (page id, statement GUID where known)."""
+    """Record that Commons states the person in these files (page id, statement GUID or None)."""
     db.many(
         """UPDATE project_files FORCE INDEX (PRIMARY) SET stated = 1, stated_id = COALESCE(%s, stated_id), stated_at = NOW()
            WHERE project_id = %s AND page_id = %s""",
@@ -263,7 +268,7 @@ def mark_stated(db: Connection, project_id: int, stated: Sequence[tuple[int, str
 
 
 def mark_unstated(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
-    """Note that Commons does not state the person in these files."""
+    """Record that Commons does not state the person in these files."""
     db.execute(
         f"""UPDATE project_files FORCE INDEX (PRIMARY) SET stated = 0, stated_id = NULL, stated_at = NOW()
             WHERE project_id = %s AND page_id IN ({marks(page_ids)})""",
@@ -272,7 +277,7 @@ def mark_unstated(db: Connection, project_id: int, page_ids: Sequence[int]) -> N
 
 
 def mark_protected(db: Connection, project_id: int, page_ids: Sequence[int], protected: Collection[int]) -> None:
-    """Note which of these files most accounts may not edit."""
+    """Record which of these files most accounts may not edit."""
     for value in (0, 1):
         changed = [page_id for page_id in page_ids if (page_id in protected) == bool(value)]
         db.execute(
@@ -283,7 +288,7 @@ def mark_protected(db: Connection, project_id: int, page_ids: Sequence[int], pro
 
 
 def left_source(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
-    """Note files that are no longer in the category."""
+    """Record that files are no longer in the category."""
     db.execute(
         "UPDATE project_files FORCE INDEX (PRIMARY) SET in_source = 0 "
         f"WHERE project_id = %s AND origin = 'source' AND page_id IN ({marks(page_ids)})",

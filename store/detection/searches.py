@@ -1,7 +1,7 @@
-"""Detection leases: files claimed in batches, and what becomes of each.
+"""Detection leases: files claimed in batches, and the outcome of each search.
 
-`project_files.search_due_at` repeats the file's due time while it waits (files.copy_to_projects), so that a claim reads only
-what waits, in the order of an index, however many files there are.
+`project_files.search_due_at` is a copy of the due time of a waiting file (files.copy_to_projects), so that a claim
+reads waiting files only, in the order of an index, however many files there are.
 """
 
 import secrets
@@ -20,7 +20,7 @@ LEAST_PORTION = 4
 
 @dataclass(frozen=True)
 class SearchLease:
-    """Files claimed for detection, on behalf of one project's turn."""
+    """Files claimed for detection, in the turn of one project."""
 
     token: bytes
     project_id: int
@@ -28,9 +28,9 @@ class SearchLease:
 
 
 def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
-    """Claim up to `limit` waiting files of the project whose turn it is, or None.
+    """Claim up to `limit` waiting files of the project whose turn it is; return None if there are none.
 
-    Turns go round-robin over owners, then over an owner's projects, so that 50 files are not behind 9,000.
+    Turns are round-robin over owners, then over an owner's projects, so that 50 files do not wait behind 9,000.
     """
     project_id = search_turns.choose(db)
     if project_id is None:
@@ -41,7 +41,7 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
         (project_id, limit * 4),
     )
     limit = _portion(db, project_id, limit)
-    # Few rows locked, in key order: two workers that see the same candidates queue up instead of deadlocking.
+    # Lock few rows, in key order: two workers with the same candidates wait for each other instead of deadlocking.
     page_ids = db.column(
         f"""SELECT page_id FROM files FORCE INDEX (PRIMARY) WHERE page_id IN ({marks(due)}) AND state = 'waiting'
               AND search_due_at <= NOW()
@@ -50,7 +50,7 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
         (*due, limit),
     )
     if not page_ids:
-        _mend_due(db, due)
+        _refresh_due_times(db, due)
         if not due:
             search_turns.put_off(db, project_id)
         else:
@@ -68,7 +68,7 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
 
 
 def _portion(db: Connection, project_id: int, limit: int) -> int:
-    """How many to take where few are left: half of this worker's share, so that all workers end at the same time."""
+    """Return how many files to claim: near the end, half of this worker's share, so that all workers end together."""
     alive = int(db.value(f"SELECT COUNT(*) FROM workers WHERE heartbeat_at > NOW() - {DEAD_AFTER}") or 1)
     if alive < 2:
         return limit
@@ -79,8 +79,8 @@ def _portion(db: Connection, project_id: int, limit: int) -> int:
     return min(limit, max(LEAST_PORTION, -(-int(left) // (2 * alive))))
 
 
-def _mend_due(db: Connection, page_ids: Sequence[int]) -> None:
-    """Copy the due times of files again, so that a copy that was wrong can never hold up a project."""
+def _refresh_due_times(db: Connection, page_ids: Sequence[int]) -> None:
+    """Copy the due times of files again, so that a wrong copy can never block a project."""
     still = db.column(
         "SELECT page_id FROM files FORCE INDEX (PRIMARY) "
         f"WHERE page_id IN ({marks(page_ids)}) ORDER BY page_id {db.for_update}",
@@ -90,19 +90,19 @@ def _mend_due(db: Connection, page_ids: Sequence[int]) -> None:
 
 
 def any_due(db: Connection) -> bool:
-    """Whether any file of an active project may wait to be claimed now."""
+    """Return whether a file of an active project may be due now."""
     return search_turns.anybody(db)
 
 
 def over(db: Connection, project_id: int) -> bool:
-    """Whether no file of the project waits to be searched, now or later."""
+    """Return whether no file of the project waits to be searched, now or later."""
     return not db.value(
         "SELECT 1 FROM project_files WHERE project_id = %s AND search_due_at IS NOT NULL LIMIT 1", (project_id,)
     )
 
 
 def held(db: Connection) -> dict[str, int]:
-    """How many files each worker has claimed for detection."""
+    """Return how many files each worker has claimed for detection."""
     rows = db.rows(
         "SELECT lease_worker, COUNT(*) AS held FROM files WHERE lease_worker IS NOT NULL GROUP BY lease_worker"
     )
@@ -110,7 +110,7 @@ def held(db: Connection) -> dict[str, int]:
 
 
 def renew(db: Connection, lease: SearchLease) -> int:
-    """Renew what is still ours of a lease; returns how many files that is."""
+    """Renew a lease for the files that it still holds; return how many those are."""
     return db.execute(
         f"UPDATE files SET leased_at = NOW() WHERE page_id IN ({marks(lease.page_ids)}) AND lease_token = %s",
         (*lease.page_ids, lease.token),
@@ -118,7 +118,7 @@ def renew(db: Connection, lease: SearchLease) -> int:
 
 
 def give_back(db: Connection, lease: SearchLease) -> None:
-    """Return what is still ours and not searched: it is due at once."""
+    """Release the files that a lease still holds and that were not searched; they are due at once."""
     ours = db.column(
         f"SELECT page_id FROM files WHERE page_id IN ({marks(lease.page_ids)}) AND lease_token = %s",
         (*lease.page_ids, lease.token),
@@ -134,7 +134,7 @@ def give_back(db: Connection, lease: SearchLease) -> None:
 
 
 def describe(db: Connection, lease: SearchLease, seen: FileMetadata) -> None:
-    """Store what the wiki says of a leased file, which stays locked until the transaction ends. Raises LeaseLost."""
+    """Store the wiki's metadata of a leased file and lock the file until the transaction ends. Raises LeaseLost."""
     ours = db.execute(
         """UPDATE files SET title = %s, sha1 = %s, size_bytes = %s, width = %s, height = %s, uploaded_at = %s,
              thumb_url = %s, description = %s, taken_on = %s WHERE page_id = %s AND lease_token = %s""",
@@ -152,12 +152,12 @@ def describe(db: Connection, lease: SearchLease, seen: FileMetadata) -> None:
             lease.token,
         ),
     )
-    _still_ours(ours, seen.page_id)
-    # Before its faces, as everybody does (files.lock).
+    _check_lease(ours, seen.page_id)
+    # Lock project_files before the faces, as all transactions do (files.lock).
     db.rows("SELECT 1 FROM project_files FORCE INDEX (by_page) WHERE page_id = %s FOR UPDATE", (seen.page_id,))
 
 
-def _still_ours(changed: int, page_id: int) -> None:
+def _check_lease(changed: int, page_id: int) -> None:
     if not changed:
         raise LeaseLost(f"file {page_id}")
 
@@ -173,7 +173,7 @@ def searched(
            WHERE page_id = %s AND lease_token = %s""",
         (width, height, detector, faces, page_id, lease.token),
     )
-    _still_ours(ours, page_id)
+    _check_lease(ours, page_id)
     files.copy_to_projects(db, [page_id])
 
 
@@ -187,7 +187,7 @@ def failed(
     again_in: float | None,
     gone: bool = False,
 ) -> None:
-    """Settle a file that could not be searched; tried again in `again_in` seconds, never where None. Raises LeaseLost."""
+    """Settle a file that could not be searched; retried in `again_in` seconds, never if None. Raises LeaseLost."""
     state = "gone" if gone else "error" if again_in is None else "waiting"
     ours = db.execute(
         """UPDATE files SET state = %s, error = %s, error_detail = %s, attempts = attempts + 1,
@@ -195,11 +195,11 @@ def failed(
            WHERE page_id = %s AND lease_token = %s""",
         (state, error[:64], detail[:255], again_in, page_id, lease.token),
     )
-    _still_ours(ours, page_id)
+    _check_lease(ours, page_id)
     files.copy_to_projects(db, [page_id])
     search_turns.wait_for(db, [page_id])
 
 
 def attempts(db: Connection, page_id: int) -> int:
-    """How often the file failed since it was last searched."""
+    """Return how often the file failed since it was last searched."""
     return int(db.value("SELECT attempts FROM files WHERE page_id = %s", (page_id,)) or 0)

@@ -1,1 +1,1 @@
-"""Plans, edits, batches, sending and reverts."""
+"""The publishing plan, edits and their batches, reverts, and positions."""

@@ -1,4 +1,4 @@
-"""Batches: what a volunteer sends in one go, under whose account, and what holds it up."""
+"""Batches of edits that a volunteer sends together, with the reasons for which they are paused or wait."""
 
 import secrets
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Batch:
     state: State
     pause_reason: str | None
     waiting_until: datetime | None
-    waiting_seconds: int  # still to wait, by the database's clock; 0 when nothing holds it up
+    waiting_seconds: int  # left to wait, by the database's clock; 0 if it does not wait
     waiting_why: str | None
     waiting_lag: float | None
     created_at: datetime
@@ -38,22 +38,22 @@ class Batch:
 
     @property
     def total(self) -> int:
-        """Edits in the batch, cancelled ones left out."""
+        """The number of edits in the batch, without cancelled ones."""
         return sum(count for state, count in self.counts.items() if state != "cancelled")
 
     @property
     def open(self) -> int:
-        """Edits that are not settled yet."""
+        """The number of edits that are not settled yet."""
         return self.counts.get("queued", 0) + self.counts.get("sending", 0)
 
     @property
     def settled(self) -> int:
-        """Edits that are settled."""
+        """The number of edits that are settled."""
         return self.total - self.open
 
 
 def create(db: Connection, project_id: int, user_id: int, kind: Kind, item: str, label: str) -> int:
-    """An empty running batch with a random hex of its own (< 2^48, as edit groups want it)."""
+    """Create an empty running batch with a random hex id (below 2^48, as EditGroups requires); return its id."""
     return db.insert(
         "INSERT INTO batches (project_id, user_id, hex, kind, item, label) VALUES (%s, %s, %s, %s, %s, %s)",
         (project_id, user_id, f"{secrets.randbits(44):011x}", kind, item, label),
@@ -61,7 +61,7 @@ def create(db: Connection, project_id: int, user_id: int, kind: Kind, item: str,
 
 
 def get(db: Connection, batch_id: int, project_id: int) -> Batch:
-    """A batch of the project. Raises NotFound."""
+    """Return a batch of the project. Raises NotFound."""
     found = _select(db, "b.id = %s AND b.project_id = %s", (batch_id, project_id))
     if not found:
         raise NotFound(f"batch {batch_id}")
@@ -69,12 +69,12 @@ def get(db: Connection, batch_id: int, project_id: int) -> Batch:
 
 
 def of_project(db: Connection, project_id: int, limit: int = 50, before: int = 2**63) -> list[Batch]:
-    """The project's batches, newest first; `before`: those older than this one."""
+    """Return the project's batches, newest first; `before`: only those older than this batch id."""
     return _select(db, "b.project_id = %s AND b.id < %s ORDER BY b.id DESC LIMIT %s", (project_id, before, limit))
 
 
 def running(db: Connection, user_id: int) -> list[Batch]:
-    """The user's running batches, oldest first."""
+    """Return the user's running batches, oldest first."""
     return _select(db, "b.user_id = %s AND b.state = 'running' ORDER BY b.id", (user_id,))
 
 
@@ -97,7 +97,7 @@ def _select(db: Connection, where: str, args: Sequence[object]) -> list[Batch]:
 
 
 def pause(db: Connection, batch_id: int, reason: str) -> None:
-    """Pause a running batch; `reason` is a key: human, or what has to be mended first."""
+    """Pause a running batch; `reason` is a key: "human", or the problem that has to be solved first."""
     db.execute(
         "UPDATE batches SET state = 'paused', pause_reason = %s, waiting_until = NULL WHERE id = %s AND state = 'running'",
         (reason, batch_id),
@@ -114,7 +114,10 @@ def pause_all(db: Connection, user_id: int, reason: str) -> None:
 
 
 def pause_for_sign_in(db: Connection, user_id: int, version: int | None) -> bool:
-    """Pause until the user signs in; False where they did since tokens of this version were found dead."""
+    """Pause all running batches until the user signs in; return False if the user has already done so.
+
+    `version`: the version of the tokens that were found invalid; a newer one is stored after a sign-in.
+    """
     if version is not None:
         now = db.value("SELECT token_version FROM users WHERE id = %s FOR UPDATE", (user_id,))
         if now is not None and now != version:
@@ -124,13 +127,13 @@ def pause_for_sign_in(db: Connection, user_id: int, version: int | None) -> bool
 
 
 def pause_reverted(db: Connection, project_id: int) -> None:
-    """Pause the running batches of a project of whose statements three, and one in twenty, were taken back: somebody objects.
+    """Pause the project's running batches if at least three, and one in twenty, of its statements were reverted.
 
-    Asked whenever one more is noticed, so that a human who knows of them can go on.
+    Called only when another revert is noticed, so that a user who knows of the reverts can resume the batches.
     """
-    taken_back = "SUM(state = 'reverted')"
+    reverted = "SUM(state = 'reverted')"
     many = db.value(
-        f"""SELECT {taken_back} >= 3 AND {taken_back} * 20 >= SUM(state IN ('done', 'reverted')) FROM edits
+        f"""SELECT {reverted} >= 3 AND {reverted} * 20 >= SUM(state IN ('done', 'reverted')) FROM edits
             WHERE project_id = %s AND action = 'add'""",
         (project_id,),
     )
@@ -143,7 +146,7 @@ def pause_reverted(db: Connection, project_id: int) -> None:
 
 
 def resume(db: Connection, batch_id: int) -> None:
-    """Go on with a paused batch."""
+    """Resume a paused batch."""
     user_id = db.value("SELECT user_id FROM batches WHERE id = %s", (batch_id,))
     db.execute(
         "UPDATE batches SET state = 'running', pause_reason = NULL WHERE id = %s AND state = 'paused'", (batch_id,)
@@ -152,7 +155,7 @@ def resume(db: Connection, batch_id: int) -> None:
 
 
 def resume_after_sign_in(db: Connection, user_id: int) -> None:
-    """Go on with what waited for the user to sign in again, and look at what may have been out when the sign-in ended."""
+    """Resume the batches paused for a sign-in, and check edits that were in flight when it ended."""
     resumed = db.execute(
         """UPDATE batches SET state = 'running', pause_reason = NULL
            WHERE user_id = %s AND state = 'paused' AND pause_reason = 'sign_in'""",
@@ -163,7 +166,7 @@ def resume_after_sign_in(db: Connection, user_id: int) -> None:
 
 
 def stop(db: Connection, batch_id: int) -> None:
-    """Stop for good: what is queued is cancelled, what may be out is still settled."""
+    """Stop a batch for good: queued edits are cancelled, edits that may have been sent are still settled."""
     db.execute(
         "UPDATE edits SET state = 'cancelled', finished_at = NOW() WHERE batch_id = %s AND state = 'queued'",
         (batch_id,),
@@ -176,7 +179,7 @@ def stop(db: Connection, batch_id: int) -> None:
 
 
 def finish_empty(db: Connection, user_id: int) -> None:
-    """Note as done the user's running batches in which nothing is open."""
+    """Mark the user's running batches without open edits as done."""
     db.execute(
         """UPDATE batches SET state = 'done', finished_at = NOW(), waiting_until = NULL WHERE user_id = %s AND state = 'running'
            AND NOT EXISTS (SELECT 1 FROM edits e WHERE e.batch_id = batches.id AND e.state IN ('queued', 'sending'))""",
@@ -187,7 +190,7 @@ def finish_empty(db: Connection, user_id: int) -> None:
 def waiting(
     db: Connection, user_id: int, seconds: float | None, why: str | None = None, lag: float | None = None
 ) -> None:
-    """Note what the wiki makes the user's running batches wait for; `seconds` None: nothing any more."""
+    """Record what the user's running batches wait for on the wiki; `seconds` None: they no longer wait."""
     db.execute(
         """UPDATE batches SET waiting_until = NOW() + INTERVAL %s SECOND, waiting_why = %s, waiting_lag = %s
            WHERE user_id = %s AND state = 'running'""",

@@ -1,7 +1,8 @@
-"""The ledger: each edit on the wiki has its row before the request goes out, and the row says what became of it.
+"""The ledger of edits: each edit has its row before the request is sent, and the row records its outcome.
 
-States and transitions stand in schema.sql. A row with action `add` holds the statement id of our own making before anything
-is sent, so that the replay of a lost answer cannot write twice; a deliberate new attempt gets a new one.
+States and their transitions are defined in schema.sql. A row with action `add` stores a statement id of our own before
+anything is sent, so that repeating a request whose response was lost cannot write twice; a deliberate new attempt gets
+a new id.
 """
 
 from collections.abc import Sequence
@@ -13,9 +14,8 @@ from database import Connection, Duplicate, marks
 from store.jobs import tasks
 from store.jobs.tasks import EXPIRY, Task
 
-FIRST_LOOK_SECONDS = (
-    3600  # after which an addition is first looked at again; then ever more rarely (store/publishing/reverts.py)
-)
+# The age at which an addition is first read again; then ever more rarely (store/publishing/reverts.py).
+FIRST_LOOK_SECONDS = 3600
 
 Action = Literal["add", "remove", "qualify"]
 State = Literal["queued", "sending", "done", "already", "failed", "skipped", "cancelled", "undone", "reverted"]
@@ -60,13 +60,16 @@ _COLUMNS = """e.id, e.batch_id, e.project_id, e.user_id, e.page_id, e.title, e.i
 
 
 def select(db: Connection, where: str, args: Sequence[object]) -> list[Edit]:
-    """Rows of the ledger, called `e` in the condition; for the modules of the store."""
+    """Return the rows of the ledger for a condition on `e`; only for modules of the store."""
     rows = db.rows(f"SELECT {_COLUMNS} FROM edits e WHERE {where}", args)
     return [Edit(**{**row, "prominent": bool(row["prominent"]), "forced": bool(row["forced"])}) for row in rows]
 
 
 def next_open(db: Connection, user_id: int, limit: int) -> list[Edit]:
-    """The user's edits to work on now: those that may be out first, then what is queued, from each running batch in turn."""
+    """Return the user's due edits: first those that may have been sent, then queued ones.
+
+    Queued edits are taken from each running batch in turn.
+    """
     unclear = select(
         db, "e.user_id = %s AND e.state = 'sending' AND e.due_at <= NOW() ORDER BY e.id LIMIT %s", (user_id, limit)
     )
@@ -81,7 +84,10 @@ def next_open(db: Connection, user_id: int, limit: int) -> list[Edit]:
 
 
 def due_in(db: Connection, user_id: int) -> float | None:
-    """Seconds until the user's next edit is due, one that may be out or is queued in a running batch; None: there is none."""
+    """Return the seconds until the user's next edit is due, or None if there is none.
+
+    Counted are edits that may have been sent, and edits queued in a running batch.
+    """
     seconds = db.value(
         """SELECT MIN(TIMESTAMPDIFF(MICROSECOND, NOW(3), e.due_at)) / 1e6 AS seconds FROM edits e
            WHERE e.user_id = %s AND (e.state = 'sending' OR (e.state = 'queued'
@@ -92,7 +98,7 @@ def due_in(db: Connection, user_id: int) -> float | None:
 
 
 def sent_lately(db: Connection, user_id: int, seconds: float) -> list[float]:
-    """How many seconds ago the user's requests of the last `seconds` went out, the oldest first."""
+    """Return how many seconds ago the user's requests of the last `seconds` were sent, oldest first."""
     ages = db.column(
         """SELECT TIMESTAMPDIFF(SECOND, sent_at, NOW()) FROM edits WHERE user_id = %s
              AND sent_at > NOW() - INTERVAL %s SECOND ORDER BY sent_at""",
@@ -102,15 +108,16 @@ def sent_lately(db: Connection, user_id: int, seconds: float) -> list[float]:
 
 
 def begin(db: Connection, task: Task, edit: Edit, worker: str) -> str:
-    """Take the file's lock and write down what is about to be sent (item, statement id, base revision of `edit`): 'yes'.
+    """Lock the file and record what is about to be sent (item, statement id, base revision of `edit`); return 'yes'.
 
-    Or why it must not be sent now: busy (another edit of the file is out), cancelled, paused, stopped, done (the batch),
-    not_approved, overwritten. Committed before the request goes out. Raises LeaseLost when the claim is somebody else's.
+    Return the reason if it must not be sent now: busy (another edit of the file is in flight), cancelled, paused,
+    stopped, done (the batch), not_approved, overwritten. The caller commits before it sends the request. Raises
+    LeaseLost.
     """
     tasks.hold(db, task)
-    wanted = _still_wanted(db, edit)
-    if wanted != "yes":
-        return wanted
+    allowed = _may_send(db, edit)
+    if allowed != "yes":
+        return allowed
     if not _lock_file(db, task, edit, worker):
         return "busy"
     db.execute(
@@ -122,19 +129,20 @@ def begin(db: Connection, task: Task, edit: Edit, worker: str) -> str:
 
 
 def lock(db: Connection, task: Task, edit: Edit, worker: str) -> bool:
-    """Take the file's lock for an edit that is on the wiki already; False where another edit is out. Raises LeaseLost."""
+    """Lock the file of an edit that is already on the wiki; return False if another is in flight. Raises LeaseLost."""
     tasks.hold(db, task)
     return _lock_file(db, task, edit, worker)
 
 
 def later(db: Connection, task: Task, edit: Edit, seconds: float) -> None:
-    """Look again in `seconds` what became of an edit that may be on the wiki. Raises LeaseLost."""
+    """Release the file of an edit that may be on the wiki, and check it again in `seconds`. Raises LeaseLost."""
     tasks.hold(db, task)
     db.execute("UPDATE edits SET due_at = NOW() + INTERVAL %s SECOND WHERE id = %s", (seconds, edit.id))
     _unlock(db, edit)
 
 
-def _still_wanted(db: Connection, edit: Edit) -> str:
+def _may_send(db: Connection, edit: Edit) -> str:
+    """Lock the edit's row; return 'yes', or why the edit must not be sent now."""
     row = db.row(
         """SELECT e.state, (SELECT b.state FROM batches b WHERE b.id = e.batch_id) AS batch,
              (SELECT IF(a.suspended, 'suspended', COALESCE(a.sha1, '')) FROM approvals a
@@ -144,13 +152,14 @@ def _still_wanted(db: Connection, edit: Edit) -> str:
     )
     if row is None or row["state"] not in {"queued", "sending"}:
         return "cancelled"
-    return _approved(edit, row["approval"]) if row["batch"] == "running" else str(row["batch"])
+    return _check_approval(edit, row["approval"]) if row["batch"] == "running" else str(row["batch"])
 
 
-def _approved(edit: Edit, approval: str | None) -> str:
-    """An addition needs the approval it was made of, for the same bytes; a removal that nobody has approved the file since.
+def _check_approval(edit: Edit, approval: str | None) -> str:
+    """Return 'yes', or why the file's approval does not allow the edit.
 
-    `approval`: the sha1 that a human approved, 'suspended', or None.
+    An addition requires the approval that it was created from, for the same bytes; a removal, that nobody has
+    approved the file since. `approval`: the approved sha1, 'suspended', or None.
     """
     if edit.action == "qualify" or edit.undoes is not None:
         return "yes"
@@ -162,7 +171,11 @@ def _approved(edit: Edit, approval: str | None) -> str:
 
 
 def _lock_file(db: Connection, task: Task, edit: Edit, worker: str) -> bool:
-    """A lock left by an earlier try of the same edit is ours: whoever holds the user's claim is the only one at it."""
+    """Insert the lock of the edit's file; return False if another edit holds it.
+
+    A lock left by an earlier attempt of the same edit is replaced: only the holder of the user's claim works on the
+    edit.
+    """
     db.execute(
         f"DELETE FROM file_locks WHERE page_id = %s AND (edit_id = %s OR leased_at < NOW() - {EXPIRY})",
         (edit.page_id, edit.id),
@@ -189,17 +202,18 @@ def settle(
     error: str | None = None,
     detail: str = "",
 ) -> None:
-    """Write down what became of an edit and let go of its file. Raises LeaseLost.
+    """Record the outcome of an edit and release its file. Raises LeaseLost.
 
-    `statement_id`: the statement that the edit is about; `states`: the one that names the item afterwards, None: none does.
+    `statement_id`: the statement that the edit is about; `states`: the one that names the item afterwards, None:
+    none does.
     """
     tasks.hold(db, task)
-    stands = state == "done" and edit.action == "add"
+    added = state == "done" and edit.action == "add"
     changed = db.execute(
         """UPDATE edits SET state = %s, revision_id = %s, statement_id = COALESCE(%s, statement_id), error = %s,
              error_detail = %s, finished_at = NOW(), look_at = NOW() + INTERVAL %s SECOND
            WHERE id = %s AND state IN ('queued', 'sending')""",
-        (state, revision, statement_id, error, detail[:255] or None, FIRST_LOOK_SECONDS if stands else None, edit.id),
+        (state, revision, statement_id, error, detail[:255] or None, FIRST_LOOK_SECONDS if added else None, edit.id),
     )
     _unlock(db, edit)
     if changed and state in {"done", "already"}:
@@ -222,7 +236,7 @@ def _after_success(db: Connection, edit: Edit, statement_id: str | None, states:
                  AND state = 'done'""",
             (edit.page_id, statement_id),
         )
-    if edit.action == "qualify":  # an undo compares with what we wrote, and this is part of it now
+    if edit.action == "qualify":  # an undo compares the statement with what we wrote, which now includes this
         db.execute(
             "UPDATE edits SET qualifier = %s WHERE page_id = %s AND statement_id = %s AND action = 'add'",
             (edit.qualifier, edit.page_id, statement_id),
@@ -249,7 +263,7 @@ def put_back(
 
 
 def cancel(db: Connection, task: Task, edit: Edit, reason: str) -> None:
-    """Settle an edit that nobody wants any more and that is known not to be written. Raises LeaseLost."""
+    """Cancel an edit that is no longer wanted and is known not to be written. Raises LeaseLost."""
     tasks.hold(db, task)
     db.execute(
         """UPDATE edits SET state = 'cancelled', error = %s, finished_at = NOW()
@@ -260,7 +274,7 @@ def cancel(db: Connection, task: Task, edit: Edit, reason: str) -> None:
 
 
 def retry_failed(db: Connection, batch_id: int) -> int:
-    """Queue a batch's failed edits again, each as a new attempt with a new statement id; returns how many."""
+    """Queue a batch's failed edits again, each as a new attempt with a new statement id; return how many."""
     count = db.execute(
         """UPDATE edits SET state = 'queued', statement_id = IF(action = 'add', NULL, statement_id), base_revision = NULL,
              due_at = NOW(), attempts = 0, error = NULL, error_detail = NULL, finished_at = NULL
@@ -279,7 +293,7 @@ def retry_failed(db: Connection, batch_id: int) -> int:
 
 
 def of_batch(db: Connection, batch_id: int, states: Sequence[str], limit: int, offset: int = 0) -> list[Edit]:
-    """A batch's edits in one of the states, newest first."""
+    """Return a batch's edits in any of the states, newest first."""
     return select(
         db,
         f"e.batch_id = %s AND e.state IN ({marks(states)}) ORDER BY e.finished_at DESC, e.id DESC LIMIT %s OFFSET %s",
@@ -288,7 +302,7 @@ def of_batch(db: Connection, batch_id: int, states: Sequence[str], limit: int, o
 
 
 def standing_of_batch(db: Connection, batch_id: int) -> list[int]:
-    """The ids of a batch's additions that were written and stand as far as we know: those that can be undone."""
+    """Return the ids of a batch's additions that were written and, as far as known, not removed since."""
     return db.column(
         "SELECT id FROM edits WHERE batch_id = %s AND action = 'add' AND state = 'done' ORDER BY id", (batch_id,)
     )

@@ -1,4 +1,4 @@
-"""What is to be written, before it is: the plan of approved files, the offers to remove, and the batches made of them."""
+"""The publishing plan of approved files, removals offered to users, and the batches created from both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from store.detection.faces import Chip
 from store.jobs import tasks
 from store.publishing import batches, edits, positions
 
-# Of an edit that was undone or reverted: a human asked to send its file once more.
-_ASKED_AGAIN = "asked_again"
+# Stored in `edits.error` of an undone or reverted edit when a user asks to send its file again.
+_RESEND = "asked_again"
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What would be written, or left alone, for one approved file.
+    """An approved file in the plan, and whether its statement would be written.
 
-    `verdict` is send, or why not: stated, sent, open, undone, reverted, overwritten, protected, redirect, gone. `earlier`: why it
-    was not written when it was sent before (a reason key), where that is so.
+    `verdict` is send, or the reason against it: stated, sent, open, undone, reverted, overwritten, protected,
+    redirect, gone. `earlier`: the reason key for which an earlier attempt was not written, if there was one.
     """
 
     page_id: int
@@ -35,7 +35,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Summary:
-    """Approved files by verdict; of those to send, how many were approved in bulk, and how many are expected to be wrong."""
+    """Approved files by verdict; of those to send, how many were approved in bulk, and how many to expect wrong."""
 
     counts: dict[str, int]
     bulk: int
@@ -43,28 +43,28 @@ class Summary:
 
     @property
     def ready(self) -> int:
-        """How many would be written."""
+        """The number of files whose statement would be written."""
         return self.counts.get("send", 0)
 
     @property
     def objected(self) -> bool:
-        """Whether so many were taken back by others that a running batch would be paused (batches.pause_reverted)."""
+        """Whether so many were reverted that a running batch would be paused (batches.pause_reverted)."""
         reverted = self.counts.get("reverted", 0)
         return reverted >= 3 and reverted * 20 >= reverted + self.counts.get("sent", 0)
 
 
-# A file is not planned again while an edit of the same statement is open (of any project) or stands (of this one); after a
-# revert or an undo a human has to ask.
+# A file is not planned again while an edit of the same statement is open (in any project) or is written (in this one);
+# after a revert or an undo a user has to ask for it.
 _VERDICT = f"""CASE WHEN a.suspended THEN 'overwritten'
   WHEN pf.state = 'gone' THEN IF(pf.error = 'redirect', 'redirect', 'gone')
   WHEN MAX(e.project_id = a.project_id AND e.state = 'reverted') THEN 'reverted'
   WHEN MAX(e.state IN ('queued', 'sending')) THEN 'open'
   WHEN MAX(e.project_id = a.project_id AND e.state IN ('done', 'already')) THEN 'sent'
   WHEN pf.stated THEN 'stated'
-  WHEN MAX(e.project_id = a.project_id AND e.state = 'undone' AND COALESCE(e.error, '') <> '{_ASKED_AGAIN}') THEN 'undone'
+  WHEN MAX(e.project_id = a.project_id AND e.state = 'undone' AND COALESCE(e.error, '') <> '{_RESEND}') THEN 'undone'
   WHEN pf.protected THEN 'protected' ELSE 'send' END"""
 
-# All approved files with their edits, in the order of the primary keys, so that nothing has to be put aside and sorted.
+# All approved files with their edits, read in the order of the primary keys, so that the server need not sort them.
 _PLAN = """FROM projects q STRAIGHT_JOIN approvals a ON a.project_id = q.id
   STRAIGHT_JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id
   LEFT JOIN edits e FORCE INDEX (by_file) ON e.page_id = a.page_id AND (e.item = q.item OR e.project_id = q.id)
@@ -73,12 +73,15 @@ _PLAN = """FROM projects q STRAIGHT_JOIN approvals a ON a.project_id = q.id
 
 
 def summary(db: Connection, project_id: int) -> Summary:
-    """The plan in figures. What a human approved alone counts as right; a bulk approval is wrong 1 - probability of the time."""
-    return _look(db, project_id, "send", 0, 0)[0]
+    """Return the plan in figures.
+
+    An approval given alone counts as right; a bulk approval is wrong with probability 1 - `probability`.
+    """
+    return _read_plan(db, project_id, "send", 0, 0)[0]
 
 
-def _look(db: Connection, project_id: int, verdict: str, limit: int, offset: int) -> tuple[Summary, list[int]]:
-    """All approved files in one pass: the figures, and some of those with a verdict, the least certain first."""
+def _read_plan(db: Connection, project_id: int, verdict: str, limit: int, offset: int) -> tuple[Summary, list[int]]:
+    """Return the summary and one page of the page ids with a verdict, least certain first, in one query."""
     rows = db.rows(
         f"""SELECT verdict, COUNT(*) AS files, COUNT(IF(kind = 'bulk', 1, NULL)) AS bulk,
               SUM(IF(kind = 'bulk', 1 - COALESCE(r.probability, every.probability, 1), 0)) AS wrong,
@@ -101,7 +104,7 @@ def _look(db: Connection, project_id: int, verdict: str, limit: int, offset: int
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan in figures, and one page of the files with a verdict; `page` counts from 1."""
+    """The summary of the plan, and one page of the files with a verdict; `page` counts from 1."""
 
     summary: Summary
     page: int
@@ -110,8 +113,8 @@ class Plan:
 
 
 def plan(db: Connection, project_id: int, verdict: str, size: int, page: int = 1) -> Plan:
-    """A page of `size` approved files with the verdict, the least certain first; a page beyond the last is the last."""
-    found, listed = _look(db, project_id, verdict, size, (page - 1) * size)
+    """Return a page of `size` approved files with the verdict, least certain first; at most the last page."""
+    found, listed = _read_plan(db, project_id, verdict, size, (page - 1) * size)
     pages = max(1, -(-found.counts.get(verdict, 0) // size))
     if page > pages:
         return plan(db, project_id, verdict, size, pages)
@@ -143,9 +146,9 @@ def _planned(row: dict[str, Any]) -> Planned:
 
 
 def send(db: Connection, project_id: int, user_id: int) -> int | None:
-    """Queue all approved files that are to be sent, in a new batch under the user's account; None where there are none.
+    """Queue all approved files with verdict send in a new batch under the user's account; return None without any.
 
-    The project's row is locked: two clicks make one batch.
+    The project's row is locked, so that two clicks create one batch.
     """
     project = db.row("SELECT item, label, write_position FROM projects WHERE id = %s FOR UPDATE", (project_id,))
     todo = db.column(
@@ -173,16 +176,16 @@ def send(db: Connection, project_id: int, user_id: int) -> int | None:
 
 
 def send_again(db: Connection, project_id: int, page_ids: Sequence[int]) -> int:
-    """A human asks to send reverted or undone files once more, or to try protected ones: they are planned. Returns how many."""
+    """Plan reverted or undone files again, or retry protected ones, because a user asked for it; return how many."""
     tried = db.execute(
         f"""UPDATE project_files FORCE INDEX (PRIMARY) SET protected = 0 WHERE project_id = %s
             AND page_id IN ({marks(page_ids)}) AND protected""",
         (project_id, *page_ids),
     )
     asked = db.execute(
-        f"""UPDATE edits SET state = 'undone', error = '{_ASKED_AGAIN}' WHERE project_id = %s AND action = 'add'
+        f"""UPDATE edits SET state = 'undone', error = '{_RESEND}' WHERE project_id = %s AND action = 'add'
             AND page_id IN ({marks(page_ids)})
-            AND (state = 'reverted' OR (state = 'undone' AND COALESCE(error, '') <> '{_ASKED_AGAIN}'))""",
+            AND (state = 'reverted' OR (state = 'undone' AND COALESCE(error, '') <> '{_RESEND}'))""",
         (project_id, *page_ids),
     )
     return tried + asked
@@ -190,17 +193,21 @@ def send_again(db: Connection, project_id: int, page_ids: Sequence[int]) -> int:
 
 @dataclass(frozen=True)
 class RemovalOffer:
-    """A file that Commons says depicts the person, and in which a human found them not to be."""
+    """A file that states the person on Commons although a human answered that it does not show them."""
 
     page_id: int
     title: str
     statement_id: str | None
-    face_id: int | None  # one that was rejected; None: the file as a whole was
-    refused: str | None  # why an earlier removal did not happen, say that others changed the statement
+    face_id: int | None  # a rejected face; None: the file as a whole was rejected
+    refused: str | None  # reason key of an earlier removal that was skipped, e.g. changed_by_others
 
 
 def removal_offers(db: Connection, project_id: int) -> list[RemovalOffer]:
-    """Files stated on Commons with a face rejected by a human, no face confirmed and none left open by humans."""
+    """Return the files whose statement a human rejected.
+
+    These are files stated on Commons with a face rejected by a human, no face confirmed and none left open by
+    humans.
+    """
     rows = db.rows(
         """SELECT pf.page_id, f.title, pf.stated_id AS statement_id,
              (SELECT MIN(l.face_id) FROM labels l WHERE l.project_id = pf.project_id AND l.page_id = pf.page_id
@@ -229,10 +236,10 @@ def removal_offers(db: Connection, project_id: int) -> list[RemovalOffer]:
 def remove_stated(
     db: Connection, project_id: int, user_id: int, page_ids: Sequence[int], *, forced: bool
 ) -> int | None:
-    """Queue the removal of statements that Commons makes although a human rejected the match; returns the batch.
+    """Queue the removal of statements that a human rejected; return the batch, None without any.
 
-    `forced`: the human said a second yes where others had added to the statement; it counts only where the first was refused.
-    The project's row is locked: two clicks make one batch.
+    `forced`: the user confirmed once more although others had changed the statement; it is valid only where the
+    first removal was refused for that reason. The project's row is locked, so that two clicks create one batch.
     """
     project = db.row("SELECT item, label FROM projects WHERE id = %s FOR UPDATE", (project_id,))
     offered = {row.page_id: row for row in removal_offers(db, project_id)}
@@ -263,7 +270,7 @@ def remove_stated(
 
 
 def undo(db: Connection, project_id: int, user_id: int, edit_ids: Sequence[int]) -> int | None:
-    """Queue taking back edits of ours that stand (statement ids of our own); returns the undo batch, None where none do."""
+    """Queue the removal of statements that these edits added and that are still written; return the batch or None."""
     rows = [
         edit
         for edit in edits.select(

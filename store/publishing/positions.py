@@ -1,4 +1,4 @@
-"""Where in the picture the person is: the qualifier P2677 "relative position within image" of a statement."""
+"""The qualifier P2677 "relative position within image" of a statement: where in the picture the person is."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from database import Connection, marks
 from store.jobs import tasks
 from store.publishing import batches
 
-# The box of face `c` as P2677 wants it (IIIF: percent of the picture); NULL where the statement is about no face.
+# The box of face `c` as a value of P2677 (IIIF: percent of the picture); NULL if the statement is about no face.
 REGION = """CONCAT('pct:', ROUND(100 * c.box_left, 2), ',', ROUND(100 * c.box_top, 2), ',',
   ROUND(100 * c.box_width, 2), ',', ROUND(100 * c.box_height, 2))"""
 
-# Statements of ours that stand without a position, whose face was found in the bytes that the file still has. The indices are
-# named because the server would read the edits of all projects.
+# Statements of ours that are written without a position, whose face was found in the file's current bytes. The indices
+# are named because the server would otherwise read the edits of all projects.
 _BARE = """FROM edits e FORCE INDEX (by_project) JOIN projects p ON p.id = e.project_id JOIN faces c ON c.id = e.face_id
   JOIN files f ON f.page_id = e.page_id
   LEFT JOIN edits q FORCE INDEX (by_file) ON q.page_id = e.page_id AND q.item = e.item AND q.state IN ('queued', 'sending')
@@ -22,17 +22,20 @@ _BARE = """FROM edits e FORCE INDEX (by_project) JOIN projects p ON p.id = e.pro
 
 
 def bare(db: Connection, project_id: int) -> list[int]:
-    """Edits of ours whose statements stand without the face's position and could get it; none where the project writes none."""
+    """Return our edits whose statements are written without a position and could get one.
+
+    Empty if the project writes no positions.
+    """
     return db.column(f"SELECT e.id {_BARE} ORDER BY e.id", (project_id,))
 
 
 def count(db: Connection, project_id: int) -> int:
-    """How many `bare` gives."""
+    """Return how many edits `bare` returns."""
     return int(db.value(f"SELECT COUNT(*) {_BARE}", (project_id,)))
 
 
 def qualify(db: Connection, project_id: int, user_id: int, edit_ids: Sequence[int]) -> int | None:
-    """Queue adding the position (P2677) to bare statements of ours; returns the batch, None where there are none."""
+    """Queue adding the position to statements of ours without one; return the batch, None without any."""
     project = db.row("SELECT item, label FROM projects WHERE id = %s FOR UPDATE", (project_id,))
     todo = db.column(f"SELECT e.id {_BARE} AND e.id IN ({marks(edit_ids)})", (project_id, *edit_ids))
     if project is None or not todo:

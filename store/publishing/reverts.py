@@ -1,7 +1,7 @@
-"""Statements of ours that somebody took back on the wiki: noticed whenever a file's statements are read.
+"""Detection of statements of ours that others removed on the wiki, whenever a file's statements are read.
 
-Each addition is read again, whatever became of its project: an hour after it was written, then whenever its age has
-doubled, for three months. A file of which a reading is due comes with others that will be soon, so that few requests do.
+Each addition is read again, whatever happened to its project: an hour after it was written, then whenever its age has
+doubled, for three months. Files that are due are read together with files that soon will be, to save requests.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,15 @@ from store.publishing import batches
 from store.publishing.edits import FIRST_LOOK_SECONDS
 
 LOOKED_AFTER_DAYS = 90
-TOGETHER = "INTERVAL 15 MINUTE"  # what is due so soon is read with what is due now
-CLAIMED = "INTERVAL 30 MINUTE"  # then it is due again, unless it was read meanwhile
+TOGETHER = "INTERVAL 15 MINUTE"  # additions due within this time are read with those due now
+CLAIMED = "INTERVAL 30 MINUTE"  # a claimed addition is due again after this time unless it was read
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A file's statements as read: the revision, and which item each statement (GUID in capitals) names.
+    """A file's statements as read: the revision, and the item that each statement (GUID in capitals) names.
 
-    Deprecated statements are not among them.
+    Deprecated statements are left out.
     """
 
     page_id: int
@@ -30,7 +30,7 @@ class Reading:
 
 
 def claim(db: Connection, limit: int) -> dict[int, int]:
-    """Additions (edit id -> page id) that are to be looked at now, this worker's for half an hour; none where none is due."""
+    """Claim additions to read now (edit id -> page id), for half an hour; empty if none is due."""
     db.execute("UPDATE edits SET look_at = NULL WHERE look_at <= NOW() AND state <> 'done'")
     due = due_in(db)
     if due is None or due > 0:
@@ -46,13 +46,13 @@ def claim(db: Connection, limit: int) -> dict[int, int]:
 
 
 def due_in(db: Connection) -> float | None:
-    """Seconds until the next addition is to be looked at (0 or less: now); None where there is none."""
+    """Return the seconds until the next addition is to be read (0 or less: now), or None if there is none."""
     found = db.value("SELECT TIMESTAMPDIFF(SECOND, NOW(), MIN(look_at)) FROM edits WHERE look_at IS NOT NULL")
     return None if found is None else float(found)
 
 
 def looked(db: Connection, edit_ids: Sequence[int]) -> None:
-    """Note that additions were read just now: they come again when they are twice as old, unless they are too old."""
+    """Record that additions were read: they are due when twice as old, unless they are older than 90 days."""
     age = "TIMESTAMPDIFF(SECOND, finished_at, NOW())"
     db.execute(
         f"""UPDATE edits SET look_at = IF({age} > %s * 86400, NULL, NOW() + INTERVAL GREATEST(%s, {age}) SECOND)
@@ -62,10 +62,10 @@ def looked(db: Connection, edit_ids: Sequence[int]) -> None:
 
 
 def notice(db: Connection, readings: Sequence[Reading]) -> int:
-    """Mark additions of ours as reverted that stood and that a newer reading does not show; returns how many.
+    """Mark our written additions that a newer reading does not show as reverted; return how many.
 
-    They are not sent again unless a human asks. What we are taking back ourselves does not count, nor does a reading
-    older than the edit. Running batches of projects where it piles up are paused.
+    They are not sent again unless a user asks. Statements that we are removing ourselves are ignored, and so are
+    readings older than the edit. Running batches of projects with many reverts are paused.
     """
     seen = {reading.page_id: reading for reading in readings}
     rows = db.rows(

@@ -1,6 +1,6 @@
-"""Labels and approvals follow from the answers that stand: written anew for a file whenever one of them changes.
+"""Labels and approvals, derived from the valid answers of a file whenever one of them changes.
 
-`derive` holds the rules; `rebuild` reads what they need and stores what they say. Nothing else writes labels.
+`derive` contains the rules; `rebuild` reads their input and stores their result. Nothing else writes labels.
 """
 
 from collections import defaultdict
@@ -30,12 +30,12 @@ class CurrentAnswer:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What the rules need to know of a file in a project."""
+    """The input of the rules, besides the answers, for a file in a project."""
 
     sha1: str | None
     stated: bool
     portrait: bool
-    faces: tuple[int, ...]  # visible, by id
+    faces: tuple[int, ...]  # ids of the visible faces
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Derived:
-    """All that follows for one file."""
+    """The labels, approval and file answer derived for one file."""
 
     labels: tuple[FaceLabel, ...]
     approval: Approval | None
@@ -69,19 +69,19 @@ class Derived:
 
 
 def derive(facts: FileFacts, answers: Sequence[CurrentAnswer]) -> Derived:
-    """The rules, for the standing answers of one file, oldest first.
+    """Apply the rules to the valid answers of one file, oldest first.
 
-    The newest answer about a face counts. One face of a file is the target, the one answered last, unless a human said
-    that the picture holds the person twice; the other faces are then not. Without a word of a human, the only face of a
-    file that Commons says depicts the person, or of the portrait, is a weak prior. An answer about bytes that have been
-    overwritten is suspended.
+    The newest answer about a face counts. One face of a file is the target, the one answered last, unless a human
+    answered that the picture shows the person twice; the other faces are then labelled other. Without a human's
+    answer, the only face of a file that Commons says depicts the person, or of the portrait, is labelled target as
+    a weak prior. An answer about bytes that have been overwritten is suspended.
     """
     newest = {answer.face_id: answer for answer in answers if answer.answer != "skip"}
-    said = {face_id: newest[face_id] for face_id in facts.faces if face_id in newest}
-    targets = sorted((a for a in said.values() if a.answer == "target"), key=lambda answer: answer.id)
+    current = {face_id: newest[face_id] for face_id in facts.faces if face_id in newest}
+    targets = sorted((a for a in current.values() if a.answer == "target"), key=lambda answer: answer.id)
     twice = any(answer.twice for answer in targets)
     kept = {answer.face_id for answer in (targets if twice else targets[-1:])}
-    labels = [_label(facts, face_id, said.get(face_id), targets, kept) for face_id in facts.faces]
+    labels = [_label(facts, face_id, current.get(face_id), targets, kept) for face_id in facts.faces]
     whole = newest.get(None)
     file_answer: Literal["shown", "not_shown"] | None = None
     if whole is not None and whole.answer in {"shown", "not_shown"}:
@@ -94,11 +94,15 @@ def derive(facts: FileFacts, answers: Sequence[CurrentAnswer]) -> Derived:
 
 
 def _label(
-    facts: FileFacts, face_id: int, said: CurrentAnswer | None, targets: Sequence[CurrentAnswer], kept: set[int | None]
+    facts: FileFacts,
+    face_id: int,
+    answer: CurrentAnswer | None,
+    targets: Sequence[CurrentAnswer],
+    kept: set[int | None],
 ) -> FaceLabel | None:
-    if said is not None and (said.answer != "target" or face_id in kept):
-        label: Label = said.answer  # type: ignore[assignment]
-        return FaceLabel(face_id, label, "human", said.id, _overwritten(facts, said))
+    if answer is not None and (answer.answer != "target" or face_id in kept):
+        label: Label = answer.answer  # type: ignore[assignment]
+        return FaceLabel(face_id, label, "human", answer.id, _overwritten(facts, answer))
     if targets:
         return FaceLabel(face_id, "other", "implied", targets[-1].id, _overwritten(facts, targets[-1]))
     if len(facts.faces) == 1 and (facts.portrait or facts.stated):
@@ -113,9 +117,9 @@ def _overwritten(facts: FileFacts, answer: CurrentAnswer) -> bool:
 def rebuild(
     db: Connection, project_id: int, page_ids: Sequence[int], visible: Mapping[int, Sequence[Face]] | None = None
 ) -> None:
-    """Derive and store labels and approvals of files anew; edits that wait but lost their approval are cancelled.
+    """Derive and store labels and approvals of files again; cancel queued edits that have lost their approval.
 
-    `visible`: the files' faces, where whoever calls has read them already in this transaction.
+    `visible`: the files' faces, if the caller has read them in this transaction.
     """
     facts = _facts(db, project_id, page_ids)
     visible = faces.of_files(db, project_id, list(facts)) if visible is None else visible
@@ -130,7 +134,7 @@ def rebuild(
 
 
 def rebuild_everywhere(db: Connection, page_ids: Sequence[int]) -> list[int]:
-    """Rebuild files in every project that looks at them (their bytes or faces changed); returns those projects."""
+    """Rebuild files in every project that contains them, after their bytes or faces changed; return those projects."""
     rows = db.rows(
         f"""SELECT pf.project_id, pf.page_id FROM project_files pf JOIN projects p ON p.id = pf.project_id
             WHERE pf.page_id IN ({marks(page_ids)}) AND p.status <> 'deleted'""",
@@ -145,7 +149,7 @@ def rebuild_everywhere(db: Connection, page_ids: Sequence[int]) -> list[int]:
 
 
 def _facts(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """What stands about the files in the project, by page id; locked until the transaction ends."""
+    """Return what is stored about the files in the project, by page id, locked until the transaction ends."""
     if not page_ids:
         return {}
     rows = db.rows(
@@ -167,23 +171,23 @@ def _derive_all(
     if not facts:
         return {}
     page_ids = list(facts)
-    said: dict[int, list[CurrentAnswer]] = defaultdict(list)
+    answers: dict[int, list[CurrentAnswer]] = defaultdict(list)
     for row in db.rows(
         f"""SELECT id, page_id, user_id, face_id, answer, twice, sha1 FROM answers
             WHERE project_id = %s AND page_id IN ({marks(page_ids)}) AND withdrawn_at IS NULL ORDER BY id""",
         (project_id, *page_ids),
     ):
-        said[row.pop("page_id")].append(CurrentAnswer(**{**row, "twice": bool(row["twice"])}))
+        answers[row.pop("page_id")].append(CurrentAnswer(**{**row, "twice": bool(row["twice"])}))
     derived = {}
     for page_id, row in facts.items():
         seen = tuple(face.id for face in visible[page_id])
         known = FileFacts(row["sha1"], bool(row["stated"]), row["origin"] == "portrait", seen)
-        derived[page_id] = derive(known, said[page_id])
+        derived[page_id] = derive(known, answers[page_id])
     return derived
 
 
 def _stored(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, set[FaceLabel]]:
-    """The labels of files as they are."""
+    """Return the stored labels of files, by page id."""
     found: dict[int, set[FaceLabel]] = {page_id: set() for page_id in page_ids}
     for row in db.rows(
         f"""SELECT page_id, face_id, label, source, answer_id, suspended FROM labels
@@ -196,7 +200,7 @@ def _stored(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[in
 
 
 def _store_labels(db: Connection, project_id: int, page_id: int, derived: Derived, stored: set[FaceLabel]) -> None:
-    """Write what differs, row by row: a DELETE that looks for rows locks those of other files on its way."""
+    """Write changed labels row by row: a DELETE that searches for rows would lock those of other files."""
     gone = {item.face_id for item in stored} - {item.face_id for item in derived.labels}
     db.many(
         "DELETE FROM labels WHERE project_id = %s AND face_id = %s", [(project_id, face_id) for face_id in sorted(gone)]
@@ -232,7 +236,7 @@ def _store_approval(db: Connection, project_id: int, page_id: int, derived: Deri
             (project_id, page_id, approval.face_id, approval.user_id, approval.sha1, approval.suspended),
         )
     elif db.value("SELECT 1 FROM approvals WHERE project_id = %s AND page_id = %s", (project_id, page_id)):
-        _review_bulk(db, project_id, page_id)
+        _check_bulk(db, project_id, page_id)
     db.execute(
         """UPDATE edits SET state = 'cancelled', finished_at = NOW(), error = 'not_approved'
            WHERE project_id = %s AND page_id = %s AND action = 'add' AND state = 'queued' AND NOT EXISTS
@@ -241,8 +245,11 @@ def _store_approval(db: Connection, project_id: int, page_id: int, derived: Deri
     )
 
 
-def _review_bulk(db: Connection, project_id: int, page_id: int) -> None:
-    """Of an approval that follows from no answer: whether it still may stand, and whether the file is still the same."""
+def _check_bulk(db: Connection, project_id: int, page_id: int) -> None:
+    """Check an approval that no answer supports: delete it if it is no longer valid, else update `suspended`.
+
+    Such an approval was given in bulk, or its answer was withdrawn.
+    """
     db.execute(
         """DELETE a FROM approvals a WHERE a.project_id = %s AND a.page_id = %s AND (a.kind = 'alone'
              OR EXISTS (SELECT 1 FROM labels l WHERE l.project_id = a.project_id AND l.face_id = a.face_id
@@ -252,7 +259,7 @@ def _review_bulk(db: Connection, project_id: int, page_id: int) -> None:
                         AND pf.file_answer = 'not_shown'))""",
         (project_id, page_id),
     )
-    # Read apart: a joined UPDATE would lock the file, which whoever searches it holds.
+    # Read separately: a joined UPDATE would lock the file and wait for the worker that searches it.
     sha1 = db.value("SELECT sha1 FROM files WHERE page_id = %s", (page_id,))
     db.execute(
         "UPDATE approvals SET suspended = COALESCE(sha1 <> %s, 0) WHERE project_id = %s AND page_id = %s",

@@ -1,4 +1,4 @@
-"""What a run of the model reads: every face that a project sees, and all that was said about it, in as few bytes as possible."""
+"""Input of a model run: the faces visible to a project, their labels and answers, in as few bytes as possible."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class FaceRow:
 
 @dataclass(frozen=True)
 class LabelRow:
-    """A label that counts."""
+    """A label that is not suspended."""
 
     face_id: int
     label: str
@@ -30,7 +30,7 @@ class LabelRow:
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """A standing answer about a face."""
+    """A valid answer about a face."""
 
     id: int
     face_id: int
@@ -41,7 +41,10 @@ class AnswerRow:
 
 
 def fingerprint(db: Connection, project_id: int) -> tuple[int, int]:
-    """Changes whenever `faces` would give something else; one row, however many faces there are."""
+    """Return two numbers that change whenever the result of `faces` does.
+
+    Only one row is fetched, however many faces there are.
+    """
     row = db.row(
         f"""SELECT COUNT(*) AS faces, BIT_XOR(CRC32(CONCAT_WS(':', f.id, f.page_id, f.poor, CRC32(f.encoding)))) AS sum
             {_FACES}""",
@@ -52,12 +55,15 @@ def fingerprint(db: Connection, project_id: int) -> tuple[int, int]:
 
 
 def any_dropped(db: Connection, project_id: int) -> bool:
-    """Whether encodings of the project's faces were dropped since it was last active (store/detection/purging.py)."""
+    """Return whether encodings of the project's faces were dropped since it was last active.
+
+    They are dropped by store/detection/purging.py.
+    """
     return bool(db.value(f"SELECT 1 {_FACES} AND f.state = 'dropped' LIMIT 1", (project_id, project_id, project_id)))
 
 
 def faces(db: Connection, project_id: int) -> list[FaceRow]:
-    """Every visible face, in the order of its id."""
+    """Return every visible face, ordered by id."""
     rows = db.rows(
         f"SELECT f.id, f.page_id, f.poor, CRC32(f.encoding) AS checksum {_FACES} ORDER BY f.id",
         (project_id, project_id, project_id),
@@ -66,7 +72,7 @@ def faces(db: Connection, project_id: int) -> list[FaceRow]:
 
 
 def encodings(db: Connection, face_ids: Sequence[int]) -> dict[int, bytes]:
-    """The encodings of faces by id: 128 little-endian float32 each."""
+    """Return the encodings of faces by id: 128 little-endian float32 each."""
     found: dict[int, bytes] = {}
     for start in range(0, len(face_ids), 1000):
         part = face_ids[start : start + 1000]
@@ -76,13 +82,13 @@ def encodings(db: Connection, face_ids: Sequence[int]) -> dict[int, bytes]:
 
 
 def labels(db: Connection, project_id: int) -> list[LabelRow]:
-    """The labels that are not suspended."""
+    """Return the labels that are not suspended."""
     rows = db.rows("SELECT face_id, label, source FROM labels WHERE project_id = %s AND NOT suspended", (project_id,))
     return [LabelRow(**row) for row in rows]
 
 
 def approved_in_bulk(db: Connection, project_id: int) -> list[int]:
-    """The faces whose standing approval was given in bulk."""
+    """Return the faces whose valid approval was given in bulk."""
     return db.column(
         "SELECT face_id FROM approvals WHERE project_id = %s AND kind = 'bulk' AND NOT suspended AND face_id IS NOT NULL",
         (project_id,),
@@ -90,7 +96,7 @@ def approved_in_bulk(db: Connection, project_id: int) -> list[int]:
 
 
 def answers(db: Connection, project_id: int) -> list[AnswerRow]:
-    """The answers about faces that stand, oldest first."""
+    """Return the valid answers about faces, oldest first."""
     rows = db.rows(
         """SELECT id, face_id, page_id, answer, twice, reason FROM answers
            WHERE project_id = %s AND face_id IS NOT NULL AND withdrawn_at IS NULL ORDER BY id""",

@@ -1,4 +1,4 @@
-"""What the model says: predictions and questions, written by a model run and read as nothing but its opinion."""
+"""Predictions and questions, written by each run of the model. They are suggestions: only humans decide."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from database import Connection, marks
 
 Suggestion = Literal["match", "no_match", "unsure"]
 
-# A new centroid moves every distance a little. Only differences that a page shows are written, and of faces that are plainly
-# somebody else's only those that change their order.
+# A new centroid changes every distance slightly. Only differences that a page would show are written (FINE); for faces
+# that are very probably of another person, only those that would change their order (COARSE).
 FINE, COARSE = 0.001, 0.02
-UNLIKELY = 0.01
+UNLIKELY = 0.01  # a no-match below this probability is very probably of another person
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The model's opinion of a face: distance to the centroid, calibrated probability, suggestion."""
+    """The model's result for a face: distance to the centroid, calibrated probability, suggestion."""
 
     face_id: int
     page_id: int
@@ -27,7 +27,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask next; `face_id` None: about the file as a whole. `similar`: ids of confirmed faces that look alike."""
+    """A question; `face_id` None: about the file as a whole. `similar`: ids of confirmed faces that look alike."""
 
     page_id: int
     face_id: int | None
@@ -37,26 +37,26 @@ class Question:
 
 @dataclass(frozen=True)
 class Change:
-    """What a run makes of what was stored: rows to write, and faces without a prediction from now on."""
+    """The changes of a run to the stored predictions: rows to write, and faces that have no prediction any more."""
 
     written: tuple[Prediction, ...]
     gone: tuple[int, ...]
 
     @classmethod
     def between(cls, before: Mapping[int, Prediction], now: Mapping[int, Prediction]) -> "Change":
-        """From the rows stored to those of a run, both by face id; rows that hardly differ are left as they are."""
+        """Compare stored rows with those of a run, by face id; rows that hardly differ are not written."""
         written = tuple(row for face_id, row in now.items() if _differs(before.get(face_id), row))
         return cls(written, tuple(face_id for face_id in before if face_id not in now))
 
     def applied(self, before: Mapping[int, Prediction]) -> dict[int, Prediction]:
-        """The rows as they are stored afterwards."""
+        """Return the rows as they are stored after the change."""
         gone = set(self.gone)
         kept = {face_id: row for face_id, row in before.items() if face_id not in gone}
         return kept | {row.face_id: row for row in self.written}
 
 
 def change(db: Connection, project_id: int, run: int, change: Change) -> None:
-    """Store what a run changes."""
+    """Store the changes of a run."""
     db.many(
         """INSERT INTO predictions (project_id, face_id, page_id, distance, probability, suggestion, run)
            VALUES (%s, %s, %s, %s, %s, %s, %s)
@@ -80,13 +80,14 @@ def _differs(old: Prediction | None, new: Prediction) -> bool:
 
 
 def _far(old: float | None, new: float | None, slack: float) -> bool:
+    """Return whether two values differ by more than `slack`; None differs from every number."""
     if old is None or new is None:
         return old is not new
     return abs(old - new) > slack
 
 
 def of_project(db: Connection, project_id: int) -> dict[int, Prediction]:
-    """All predictions of a project by face id."""
+    """Return all predictions of a project by face id."""
     rows = db.rows(
         "SELECT face_id, page_id, distance, probability, suggestion FROM predictions WHERE project_id = %s",
         (project_id,),
@@ -95,7 +96,7 @@ def of_project(db: Connection, project_id: int) -> dict[int, Prediction]:
 
 
 def replace_questions(db: Connection, project_id: int, run: int, questions: Sequence[Question]) -> None:
-    """Store a run's questions in their order, over those of earlier runs."""
+    """Replace the stored questions by those of a run, in their order."""
     db.execute("DELETE FROM questions WHERE project_id = %s", (project_id,))
     db.many(
         "INSERT INTO questions (project_id, position, page_id, face_id, reason, similar, run) VALUES (%s, %s, %s, %s, %s, %s, %s)",
@@ -117,11 +118,12 @@ def replace_questions(db: Connection, project_id: int, run: int, questions: Sequ
 def questions(
     db: Connection, project_id: int, user_id: int, limit: int, leave_out: Sequence[int] = ()
 ) -> list[Question]:
-    """The next questions about faces, ranked by the worker; `leave_out`: faces that the asker has on the screen already.
+    """Return the next questions about faces; `leave_out`: faces that the user's browser has already.
 
-    Where the worker has ranked none, the unanswered faces nearest to the centroid; what the asker skipped comes last.
+    They are ranked by the worker. If there are too few, the unanswered faces nearest to the centroid follow; faces
+    that the user skipped come last.
     """
-    shown = [0, *leave_out]  # never empty: NOT IN (NULL) would match nothing
+    shown = [0, *leave_out]  # never empty, because NOT IN (NULL) matches nothing
     rows = db.rows(
         f"""SELECT q.page_id, q.face_id, q.reason, q.similar FROM questions q
             WHERE q.project_id = %s AND q.face_id IS NOT NULL AND q.face_id NOT IN ({marks(shown)}) AND NOT EXISTS

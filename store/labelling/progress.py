@@ -1,4 +1,4 @@
-"""How far projects are: counts for the pages, a few queries for any number of projects."""
+"""Progress of projects: counts for the pages, in a few queries for any number of projects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,26 +6,26 @@ from dataclasses import dataclass, field
 from database import Connection, marks
 from store.labelling import review
 
-RATE_SECONDS = 120  # over which the speed of searching is measured
+RATE_SECONDS = 120  # period over which the rate of searching is measured
 
 
 @dataclass(frozen=True)
 class ProjectCounts:
-    """What there is of a project and what was said, cheaply counted."""
+    """Counts of a project's files, answers and statements that are cheap to compute."""
 
     files: int = 0
-    waiting: int = 0  # to be searched
-    confirmed: int = 0  # faces and whole files that a human said show the person
-    suggested: int = 0  # faces the model takes for the person and no human has judged
-    questions: int = 0  # ranked and waiting
+    waiting: int = 0  # files waiting to be searched
+    confirmed: int = 0  # faces and whole files that a human confirmed to show the person
+    suggested: int = 0  # faces that the model suggests and no human has judged
+    questions: int = 0  # ranked questions not answered yet
     approved: int = 0  # files whose statement may be sent
-    unsent: int = 0  # of these, neither on Commons nor on the way
-    sent: int = 0  # statements on Commons by this tool
+    unsent: int = 0  # approved files whose statement is neither on Commons nor being sent
+    sent: int = 0  # statements written to Commons by this tool
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Files that could not be searched, for one reason; `passing`: they are tried again by themselves."""
+    """Files that could not be searched, by error; `passing`: they are retried automatically."""
 
     error: str
     passing: bool
@@ -40,18 +40,18 @@ class Search:
     searched: int
     waiting: int
     faces: int
-    no_face: int  # searched, no face found, and nobody said anything about the file
+    no_face: int  # searched, no face found, and no answer about the file
     rate: float
     troubles: tuple[Trouble, ...] = field(default_factory=tuple)
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest takes at today's speed, or None where that is not known."""
+        """The seconds that the rest takes at the current rate, or None if unknown."""
         return self.waiting / self.rate if self.waiting and self.rate else None
 
 
 def counts(db: Connection, project_ids: Sequence[int]) -> dict[int, ProjectCounts]:
-    """The counts of each project."""
+    """Return the counts of each project."""
     return {
         project_id: ProjectCounts(**numbers)
         for project_id, numbers in _counted(db, project_ids, _FILES + _COUNTS).items()
@@ -59,7 +59,7 @@ def counts(db: Connection, project_ids: Sequence[int]) -> dict[int, ProjectCount
 
 
 def counts_of_one(db: Connection, project_id: int, search: Search) -> ProjectCounts:
-    """The same for one project whose files are counted already."""
+    """Return the counts of one project whose files are already counted."""
     return ProjectCounts(files=search.files, waiting=search.waiting, **_counted(db, [project_id], _COUNTS)[project_id])
 
 
@@ -79,7 +79,8 @@ _FILES = (
        WHERE project_id IN ({0}) AND search_due_at IS NOT NULL GROUP BY project_id""",
 )
 _COUNTS = (
-    # From an index, less what was judged since the model's last run: the other way round reads every prediction.
+    # Counted through an index, minus the faces judged since the model's last run; selecting the faces that were not
+    # judged would read every prediction.
     """SELECT project_id, 'suggested' AS name, COUNT(*) AS n FROM predictions
        WHERE project_id IN ({0}) AND suggestion = 'match' GROUP BY project_id""",
     """SELECT l.project_id, 'suggested', -COUNT(*) FROM labels l
@@ -93,8 +94,8 @@ _COUNTS = (
        WHERE project_id IN ({0}) AND NOT suspended AND kind = 'alone' GROUP BY project_id""",
     """SELECT project_id, 'approved', COUNT(*) FROM approvals
        WHERE project_id IN ({0}) AND NOT suspended GROUP BY project_id""",
-    # By the files: the server answers NOT EXISTS here by reading the edits of all projects. Those before the files: most of
-    # what was approved is written already.
+    # An outer join by file: for NOT EXISTS the server would read the edits of all projects. Edits are joined before the
+    # files because most approved statements are written already.
     """SELECT STRAIGHT_JOIN a.project_id, 'unsent', COUNT(*) FROM approvals a JOIN projects p ON p.id = a.project_id
        LEFT JOIN edits e FORCE INDEX (by_file) ON e.page_id = a.page_id AND (e.item = p.item OR e.project_id = p.id)
          AND e.action = 'add' AND (e.state IN ('queued', 'sending', 'done', 'already', 'reverted')
@@ -108,9 +109,9 @@ _COUNTS = (
 
 
 def search(db: Connection, project_id: int) -> Search:
-    """How far the search for faces is. Reads every file of the project: about 5 ms for 9,000."""
+    """Return the progress of the search for faces. Reads every file of the project: about 5 ms for 9,000."""
     rows = db.rows(
-        # Counted, and added up as doubles: the server adds integers as decimals, which takes as long as all the rest.
+        # Summed as doubles: the server sums integers as decimals, which takes as long as the rest of the query.
         """SELECT state, error, COUNT(*) AS files, COUNT(search_due_at) AS waiting, SUM(face_count + 0e0) AS faces,
              COUNT(IF(face_count = 0 AND file_answer IS NULL, 1, NULL)) AS no_face,
              COUNT(IF(searched_at > NOW() - INTERVAL %s SECOND, 1, NULL)) AS recent
@@ -134,7 +135,7 @@ def search(db: Connection, project_id: int) -> Search:
 
 
 def try_again(db: Connection, project_id: int) -> list[int]:
-    """The files of the project that failed for good, for store.detection.files.search_again."""
+    """Return the project's files whose last search failed, for store.detection.files.search_again."""
     return db.column(
         """SELECT page_id FROM project_files
            WHERE project_id = %s AND error IS NOT NULL AND state IN ('error', 'waiting')""",
@@ -144,7 +145,7 @@ def try_again(db: Connection, project_id: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Work:
-    """What is done for a project: crawl, bootstrap, model; or search, by each worker that has claimed some of its files."""
+    """Work for a project: crawl, bootstrap, model; or search, by each worker that has claimed some of its files."""
 
     kind: str
     running: bool
@@ -155,14 +156,17 @@ class Work:
 
 @dataclass(frozen=True)
 class Hands:
-    """The project's work that runs, is due or failed; `silence`: seconds since any worker was heard of, None: never."""
+    """The project's work that is running, due or failed.
+
+    `silence`: seconds since the last heartbeat of any worker, None if no worker is known.
+    """
 
     work: tuple[Work, ...]
     silence: int | None
 
 
 def hands(db: Connection, project_id: int) -> Hands:
-    """Who does what for the project."""
+    """Return the project's current work and the workers that do it."""
     rows = db.rows(
         """SELECT kind, lease_token IS NOT NULL AS running, lease_worker AS worker, error, error_detail, NULL AS silence
            FROM tasks WHERE subject_id = %s AND kind IN ('crawl', 'bootstrap', 'model')
@@ -184,7 +188,7 @@ def hands(db: Connection, project_id: int) -> Hands:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """Faces by what is known of them and who said it."""
+    """Faces by label or suggestion, and by who gave it."""
 
     human_yes: int = 0
     human_no: int = 0
@@ -195,12 +199,15 @@ class Breakdown:
 
     @property
     def total(self) -> int:
-        """All faces that something is known of."""
+        """The number of faces with a label or suggestion."""
         return self.human_yes + self.human_no + self.bootstrap + self.model_yes + self.model_no + self.unsure
 
 
 def breakdown(db: Connection, project_id: int, guessed: Mapping[str, int] | None = None) -> Breakdown:
-    """What humans, bootstrap and the model say; a human's word hides the others'. `guessed`: what `review.predicted` gives."""
+    """Count faces by what humans, bootstrap and the model say of them; a label hides a suggestion.
+
+    `guessed`: the result of `review.predicted`, if the caller has it.
+    """
     guessed = review.predicted(db, project_id) if guessed is None else guessed
     rows = db.rows(
         """SELECT IF(source IN ('human', 'implied'), label, 'bootstrap') AS said, COUNT(*) AS n
@@ -212,8 +219,8 @@ def breakdown(db: Connection, project_id: int, guessed: Mapping[str, int] | None
     )
     rows += [{"said": suggestion, "n": number} for suggestion, number in guessed.items()]
 
-    def total(*said: str) -> int:
-        return sum(int(row["n"]) for row in rows if row["said"] in said)
+    def total(*kinds: str) -> int:
+        return sum(int(row["n"]) for row in rows if row["said"] in kinds)
 
     return Breakdown(
         human_yes=total("target"),
@@ -227,7 +234,7 @@ def breakdown(db: Connection, project_id: int, guessed: Mapping[str, int] | None
 
 @dataclass(frozen=True)
 class Curve:
-    """Answers given and matches among them, at up to `POINTS` moments: (answers, matches), rising."""
+    """The number of answers and of matches among them at up to `POINTS` moments: (answers, matches), rising."""
 
     points: tuple[tuple[int, int], ...]
 
@@ -236,7 +243,7 @@ POINTS = 60
 
 
 def curve(db: Connection, project_id: int) -> Curve:
-    """How matches grew with the answers that stand."""
+    """Return how the number of matches grew with the valid answers."""
     rows = db.rows(
         """SELECT n, matches FROM (
              SELECT ROW_NUMBER() OVER (ORDER BY id) AS n, SUM(answer IN ('target', 'shown')) OVER (ORDER BY id) AS matches,

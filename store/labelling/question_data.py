@@ -1,4 +1,4 @@
-"""What one question needs on the screen, for a batch of questions in a handful of statements; and why there is none."""
+"""Data shown with questions, read for many questions in a few queries; and the reason why there is none."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from store.detection.files import File
 from store.labelling import predictions
 from store.labelling.predictions import Question
 
-SIMILAR = 3
-MOST_LOOKS = 20  # past questions that were settled since they were ranked
+SIMILAR = 3  # confirmed faces shown with a question
+MOST_LOOKS = 20  # times that the ranking is read on, past questions that were settled since
 
 
 @dataclass(frozen=True)
 class AskedFace:
-    """A face of the photograph asked about; `label`: what stands for it, said by `said_by` where a human did."""
+    """A face of the file asked about; `label` is its valid label, `said_by` the name of the human who gave it."""
 
     id: int
     box: Box
@@ -33,7 +33,7 @@ class AskedFace:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question with its photograph: all visible faces from left to right, confirmed faces that look alike, who else is in it."""
+    """A question with its file, all visible faces from left to right, similar confirmed faces, and others depicted."""
 
     question: Question
     file: File
@@ -45,7 +45,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Step:
-    """A step that a user took and that stands: `id` of its newest answer, and the question it answered."""
+    """A step of a user that was not withdrawn: `id` of its newest answer, and the question it answered."""
 
     step: str
     id: int
@@ -54,7 +54,7 @@ class Step:
 
 @dataclass(frozen=True)
 class AnswerCounts:
-    """How far a project is: faces a human answered, those that are the person, the user's skips."""
+    """Progress of a project: faces answered by humans, faces confirmed as the person, and the user's skips."""
 
     answered: int
     confirmed: int
@@ -66,7 +66,7 @@ Why = Literal["paused", "searching", "ranking", "empty", "no_faces", "done"]
 
 @dataclass(frozen=True)
 class NoQuestion:
-    """Why there is nothing to ask: `waiting` files are still to be searched, `faceless` files show no face."""
+    """Why there is no question: `waiting` files are still to be searched, `faceless` files show no face."""
 
     why: Why
     waiting: int
@@ -76,7 +76,7 @@ class NoQuestion:
 
 
 def ask(db: Connection, project_id: int, user_id: int, limit: int, leave_out: Sequence[int] = ()) -> list[Asked]:
-    """The next questions, without those that an answer about another face of the file has settled since they were ranked."""
+    """Return the next questions, without those that an answer about another face of the file has settled since."""
     passed = list(leave_out)
     for _ in range(MOST_LOOKS):
         ranked = predictions.questions(db, project_id, user_id, limit, passed)
@@ -88,13 +88,13 @@ def ask(db: Connection, project_id: int, user_id: int, limit: int, leave_out: Se
 
 
 def _settled(asked: Asked) -> bool:
-    """Whether the face became somebody else because another face of the file was confirmed meanwhile."""
+    """Return whether the face was labelled other because another face of the file was confirmed meanwhile."""
     label = next((face.source for face in asked.faces if face.id == asked.question.face_id), None)
     return label == "implied"
 
 
 def about(db: Connection, project_id: int, questions: Sequence[Question]) -> list[Asked]:
-    """The questions with all that they show, in their order; those whose file or face is gone are left out."""
+    """Return questions with the data that they show, in their order, without those whose file or face is gone."""
     page_ids = sorted({question.page_id for question in questions})
     if not page_ids:
         return []
@@ -113,11 +113,11 @@ def about(db: Connection, project_id: int, questions: Sequence[Question]) -> lis
             others[question.page_id],
         )
         for question in questions
-        if question.page_id in of_project and _asks_for_one_of(question, faces[question.page_id])
+        if question.page_id in of_project and _is_visible(question, faces[question.page_id])
     ]
 
 
-def _asks_for_one_of(question: Question, faces: Sequence[AskedFace]) -> bool:
+def _is_visible(question: Question, faces: Sequence[AskedFace]) -> bool:
     return question.face_id is None or any(face.id == question.face_id for face in faces)
 
 
@@ -136,9 +136,9 @@ def _of_project(db: Connection, project_id: int, page_ids: Sequence[int]) -> dic
 def _others(
     db: Connection, of_project: dict[int, dict[str, Any]], known: dict[int, File]
 ) -> dict[int, tuple[Named, ...]]:
-    said = {page_id: (row["others"] or "").split(",") for page_id, row in of_project.items()}
+    named = {page_id: (row["others"] or "").split(",") for page_id, row in of_project.items()}
     target = next((row["item"] for row in of_project.values()), "")
-    return depicted_items.others(db, known, said, target)
+    return depicted_items.others(db, known, named, target)
 
 
 def _faces(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int, list[AskedFace]]:
@@ -172,7 +172,10 @@ def _faces(db: Connection, project_id: int, page_ids: Sequence[int]) -> dict[int
 
 
 def _chips(db: Connection, project_id: int, questions: Sequence[Question]) -> tuple[dict[int, Chip], list[Chip]]:
-    """The chips of the faces that the questions name as similar, and where one names none, of the newest confirmed faces."""
+    """Return the chips of the faces that the questions name as similar, and of the newest confirmed faces.
+
+    The latter are read only if a question has no similar face with a chip.
+    """
     wanted = sorted({face_id for question in questions for face_id in question.similar})
     rows = db.rows(
         f"""SELECT f.id, COALESCE(f.sha1, '') AS sha1 FROM faces f JOIN face_chips c ON c.face_id = f.id
@@ -186,7 +189,7 @@ def _chips(db: Connection, project_id: int, questions: Sequence[Question]) -> tu
 
 
 def _newest(db: Connection, project_id: int) -> list[Chip]:
-    """The chips of the faces confirmed last; poor ones only where there are too few others."""
+    """Return the chips of the faces confirmed last; poor ones only if there are too few others."""
     rows = db.rows(
         """SELECT f.id, COALESCE(f.sha1, '') AS sha1, l.answer_id FROM labels l JOIN faces f ON f.id = l.face_id
            JOIN face_chips c ON c.face_id = f.id
@@ -198,7 +201,7 @@ def _newest(db: Connection, project_id: int) -> list[Chip]:
 
 
 def chips(db: Connection, project_id: int, face_ids: Sequence[int]) -> dict[int, Chip]:
-    """The chips of those of the faces that have one, in files that the project looks at."""
+    """Return the chips, by face id, of those of the faces that have one, in files of the project."""
     rows = db.rows(
         f"""SELECT f.id, COALESCE(f.sha1, '') AS sha1 FROM faces f JOIN face_chips c ON c.face_id = f.id
             JOIN project_files pf ON pf.page_id = f.page_id AND pf.project_id = %s
@@ -209,13 +212,13 @@ def chips(db: Connection, project_id: int, face_ids: Sequence[int]) -> dict[int,
 
 
 def _similar(question: Question, named: dict[int, Chip], newest: Sequence[Chip]) -> tuple[Chip, ...]:
-    """Confirmed faces to compare with: those the worker chose, else the newest."""
+    """Return confirmed faces to compare with: those the worker chose, else the newest."""
     chosen = [named[face_id] for face_id in question.similar if face_id in named] or newest
     return tuple(chip for chip in chosen if chip.face_id != question.face_id)[:SIMILAR]
 
 
 def steps(db: Connection, project_id: int, user_id: int, limit: int, before: int | None = None) -> list[Step]:
-    """The user's newest standing steps in the project, newest first; `before`: those older than this `Step.id`."""
+    """Return the user's newest valid steps in the project, newest first; `before`: only those older than this id."""
     rows = db.rows(
         """SELECT step, MAX(id) AS id, MIN(id) AS first FROM answers
            WHERE project_id = %s AND user_id = %s AND withdrawn_at IS NULL AND id < %s
@@ -242,7 +245,7 @@ def steps(db: Connection, project_id: int, user_id: int, limit: int, before: int
 
 
 def reference(db: Connection, project_id: int) -> tuple[Chip | None, str | None]:
-    """The person's portrait: the chip of its only face (or None), and the address of its 960 px rendering (or None)."""
+    """Return the person's portrait: the chip of its only face and the URL of its 960 px rendering, each or None."""
     row = db.row(
         """SELECT x.thumb_url, f.id, COALESCE(f.sha1, '') AS sha1, c.face_id FROM projects p
            JOIN files x ON x.page_id = p.portrait_page_id
@@ -257,7 +260,7 @@ def reference(db: Connection, project_id: int) -> tuple[Chip | None, str | None]
 
 
 def counts(db: Connection, project_id: int, user_id: int) -> AnswerCounts:
-    """How far the project is, for the line above the questions."""
+    """Return the project's progress for the line above the questions."""
     row = db.row(
         """SELECT COUNT(*) AS answered, COALESCE(SUM(label = 'target'), 0) AS confirmed,
              (SELECT COUNT(*) FROM answers WHERE project_id = %s AND user_id = %s AND withdrawn_at IS NULL
@@ -270,7 +273,7 @@ def counts(db: Connection, project_id: int, user_id: int) -> AnswerCounts:
 
 
 def why_none(db: Connection, project_id: int, user_id: int) -> NoQuestion:
-    """Why `ask` gives nothing, the reason that passes soonest first."""
+    """Return why `ask` finds no question; of several reasons, the one that passes soonest."""
     row = db.row(
         """SELECT p.status = 'paused' AS paused, p.crawled_at IS NULL AS crawling,
              (SELECT COUNT(*) FROM project_files pf WHERE pf.project_id = p.id) AS files,
@@ -302,9 +305,9 @@ def why_none(db: Connection, project_id: int, user_id: int) -> NoQuestion:
 FilesKind = Literal["open", "unread", "shown", "not_shown"]
 FILES_KINDS: tuple[FilesKind, ...] = ("open", "unread", "shown", "not_shown")
 
-# A file shows no face when the project sees none, or has said of each that it is not a face. Takes the project four times.
-# Where the detector found some and none was called "not a face", the faces are not looked at; and they are looked at as a value,
-# for the server answers NOT EXISTS here by reading the faces of all projects.
+# A file shows no face if the project sees none, or has labelled each as "not a face". Takes the project id four times.
+# If the detector found faces and none was labelled so, the faces are not read. They are read by a scalar subquery
+# because for NOT EXISTS the server would read the faces of all projects.
 _NO_FACE = f"""(COALESCE(pf.face_count, 0) = 0 OR pf.page_id IN
     (SELECT n.page_id FROM labels n WHERE n.project_id = %s AND n.label = 'not_face'))
   AND (SELECT 1 FROM faces f WHERE f.page_id = pf.page_id AND {VISIBLE} AND NOT EXISTS
@@ -321,7 +324,7 @@ _KIND = {
 
 @dataclass(frozen=True)
 class Faceless:
-    """Files in which no face was found: unanswered, could not be read, and the two answers."""
+    """The number of files in which no face was found, by kind: unanswered, unreadable, and the two answers."""
 
     open: int
     unread: int
@@ -331,7 +334,7 @@ class Faceless:
 
 @dataclass(frozen=True)
 class FacelessFile:
-    """Such a file; `answer` stands for it as a whole."""
+    """A file in which no face was found; `answer` is the valid answer about the file as a whole."""
 
     file: File
     answer: Literal["shown", "not_shown"] | None
@@ -340,7 +343,7 @@ class FacelessFile:
 
 
 def faceless_counts(db: Connection, project_id: int) -> Faceless:
-    """How many files of the project show no face, by what was said of them."""
+    """Return how many files of the project show no face, by kind."""
     sums = ", ".join(f"COALESCE(SUM({condition}), 0) AS {kind}" for kind, condition in _KIND.items())
     row = db.row(
         f"""SELECT {sums} FROM project_files pf
@@ -352,7 +355,7 @@ def faceless_counts(db: Connection, project_id: int) -> Faceless:
 
 
 def faceless(db: Connection, project_id: int, kind: FilesKind, after: int, limit: int) -> list[FacelessFile]:
-    """Files of one kind in the order of their page ids, from the one after `after`: answering some does not shift the rest."""
+    """Return files of one kind above the page id `after`, in order: answering some does not shift the rest."""
     page_ids = db.column(
         f"""SELECT pf.page_id FROM project_files pf
             WHERE pf.project_id = %s AND pf.page_id > %s AND {_KIND[kind]} AND {_NO_FACE} ORDER BY pf.page_id LIMIT %s""",
@@ -362,7 +365,7 @@ def faceless(db: Connection, project_id: int, kind: FilesKind, after: int, limit
 
 
 def whole_files(db: Connection, project_id: int, page_ids: Sequence[int]) -> list[FacelessFile]:
-    """Files of the project, in the order given, with what was said of each as a whole."""
+    """Return files of the project, in the order given, with the answer about each as a whole."""
     known = files.get(db, page_ids)
     rows = db.rows(
         f"""SELECT pf.page_id, pf.file_answer, pf.stated,
@@ -381,7 +384,7 @@ def whole_files(db: Connection, project_id: int, page_ids: Sequence[int]) -> lis
 
 
 def face_state(db: Connection, project_id: int, face_id: int) -> str:
-    """The state of a face that the project sees: waiting, encoded, failed, dropped; gone for any other."""
+    """Return the state of a visible face: waiting, encoded, failed, dropped; or gone for any other face."""
     found: str | None = db.value(
         f"""SELECT f.state FROM faces f JOIN project_files pf ON pf.page_id = f.page_id AND pf.project_id = %s
             WHERE f.id = %s AND {VISIBLE}""",

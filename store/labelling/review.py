@@ -1,7 +1,8 @@
-"""Read models for the review: faces by what is known of them, who said it, and what may be done with them.
+"""Queries for the review: faces by label or prediction, who decided about them, and how their files are approved.
 
-Predictions and labels follow the faces: every visible face that no human settled has a prediction a second or two after it was
-found, every settled one has a label. The lists start from these, so that a page of 20,000 faces costs as little as one of 200.
+Every visible face that no human settled has a prediction a second or two after it was found, and every settled face has
+a label. The lists start from predictions and labels, so that a page out of 20,000 faces costs as little as one out of
+200.
 """
 
 from collections import Counter
@@ -22,7 +23,7 @@ SHOWS: tuple[Show, ...] = (
 Sort = Literal["certainty", "doubt", "similarity", "newest"]
 SORTS: tuple[Sort, ...] = ("certainty", "doubt", "similarity", "newest")
 
-# The first is the order of an index (predictions.by_suggestion), read backwards.
+# "certainty" is the order of an index (predictions.by_suggestion), read backwards.
 _ORDERS: dict[Sort, str] = {
     "certainty": "probability DESC, page_id DESC, face_id DESC",
     "doubt": "probability IS NULL, probability, page_id, face_id",
@@ -30,8 +31,8 @@ _ORDERS: dict[Sort, str] = {
     "newest": "newest DESC, face_id DESC",
 }
 
-# Anti-joins are outer joins here: the server looks a key up three times as fast for those as for NOT EXISTS. Faces that a
-# human settled are given by number: a run of the model leaves no prediction of them, so that they are few.
+# Anti-joins are written as outer joins: for those the server looks a key up three times as fast as for NOT EXISTS.
+# Faces settled by a human are listed by id: a run of the model deletes their predictions, so that they are few.
 _UNSETTLED = "p.face_id NOT IN %(settled)s"
 _UNAPPROVED = "LEFT JOIN approvals o ON o.project_id = p.project_id AND o.page_id = p.page_id AND NOT o.suspended"
 
@@ -57,7 +58,7 @@ def _approved(joins: str, condition: str) -> str:
 _NOT_REDRAWN = """f.id NOT IN (SELECT d.replaces FROM faces d WHERE d.project_id = %(project)s AND d.state <> 'gone'
   AND d.replaces IS NOT NULL)"""
 
-# What each filter holds: SELECTs that take `project` and `settled`.
+# The faces of each filter: SELECTs that take `project` and `settled`.
 _MEMBERS: dict[Show, tuple[str, ...]] = {
     "matches": (_predicted("match", _UNAPPROVED, "o.page_id IS NULL"),),
     "approved": (_approved("", "a.kind = 'bulk'"),),
@@ -95,7 +96,7 @@ _MEMBERS: dict[Show, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Matches:
-    """The model's suggestions that nobody approved yet, and how many of them are to be expected wrong."""
+    """The model's suggestions that nobody has approved yet, and how many of them are expected to be wrong."""
 
     faces: int
     expected_wrong: float
@@ -103,10 +104,10 @@ class Matches:
 
 @dataclass(frozen=True)
 class ReviewFace:
-    """A face in the review. `said` is who speaks last: a human's label before bootstrap before the model.
+    """A face in the review; a human's label takes precedence over bootstrap, and that over the model's suggestion.
 
-    `label`, `source`: as in labels, None where nothing stands; `suggestion`: the model's; `approved`: how its file is to be
-    written because of this face; `said_by`, `approved_by`: names.
+    `label`, `source`: as in the table labels, None without a label; `suggestion`: the model's; `approved`: how its
+    file was approved because of this face; `said_by`, `approved_by`: user names.
     """
 
     face_id: int
@@ -129,7 +130,7 @@ class ReviewFace:
 
 
 class Listed(TypedDict):
-    """A face in the list of all faces; the fields mean what they mean in `ReviewFace`."""
+    """A face in the list of all faces; the fields have the same meaning as in `ReviewFace`."""
 
     face: int
     page: int
@@ -144,15 +145,17 @@ class Listed(TypedDict):
 
 @dataclass(frozen=True)
 class ReviewCounts:
-    """How many faces each filter holds; `matches`: of those that nobody approved yet, with what is to be expected wrong."""
+    """How many faces each filter holds; `matches`: those not approved yet, with how many to expect wrong."""
 
     faces: dict[Show, int]
     matches: Matches
 
 
 def predicted(db: Connection, project_id: int) -> dict[str, int]:
-    """Faces by the model's suggestion, those settled since its last run among them. As long as that is the last run, this
-    stays the same."""
+    """Count faces by the model's suggestion, including those settled since its last run.
+
+    The result stays the same until the model runs again.
+    """
     rows = db.rows(
         "SELECT suggestion, COUNT(*) AS n FROM predictions WHERE project_id = %s GROUP BY suggestion", (project_id,)
     )
@@ -160,9 +163,10 @@ def predicted(db: Connection, project_id: int) -> dict[str, int]:
 
 
 def settled(db: Connection, project_id: int, last_answer: int = 0) -> dict[int, str]:
-    """Faces that a human settled and that have a prediction still, with its suggestion.
+    """Return the faces that a human settled and that still have a prediction, with its suggestion.
 
-    `last_answer`: the newest answer that the last run of the model knew. Only faces settled since then may have one.
+    `last_answer`: the newest answer that the last run of the model included. Only faces settled since then may have
+    one.
     """
     rows = db.rows(
         """SELECT l.face_id, p.suggestion FROM labels l
@@ -174,15 +178,16 @@ def settled(db: Connection, project_id: int, last_answer: int = 0) -> dict[int, 
 
 
 def _arguments(project_id: int, known: Iterable[int]) -> dict[str, Any]:
-    return {"project": project_id, "settled": [0, *known]}  # never empty: there is no such list in SQL
+    return {"project": project_id, "settled": [0, *known]}  # never empty, because SQL has no empty list
 
 
 def counts(
     db: Connection, project_id: int, known: Mapping[int, str] | None = None, guessed: Mapping[str, int] | None = None
 ) -> ReviewCounts:
-    """Counted from indices, without a look at every face: what the lists leave out is little, and taken off.
+    """Count the faces of each filter through indices, without reading every face.
 
-    `known`: what `settled` gives; `guessed`: what `predicted` gives.
+    Settled faces that still have a prediction are few, and are subtracted. `known`: the result of `settled`;
+    `guessed`: the result of `predicted`.
     """
     known = settled(db, project_id) if known is None else known
     guessed = predicted(db, project_id) if guessed is None else guessed
@@ -212,7 +217,7 @@ _MATCHES = f"""SELECT 'matches' AS name, COUNT(*) AS n, COALESCE(SUM(1 - probabi
 
 
 def matches(db: Connection, project_id: int) -> Matches:
-    """What approving all suggestions would approve. A probability p that is calibrated is wrong 1 - p of the time."""
+    """Return what approving all suggestions would approve; a calibrated probability p is wrong 1 - p of the time."""
     row = db.row(_MATCHES, _arguments(project_id, settled(db, project_id)))
     assert row is not None
     return Matches(int(row["n"]), float(row["wrong"]))
@@ -227,7 +232,7 @@ def ids(
     offset: int = 0,
     known: Mapping[int, str] | None = None,
 ) -> list[int]:
-    """The faces of a filter in order, some of them; `known`: what `settled` gives."""
+    """Return some of the faces of a filter, in order; `known`: the result of `settled`."""
     known = settled(db, project_id) if known is None else known
     arguments = _arguments(project_id, known) | {"limit": limit, "offset": offset}
     return db.column(
@@ -237,7 +242,7 @@ def ids(
 
 
 def faces(db: Connection, project_id: int, face_ids: Sequence[int]) -> list[ReviewFace]:
-    """These faces in this order; those that the project does not see are left out."""
+    """Return these faces in this order, without those that are not visible to the project."""
     rows = db.rows(
         f"""SELECT f.id AS face_id, f.page_id, x.title, LEFT(COALESCE(f.sha1, ''), 8) AS version,
               c.face_id IS NOT NULL AS has_chip, l.label, l.source, COALESCE(l.suspended, 0) AS suspended, u.name AS said_by,
@@ -265,16 +270,16 @@ def _face(row: dict[str, Any]) -> ReviewFace:
 
 
 class Place(NamedTuple):
-    """Where a reader of all faces is: after this one, in the order of files."""
+    """A position in the list of all faces, which is ordered by file: after this face."""
 
     page_id: int
     face_id: int
 
 
 def everything(db: Connection, project_id: int, after: Place, limit: int) -> tuple[list[Listed], Place | None]:
-    """At most `limit` visible faces in the order of files, from the one after `after`; and where to go on, None at the end.
+    """Return at most `limit` visible faces after `after`, ordered by file, and where to continue (None at the end).
 
-    Fewer may come although there are more: files without a face count too.
+    Fewer may be returned although there are more, because files without a face count as well.
     """
     rows = db.rows(
         f"""SELECT f.page_id AS page, f.id AS face, x.title, IF(l.suspended, NULL, l.label) AS label,
@@ -296,7 +301,7 @@ def everything(db: Connection, project_id: int, after: Place, limit: int) -> tup
 
 
 def pages_of(db: Connection, project_id: int, face_ids: Sequence[int], seen: datetime | None = None) -> dict[int, int]:
-    """Face id -> page id, of the faces that the project sees; `seen` leaves out files searched again since then."""
+    """Return page ids by face id, for visible faces; `seen` leaves out files searched again since then."""
     rows = db.rows(
         f"""SELECT f.id, f.page_id FROM faces f JOIN project_files pf ON pf.page_id = f.page_id AND pf.project_id = %s
             JOIN files x ON x.page_id = f.page_id
@@ -307,12 +312,12 @@ def pages_of(db: Connection, project_id: int, face_ids: Sequence[int], seen: dat
 
 
 def in_parts(face_ids: Sequence[int], size: int = 1000) -> Iterator[Sequence[int]]:
-    """Portions that one statement can name."""
+    """Split face ids into portions that one SQL statement can take."""
     for start in range(0, len(face_ids), size):
         yield face_ids[start : start + size]
 
 
 def now(db: Connection) -> datetime:
-    """The database's time, by which a page says when it was made."""
+    """Return the database's time, which a page states as the time at which it was made."""
     found: datetime = db.value("SELECT NOW()")
     return found

@@ -1,19 +1,19 @@
--- The data, for MariaDB 10.4 to 11. Times are UTC. `page_id` is the Commons page id: the entity of a file is M<page_id>.
--- What does not depend on who asks stands once (files, faces); what somebody decided (answers, approvals) stands apart from
--- what a model guessed (predictions, questions). Run by migrate.py; changes to a landed schema go there, in order.
+-- Schema for MariaDB 10.4 to 11, run by migrate.py, which also has the changes to a released schema. Times are UTC.
+-- `page_id` is the Commons page id: a file's entity is M<page_id>. Data common to all projects is stored once (files,
+-- faces); users' decisions (answers, approvals) are stored apart from results of the model (predictions, questions).
 
 CREATE TABLE users (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-  subject VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, -- the account's id on the wiki: names change, it does not
+  subject VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, -- account id on the wiki; names may change
   name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-  access_token VARBINARY(4096) NULL,        -- sealed by token_crypto where a key is set
-  refresh_token VARBINARY(4096) NULL,       -- NULL with access_token set: the refresh token is dead, sign in again
+  access_token VARBINARY(4096) NULL,        -- encrypted by token_crypto if a key is set
+  refresh_token VARBINARY(4096) NULL,       -- NULL with access_token set: no longer valid, sign in again
   token_expires_at DATETIME NULL,
-  token_version INT UNSIGNED NOT NULL DEFAULT 0, -- compare-and-swap: whoever raises it by one has refreshed
-  refreshing_until DATETIME NULL,           -- single flight: one process refreshes, the others wait until then
-  session_epoch INT UNSIGNED NOT NULL DEFAULT 0, -- part of every session; raising it signs out everywhere
+  token_version INT UNSIGNED NOT NULL DEFAULT 0, -- compare-and-swap: each refresh raises it by 1
+  refreshing_until DATETIME NULL,           -- one process refreshes, the others wait until then
+  session_epoch INT UNSIGNED NOT NULL DEFAULT 0, -- part of every session; raising it ends all of them
   language VARCHAR(12) NULL,
-  blocked TINYINT(1) NOT NULL DEFAULT 0,    -- blocked on the wiki when last seen
+  blocked TINYINT(1) NOT NULL DEFAULT 0,    -- blocked on the wiki at the last check
   created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   seen_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (id),
@@ -21,7 +21,7 @@ CREATE TABLE users (
   KEY by_name (name)                        -- invitations by Wikimedia name
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- Counts that outlive a deleted project; user_id NULL: an account that was deleted, its counts kept without a name.
+-- Counts that are kept when a project is deleted; user_id NULL: counts of a deleted account, kept without its name.
 CREATE TABLE user_stats (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   user_id BIGINT UNSIGNED NULL,
@@ -36,36 +36,36 @@ CREATE TABLE user_stats (
 
 CREATE TABLE files (
   page_id BIGINT UNSIGNED NOT NULL,
-  title VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, -- without "File:", with blanks
-  sha1 CHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL,              -- of the bytes last seen
+  title VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, -- without "File:", with spaces
+  sha1 CHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL,              -- of the bytes when last read
   size_bytes BIGINT UNSIGNED NULL,
   width INT UNSIGNED NULL,                  -- of the file, upright
   height INT UNSIGNED NULL,
-  uploaded_at DATETIME NULL,                -- of the version last seen
-  thumb_url VARCHAR(2048) NULL,             -- the 960 px rendering, as the wiki gave it
+  uploaded_at DATETIME NULL,                -- of the version last read
+  thumb_url VARCHAR(2048) NULL,             -- URL of the 960 px rendering, as given by the wiki
   description TEXT NULL,                    -- plain text
-  taken_on VARCHAR(64) NULL,                -- date of the picture, as the wiki words it
-  depicts VARCHAR(1000) NULL,               -- items that Commons states in it, by comma, when last read
-  captions TEXT NULL,                       -- its captions then: JSON, language to text, at most 10 of 255 characters; NULL: none
-  -- waiting -> searched | error | gone; searched -> waiting when sha1, detector or encoder change, or a dropped encoding is
-  -- wanted again; error -> waiting at search_due_at for errors that pass; gone: deleted, or no picture any more
+  taken_on VARCHAR(64) NULL,                -- date of the picture, as text of the wiki
+  depicts VARCHAR(1000) NULL,               -- comma-separated items that Commons states, when last read
+  captions TEXT NULL,                       -- JSON, language to text, at most 10 of 255 characters; NULL: none
+  -- waiting -> searched | error | gone; searched -> waiting if sha1, detector or encoder change, or a dropped encoding
+  -- is requested again; error -> waiting at search_due_at for temporary errors; gone: deleted, or no picture any more
   state ENUM('waiting', 'searched', 'error', 'gone') NOT NULL DEFAULT 'waiting',
-  error VARCHAR(64) NULL,                   -- a reason key; the pages put it into words
+  error VARCHAR(64) NULL,                   -- a reason key, which the pages translate
   error_detail VARCHAR(255) NULL,
   attempts TINYINT UNSIGNED NOT NULL DEFAULT 0,
-  search_due_at DATETIME NULL,              -- when to search next; NULL: nothing to do
+  search_due_at DATETIME NULL,              -- when to search next; NULL: never
   searched_at DATETIME NULL,
   searched_sha1 CHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL,
-  searched_width INT UNSIGNED NULL,         -- of the picture that was searched
+  searched_width INT UNSIGNED NULL,         -- of the rendering that was searched
   searched_height INT UNSIGNED NULL,
-  detector VARCHAR(64) NULL,                -- name and version that searched it
-  face_count SMALLINT UNSIGNED NULL,        -- faces the detector found
-  lease_token BINARY(16) NULL,              -- detection claim: later writes carry it
+  detector VARCHAR(64) NULL,                -- name and version of the detector that searched it
+  face_count SMALLINT UNSIGNED NULL,        -- number of faces found by the detector
+  lease_token BINARY(16) NULL,              -- detection claim: required by later writes
   lease_worker VARCHAR(64) NULL,
   leased_at DATETIME NULL,
   PRIMARY KEY (page_id),
   KEY by_title (title),                     -- bootstrap and lists by title
-  KEY by_lease_worker (lease_worker)        -- claims of a worker that died
+  KEY by_lease_worker (lease_worker)        -- claims of a dead worker
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE projects (
@@ -76,43 +76,43 @@ CREATE TABLE projects (
   description VARCHAR(500) NOT NULL DEFAULT '',
   portrait_title VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL, -- P18, without "File:"
   portrait_page_id BIGINT UNSIGNED NULL,
-  born VARCHAR(16) NULL,                    -- ISO date, as precise as Wikidata knows
+  born VARCHAR(16) NULL,                    -- ISO date, with the precision of Wikidata
   died VARCHAR(16) NULL,
   source_kind ENUM('category', 'titles', 'pagepile', 'search') NOT NULL DEFAULT 'category',
-  source VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, -- category without "Category:", pile id, query or name of the list
-  source_text MEDIUMTEXT NULL,              -- the titles of a list, one a line
+  source VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, -- no "Category:"; or pile id, query or name
+  source_text MEDIUMTEXT NULL,              -- the titles of a list, one per line
   depth TINYINT UNSIGNED NOT NULL DEFAULT 5, -- subcategory levels to enter
-  excluded TEXT NULL,                       -- subcategories left out, one a line
-  distance_threshold DOUBLE NOT NULL DEFAULT 0.6, -- the farthest from the centroid that a match may be
-  min_confirmed SMALLINT UNSIGNED NOT NULL DEFAULT 5, -- faces confirmed by a human before the model answers
-  error_budget SMALLINT UNSIGNED NOT NULL DEFAULT 100, -- at most 1 wrong in so many of the model's matches
+  excluded TEXT NULL,                       -- subcategories left out, one per line
+  distance_threshold DOUBLE NOT NULL DEFAULT 0.6, -- largest distance of a match from the centroid
+  min_confirmed SMALLINT UNSIGNED NOT NULL DEFAULT 5, -- human-confirmed faces needed before the model suggests
+  error_budget SMALLINT UNSIGNED NOT NULL DEFAULT 100, -- at most 1 wrong in this many matches of the model
   write_position TINYINT(1) NOT NULL DEFAULT 0, -- add qualifier P2677 "relative position within image"
-  -- active <-> paused; active|paused <-> completed (no crawl; model, sending and undo go on); any -> deleted (purged by a worker)
+  -- active <-> paused; active|paused <-> completed (no crawl; model, sending, undo go on); any -> deleted (then purged)
   status ENUM('active', 'paused', 'completed', 'deleted') NOT NULL DEFAULT 'active',
-  barred VARCHAR(32) NULL,                  -- why nobody may look for the person: blocked_item, minor; then it is paused, and stays so
-  settings_version INT UNSIGNED NOT NULL DEFAULT 0, -- raised by every change of settings: the model runs again
-  -- what the worker last counted or said, for the pages
-  crawled_at DATETIME NULL,                 -- last complete look at the source
-  crawl_cut TINYINT(1) NOT NULL DEFAULT 0,  -- the source holds more files than a project may
-  searched_from DATETIME NULL,              -- when the last look at the source began: newer members are new to us
-  source_json MEDIUMTEXT NULL,              -- its categories with their counts, and when all were last read through
+  barred VARCHAR(32) NULL,                  -- why the project is blocked, and stays paused: blocked_item, minor
+  settings_version INT UNSIGNED NOT NULL DEFAULT 0, -- raised by every change of settings; the model then runs again
+  -- results of the worker's last runs, for the pages
+  crawled_at DATETIME NULL,                 -- last complete crawl of the source
+  crawl_cut TINYINT(1) NOT NULL DEFAULT 0,  -- the source has more files than a project may contain
+  searched_from DATETIME NULL,              -- start of the last crawl; members added later are new
+  source_json MEDIUMTEXT NULL,              -- its categories with their counts, and when all were last read
   model_run INT UNSIGNED NOT NULL DEFAULT 0,
   model_at DATETIME NULL,
-  model_json MEDIUMTEXT NULL,               -- what the last run said: cut, expected wrong, unfound interval, changes, histogram
+  model_json MEDIUMTEXT NULL,               -- last run: cut, expected wrong, unfound interval, changes, histogram
   created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   deleted_at DATETIME NULL,
   PRIMARY KEY (id),
-  UNIQUE KEY once (owner_id, item, source_kind, source), -- no second one with the same person and source, also while it is purged
-  KEY by_status (status),                   -- health and metrics: how many of each
-  KEY by_item (item)                        -- projects of somebody who was named in another one
+  UNIQUE KEY once (owner_id, item, source_kind, source), -- one project per person and source, also during a purge
+  KEY by_status (status),                   -- health and metrics: counts by status
+  KEY by_item (item)                        -- projects about a person named in another project
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- Whose turn it is to be searched: a claim reads the projects that wait, not all of them (store/detection/search_turns.py).
+-- Fair scheduling of detection: a claim reads only the projects that wait (store/detection/search_turns.py).
 CREATE TABLE search_turns (
   project_id BIGINT UNSIGNED NOT NULL,
   owner_id BIGINT UNSIGNED NOT NULL,
-  due_at DATETIME(3) NULL,                  -- from when on a file of the project may be due; NULL: none waits
-  served_at DATETIME(3) NULL,               -- when a batch of it was last claimed
+  due_at DATETIME(3) NULL,                  -- earliest time at which a file may be due; NULL: none waits
+  served_at DATETIME(3) NULL,               -- when files of it were last claimed
   PRIMARY KEY (project_id),
   KEY by_due (due_at),                      -- claims
   KEY by_owner (owner_id, served_at)        -- round-robin over owners
@@ -130,98 +130,98 @@ CREATE TABLE project_members (
 CREATE TABLE project_files (
   project_id BIGINT UNSIGNED NOT NULL,
   page_id BIGINT UNSIGNED NOT NULL,
-  origin ENUM('source', 'bootstrap', 'portrait') NOT NULL DEFAULT 'source', -- in the category or list; depicts the person elsewhere; P18
-  stated TINYINT(1) NOT NULL DEFAULT 0,     -- Commons states the person here, when last read
-  stated_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL,      -- that statement's GUID, where known
+  origin ENUM('source', 'bootstrap', 'portrait') NOT NULL DEFAULT 'source', -- in the source; states the person; P18
+  stated TINYINT(1) NOT NULL DEFAULT 0,     -- Commons states the person in the file, when last read
+  stated_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL,      -- GUID of that statement, if known
   stated_at DATETIME NULL,                  -- when last read
-  protected TINYINT(1) NOT NULL DEFAULT 0,  -- most accounts may not edit the page, when last read; 0 again once a human wants to try
-  in_source TINYINT(1) NOT NULL DEFAULT 1,  -- 0: no longer in the category (kept: somebody answered)
-  -- how the file stands, repeated so that claims and counts read no other table (files.copy_to_projects)
-  search_due_at DATETIME NULL,              -- when a claim may take it: its due time, or the end of its lease; NULL: it does not wait
+  protected TINYINT(1) NOT NULL DEFAULT 0,  -- most accounts may not edit the page, when last read; reset by a retry
+  in_source TINYINT(1) NOT NULL DEFAULT 1,  -- 0: no longer in the category; the row and its answers are kept
+  -- copy of the file's search state, so that claims and counts read no other table (files.copy_to_projects)
+  search_due_at DATETIME NULL,              -- when it may be claimed: its due time or end of lease; NULL: never
   state ENUM('waiting', 'searched', 'error', 'gone') NOT NULL DEFAULT 'waiting',
   error VARCHAR(64) NULL,
   face_count SMALLINT UNSIGNED NULL,
   searched_at DATETIME NULL,
-  -- the standing answer for the file as a whole, where no face was found
+  -- the valid answer about the file as a whole, if no face was found
   file_answer ENUM('shown', 'not_shown') NULL,
   added_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (project_id, page_id),
-  KEY by_page (page_id),                    -- who looks at a file
-  KEY by_stated (project_id, stated),       -- what Commons states already: review, removals, doubts
-  KEY to_search (project_id, search_due_at) -- detection claims: only what waits, the due ones first
+  KEY by_page (page_id),                    -- projects that contain a file
+  KEY by_stated (project_id, stated),       -- existing statements: review, removals, audit
+  KEY to_search (project_id, search_due_at) -- detection claims: waiting files only, due ones first
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE faces (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   page_id BIGINT UNSIGNED NOT NULL,
-  project_id BIGINT UNSIGNED NULL,          -- NULL: found by the detector, shared; else drawn by hand, seen by that project alone
-  replaces BIGINT UNSIGNED NULL,            -- the face whose box a drawn one corrects, for its project
+  project_id BIGINT UNSIGNED NULL,          -- NULL: found by the detector, shared; else drawn in this project
+  replaces BIGINT UNSIGNED NULL,            -- for a drawn face: the face whose box it corrects in its project
   drawn_by BIGINT UNSIGNED NULL,            -- user
   box_left DOUBLE NOT NULL,                 -- fractions 0..1 of the upright picture
   box_top DOUBLE NOT NULL,
   box_width DOUBLE NOT NULL,
   box_height DOUBLE NOT NULL,
-  size_px SMALLINT UNSIGNED NULL,           -- side of the face in the picture searched
-  score FLOAT NULL,                         -- the detector's
+  size_px SMALLINT UNSIGNED NULL,           -- side of the face in the rendering that was searched
+  score FLOAT NULL,                         -- of the detector
   detector VARCHAR(64) NULL,
   sharpness FLOAT NULL,
-  poor TINYINT(1) NOT NULL DEFAULT 0,       -- too small or blurred: asked about last, trains nothing
-  encoding VARBINARY(512) NULL,             -- 128 little-endian float32; NULL while it waits, or when dropped
+  poor TINYINT(1) NOT NULL DEFAULT 0,       -- too small or blurred: asked about last, not used for training
+  encoding VARBINARY(512) NULL,             -- 128 little-endian float32; NULL while waiting, or if dropped
   encoder VARCHAR(64) NULL,
-  -- waiting -> encoded | failed (drawn faces); encoded -> dropped (no active project looks) -> encoded (computed again);
-  -- any -> gone (not in the newest version of the file; kept because somebody answered about it)
+  -- waiting -> encoded | failed (drawn faces); encoded -> dropped (file not in use) -> encoded (computed again);
+  -- any -> gone (not found in the newest version of the file, but kept because of its answers)
   state ENUM('waiting', 'encoded', 'failed', 'dropped', 'gone') NOT NULL,
-  sha1 CHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL, -- of the bytes it was found or drawn in
-  lease_token BINARY(16) NULL,              -- a worker encodes a drawn face
+  sha1 CHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL, -- of the bytes in which it was found or drawn
+  lease_token BINARY(16) NULL,              -- claim of a worker that encodes a drawn face
   lease_worker VARCHAR(64) NULL,
   leased_at DATETIME NULL,
   created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (id),
   KEY by_page (page_id),                    -- faces of a file
-  KEY by_project (project_id, state)        -- drawn faces of a project; those that wait
+  KEY by_project (project_id, state)        -- drawn faces of a project; waiting ones
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE face_chips (
   face_id BIGINT UNSIGNED NOT NULL,
-  jpeg MEDIUMBLOB NOT NULL,                 -- 150 px, for the pages
+  jpeg MEDIUMBLOB NOT NULL,                 -- 150 px, shown on the pages
   PRIMARY KEY (face_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- Append-only: what was asked and what was said. Undo sets withdrawn_at; nothing else changes a row.
+-- Answers of users, append-only. Undo sets withdrawn_at; nothing else changes a row.
 CREATE TABLE answers (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   project_id BIGINT UNSIGNED NOT NULL,
   user_id BIGINT UNSIGNED NOT NULL,
-  client_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- made by the client: a repeat is harmless
-  step CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- answers given by one key press share it: undone together
+  client_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- made by the client: idempotent
+  step CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- answers of one key press, undone together
   page_id BIGINT UNSIGNED NOT NULL,
   face_id BIGINT UNSIGNED NULL,             -- NULL: about the file as a whole
-  -- faces: target, other (somebody else), not_face, unsure, skip; files: shown (no face visible), not_shown, skip
+  -- faces: target, other (another person), not_face, unsure, skip; files: shown (no face visible), not_shown, skip
   answer ENUM('target', 'other', 'not_face', 'unsure', 'skip', 'shown', 'not_shown') NOT NULL,
-  twice TINYINT(1) NOT NULL DEFAULT 0,      -- with target: the picture holds the person more than once
-  other_item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NULL, -- with other: who it is, if said
-  reason VARCHAR(32) NULL,                  -- why it was asked (of a question), or review, drawn
-  sha1 CHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL, -- of the bytes that were shown
+  twice TINYINT(1) NOT NULL DEFAULT 0,      -- with target: the picture shows the person more than once
+  other_item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NULL, -- with other: the person, if named
+  reason VARCHAR(32) NULL,                  -- the question's reason; or review, drawn
+  sha1 CHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL, -- of the bytes shown to the user
   created_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
   withdrawn_at DATETIME(3) NULL,
   PRIMARY KEY (id),
   UNIQUE KEY by_client (user_id, client_id),
-  KEY by_file (project_id, page_id),        -- what stands for a file
-  KEY by_person (other_item),               -- what is offered to that person's own projects
-  KEY by_project_user (project_id, user_id, withdrawn_at, id) -- undo: the newest that stands
+  KEY by_file (project_id, page_id),        -- valid answers about a file
+  KEY by_person (other_item),               -- questions for the projects about that person
+  KEY by_project_user (project_id, user_id, withdrawn_at, id) -- undo: the newest valid one
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- What follows from the answers that stand and from bootstrap; written anew per file by store/labelling/labels.py.
+-- Derived from the valid answers and from bootstrap; rebuilt per file by store/labelling/labels.py.
 CREATE TABLE labels (
   project_id BIGINT UNSIGNED NOT NULL,
   face_id BIGINT UNSIGNED NOT NULL,
   page_id BIGINT UNSIGNED NOT NULL,
   label ENUM('target', 'other', 'not_face', 'unsure') NOT NULL,
-  -- human: answered singly; implied: another face of the file is the target; bootstrap: only face of a file that Commons
-  -- says depicts the person; portrait: only face of P18
+  -- human: answered about this face; implied: another face of the file is the target; bootstrap: only face of a file
+  -- that Commons says depicts the person; portrait: only face of the image of P18
   source ENUM('human', 'implied', 'bootstrap', 'portrait') NOT NULL,
   answer_id BIGINT UNSIGNED NULL,
-  suspended TINYINT(1) NOT NULL DEFAULT 0,  -- the file was overwritten since: counts for nothing until asked again
+  suspended TINYINT(1) NOT NULL DEFAULT 0,  -- the file was overwritten since: ignored until answered again
   PRIMARY KEY (project_id, face_id),
   KEY by_file (project_id, page_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
@@ -231,12 +231,12 @@ CREATE TABLE predictions (
   face_id BIGINT UNSIGNED NOT NULL,
   page_id BIGINT UNSIGNED NOT NULL,
   distance FLOAT NULL,                      -- to the centroid of the confirmed faces
-  probability FLOAT NULL,                   -- calibrated, that the face is the person's
-  suggestion ENUM('match', 'no_match', 'unsure') NOT NULL, -- match: claimed within the error budget
+  probability FLOAT NULL,                   -- calibrated, that the face is of the person
+  suggestion ENUM('match', 'no_match', 'unsure') NOT NULL, -- match: within the error budget
   run INT UNSIGNED NOT NULL,
   PRIMARY KEY (project_id, face_id),
-  KEY by_suggestion (project_id, suggestion, probability, page_id), -- review: its order, and its counts without a look at the rows
-  KEY by_distance (project_id, distance)    -- questions before the worker has ranked any
+  KEY by_suggestion (project_id, suggestion, probability, page_id), -- review: order, and counts from the index
+  KEY by_distance (project_id, distance)    -- questions if none are ranked
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE questions (
@@ -245,54 +245,54 @@ CREATE TABLE questions (
   page_id BIGINT UNSIGNED NOT NULL,
   face_id BIGINT UNSIGNED NULL,             -- NULL: about the file as a whole
   reason VARCHAR(32) NOT NULL,              -- named, alike, unsure, unseen, spot_check, mistaken, first
-  similar VARCHAR(120) NOT NULL DEFAULT '', -- ids of the most similar confirmed faces, by comma
+  similar VARCHAR(120) NOT NULL DEFAULT '', -- comma-separated ids of the most similar confirmed faces
   run INT UNSIGNED NOT NULL,
   PRIMARY KEY (project_id, position)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- What may be written: a human of the project said so, for the bytes they saw.
+-- Statements that may be written: approved by a member of the project, for the bytes that were shown.
 CREATE TABLE approvals (
   project_id BIGINT UNSIGNED NOT NULL,
   page_id BIGINT UNSIGNED NOT NULL,
-  face_id BIGINT UNSIGNED NULL,             -- NULL: the file as a whole
+  face_id BIGINT UNSIGNED NULL,             -- NULL: approved for the file as a whole
   user_id BIGINT UNSIGNED NOT NULL,
-  kind ENUM('alone', 'bulk') NOT NULL,      -- alone: follows from an answer; bulk: the model's suggestions, approved together
-  step CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL, -- bulk: made by the client; taken back together
-  probability FLOAT NULL,                   -- the model's at that time
-  prominent TINYINT(1) NOT NULL DEFAULT 0,  -- write with rank preferred
+  kind ENUM('alone', 'bulk') NOT NULL,      -- alone: derived from an answer; bulk: suggestions approved together
+  step CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL, -- bulk: made by the client; withdrawn together
+  probability FLOAT NULL,                   -- of the model at that time
+  prominent TINYINT(1) NOT NULL DEFAULT 0,  -- write the statement with rank preferred
   sha1 CHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL,
-  suspended TINYINT(1) NOT NULL DEFAULT 0,  -- the file was overwritten since
+  suspended TINYINT(1) NOT NULL DEFAULT 0,  -- the file was overwritten since: not sent
   created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (project_id, page_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- The ledger of what was, is being and will be written. It outlives its project.
+-- The ledger of past, current and queued edits (batches, edits). It is kept when its project is deleted.
 CREATE TABLE batches (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-  project_id BIGINT UNSIGNED NOT NULL,      -- no foreign key: it outlives the project
-  user_id BIGINT UNSIGNED NOT NULL,         -- under whose account it is sent
-  hex CHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- of the batch link in every summary
-  -- send: approved statements; undo: ours taken back; removal: anybody's, rejected by a human; positions: added to ours
+  project_id BIGINT UNSIGNED NOT NULL,      -- no foreign key: kept when the project is deleted
+  user_id BIGINT UNSIGNED NOT NULL,         -- the account that sends it
+  hex CHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- in the batch link of every summary
+  -- send: add approved statements; undo: remove ours; removal: remove any rejected by a human; positions: add P2677
   kind ENUM('send', 'undo', 'removal', 'positions') NOT NULL DEFAULT 'send',
   item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   label VARCHAR(255) NOT NULL,
-  -- running <-> paused (by a human or by pause_reason); running|paused -> stopped | done
+  -- running <-> paused (by a user, or because of pause_reason); running|paused -> stopped | done
   state ENUM('running', 'paused', 'stopped', 'done') NOT NULL DEFAULT 'running',
   pause_reason VARCHAR(64) NULL,            -- a reason key: sign_in, blocked, reverted, ...
-  waiting_until DATETIME NULL,              -- the wiki holds us up until then
+  waiting_until DATETIME NULL,              -- the wiki makes the sender wait until then
   waiting_why VARCHAR(64) NULL,             -- maxlag, ratelimited, readonly, unreachable
   waiting_lag FLOAT NULL,                   -- seconds
   created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   finished_at DATETIME NULL,
   PRIMARY KEY (id),
-  KEY by_user (user_id, state),             -- what a user's sender has to do
+  KEY by_user (user_id, state),             -- running batches of a user
   KEY by_project (project_id, id)           -- history
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE edits (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   batch_id BIGINT UNSIGNED NOT NULL,
-  project_id BIGINT UNSIGNED NOT NULL,      -- no foreign key: it outlives the project
+  project_id BIGINT UNSIGNED NOT NULL,      -- no foreign key: kept when the project is deleted
   user_id BIGINT UNSIGNED NOT NULL,
   page_id BIGINT UNSIGNED NOT NULL,
   title VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
@@ -302,35 +302,35 @@ CREATE TABLE edits (
   probability FLOAT NULL,
   approved_by BIGINT UNSIGNED NULL,
   approved_sha1 CHAR(40) CHARACTER SET ascii COLLATE ascii_bin NULL,
-  statement_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL, -- add: our own GUID, stored before it is sent
-  qualifier VARCHAR(120) NULL,              -- P2677 value
+  statement_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL, -- add: our own GUID, stored before the request
+  qualifier VARCHAR(120) NULL,              -- value of P2677
   prominent TINYINT(1) NOT NULL DEFAULT 0,
-  forced TINYINT(1) NOT NULL DEFAULT 0,     -- remove: a human said a second yes although others changed the statement
-  undoes BIGINT UNSIGNED NULL,              -- the edit that this one takes back
-  -- queued -> sending (request may be out) -> done | already | failed | skipped | reverted; sending -> queued | cancelled (known
-  -- not to be written); queued -> cancelled | skipped; done -> undone (removed by us) | reverted (seen on the wiki);
-  -- failed -> queued (retry by a human); reverted -> undone (asked to send again)
+  forced TINYINT(1) NOT NULL DEFAULT 0,     -- remove: confirmed once more although others changed the statement
+  undoes BIGINT UNSIGNED NULL,              -- the edit that this one undoes
+  -- queued -> sending (maybe sent) -> done | already | failed | skipped | reverted; sending -> queued |
+  -- cancelled (known not to be written); queued -> cancelled | skipped; done -> undone (by us) | reverted (by others);
+  -- failed -> queued (retried by a user); reverted -> undone (a user asked to send it again)
   state ENUM('queued', 'sending', 'done', 'already', 'failed', 'skipped', 'cancelled', 'undone', 'reverted')
     NOT NULL DEFAULT 'queued',
   base_revision BIGINT UNSIGNED NULL,       -- sent with the request
-  revision_id BIGINT UNSIGNED NULL,         -- read back
+  revision_id BIGINT UNSIGNED NULL,         -- of the edit, read back from the wiki
   attempts SMALLINT UNSIGNED NOT NULL DEFAULT 0,
   due_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
-  error VARCHAR(64) NULL,                   -- a reason key; the pages put it into words
+  error VARCHAR(64) NULL,                   -- a reason key, which the pages translate
   error_detail VARCHAR(255) NULL,
   created_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   sent_at DATETIME NULL,
   finished_at DATETIME NULL,
-  look_at DATETIME NULL,                    -- when to look next whether it still stands (store/publishing/reverts.py); NULL: not any more
+  look_at DATETIME NULL,                    -- when to check for a revert (store/publishing/reverts.py); NULL: never
   PRIMARY KEY (id),
-  KEY by_batch (batch_id, state),           -- progress; what to send next
-  KEY by_file (page_id, item, state),       -- one edit at a time per file; is it sent already
+  KEY by_batch (batch_id, state),           -- progress; next edits
+  KEY by_file (page_id, item, state),       -- open and written edits of a statement
   KEY by_project (project_id, state),       -- history, cancelling
-  KEY by_user (user_id, state, due_at),     -- what a user's sender has to do
-  KEY to_look (look_at)                     -- what was written and is looked at again
+  KEY by_user (user_id, state, due_at),     -- next edits of a user
+  KEY to_look (look_at)                     -- additions to be checked for reverts
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- One edit at a time per file, across projects and users: held while a request may be out.
+-- One edit at a time per file, across projects and users: held while a request may be in flight.
 CREATE TABLE file_locks (
   page_id BIGINT UNSIGNED NOT NULL,
   edit_id BIGINT UNSIGNED NOT NULL,
@@ -340,46 +340,46 @@ CREATE TABLE file_locks (
   PRIMARY KEY (page_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- What is to be done for a whole project or user, and when; a claim of it is a lease. Detection leases stand in files.
+-- Tasks for whole projects or users, and their leases. Detection leases are stored in files.
 CREATE TABLE tasks (
   -- crawl, bootstrap, model, purge: subject is a project; publish: subject is a user
   kind ENUM('crawl', 'bootstrap', 'model', 'publish', 'purge') NOT NULL,
   subject_id BIGINT UNSIGNED NOT NULL,
-  due_at DATETIME(3) NULL,                  -- NULL: nothing to do
-  wanted INT UNSIGNED NOT NULL DEFAULT 0,   -- raised by every wish; what was wished for during a run is not lost when it ends
-  rest_until DATETIME(3) NULL,              -- a wish with a delay is not due before: a run that took long is followed by a rest
-  hurried TINYINT(1) NOT NULL DEFAULT 0,    -- somebody wished without a delay since the last claim: no rest after that run
+  due_at DATETIME(3) NULL,                  -- NULL: not due
+  wanted INT UNSIGNED NOT NULL DEFAULT 0,   -- raised by every request, so that one during a run causes another run
+  rest_until DATETIME(3) NULL,              -- pause after a long run: requests with a delay are not due before
+  hurried TINYINT(1) NOT NULL DEFAULT 0,    -- requested without a delay since the last claim: no rest after this run
   attempts SMALLINT UNSIGNED NOT NULL DEFAULT 0,
   error VARCHAR(64) NULL,
   error_detail VARCHAR(255) NULL,
-  cursor_json MEDIUMTEXT NULL,              -- where an interrupted run goes on
+  cursor_json MEDIUMTEXT NULL,              -- where an interrupted run continues
   lease_token BINARY(16) NULL,
   lease_worker VARCHAR(64) NULL,
   leased_at DATETIME NULL,
   PRIMARY KEY (kind, subject_id),
   KEY by_due (kind, due_at),                -- claims
-  KEY by_lease_worker (lease_worker)        -- claims of a worker that died
+  KEY by_lease_worker (lease_worker)        -- claims of a dead worker
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- Items of Wikidata that were found to be merged into others: the old id still means the same person.
+-- Wikidata items that were merged into others: the old id still identifies the same person.
 CREATE TABLE merged_items (
   item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   target VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   found_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (item),
-  KEY by_target (target)                    -- all that are the same person
+  KEY by_target (target)                    -- all items of the same person
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- People whom nobody may look for, beside those of WIKIVISAGE_BLOCKED_ITEMS.
+-- Items for which projects are not allowed, in addition to those of WIKIVISAGE_BLOCKED_ITEMS.
 CREATE TABLE blocked_items (
   item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   reason VARCHAR(255) NOT NULL DEFAULT '',
-  added_by BIGINT UNSIGNED NULL,            -- administrator; NULL: an account that was deleted
+  added_by BIGINT UNSIGNED NULL,            -- administrator; NULL: a deleted account
   added_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (item)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- What items that are stated in files are called: to say who else is in a photograph. Language '': when it was read.
+-- Labels of items depicted in files. The row with language '' records when all labels of the item were read.
 CREATE TABLE item_labels (
   item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   language VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -395,11 +395,11 @@ CREATE TABLE workers (
   started_at DATETIME NOT NULL,
   heartbeat_at DATETIME NOT NULL,
   doing VARCHAR(255) NOT NULL DEFAULT '',
-  networks_json TEXT NULL,                  -- why each network that it wants is missing ('': it is ready); NULL: not known yet
+  networks_json TEXT NULL,                  -- JSON, network to why it is missing ('': ready); NULL: not known yet
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- One row: raised by whoever leaves work, read every second by whoever waits for it.
+-- One row: the counter is raised by transactions that queue work, and read every second by waiting workers.
 CREATE TABLE signals (
   id TINYINT UNSIGNED NOT NULL,
   counter BIGINT UNSIGNED NOT NULL DEFAULT 0,

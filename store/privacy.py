@@ -114,9 +114,9 @@ def delete_account(db: Connection, user_id: int) -> None:
         _hand_over(db, project_id, user_id)
     db.execute("DELETE FROM project_members WHERE user_id = %s", (user_id,))
     _end_sending(db, user_id)
-    _rename(db, user_id, _nameless(db), (("answers", "user_id"), ("approvals", "user_id"), ("faces", "drawn_by")))
+    _reassign(db, user_id, _nameless(db), (("answers", "user_id"), ("approvals", "user_id"), ("faces", "drawn_by")))
     sender = _nameless(db)
-    _rename(db, user_id, sender, (("batches", "user_id"), ("edits", "user_id"), ("edits", "approved_by")))
+    _reassign(db, user_id, sender, (("batches", "user_id"), ("edits", "user_id"), ("edits", "approved_by")))
     db.execute("UPDATE projects SET owner_id = %s WHERE owner_id = %s", (sender, user_id))
     db.execute(
         "UPDATE search_turns t JOIN projects p ON p.id = t.project_id SET t.owner_id = p.owner_id WHERE t.owner_id = %s",
@@ -166,6 +166,7 @@ def _nameless(db: Connection) -> int:
     )
 
 
-def _rename(db: Connection, user_id: int, other: int, columns: tuple[tuple[str, str], ...]) -> None:
+def _reassign(db: Connection, user_id: int, other: int, columns: tuple[tuple[str, str], ...]) -> None:
+    """Replace the user by another account in these columns (table, column)."""
     for table, column in columns:
         db.execute(f"UPDATE {table} SET {column} = %s WHERE {column} = %s", (other, user_id))

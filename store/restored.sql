@@ -1,16 +1,16 @@
--- Run by script/backup after a restore. The backup does not know what happened after it was made; the wiki and the browsers do.
+-- Run by script/backup after a restore, because the wiki and the browsers have changed since the backup was made.
 
--- Its workers are not running any more: the first worker that starts takes back what they had claimed.
+-- The workers in the backup no longer run: the first worker that starts releases what they had claimed.
 UPDATE workers SET heartbeat_at = NOW() - INTERVAL 1 HOUR;
 
--- What somebody stopped or withdrew since is not known here, so nothing is sent before a human says so again.
+-- Users may have stopped or withdrawn edits since the backup, so nothing is sent until a user resumes the batch.
 UPDATE batches SET state = 'paused', pause_reason = 'human', waiting_until = NULL WHERE state IN ('running', 'paused');
 
--- Edits that wait may have been sent since. Revision 0 makes the sender look through the page's history for edits of the batch:
--- what stands on the wiki is not sent again, nor is what was sent and reverted.
+-- Queued edits may have been sent since the backup. Revision 0 makes the sender search the page's history for edits of
+-- the batch, so that neither statements that are on the wiki nor statements that were reverted there are sent again.
 UPDATE edits SET base_revision = 0 WHERE state = 'queued' AND base_revision IS NULL;
 
--- Ids given out since are still in cookies, open pages and outboxes of browsers: they must not come to mean something else.
+-- Ids assigned since the backup are still in cookies, open pages and outboxes of browsers: they must not be reused.
 SET @raise = CONCAT('ALTER TABLE users AUTO_INCREMENT = ', (SELECT COALESCE(MAX(id), 0) + 1000000 FROM users));
 EXECUTE IMMEDIATE @raise;
 SET @raise = CONCAT('ALTER TABLE user_stats AUTO_INCREMENT = ', (SELECT COALESCE(MAX(id), 0) + 1000000 FROM user_stats));

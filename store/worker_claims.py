@@ -1,4 +1,4 @@
-"""Register and unregister workers, and release what they had claimed: of files, drawn faces, tasks and file locks."""
+"""Registration of workers, and release of what they have claimed: files, drawn faces, tasks and file locks."""
 
 from collections.abc import Mapping
 
@@ -33,7 +33,7 @@ def release(db: Connection, workers: list[str]) -> None:
     """Release every claim of these workers."""
     for worker in workers:
         _free_files(db, worker)
-        # Only waiting drawn faces are read, which are few: there is no index by worker.
+        # No index leads from a worker to its drawn faces, but waiting ones are few.
         drawn = db.column(
             "SELECT id FROM faces WHERE project_id IS NOT NULL AND state = 'waiting' AND lease_worker = %s", (worker,)
         )
@@ -43,7 +43,7 @@ def release(db: Connection, workers: list[str]) -> None:
 
 
 def _free_files(db: Connection, worker: str) -> None:
-    """Release files by the primary key, in the lock order that all callers use (files.lock)."""
+    """Release files by primary key, in the lock order of all transactions (files.lock)."""
     claimed = db.column("SELECT page_id FROM files WHERE lease_worker = %s", (worker,))
     ours = db.column(
         f"""SELECT page_id FROM files FORCE INDEX (PRIMARY) WHERE page_id IN ({marks(claimed)}) AND lease_worker = %s

@@ -45,11 +45,11 @@ def want(db: Connection, kind: Kind, subject_id: int, delay: float = 0.0) -> Non
 
     A request without a delay ignores the rest. A request made during a run causes another run.
     """
-    wished = "IF(VALUES(hurried), VALUES(due_at), GREATEST(VALUES(due_at), COALESCE(rest_until, VALUES(due_at))))"
+    requested_at = "IF(VALUES(hurried), VALUES(due_at), GREATEST(VALUES(due_at), COALESCE(rest_until, VALUES(due_at))))"
     db.execute(
         f"""INSERT INTO tasks (kind, subject_id, due_at, wanted, hurried)
             VALUES (%s, %s, NOW(3) + INTERVAL %s SECOND, 1, %s)
-            ON DUPLICATE KEY UPDATE wanted = wanted + 1, due_at = LEAST(COALESCE(due_at, {wished}), {wished}),
+            ON DUPLICATE KEY UPDATE wanted = wanted + 1, due_at = LEAST(COALESCE(due_at, {requested_at}), {requested_at}),
               hurried = hurried OR VALUES(hurried), attempts = 0""",
         (kind, subject_id, delay, delay <= 0),
     )

@@ -81,22 +81,22 @@ def keep_labels(db: Connection, labels: Mapping[str, Mapping[str, str]], *, comp
 
 
 def others(
-    db: Connection, files: Mapping[int, File], said: Mapping[int, Collection[str]], target: str
+    db: Connection, files: Mapping[int, File], named: Mapping[int, Collection[str]], target: str
 ) -> dict[int, tuple[Named, ...]]:
     """Return the items depicted in each file, by page id, without the project's own item `target`.
 
-    `said`: items that answers name, by page id; they come before those that Commons states.
+    `named`: items that answers name, by page id; they come before those that Commons states.
     """
-    listed = {page_id: _items(file, said.get(page_id, ()), target) for page_id, file in files.items()}
+    listed = {page_id: _items(file, named.get(page_id, ()), target) for page_id, file in files.items()}
     labels = _labels(db, sorted({item for items in listed.values() for item in items}))
     return {
-        page_id: tuple(Named(item, item not in said.get(page_id, ()), labels.get(item, {})) for item in items)
+        page_id: tuple(Named(item, item not in named.get(page_id, ()), labels.get(item, {})) for item in items)
         for page_id, items in listed.items()
     }
 
 
-def _items(file: File, said: Collection[str], target: str) -> list[str]:
-    every = dict.fromkeys([*said, *(file.depicts or "").split(",")])
+def _items(file: File, named: Collection[str], target: str) -> list[str]:
+    every = dict.fromkeys([*named, *(file.depicts or "").split(",")])
     return [item for item in every if item and item != target][:MOST]
 
 

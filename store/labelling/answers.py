@@ -237,10 +237,10 @@ def _hide_undone_boxes(db: Connection, project_id: int, face_ids: Sequence[int])
 
 
 def _count(db: Connection, user_id: int, given: Sequence[NewAnswer]) -> None:
-    said = sum(answer.answer != "skip" for answer in given)
+    answered = sum(answer.answer != "skip" for answer in given)
     matches = sum(answer.answer in {"target", "shown"} for answer in given)
     db.execute(
         """INSERT INTO user_stats (user_id, answers, matches) VALUES (%s, %s, %s)
            ON DUPLICATE KEY UPDATE answers = answers + VALUES(answers), matches = matches + VALUES(matches)""",
-        (user_id, said, matches),
+        (user_id, answered, matches),
     )

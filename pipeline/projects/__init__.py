@@ -1,1 +1,1 @@
-"""A person looked for in a source of files: creation, members, settings, sources, crawling."""
+"""Projects, each a person searched for in a source of files: crawling, bootstrap files, stated depicts, purging."""

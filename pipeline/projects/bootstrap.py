@@ -1,4 +1,4 @@
-"""What Commons and Wikidata know of the person already: files that depict them, and their portrait."""
+"""The bootstrap stage: add the person's portrait from Wikidata, and files that depict them according to Commons."""
 
 import logging
 from collections.abc import Sequence
@@ -22,24 +22,24 @@ log = logging.getLogger(__name__)
 
 
 def run(task: Task, tools: Tools) -> Outcome:
-    """Take the portrait and up to max_bootstrap files that depict the person. Raises WikiError, LeaseLost, Stopped."""
+    """Add the portrait and at most `max_bootstrap` depicting files. Raises WikiError, LeaseLost, Stopped."""
     project = tools.run(lambda db: projects.get(db, task.subject_id))
     if project is None:
         return Finished()
     if person_check.barred(project, tools):
         return Waiting()
-    _portrait(task, project, tools)
+    _add_portrait(task, project, tools)
     found = sparql.depicting(tools.wiki, project.item, limit=tools.settings.max_bootstrap)
     items = tools.run(lambda db: merges.names(db, project.item))
-    taken = 0
+    added = 0
     for page_ids in batches(found.page_ids):
         tools.check()
         read = stated_depicts.read(tools.wiki, items, page_ids)
         titles = _titles(tools, [page_id for page_id, _ in read.stated])
-        if not tools.run(lambda db, read=read, titles=titles: _take(db, task, project, read, titles, tools)):  # type: ignore[misc]
+        if not tools.run(lambda db, read=read, titles=titles: _add(db, task, project, read, titles, tools)):  # type: ignore[misc]
             return Waiting()
-        taken += len(titles)
-    log.info("%d files depict the person, says %s", taken, found.source, extra=_extra(project))
+        added += len(titles)
+    log.info("%d files depict the person according to %s", added, found.source, extra=_extra(project))
     return Done(again_in=tools.settings.recrawl_hours * HOUR or None)
 
 
@@ -47,12 +47,13 @@ def _extra(project: Project) -> dict[str, object]:
     return {"stage": "bootstrap", "project": project.id}
 
 
-def _portrait(task: Task, project: Project, tools: Tools) -> None:
+def _add_portrait(task: Task, project: Project, tools: Tools) -> None:
+    """Add the portrait named on Wikidata, if it is a picture that exists on Commons."""
     if not project.portrait_title:
         return
     page = commons.resolve_titles(tools.wiki, [project.portrait_title])[project.portrait_title]
     if page is None or not is_picture(page.title):
-        log.info("there is no portrait %r on Commons", project.portrait_title, extra=_extra(project))
+        log.info("the portrait %r is not a picture on Commons", project.portrait_title, extra=_extra(project))
         return
     read = stated_depicts.read(tools.wiki, [project.item], [page.page_id])
 
@@ -69,7 +70,7 @@ def _portrait(task: Task, project: Project, tools: Tools) -> None:
 
 
 def _titles(tools: Tools, page_ids: Sequence[int]) -> list[tuple[int, str]]:
-    """The pictures among the pages, with their titles."""
+    """Return (page id, title) of those pages that are images."""
     found = commons.image_info(tools.wiki, page_ids)
     return [
         (page_id, bare_title(info.title))
@@ -78,10 +79,10 @@ def _titles(tools: Tools, page_ids: Sequence[int]) -> list[tuple[int, str]]:
     ]
 
 
-def _take(
+def _add(
     db: Connection, task: Task, project: Project, read: stated_depicts.Read, found: list[tuple[int, str]], tools: Tools
 ) -> bool:
-    """Keep a batch; False where the project is no longer active."""
+    """Store a batch of files; return False if the project is no longer active."""
     tasks.hold(db, task)
     now = projects.get(db, project.id)
     if now is None or now.status != "active":

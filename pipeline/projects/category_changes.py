@@ -1,4 +1,4 @@
-"""Looking at a category again, cheaply: counts of 50 categories in one request, and the newest members of those that grew."""
+"""Incremental crawls: compare file counts, 50 categories a request, and list new members of categories that grew."""
 
 import json
 from collections.abc import Iterable
@@ -12,14 +12,14 @@ from wiki.categories import CategoryInfo
 from wiki.client import Client
 from wiki.names import bare_title
 
-# After so long the categories are read through again: a file that took another's place changes no count.
+# Categories are read completely again after this many days: a file that replaced another one changes no count.
 READ_THROUGH_DAYS = 7.0
-MARGIN = timedelta(hours=1)  # between the wiki's clock and ours
+MARGIN = timedelta(hours=1)  # for the difference between the wiki's clock and this machine's
 
 
 @dataclass(frozen=True)
 class Counts:
-    """The categories of a source with (files, subcategories), and when all of them were last read through (UTC)."""
+    """(files, subcategories) of each category of a source, and when all of them were last read completely (UTC)."""
 
     read_at: datetime
     categories: dict[str, tuple[int, int]]
@@ -35,7 +35,7 @@ class Counts:
 
 
 def count(client: Client, project: Project, last: Step, now: datetime) -> Counts | None:
-    """What to keep after a category was read through to its end; None for other sources. Raises WikiError."""
+    """Return the counts to store after a complete crawl; None if the source is no category. Raises WikiError."""
     if "walk" not in last.cursor:
         return None
     met = commons.WalkState.from_json(last.cursor["walk"]).met
@@ -45,7 +45,11 @@ def count(client: Client, project: Project, last: Step, now: datetime) -> Counts
 
 
 def newcomers(client: Client, project: Project, known: Counts, now: datetime) -> tuple[list[Found], Counts] | None:
-    """Pictures that came in since the last look; None where everything has to be read through. Raises WikiError."""
+    """Return pictures added since the last crawl, and the new counts. Raises WikiError.
+
+    Returns None if all categories have to be read: the last complete crawl is older than READ_THROUGH_DAYS, a category
+    lost files, its number of subcategories changed, or not all of its new members are listed.
+    """
     if now - known.read_at > timedelta(days=READ_THROUGH_DAYS) or project.searched_from is None:
         return None
     infos = commons.category_info(client, list(known.categories))

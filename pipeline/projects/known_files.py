@@ -1,4 +1,4 @@
-"""Files that are known already, looked at again: overwritten, moved, gone, or searched by an older detector."""
+"""Checks of known files: find those that were overwritten, moved or deleted, and queue those to be searched again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from wiki.names import bare_title
 
 @dataclass(frozen=True)
 class Review:
-    """Page ids with other bytes than those that were seen last, (page id, new title), and page id -> why it is gone."""
+    """Page ids of overwritten files, (page id, new title) of moved ones, and page id -> reason of missing ones."""
 
     overwritten: tuple[int, ...]
     moved: tuple[tuple[int, str], ...]
@@ -23,7 +23,7 @@ class Review:
 
 
 def look(client: Client, known: Mapping[int, File]) -> Review:
-    """What became of files that were described before. Raises WikiError."""
+    """Compare the wiki's current data with the stored files that were described before. Raises WikiError."""
     wanted = [page_id for page_id, file in known.items() if file.sha1 or file.state == "gone"]
     overwritten, moved, gone = [], [], {}
     for page_id, info in commons.image_info(client, wanted).items():
@@ -40,7 +40,7 @@ def look(client: Client, known: Mapping[int, File]) -> Review:
 
 
 def note(db: Connection, page_ids: Sequence[int], review: Review, wanted: SearchSettings) -> None:
-    """Queue what has to be searched again; encodings that were dropped while nobody looked are computed again too."""
+    """Store the review; queue files that were overwritten, searched by older versions, or whose encodings were dropped."""
     for page_id, reason in review.gone.items():
         files.vanished(db, page_id, reason)
     files.retitle(db, review.moved)
@@ -50,5 +50,5 @@ def note(db: Connection, page_ids: Sequence[int], review: Review, wanted: Search
 
 
 def target_of(client: Client, title: str) -> PageRef | None:
-    """The file that a redirect leads to, or None. Raises WikiError."""
+    """Return the file to which a redirect leads, or None. Raises WikiError."""
     return commons.resolve_titles(client, [title])[title]

@@ -1,4 +1,4 @@
-"""Whether a person may be looked for at all. Checked when a project is created, and by the worker again and again."""
+"""Checks whether a person may be searched for; the worker repeats those that were made when the project was created."""
 
 import logging
 from datetime import UTC, date, datetime
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def barred(project: Project, tools: Tools) -> bool:
-    """Whether the project may not go on; it is paused then, with the reason. Asks no wiki."""
+    """Return whether the project is barred; bar and pause it if its item is blocked. Makes no request to a wiki."""
     if project.barred:
         return True
     if not _blocked(tools, project.item):
@@ -28,7 +28,10 @@ def barred(project: Project, tools: Tools) -> bool:
 
 
 def barred_today(project: Project, tools: Tools, today: date | None = None) -> bool:
-    """The same, by what Wikidata says of the person today: who they are, when they were born. Raises WikiError."""
+    """Check the project as `barred` does, and by what Wikidata states today. Raises WikiError.
+
+    Follows a merger of the item and stores the dates of birth and death. A deleted item bars nothing.
+    """
     if barred(project, tools):
         return True
     try:
@@ -48,7 +51,7 @@ def barred_today(project: Project, tools: Tools, today: date | None = None) -> b
 
 
 def _why(person: Person, tools: Tools, today: date) -> Why | None:
-    if _blocked(tools, person.item):  # the item may have been merged into a blocked one
+    if _blocked(tools, person.item):  # the item may have been merged into one that is blocked
         return "blocked_item"
     return "minor" if may_be_minor(person, today) else None
 
@@ -59,10 +62,10 @@ def _blocked(tools: Tools, item: str) -> bool:
 
 def _bar(project: Project, why: Why, tools: Tools) -> None:
     tools.run(lambda db: blocked_items.bar(db, project.id, why))
-    log.warning("nobody may look for %s: %s", project.item, why, extra={"project": project.id})
+    log.warning("the project about %s was barred: %s", project.item, why, extra={"project": project.id})
 
 
 def bar_by_setting(db: Connection, tools: Tools) -> None:
-    """Bar the projects about items that the settings name; they may have changed since the worker last ran."""
+    """Bar the projects of items blocked by the settings, which may have changed since the worker last ran."""
     if tools.settings.blocked_items:
         blocked_items.bar_items(db, tools.settings.blocked_items)

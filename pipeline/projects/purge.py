@@ -1,4 +1,4 @@
-"""Delete what a deleted project alone kept, and encodings that nobody uses, in pieces small enough that nobody waits for them."""
+"""Deletion of data that only a deleted project used, and of unused encodings, in short transactions."""
 
 import logging
 from collections.abc import Callable
@@ -19,7 +19,7 @@ DROP_FILES = 500
 
 Piece = Callable[[Connection, int, int], int]
 
-# Files last: what hangs on a face goes before its file does.
+# Files come last, because rows that refer to a face have to be deleted before its file.
 PIECES: tuple[tuple[Piece, int], ...] = (
     (purging.rows_of_project, ROWS),
     (purging.drawn_of_project, ROWS),
@@ -28,19 +28,21 @@ PIECES: tuple[tuple[Piece, int], ...] = (
 
 
 def run(task: Task, tools: Tools) -> Outcome:
-    """Raises LeaseLost, Stopped; what is left then is deleted by the next run."""
+    """Delete a deleted project. Raises LeaseLost, Stopped; the next run deletes the rest."""
     project = tools.run(lambda db: projects.get(db, task.subject_id))
     if project is not None and project.status != "deleted":
         return Waiting()
     for piece, size in PIECES:
-        while _one(task, piece, size, tools):
+        while _delete_piece(task, piece, size, tools):
             tools.check()
     tools.run(lambda db: purging.project(db, task.subject_id))
     log.info("purged", extra={"stage": "purge", "project": task.subject_id})
     return Finished()
 
 
-def _one(task: Task, piece: Piece, size: int, tools: Tools) -> int:
+def _delete_piece(task: Task, piece: Piece, size: int, tools: Tools) -> int:
+    """Delete at most `size` rows or files; return how many were deleted."""
+
     def work(db: Connection) -> int:
         tasks.hold(db, task)
         return piece(db, task.subject_id, size)
@@ -49,7 +51,7 @@ def _one(task: Task, piece: Piece, size: int, tools: Tools) -> int:
 
 
 def drop_unused(tools: Tools) -> None:
-    """Drop encodings that no active project uses, once an hour, a few files at a time, until the worker stops."""
+    """Drop encodings that no active project uses, once an hour until the worker stops, DROP_FILES files at a time."""
     days = tools.settings.retention_days
     while days and not tools.stop.wait(DROP_EVERY_S):
         try:
@@ -61,4 +63,4 @@ def drop_unused(tools: Tools) -> None:
         except Stopped:
             return
         except Exception:
-            log.exception("dropping unused encodings failed; it is tried again in an hour")
+            log.exception("dropping unused encodings failed; the next attempt is in an hour")

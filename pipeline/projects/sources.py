@@ -1,6 +1,6 @@
-"""Where a project's files come from: a category with those below it, a list of titles, a PagePile, a search.
+"""Sources of a project's files: a category with its subcategories, a list of titles, a PagePile, or a search.
 
-Each source yields steps: files found, and the cursor from which an interrupted look goes on once they are kept.
+Each source yields steps: files found, and the cursor from which an interrupted crawl continues once they are stored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from wiki.client import BATCH, Client
 from wiki.names import InvalidName, bare_title, category_title
 from wiki.search import MOST_HITS
 
-# File types of Commons that are no pictures, by the end of the title: the wiki refuses an upload whose bytes are another type.
+# Extensions of file types that are no pictures. The wiki refuses an upload whose bytes do not match its extension.
 NO_PICTURES = frozenset(
     (
         "ogg",
@@ -37,14 +37,14 @@ NO_PICTURES = frozenset(
     )
 )
 
-SPARE = 3
+SPARE = 3  # files read from categories, at most, as a multiple of the files that a project may have
 
 Found = tuple[int, str]  # page id, title without namespace
 
 
 @dataclass(frozen=True)
 class Step:
-    """Files that are new to this look; `cut`: the source holds more than may be looked at."""
+    """Files found, and the cursor after them; `cut`: the source has more files or categories than the limits allow."""
 
     found: tuple[Found, ...]
     cursor: dict[str, Any]
@@ -52,7 +52,7 @@ class Step:
 
 
 class BadSource(Exception):
-    """The source cannot be read until somebody changes something."""
+    """The source cannot be read until a member changes it; `outcome` is the result of the stage."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason, detail)
@@ -60,7 +60,7 @@ class BadSource(Exception):
 
 
 def steps(project: Project, cursor: dict[str, Any] | None, client: Client, settings: Settings) -> Iterator[Step]:
-    """The files of a project's source, from where `cursor` stands. Raises BadSource, WikiError."""
+    """Yield the files of a project's source, from `cursor` on. Raises BadSource, WikiError."""
     if project.source_kind == "category":
         yield from _category(project, cursor, client, settings)
         return
@@ -73,12 +73,12 @@ def steps(project: Project, cursor: dict[str, Any] | None, client: Client, setti
 
 
 def is_picture(title: str) -> bool:
-    """Whether a title's ending is not one of sound, film or document."""
+    """Return whether a title's extension is none of audio, video or documents."""
     return title.rpartition(".")[2].lower() not in NO_PICTURES
 
 
 def excluded(project: Project) -> tuple[str, ...]:
-    """The titles of the subcategories left out; lines that cannot be titles are passed over."""
+    """Return the titles of the excluded subcategories; lines that are no valid titles are ignored."""
     found = []
     for line in (project.excluded or "").splitlines():
         try:
@@ -94,13 +94,12 @@ def _category(project: Project, cursor: dict[str, Any] | None, client: Client, s
         begin = commons.start([project.source])
     except InvalidName:
         raise BadSource("invalid_title", project.source) from None
-    # A category that counts as met is not entered.
+    # The walk does not enter categories it has met, so the excluded ones are added to these.
     state = commons.WalkState.from_json(cursor["walk"]) if cursor else replace(begin, met=begin.met + out)
     most = settings.max_categories + len(out)
-    reading = (
-        SPARE * settings.max_files
-    )  # not all that is read is a picture; what a project may take is counted elsewhere
-    for batch in commons.walk(client, state, project.depth, max_files=reading, max_categories=most):
+    # Not every member is a picture, so more are read; files.add_to_project applies the limit of the project.
+    most_members = SPARE * settings.max_files
+    for batch in commons.walk(client, state, project.depth, max_files=most_members, max_categories=most):
         found = tuple(
             (member.page_id, bare_title(member.title)) for member in batch.members if is_picture(member.title)
         )
@@ -118,7 +117,7 @@ def _titles(titles: Sequence[str], first: int, client: Client, settings: Setting
 
 
 def _search(project: Project, first: int, client: Client, settings: Settings) -> Iterator[Step]:
-    """A search is not taken up in the middle: what it finds may have moved meanwhile."""
+    """Search from the beginning, also after an interruption, because the order of the hits may have changed."""
     most = min(settings.max_files, MOST_HITS)
     seen = 0
     for hits in commons.search(client, project.source_text or project.source, most):

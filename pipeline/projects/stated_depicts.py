@@ -1,4 +1,4 @@
-"""What Commons states already: read in batches, noted for a project, with what follows for its labels."""
+"""Depicts statements on Commons: read them in batches and store them for a project, with the labels they imply."""
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,14 +18,15 @@ from wiki.errors import WikiError
 
 log = logging.getLogger(__name__)
 
-MODEL_DELAY = 2.0  # seconds in which further news join the same run of the model
+MODEL_DELAY = 2.0  # seconds in which further changes are collected for one run of the model
 
 
 @dataclass(frozen=True)
 class Read:
-    """Files that exist, by whether they state the person: (page id, statement GUID), and page ids; and all that they state.
+    """Existing files that state the person, as (page id, statement GUID), and those that do not, as page ids.
 
-    `protected`: those that most accounts may not edit. `captions`: by page id and language.
+    `readings`: all statements of these files. `protected`: page ids that most accounts may not edit.
+    `captions`: by page id and language.
     """
 
     stated: tuple[tuple[int, str | None], ...]
@@ -36,7 +37,10 @@ class Read:
 
 
 def read(client: Client, items: Collection[str], page_ids: Sequence[int]) -> Read:
-    """`items`: all that are the same person, where some were merged. Raises WikiError."""
+    """Read the statements and captions of files. Raises WikiError.
+
+    `items`: the item of the person, and all items that were merged into it.
+    """
     entities = depicts.read_statements(client, page_ids)
     stated, unstated = [], []
     for page_id, entity in entities.items():
@@ -53,9 +57,10 @@ def read(client: Client, items: Collection[str], page_ids: Sequence[int]) -> Rea
 
 
 def readings(entities: Iterable[Entity]) -> list[Reading]:
-    """What the store compares with the ledger; a deleted file's statements were taken back by nobody.
+    """Return the statements that the store compares with the ledger of edits, to notice reverts.
 
-    A deprecated statement states nothing: one of ours counts as taken back.
+    Deleted files are left out: nobody reverted their statements. Deprecated statements are left out too, so that an
+    edit of this tool whose statement was deprecated counts as reverted.
     """
     return [
         Reading(
@@ -69,7 +74,7 @@ def readings(entities: Iterable[Entity]) -> list[Reading]:
 
 
 def note(db: Connection, project_id: int, read: Read) -> None:
-    """Store it for the project's files; a label that follows from it changes with it, and reverts of ours are noticed."""
+    """Store what was read, rebuild the labels that follow from it, and notice reverts of edits made by this tool."""
     page_ids = [page_id for page_id, _ in read.stated]
     every = [*page_ids, *read.unstated]
     files.lock(db, every)
@@ -89,13 +94,13 @@ def note(db: Connection, project_id: int, read: Read) -> None:
 
 
 def name(project_id: int, page_ids: Sequence[int], tools: Tools) -> None:
-    """Learn what the items stated in files are called, for the pages. Where Wikidata does not answer, it is done another time."""
+    """Fetch missing labels of the items stated in files, for the pages; after a WikiError a later crawl does it."""
     items = tools.run(lambda db: depicted_items.nameless(db, project_id, page_ids))
     if not items:
         return
     try:
         labels = wikidata.labels(tools.wiki, items, depicted_items.LANGUAGES)
     except WikiError as error:
-        log.info("no labels for now: %s", error, extra={"stage": "crawl", "project": project_id})
+        log.info("labels of stated items were not fetched: %s", error, extra={"stage": "crawl", "project": project_id})
         return
     tools.run(lambda db: depicted_items.keep_labels(db, labels, complete=True))

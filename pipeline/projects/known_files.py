@@ -40,7 +40,7 @@ def look(client: Client, known: Mapping[int, File]) -> Review:
 
 
 def note(db: Connection, page_ids: Sequence[int], review: Review, wanted: SearchSettings) -> None:
-    """Store the review; queue files that were overwritten, searched by older versions, or whose encodings were dropped."""
+    """Store the review; queue files that are overwritten, searched by old versions, or have lost their encodings."""
     for page_id, reason in review.gone.items():
         files.vanished(db, page_id, reason)
     files.retitle(db, review.moved)

@@ -1,1 +1,1 @@
-"""Files, renderings, faces and chips: fetched, searched, kept, dropped."""
+"""Detection: download pictures, search them for faces, and store boxes, encodings and chips."""

@@ -1,6 +1,6 @@
-"""The detection lane: leases of files flow through look-up, download, search and storing, each with threads of its own.
+"""The detection lane: a pipeline of threads that claim leases of files, look them up, download, search and store them.
 
-While the children search one lease's pictures, the next lease is claimed and downloaded, so that they never wait.
+The next lease is claimed and downloaded while the children search the pictures of one, so that they never wait.
 """
 
 import logging
@@ -33,21 +33,25 @@ log = logging.getLogger(__name__)
 
 Piece = TypeVar("Piece")
 
-TICK = 0.25
-RENEW_AFTER = 180.0  # seconds; a lease that is not renewed is free after 15 minutes
-LOOK_AFTER = 1.0  # seconds between two looks whether the projects at hand were paused
-MODEL_EVERY = 10.0  # seconds between two runs of the model while a project is searched
+TICK = 0.25  # seconds between two checks of a waiting thread whether the worker stops
+RENEW_AFTER = 180.0  # seconds; a lease that is not renewed expires after 15 minutes
+LOOK_AFTER = 1.0  # seconds between two checks whether projects with leases were paused
+MODEL_EVERY = 10.0  # seconds between two runs of the model while the files of a project are searched
 MOST_LEASES = 2
-# Of pictures that wait to be searched: two of the largest there are, or hundreds of the usual renderings.
+# Limit for the pictures that wait to be searched: two of the largest, or hundreds of the usual renderings.
 MOST_BYTES = 2 * MAX_BYTES
-DETECTOR_REST = 60.0
-FIRST_REST, LONGEST_REST = 5.0, 300.0  # seconds without a claim while the wiki does not answer
+DETECTOR_REST = 60.0  # seconds without a claim after no search process could be started
+FIRST_REST, LONGEST_REST = 5.0, 300.0  # seconds without a claim when the wiki does not answer, doubled each time
 CLAIM_TRIES = 10
 
 
 @dataclass
 class Load:
-    """A lease on its way; `left`: files neither settled nor given back."""
+    """A lease in progress. `left`: files neither settled nor given back. `renewed` and `began` are monotonic times.
+
+    `searched`: number of files stored. `dropped`: its files are not searched any more. `touched`: ids of projects whose
+    model has to run.
+    """
 
     lease: SearchLease
     left: int
@@ -62,7 +66,10 @@ Fetched = tuple[Load, Job, bytes]
 
 
 class Conveyor:
-    """Call `threads` once. All fields below the queues are guarded by `_changed`."""
+    """The threads of detection and their queues. Call `threads` once.
+
+    `_changed` guards the loads, their counts of files, and the number of bytes that wait to be searched.
+    """
 
     def __init__(self, context: WorkerContext, most_bytes: int = MOST_BYTES) -> None:
         self._context = context
@@ -71,15 +78,15 @@ class Conveyor:
         self._to_fetch: queue.Queue[tuple[Load, Job]] = queue.Queue()
         self._to_search: queue.Queue[Fetched] = queue.Queue(2 * TOGETHER * self._children)
         self._changed = threading.Condition()
-        self._most_bytes, self._bytes = most_bytes, 0  # of the pictures that wait to be searched
+        self._most_bytes, self._bytes = most_bytes, 0  # bytes of the pictures that wait to be searched
         self._loads: list[Load] = []
         self._modelled: dict[int, float] = {}
         self._looked = 0.0
         self._rest, self._rest_until = 0.0, 0.0
-        self._barren = -1  # generation of the wake signal at which there was nothing to claim
+        self._empty_generation = -1  # generation of the wake signal at which nothing could be claimed
 
     def threads(self) -> list[threading.Thread]:
-        """One claim thread, N download threads, children + 1 search threads."""
+        """Return one claim thread, N download threads and children + 1 search threads, not yet started."""
         claim = Lane("detect", self._context, self._look, self._next_in).threads()
         fetch = self._workers("download", self._tools.settings.image_threads, self._to_fetch, self._fetch)
         search = self._workers("search", self._children + 1, self._to_search, self._search)
@@ -100,33 +107,33 @@ class Conveyor:
             except queue.Empty:
                 continue
             try:
-                self._carefully(work, piece)
+                self._contain_errors(work, piece)
             except Stopped:
                 return
 
-    def _carefully(self, work: Callable[..., None], *given: object) -> None:
-        """Whatever goes wrong stays with what is given. Raises Stopped."""
+    def _contain_errors(self, work: Callable[..., None], *given: object) -> None:
+        """Call `work`; log any exception and pause, so that the thread survives it. Raises Stopped."""
         try:
             work(*given)
         except Stopped:
             raise
         except Exception:
-            log.exception("a file was left in the middle; its lease runs out", extra={"stage": "detect"})
+            log.exception("a file was not settled; its lease will expire", extra={"stage": "detect"})
             self._tools.stop.wait(AFTER_TROUBLE)
 
     def _look(self) -> bool:
-        """Claim what there is room for, and care for what is on its way. False when there is nothing at all."""
-        self._care()
+        """Claim a lease if there is room, and maintain those in progress. Return False if there is none of either."""
+        self._maintain_leases()
         generation = self._context.wake.generation
-        if self._barren != generation and self._room() and time.monotonic() >= self._rest_until:
+        if self._empty_generation != generation and self._room() and time.monotonic() >= self._rest_until:
             lease = self._claim()
             if lease is not None:
                 self._begin(lease)
                 return True
-            self._barren = generation
+            self._empty_generation = generation
         with self._changed:
             if not self._loads:
-                self._barren = -1
+                self._empty_generation = -1
                 return False
             self._changed.wait(TICK)
             return True
@@ -136,7 +143,7 @@ class Conveyor:
         return rest if rest > 0 else None
 
     def _room(self) -> bool:
-        """Room for another lease: all that was claimed is downloaded, or on its way."""
+        """Return whether another lease may be claimed: no more files wait for a download than there are threads."""
         with self._changed:
             return len(self._loads) < MOST_LEASES and self._to_fetch.qsize() <= self._tools.settings.image_threads
 
@@ -146,7 +153,7 @@ class Conveyor:
             lease = self._tools.run(lambda db: searches.claim(db, worker, size))
             if lease is not None or not self._tools.run(searches.any_due):
                 return lease
-            # Others hold the rows at this moment.
+            # Other workers have locked the due rows, so the claim is repeated after a short random pause.
             if self._tools.stop.wait(self._tools.rng.uniform(0.02, 0.2)):
                 raise Stopped
         return None
@@ -166,7 +173,7 @@ class Conveyor:
             except Stopped:
                 raise
             except Exception as error:
-                log.exception("failed in a way nobody foresaw", extra={"stage": "detect"})
+                log.exception("failed with an unexpected error", extra={"stage": "detect"})
                 self._fail_lease(load, error)
                 return
         self._rest = 0.0
@@ -175,9 +182,9 @@ class Conveyor:
             self._to_fetch.put((load, job))
 
     def _give_up_lease(self, load: Load, error: WikiError) -> None:
-        """No answer about the whole lease: nothing is held against its files unless the wiki refuses for good."""
+        """Give the lease back after a failed look-up; its files count as failed only if the error is permanent."""
         self._tools.check()
-        log.warning("no word about %d files: %s", load.left, error, extra={"stage": "detect"})
+        log.warning("the look-up of %d files failed: %s", load.left, error, extra={"stage": "detect"})
         if passes(error):
             self._rest = min(LONGEST_REST, max(FIRST_REST, 2 * self._rest))
             self._rest_until = time.monotonic() + self._rest
@@ -192,7 +199,7 @@ class Conveyor:
 
     def _fetch(self, piece: tuple[Load, Job]) -> None:
         load, job = piece
-        if self._let_go(load):
+        if self._skip_if_dropped(load):
             return
         try:
             with self._tools.metrics.timed("download"):
@@ -202,7 +209,7 @@ class Conveyor:
             self._fail(load, job, error)
             return
         except Exception as error:
-            self._unforeseen(load, job, error)
+            self._fail_unexpectedly(load, job, error)
             return
         self._make_room(len(data))
         while not self._tools.stop.is_set():
@@ -213,29 +220,29 @@ class Conveyor:
                 continue
 
     def _make_room(self, size: int) -> None:
-        """Wait until so many bytes more may wait; one picture always may."""
+        """Wait until `size` more bytes fit into the limit; a single picture is always accepted."""
         with self._changed:
             while self._bytes and self._bytes + size > self._most_bytes and not self._tools.stop.is_set():
                 self._changed.wait(TICK)
             self._bytes += size
 
-    def _let_go(self, load: Load) -> bool:
-        """Whether a file need not go on, as its load was dropped."""
+    def _skip_if_dropped(self, load: Load) -> bool:
+        """Return whether the lease of a file was dropped; the file then counts as done."""
         if not load.dropped:
             return False
         self._done(load)
         return True
 
     def _search(self, first: Fetched) -> None:
-        """Search it together with what else waits, without waiting for more."""
+        """Search a picture together with others that are waiting already, and store the results."""
         taken = [first, *self._more()]
         with self._changed:
             self._bytes -= sum(len(data) for _, _, data in taken)
             self._changed.notify_all()
-        wanted = [piece for piece in taken if not self._let_go(piece[0])]
+        wanted = [piece for piece in taken if not self._skip_if_dropped(piece[0])]
         if wanted:
             for piece, found in zip(wanted, self._found(wanted), strict=True):
-                self._carefully(self._settle, piece, found)
+                self._contain_errors(self._settle, piece, found)
 
     def _found(self, pieces: list[Fetched]) -> Sequence[SearchResult | Exception]:
         projects_at_hand = ", ".join(sorted({str(load.lease.project_id) for load, _, _ in pieces}))
@@ -273,9 +280,9 @@ class Conveyor:
         except (LeaseLost, Stopped) as error:
             if isinstance(error, Stopped):
                 raise
-            log.warning("the lease was lost; somebody else searches the file", extra=_extra(job))
+            log.warning("the lease was lost; another worker searches the file", extra=_extra(job))
         except Exception as error:
-            self._unforeseen(load, job, error)
+            self._fail_unexpectedly(load, job, error)
             return
         self._done(load)
 
@@ -284,12 +291,12 @@ class Conveyor:
         load.touched.add(job.lease.project_id)
         self._done(load)
 
-    def _unforeseen(self, load: Load, job: Job, error: Exception) -> None:
-        log.exception("failed in a way nobody foresaw", extra=_extra(job))
+    def _fail_unexpectedly(self, load: Load, job: Job, error: Exception) -> None:
+        log.exception("failed with an unexpected error", extra=_extra(job))
         self._fail(load, job, error)
 
     def _done(self, load: Load, count: int = 1) -> None:
-        """Count files off a lease; with the last of them the lease is over."""
+        """Subtract settled files from a lease; after the last one end it and request runs of the model."""
         with self._changed:
             load.left -= count
             over = load.left <= 0 and load in self._loads
@@ -308,13 +315,13 @@ class Conveyor:
             )
 
     def _want_models(self, project_ids: set[int]) -> None:
-        """The model runs for a first lease, every few leases, and when a project's files are all searched."""
+        """Request runs of the model: at once every MODEL_EVERY seconds and after the last file, else with a delay."""
         now = time.monotonic()
 
         def work(db: Connection) -> None:
             for project_id in sorted(project_ids):
-                early = now - self._modelled.get(project_id, -MODEL_EVERY) >= MODEL_EVERY
-                at_once = early or searches.over(db, project_id)
+                due = now - self._modelled.get(project_id, -MODEL_EVERY) >= MODEL_EVERY
+                at_once = due or searches.over(db, project_id)
                 tasks.want(db, "model", project_id, delay=0.0 if at_once else MODEL_EVERY)
 
         self._tools.run(work)
@@ -322,8 +329,8 @@ class Conveyor:
             if now - self._modelled.get(project_id, -MODEL_EVERY) >= MODEL_EVERY:
                 self._modelled[project_id] = now
 
-    def _care(self) -> None:
-        """Renew leases; drop those of projects that are no longer active."""
+    def _maintain_leases(self) -> None:
+        """Renew leases, and drop those of projects that are no longer active."""
         now = time.monotonic()
         if now - self._looked < LOOK_AFTER:
             return
@@ -331,9 +338,9 @@ class Conveyor:
         with self._changed:
             loads = list(self._loads)
         for load in loads:
-            self._care_for(load, now)
+            self._maintain(load, now)
 
-    def _care_for(self, load: Load, now: float) -> None:
+    def _maintain(self, load: Load, now: float) -> None:
         project = self._tools.run(lambda db: projects.get(db, load.lease.project_id))
         if project is None or project.status != "active":
             self._drop(load)
@@ -342,13 +349,14 @@ class Conveyor:
             self._tools.run(lambda db: searches.renew(db, load.lease))
 
     def _drop(self, load: Load) -> None:
-        """Let go of what is not searched yet."""
+        """Give back the files of a lease that are not searched yet."""
         if not load.dropped:
             load.dropped = True
             self._tools.run(lambda db: searches.give_back(db, load.lease))
 
     def _drop_all(self, error: DetectorUnavailable) -> None:
-        log.error("no picture can be searched for now: %s", error, extra={"stage": "detect"})
+        """Give back all leases and claim none for DETECTOR_REST seconds."""
+        log.error("the detector is not available, all leases were given back: %s", error, extra={"stage": "detect"})
         self._rest_until = time.monotonic() + DETECTOR_REST
         with self._changed:
             loads = list(self._loads)

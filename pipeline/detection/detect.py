@@ -1,8 +1,7 @@
-"""Search files for faces: what the wiki says of them, their picture, what the children find in it, and where it is kept.
+"""The steps of detection for one file: look it up on the wiki, download its picture, search it, and store its faces.
 
-A file goes through `look_up`, `fetch`, the pool, `complete` and `keep`; the conveyor
-(pipeline/detection/conveyor.py) runs these side by side.
-Whatever goes wrong with one file is settled on that file by `fail`, with a reason that the pages put into words.
+A file passes through `look_up`, `fetch`, the pool, `complete` and `keep`; pipeline/detection/conveyor.py runs these
+steps in parallel. `fail` settles a file that could not be searched, with a reason key that the pages translate.
 """
 
 import logging
@@ -29,14 +28,14 @@ from wiki.names import bare_title
 
 log = logging.getLogger(__name__)
 
-RENDERING = 960  # px wide: what is searched; see vision.detection.decode
-# Without a rendering by the wiki the file itself is searched, where it can be decoded.
+RENDERING = 960  # width in px of the rendering that is searched; see vision.detection.decode
+# If the wiki has no rendering, the original file of one of these types is searched.
 DECODED = frozenset(("image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/bmp"))
 
 
 @dataclass(frozen=True)
 class Job:
-    """One leased file, and where its picture is; `again`: these bytes were searched before, by other versions."""
+    """A leased file and the URL of its picture; `again`: the same bytes were searched before, by another version."""
 
     lease: SearchLease
     info: FileInfo
@@ -49,7 +48,7 @@ class Job:
 
 
 class Unfit(Exception):
-    """The file has no picture that can be searched."""
+    """The file has no picture that can be searched; `reason` is a key that the pages translate."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason, detail)
@@ -57,7 +56,10 @@ class Unfit(Exception):
 
 
 def look_up(lease: SearchLease, tools: Tools) -> list[Job]:
-    """Ask the wiki about leased files; those without a picture, or searched already, are settled here. Raises WikiError."""
+    """Return a job for each leased file that has to be downloaded. Raises WikiError.
+
+    Files without a searchable picture and files whose search is still valid are settled here.
+    """
     jobs = []
     known = tools.run(lambda db: files.get(db, lease.page_ids))
     for page_id, info in commons.image_info(tools.wiki, lease.page_ids, RENDERING).items():
@@ -81,7 +83,10 @@ def look_up(lease: SearchLease, tools: Tools) -> list[Job]:
 
 
 def follow(page_id: int, tools: Tools) -> None:
-    """A redirect has an entity of its own: whoever looks at it looks at the file that it leads to instead. Raises WikiError."""
+    """Add the target of a redirect to the projects of the redirect. Raises WikiError.
+
+    The redirect keeps an entity of its own, so statements have to be written to the target.
+    """
     known = tools.run(lambda db: files.get(db, [page_id])).get(page_id)
     target = known_files.target_of(tools.wiki, f"File:{known.title}") if known else None
     if target is None or target.page_id == page_id:
@@ -96,7 +101,7 @@ def follow(page_id: int, tools: Tools) -> None:
 
 
 def picture_url(info: FileInfo) -> str:
-    """The rendering to search; the file itself where the wiki has none. Raises Unfit."""
+    """Return the URL of the rendering to search, or of the file itself if the wiki has none. Raises Unfit."""
     if info.kind is not commons.Kind.IMAGE:
         raise Unfit("not_an_image", info.mime)
     if addresses.renders(info.thumb_url, info.url):
@@ -109,9 +114,10 @@ def picture_url(info: FileInfo) -> str:
 
 
 def settled_before(job: Job, known: files.File, tools: Tools) -> bool:
-    """Whether the same versions have searched the file, whose bytes are those of before: there is nothing to download.
+    """Settle a file with unchanged bytes if its search is still valid, and return whether it was.
 
-    A worker that has to do with a lesser detector leaves what a better one found.
+    The search is valid if its detector is the configured one or the one that this worker has, so that a worker with a
+    lesser detector does not replace the results of a better one. Also returns True if the lease was lost.
     """
     wanted, at_hand = search_settings(tools.settings), tools.pool.settings
     if known.detector not in (wanted.detector_version, at_hand.detector_version):
@@ -140,30 +146,32 @@ def settled_before(job: Job, known: files.File, tools: Tools) -> bool:
 
 
 def fetch(job: Job, tools: Tools) -> bytes:
-    """The picture's bytes. Raises WikiError."""
+    """Download the picture. Raises WikiError."""
     return commons.download(tools.wiki, job.url, most_bytes=MAX_BYTES)
 
 
 def complete(job: Job, data: bytes, result: SearchResult, tools: Tools) -> SearchResult:
-    """With what a human decided about in these bytes: looked for in its box where the detector of today does not see it, so
-    that a decision never goes with a version. Raises SearchError.
+    """Add the faces that a human decided about in the same bytes and that this search did not find. Raises SearchError.
+
+    They are encoded in their stored boxes, so that a new version of the detector never removes a decision.
     """
     if not job.again:
         return result
     found = [_stored_box(face.box) for face in result.faces]
     unseen = tools.run(lambda db: faces.unseen(db, job.page_id, job.info.sha1, found))
-    kept = [_kept(face, data, tools) for face in unseen]
+    kept = [_encode_stored(face, data, tools) for face in unseen]
     return replace(result, faces=(*result.faces, *kept))
 
 
-def _kept(face: faces.Face, data: bytes, tools: Tools) -> Face:
+def _encode_stored(face: faces.Face, data: bytes, tools: Tools) -> Face:
+    """Encode a stored face in its box; score and detector remain those of the search that found it."""
     box = Box(face.box.left, face.box.top, face.box.width, face.box.height)
     found = tools.pool.encode(data, box)
     return replace(found, box=box, score=face.score or 0.0, detector=face.detector or found.detector)
 
 
 def keep(job: Job, result: SearchResult, tools: Tools) -> list[int]:
-    """Store what was found, in one transaction; returns the projects that look at the file. Raises LeaseLost."""
+    """Store the result in one transaction and return the ids of the projects that use the file. Raises LeaseLost."""
     found = [found_face(face) for face in result.faces]
 
     def work(db: Connection) -> list[int]:
@@ -184,7 +192,7 @@ def keep(job: Job, result: SearchResult, tools: Tools) -> list[int]:
 
 
 def fail(lease: SearchLease, page_id: int, why: Exception | MissingFile, tools: Tools) -> None:
-    """Settle a file that could not be searched; nothing happens where its lease is lost."""
+    """Settle a file that could not be searched; schedule a retry after a temporary error. A lost lease is ignored."""
     reason, detail, passing, gone = meaning(why)
 
     def work(db: Connection) -> None:
@@ -203,7 +211,7 @@ def fail(lease: SearchLease, page_id: int, why: Exception | MissingFile, tools: 
 
 
 def meaning(why: Exception | MissingFile) -> tuple[str, str, bool, bool]:
-    """Reason key, detail, whether it passes, whether the file is gone."""
+    """Return the reason key, the detail, whether the error is temporary, and whether the file is gone."""
     match why:
         case MissingFile():
             return why.why.value, "", False, True
@@ -222,7 +230,7 @@ def meaning(why: Exception | MissingFile) -> tuple[str, str, bool, bool]:
 
 
 def seen(info: FileInfo) -> files.FileMetadata:
-    """What the wiki says of a file, as it is stored."""
+    """Convert the wiki's metadata of a file to the form that is stored."""
     return files.FileMetadata(
         page_id=info.page_id,
         title=bare_title(info.title),
@@ -238,7 +246,7 @@ def seen(info: FileInfo) -> files.FileMetadata:
 
 
 def found_face(face: Face) -> faces.FoundFace:
-    """A face as it is stored."""
+    """Convert a detected face to the form that is stored; the encoding becomes little-endian float32."""
     return faces.FoundFace(
         box=_stored_box(face.box),
         size_px=round(face.size_px),

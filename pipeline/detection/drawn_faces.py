@@ -1,4 +1,7 @@
-"""Faces drawn by hand: encoded within seconds, so that they train. Until then, and where it fails, they count all the same."""
+"""Encoding of faces drawn by hand, within seconds, so that they train the model.
+
+A drawn face counts as a face also while it is not encoded, and if encoding it fails.
+"""
 
 import logging
 from collections import defaultdict
@@ -20,14 +23,14 @@ from wiki.errors import WikiError
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 8
-WIDTHS = (960, 1920)  # px: renderings of Wikimedia; vision.detection.decode cuts faces from at most 1920 px
-GOOD_SIDE = 200  # px: a face this large gives all that an encoding of 150 px can hold
-AGAIN = int(2 * MINUTE)
+AT_ONCE = 8  # faces claimed together
+WIDTHS = (960, 1920)  # px: widths of Wikimedia's renderings; vision.detection.decode crops faces from at most 1920 px
+GOOD_SIDE = 200  # px: a larger face gives no better encoding, which is made from 150 px
+AGAIN = int(2 * MINUTE)  # seconds until the retry after a temporary error
 
 
 def look(tools: Tools) -> bool:
-    """Encode the drawn faces that have waited longest; False where none waits. Raises Stopped."""
+    """Encode the drawn faces that have waited longest; return False if none waits. Raises Stopped."""
     claimed = tools.run(lambda db: faces.claim_drawn(db, tools.worker, AT_ONCE))
     by_file: dict[int, list[DrawnFace]] = defaultdict(list)
     for face in claimed:
@@ -39,12 +42,12 @@ def look(tools: Tools) -> bool:
 
 
 def next_in(tools: Tools) -> float | None:
-    """Seconds until a drawn face has to be looked at."""
+    """Return the seconds until a drawn face can be claimed, None if none waits."""
     return tools.run(faces.drawn_in)
 
 
 def width_for(info: FileInfo, boxes: Sequence[faces.Box]) -> int:
-    """The smallest rendering in which every face has GOOD_SIDE pixels, or else the largest."""
+    """Return the smallest width of WIDTHS at which every face has a side of GOOD_SIDE pixels, or the largest width."""
     shape = info.height / info.width if info.width else 1.0
     for width in WIDTHS:
         if all(max(box.width * width, box.height * width * shape) >= GOOD_SIDE for box in boxes):
@@ -56,16 +59,16 @@ def _encode(page_id: int, drawn: Sequence[DrawnFace], tools: Tools) -> None:
     try:
         data = _picture(page_id, [face.box for face in drawn], tools)
     except (WikiError, Unfit) as error:
-        _not(drawn, error, isinstance(error, WikiError) and passes(error), tools)
+        _settle_failed(drawn, error, isinstance(error, WikiError) and passes(error), tools)
         return
     for face in drawn:
         tools.check()
         try:
-            _one(face, data, tools)
+            _encode_face(face, data, tools)
         except PoolStopped:
             raise Stopped from None
         except SearchError as error:
-            _not([face], error, isinstance(error, DetectorUnavailable), tools)
+            _settle_failed([face], error, isinstance(error, DetectorUnavailable), tools)
         except LeaseLost:
             continue
 
@@ -85,7 +88,7 @@ def _info(page_id: int, width: int, tools: Tools) -> FileInfo:
     return info
 
 
-def _one(drawn: DrawnFace, data: bytes, tools: Tools) -> None:
+def _encode_face(drawn: DrawnFace, data: bytes, tools: Tools) -> None:
     box = Box(drawn.box.left, drawn.box.top, drawn.box.width, drawn.box.height)
     with tools.metrics.timed("encode"):
         found = found_face(tools.pool.encode(data, box))
@@ -97,9 +100,9 @@ def _one(drawn: DrawnFace, data: bytes, tools: Tools) -> None:
     tools.run(work)
 
 
-def _not(drawn: Sequence[DrawnFace], error: Exception, passing: bool, tools: Tools) -> None:
+def _settle_failed(drawn: Sequence[DrawnFace], error: Exception, passing: bool, tools: Tools) -> None:
     tools.metrics.error("drawn", type(error).__name__)
-    log.info("not encoded: %s", error, extra={"stage": "drawn", "file": drawn[0].page_id})
+    log.info("the drawn faces were not encoded: %s", error, extra={"stage": "drawn", "file": drawn[0].page_id})
 
     def work(db: Connection) -> None:
         for face in drawn:

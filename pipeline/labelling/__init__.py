@@ -1,1 +1,1 @@
-"""Questions, answers, labels, predictions, review and approvals."""
+"""Labelling: the model stage, which computes predictions and questions from encodings and labels."""

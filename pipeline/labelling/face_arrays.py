@@ -1,6 +1,6 @@
-"""What the model is given: a project's faces and what was said about them, as arrays.
+"""Input of the model: a project's faces, labels and answers as arrays.
 
-The encodings stay in memory from one run to the next; a run reads a checksum, and of the faces only what has changed.
+The encodings stay in memory between runs; a run reads a fingerprint of the faces, and only encodings that have changed.
 """
 
 from collections import Counter
@@ -27,7 +27,10 @@ SPOT_CHECK = "spot_check"
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """`ids` are the faces' ids, a row of `known` each; `checked`: answered as a spot check; `last_answer`: the newest one's id."""
+    """Input of one run. `ids`: face ids of the rows of `known`; `checked`: rows answered as spot checks.
+
+    `last_answer`: id of the newest answer, 0 without answers; `answers`: how many there are.
+    """
 
     ids: Indices
     known: Known
@@ -38,7 +41,7 @@ class Gathered:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """What was last read of a project's faces."""
+    """A project's faces as last read, one row each. `checksums`: face id -> checksum of its encoding, or None."""
 
     fingerprint: tuple[int, int]
     ids: Indices
@@ -49,14 +52,14 @@ class Faces:
 
 
 class Memory:
-    """Keeps the faces of the `most` projects that ran last: 0.6 kB a face."""
+    """Cache of the faces of the `most` projects that ran last; it takes 0.6 kB a face."""
 
     def __init__(self, most: int = 8) -> None:
         self.most = most
         self._faces: dict[int, Faces] = {}
 
     def gather(self, db: Connection, project_id: int) -> Gathered:
-        """All that a run of the model needs to know."""
+        """Read the input of a run of the model for a project."""
         faces = self._read(db, project_id)
         labels = {row.face_id: row for row in model_input.labels(db, project_id)}
         bulk = set(model_input.approved_in_bulk(db, project_id))
@@ -74,7 +77,7 @@ class Memory:
 
 
 def _faces(db: Connection, rows: Sequence[FaceRow], fingerprint: tuple[int, int], known: Faces | None) -> Faces:
-    """The faces as arrays; encodings that are in memory are not read again."""
+    """Convert faces to arrays; read only the encodings whose checksums differ from those in memory."""
     have = known.checksums if known else {}
     wanted = [row.id for row in rows if row.checksum is not None and have.get(row.id) != row.checksum]
     fresh = model_input.encodings(db, wanted)
@@ -102,6 +105,7 @@ def _faces(db: Connection, rows: Sequence[FaceRow], fingerprint: tuple[int, int]
 def _gathered(
     faces: Faces, labels: dict[int, model_input.LabelRow], bulk: set[int], answers: Sequence[AnswerRow]
 ) -> Gathered:
+    """Combine the input; labels from bootstrap files or the portrait do not replace an approval in bulk."""
     n = len(faces.ids)
     codes, sources = np.zeros(n, np.int8), np.zeros(n, np.int8)
     row_of = {face_id: row for row, face_id in enumerate(faces.ids.tolist())}
@@ -112,27 +116,27 @@ def _gathered(
         if row is None or (sources[row] == Source.BULK and label.source in ("bootstrap", "portrait")):
             continue
         codes[row], sources[row] = LABELS[label.label], SOURCES[label.source]
-    standing = [answer for answer in answers if answer.face_id in row_of]
-    twice = {answer.page_id for answer in standing if answer.twice}
+    current = [answer for answer in answers if answer.face_id in row_of]
+    twice = {answer.page_id for answer in current if answer.twice}
     known = Known(
         encodings=faces.encodings,
         labels=codes,
         sources=sources,
         files=faces.pages,
         poor=faces.poor,
-        answers=_agreeing(standing, labels, row_of, n),
-        asked=_asked(standing, row_of, n),
+        answers=_agreeing(current, labels, row_of, n),
+        asked=_asked(current, row_of, n),
         twice=np.isin(faces.pages, sorted(twice)),
     )
     checked = np.zeros(n, bool)
-    checked[[row_of[answer.face_id] for answer in standing if answer.reason == SPOT_CHECK]] = True
+    checked[[row_of[answer.face_id] for answer in current if answer.reason == SPOT_CHECK]] = True
     return Gathered(faces.ids, known, checked, answers[-1].id if answers else 0, len(answers))
 
 
 def _agreeing(
     answers: Sequence[AnswerRow], labels: dict[int, model_input.LabelRow], row_of: dict[int, int], n: int
 ) -> Codes:
-    """How many answers say what the label says."""
+    """Count for each face the answers that agree with its label, up to 100."""
     counts = np.zeros(n, np.int8)
     for answer in answers:
         label = labels.get(answer.face_id)
@@ -143,7 +147,7 @@ def _agreeing(
 
 
 def _asked(answers: Sequence[AnswerRow], row_of: dict[int, int], n: int) -> Flags:
-    """Faces not to ask about now: skipped, or answered twice already."""
+    """Mark the faces not to ask about: skipped, or answered at least twice."""
     asked = np.zeros(n, bool)
     times = Counter(answer.face_id for answer in answers)
     for answer in answers:

@@ -1,4 +1,4 @@
-"""A run of the model over one project: predictions, questions and the report, stored in one transaction that holds the task."""
+"""The model stage: compute a project's predictions, questions and report, and store them in one transaction."""
 
 import json
 import logging
@@ -23,8 +23,10 @@ from vision.recognition.labelled_faces import Suggestion
 
 log = logging.getLogger(__name__)
 
-QUESTIONS = 40
-REST, LONGEST_REST = 4.0, 3.0  # times what a run took; seconds, since who answers waits for the next
+QUESTIONS = 40  # of each kind at most: chosen by the model, and from answers in other projects
+# The rest after a run is REST times its duration, at most LONGEST_REST seconds, because volunteers who answer wait for
+# the next run.
+REST, LONGEST_REST = 4.0, 3.0
 WORDS: dict[int, predictions.Suggestion] = {
     Suggestion.NONE: "unsure",  # the model is off
     Suggestion.MATCH: "match",
@@ -35,21 +37,21 @@ WORDS: dict[int, predictions.Suggestion] = {
 
 @dataclass(frozen=True)
 class Before:
-    """What the last run of this worker stored for a project."""
+    """Predictions that are stored for a project, by face id, and the number of the run that stored them."""
 
     run: int
     rows: dict[int, Prediction]
 
 
 class Model:
-    """`run` is the stage; between runs it remembers encodings and what was stored. One thread uses it."""
+    """The stage `run`, which remembers encodings and stored predictions between runs. Used by one thread only."""
 
     def __init__(self) -> None:
         self._memory = Memory()
         self._before: dict[int, Before] = {}
 
     def run(self, task: Task, tools: Tools) -> Outcome:
-        """Raises LeaseLost, Stopped."""
+        """Run the model for a project. Raises LeaseLost, Stopped."""
         started = tools.clock()
         project = tools.run(lambda db: projects.get(db, task.subject_id))
         if project is None:
@@ -57,8 +59,8 @@ class Model:
         if project.status not in ("active", "completed") or person_check.barred(project, tools):
             return Waiting()
         if project.status == "completed" and tools.run(lambda db: model_input.any_dropped(db, project.id)):
-            # Without its encodings the model would take back what it found; once it is active they are computed again.
-            log.info("left as it was: encodings were dropped", extra=_extra(project))
+            # Without encodings the model would withdraw its matches; an active project computes them again.
+            log.info("the model was not run: encodings were dropped", extra=_extra(project))
             return Done()
         gathered = tools.run(lambda db: self._memory.gather(db, project.id))
         before = self._stored(project, tools)
@@ -70,24 +72,25 @@ class Model:
         )
         rows = {row.face_id: row for row in _rows(gathered, found)}
         chosen = _questions(gathered, found, np.random.default_rng(tools.rng.getrandbits(64)))
-        asked = _first(tools.run(lambda db: cross_project_answers.questions(db, project.id, QUESTIONS)), chosen)
-        said = model_report.make(project, gathered, found, before.rows)
+        asked = _merge(tools.run(lambda db: cross_project_answers.questions(db, project.id, QUESTIONS)), chosen)
+        report = model_report.make(project, gathered, found, before.rows)
         run = project.model_run + 1
         change = predictions.Change.between(before.rows, rows)
 
         def work(db: Connection) -> None:
             predictions.change(db, project.id, run, change)
-            tasks.hold(db, task)  # not before: every answer waits for this row
+            tasks.hold(db, task)  # as late as possible, because every answer waits for this row
             predictions.replace_questions(db, project.id, run, asked)
-            projects.modelled(db, project.id, run, json.dumps(said))
+            projects.modelled(db, project.id, run, json.dumps(report))
 
         tools.run(work)
         self._remember(project.id, Before(run, change.applied(before.rows)))
         seconds = tools.clock() - started
-        log.info("%d faces in %.2f s: %s", len(gathered.ids), seconds, said["matches"], extra=_extra(project))
+        log.info("%d faces in %.2f s: %s", len(gathered.ids), seconds, report["matches"], extra=_extra(project))
         return Done(rest=rest_after(seconds))
 
     def _stored(self, project: Project, tools: Tools) -> Before:
+        """Return the stored predictions, from memory unless another worker has run the model since."""
         known = self._before.get(project.id)
         if known is not None and known.run == project.model_run:
             return known
@@ -101,7 +104,7 @@ class Model:
 
 
 def rest_after(seconds: float) -> float:
-    """Seconds between a run that took so long and the next: at most a fifth of the time goes into one project's runs."""
+    """Return the rest after a run of `seconds`, so that a project takes at most a fifth of the lane's time."""
     return min(REST * seconds, LONGEST_REST)
 
 
@@ -110,7 +113,7 @@ def _extra(project: Project) -> dict[str, object]:
 
 
 def _rows(gathered: Gathered, found: matching.Predictions) -> list[Prediction]:
-    """One prediction for every face about which nobody has spoken."""
+    """Return a prediction for every face that is open: neither answered nor implied by an answer."""
     rows = np.flatnonzero(gathered.known.open)
     return [
         Prediction(face, page, _number(distance), _number(chance), WORDS[suggestion])
@@ -126,11 +129,12 @@ def _rows(gathered: Gathered, found: matching.Predictions) -> list[Prediction]:
 
 
 def _number(value: float) -> float | None:
-    return value if value == value else None  # NaN
+    """Return the value, None for NaN."""
+    return value if value == value else None
 
 
-def _first(named: list[Question], chosen: list[Question]) -> list[Question]:
-    """What somebody said elsewhere goes before what the model chose."""
+def _merge(named: list[Question], chosen: list[Question]) -> list[Question]:
+    """Put questions about faces identified in other projects before those that the model chose."""
     known = {question.face_id for question in named}
     return named + [question for question in chosen if question.face_id not in known]
 

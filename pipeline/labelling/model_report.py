@@ -1,4 +1,4 @@
-"""What a run of the model says of itself: the JSON that the pages read from the project (store/projects/projects.modelled)."""
+"""Report of a model run: the JSON that projects.modelled stores with the project and that the pages read."""
 
 import json
 from typing import Any
@@ -12,17 +12,24 @@ from vision.recognition import calibration, estimate
 from vision.recognition.labelled_faces import Flags, Label, Source, Suggestion
 from vision.recognition.matching import Predictions, claimable, least_claimed
 
-BUDGETS = (20, 50, 100, 200, 500, 1000)
-BINS = 120
-FARTHEST = 1.2  # distances beyond this fall into the last bin
+BUDGETS = (20, 50, 100, 200, 500, 1000)  # error budgets of the curve
+BINS = 120  # of the histogram
+FARTHEST = 1.2  # larger distances fall into the last bin
 
 
 def make(project: Project, gathered: Gathered, found: Predictions, before: dict[int, Prediction]) -> dict[str, Any]:
-    """The report of one run.
+    """Return the report of one run; `before`: the predictions stored by the run before, by face id.
 
-    `on`: whether the model answers; `confirmed` of `needed` faces; `cut`: the least probability claimed (None: nothing);
-    `expected_wrong`: of what it claims; `matches`: files by who says so; `unfound`: interval of what is probably missed;
-    `stop`: whether one may stop; `changes`: since the run before; `histogram`: faces by distance and by what is said of them;
+    `on`: whether the model predicts, for which it needs `needed` faces confirmed by humans; it has `confirmed`.
+    `faces`: number of faces.
+    `cut`: the least probability that is claimed as a match, None if nothing is.
+    `expected_wrong`: expected number of wrong claims.
+    `matches`: number of files with a match, by its source.
+    `unfound`: estimated number of missed matches, with its interval.
+    `stop`: whether the volunteer may stop, and the number of unsure faces.
+    `changes`: differences from the run before.
+    `answers`: number of answers, and the id of the newest.
+    `histogram`: numbers of faces by distance, for each label and suggestion.
     `curve`: what other error budgets would claim.
     """
     known = gathered.known
@@ -48,6 +55,7 @@ def make(project: Project, gathered: Gathered, found: Predictions, before: dict[
 
 
 def _matches(gathered: Gathered, found: Predictions) -> dict[str, int]:
+    """Count the files with a match by its source."""
     known = gathered.known
     target = known.labels == Label.TARGET
     return {
@@ -59,11 +67,12 @@ def _matches(gathered: Gathered, found: Predictions) -> dict[str, int]:
 
 
 def _files(gathered: Gathered, flags: Flags) -> int:
+    """Count the distinct files of the marked faces."""
     return len(np.unique(gathered.known.files[flags]))
 
 
 def _changes(project: Project, gathered: Gathered, found: Predictions, before: dict[int, Prediction]) -> dict[str, int]:
-    """New and withdrawn matches, and how many answers came in between; a run that changes nothing leaves the last change."""
+    """Return new and withdrawn matches and the answers since the run before; without any, the last report's changes."""
     old = json.loads(project.model_json) if project.model_json else {}
     was = {face_id for face_id, row in before.items() if row.suggestion == "match"}
     now = set(gathered.ids[found.matches].tolist())
@@ -76,6 +85,7 @@ def _changes(project: Project, gathered: Gathered, found: Predictions, before: d
 
 
 def _histogram(gathered: Gathered, found: Predictions) -> dict[str, Any]:
+    """Count faces by their distance in BINS equal bins from 0 to FARTHEST, for each label or suggestion."""
     known = gathered.known
     edges = np.linspace(0, FARTHEST, BINS + 1)
     groups: dict[str, Flags] = {
@@ -93,7 +103,7 @@ def _histogram(gathered: Gathered, found: Predictions) -> dict[str, Any]:
 
 
 def _curve(gathered: Gathered, found: Predictions, project: Project) -> list[dict[str, Any]]:
-    """For each error budget: how many faces would be claimed, and how many of them are expected to be wrong."""
+    """Return for each error budget how many faces would be claimed, and how many of these are expected to be wrong."""
     if not found.on:
         return []
     may = claimable(gathered.known, found.distance, found.probability.astype(np.float64), project.distance_threshold)

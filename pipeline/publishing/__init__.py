@@ -1,1 +1,1 @@
-"""Plans, edits, batches, sending and reverts."""
+"""Publishing: send approved edits to Commons, and notice reverts of edits that were sent."""

@@ -1,4 +1,4 @@
-"""The right to edit in a user's name: the bearer, its refresh by one process at a time, the CSRF token, the account."""
+"""Authorization to edit as a user: access token, its refresh by one process at a time, CSRF token, account checks."""
 
 import time
 from collections.abc import Callable
@@ -12,17 +12,17 @@ from wiki.depicts import UserInfo
 from wiki.errors import AuthorizationLost, Reason, RefreshDead, StopBatch, WikiError
 from wiki.oauth import OAuth
 
-SPARE_SECONDS = 300  # a bearer that ends sooner is refreshed before a request is sent with it
-LOOK_AGAIN_SECONDS = 0.5
+SPARE_SECONDS = 300  # an access token that expires sooner is refreshed before it is used
+LOOK_AGAIN_SECONDS = 0.5  # between two reads of the tokens while another process refreshes them
 LONGEST_REFRESH_SECONDS = users.REFRESH_SECONDS + 30
 
 
 class SignInNeeded(Exception):
-    """No token of the user works any more: nothing can be sent until they sign in again."""
+    """No token of the user is valid any more: nothing can be sent until they sign in again."""
 
 
 class Authorization:
-    """The bearer and CSRF token of one user, for one run."""
+    """The access token (bearer) and CSRF token of one user during one run."""
 
     def __init__(self, tools: Tools, user_id: int, now: Callable[[], float] = time.time) -> None:
         settings = tools.settings
@@ -35,12 +35,13 @@ class Authorization:
         )
         self._bearer = ""
         self._csrf = ""
-        self.version: int | None = None  # of the tokens last read
+        self.version: int | None = None  # version of the tokens last read
 
     def check_account(self) -> UserInfo:
-        """Whom the wiki takes the bearer for; it must be the user who signed in, by central id, for names change.
+        """Return the account of the access token. Raises SignInNeeded, StopBatch, WikiError.
 
-        Raises SignInNeeded, StopBatch, WikiError.
+        It must be the account that signed in, compared by central id because names change, and it must be neither
+        blocked on the wiki nor excluded by the settings.
         """
         info = self.call(lambda bearer: depicts.user_info(self._tools.wiki, bearer))
         user = self._tools.run(lambda db: users.get(db, self._user_id))
@@ -53,7 +54,10 @@ class Authorization:
         return info
 
     def call(self, request: Callable[[str], Value]) -> Value:
-        """What `request` gives with the bearer; a dead bearer is refreshed once. Raises SignInNeeded, WikiError."""
+        """Call `request` with the access token; repeat it once with a new token if that is invalid.
+
+        Raises SignInNeeded, WikiError.
+        """
         try:
             return request(self.bearer())
         except AuthorizationLost as error:
@@ -63,28 +67,28 @@ class Authorization:
             return request(self.bearer())
 
     def bearer(self) -> str:
-        """The access token. Raises SignInNeeded, WikiError."""
+        """Return a valid access token. Raises SignInNeeded, WikiError."""
         if not self._bearer:
             self._bearer = self._current(rejected=None)
         return self._bearer
 
     def csrf(self) -> str:
-        """The token for writing, read anew after every refresh. Raises SignInNeeded, WikiError."""
+        """Return the CSRF token, which is requested anew after every refresh. Raises SignInNeeded, WikiError."""
         if not self._csrf:
             self._csrf = self.call(lambda bearer: depicts.csrf_token(self._tools.wiki, bearer))
         return self._csrf
 
     def new_csrf(self) -> None:
-        """Forget the CSRF token: the wiki did not accept it."""
+        """Discard the CSRF token, which the wiki rejected."""
         self._csrf = ""
 
     def renew(self) -> None:
-        """Replace a bearer that the wiki did not accept. Raises SignInNeeded, WikiError."""
+        """Replace an access token that the wiki rejected. Raises SignInNeeded, WikiError."""
         rejected, self._bearer, self._csrf = self._bearer, "", ""
         self._bearer = self._current(rejected=rejected)
 
     def _current(self, rejected: str | None) -> str:
-        """The stored access token, refreshed where it is about to end or was rejected; waits while another refreshes."""
+        """Return the stored access token; refresh it if it expires soon or was rejected, and no other process does."""
         give_up = self._tools.clock() + LONGEST_REFRESH_SECONDS
         while True:
             stored = self._stored()
@@ -114,7 +118,10 @@ class Authorization:
         return stored
 
     def _refresh(self, refresh_token: str, version: int) -> None:
-        """Exchange the refresh token; no lock is held meanwhile, the version tells whether somebody signed in anew."""
+        """Exchange the refresh token and store the new tokens, unless the user has signed in again meanwhile.
+
+        No lock is held during the request; the version of the stored tokens shows whether they were replaced.
+        """
         try:
             tokens = self._oauth.refresh(refresh_token)
         except WikiError as error:
@@ -123,7 +130,7 @@ class Authorization:
             if not dead:
                 raise
             return
-        life = int(tokens.expires_at - self._now())
+        seconds = int(tokens.expires_at - self._now())
         self._tools.run(
             lambda db: users.end_refresh(
                 db,
@@ -132,6 +139,6 @@ class Authorization:
                 version,
                 access=tokens.access,
                 refresh=tokens.refresh,
-                expires_in=life,
+                expires_in=seconds,
             )
         )

@@ -1,4 +1,4 @@
-"""What is to be done about one edit, given the ledger's row and what the wiki says now. Pure: no clock, no network."""
+"""Decisions about one edit, from its row in the ledger and the state of the wiki. Pure: no clock, no network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from wiki.names import Box, box_of
 
 @dataclass(frozen=True)
 class Seen:
-    """What the wiki says now. `stored`: the revision that an earlier request of the same edit made, 0 where it made none;
-    the ledger need not know of that request: it may have been restored from a backup made before.
+    """Current state of the wiki.
 
-    `same`: the items that are the same person, where some were merged.
+    `stored`: the revision that an earlier request of the same edit made, 0 for none. The ledger may not know of that
+    request, as it may have been restored from an older backup. `same`: the items of the person, if some were merged.
     """
 
     entity: Entity
@@ -25,13 +25,13 @@ class Seen:
     same: frozenset[str] = frozenset()
 
     def names(self, edit: Edit) -> frozenset[str]:
-        """The items that the edit's statement may name: its own, and others that are the same person."""
+        """Return the items that the edit's statement may name: its item, and others of the same person."""
         return self.same | {edit.item}
 
 
 @dataclass(frozen=True)
 class Write:
-    """Send the request, based on this revision; `statement_id` is the one to remove or amend, None for an addition."""
+    """Send the request based on `base_revision`. `statement_id`: what to remove or amend, None for an addition."""
 
     base_revision: int
     statement_id: str | None = None
@@ -39,8 +39,11 @@ class Write:
 
 @dataclass(frozen=True)
 class Leave:
-    """Nothing is written: `already` (the wiki is as wanted), `done` (our own request was stored), `skipped` for a reason, or
-    `reverted` (it was stored, and somebody took it back). `states`: the statement that names the item now."""
+    """Write nothing.
+
+    `state`: `already` (the wiki is as wanted), `done` (an earlier request of this edit was stored), `skipped` for
+    `reason`, or `reverted` (the edit was stored and then reverted). `states`: GUID of the statement naming the item.
+    """
 
     state: Literal["already", "done", "skipped", "reverted"]
     reason: str | None = None
@@ -53,10 +56,11 @@ Verdict = Write | Leave
 
 
 def decide(edit: Edit, seen: Seen) -> Verdict:
-    """The verdict on an edit: an addition needs the very bytes that were approved, a removal a statement as we know it.
+    """Decide whether an edit is written.
 
-    A statement that somebody deprecated is not stated any more, but it is what a human of Commons decided: nothing is
-    added beside it, and nothing is added to it.
+    An addition requires the bytes that were approved; a removal requires that others have not changed the statement,
+    unless it is forced. A deprecated statement does not count as stated, but it is a decision of an editor on Commons:
+    no statement is added beside it, and no qualifier to it.
     """
     if edit.action == "add":
         return _decide_add(edit, seen)
@@ -93,7 +97,10 @@ def _decide_add(edit: Edit, seen: Seen) -> Verdict:
 
 
 def _ours_unknown(edit: Edit, seen: Seen, stated: Sequence[Statement]) -> bool:
-    """Whether a statement is ours although the ledger has lost its id: our request made the page's newest revision."""
+    """Return whether this edit made the only statement, although the ledger has lost its id.
+
+    True if a request of this edit made the newest revision of the page.
+    """
     return not edit.statement_id and len(stated) == 1 and seen.stored == seen.entity.last_revision > 0
 
 
@@ -115,7 +122,7 @@ def _decide_remove(edit: Edit, seen: Seen) -> Verdict:
 
 
 def _gone(edit: Edit, seen: Seen, other: str | None) -> Leave:
-    """The statement that was to be removed is not there. One that somebody else made instead is not the one asked about."""
+    """Decide about a removal whose statement is missing; `other`: GUID of another statement of the item."""
     if seen.stored:
         return Leave("done", revision=seen.stored, states=other)
     if other is not None and edit.undoes is None:
@@ -145,14 +152,14 @@ def _overwritten(edit: Edit, seen: Seen) -> bool:
 
 
 def as_written(edit: Edit, statement: Statement, same: frozenset[str] = frozenset()) -> bool:
-    """Whether a statement is still as we wrote it; that a bot let it name what its item was merged into is no touch."""
+    """Return whether a statement is unchanged since this tool wrote it; a bot may have replaced a merged item."""
     rank = "preferred" if edit.prominent else "normal"
     item = statement.item if statement.item in same else edit.item
     return depicts.untouched(statement, item or edit.item, rank=rank, box=position(edit))
 
 
 def surplus(edit: Edit, seen: Seen) -> Statement | None:
-    """Our statement, where the same value stands twice and ours is untouched: it is to be removed."""
+    """Return this edit's statement if it is an unchanged duplicate, which has to be removed; else None."""
     if edit.action != "add" or not edit.statement_id or not depicts.twice(seen.entity, *seen.names(edit)):
         return None
     own = depicts.ours(seen.entity, edit.statement_id)
@@ -160,5 +167,5 @@ def surplus(edit: Edit, seen: Seen) -> Statement | None:
 
 
 def position(edit: Edit) -> Box | None:
-    """The face's box that the edit writes as a qualifier."""
+    """Return the bounding box that the edit writes as a qualifier, or None."""
     return box_of(edit.qualifier) if edit.qualifier else None

@@ -1,4 +1,4 @@
-"""Resolve merged or deleted Wikidata items."""
+"""Resolution of Wikidata items that were merged or deleted since an edit was planned."""
 
 import logging
 from collections.abc import Sequence
@@ -16,39 +16,39 @@ log = logging.getLogger(__name__)
 
 
 class Items:
-    """The items of one run of one user's sending, each looked up once, on Wikidata and in what is known of it here."""
+    """The items of one run for one user; each is looked up once on Wikidata and once among the stored mergers."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._today: dict[str, str | None] = {}
+        self._targets: dict[str, str | None] = {}
         self._same: dict[str, frozenset[str]] = {}
 
     def follow(self, todo: Sequence[Edit]) -> list[Edit]:
-        """The edits to work on: additions name the item that theirs is today; the batches of a deleted one are paused.
+        """Return the edits to send, with merged items replaced in additions. Raises WikiError.
 
-        Raises WikiError.
+        Batches that add a deleted item are paused; of these, only edits that may be written already are returned.
         """
-        self._look({edit.item for edit in todo if edit.action == "add"} - self._today.keys())
-        gone = {edit.batch_id for edit in todo if edit.action == "add" and self._today[edit.item] is None}
+        self._resolve({edit.item for edit in todo if edit.action == "add"} - self._targets.keys())
+        gone = {edit.batch_id for edit in todo if edit.action == "add" and self._targets[edit.item] is None}
         for batch_id in sorted(gone):
             log.warning("the item of a batch was deleted", extra={"batch": batch_id})
             self._tools.run(lambda db, batch_id=batch_id: batches.pause(db, batch_id, "item_deleted"))  # type: ignore[misc]
-        return [self._led(edit) for edit in todo if edit.batch_id not in gone or edit.state == "sending"]
+        return [self._with_target(edit) for edit in todo if edit.batch_id not in gone or edit.state == "sending"]
 
     def same(self, item: str) -> frozenset[str]:
-        """All items that are the same person, itself included: a statement that names one of them is already there."""
+        """Return all items of the same person, including `item`: a statement of any of them counts as present."""
         if item not in self._same:
             self._same[item] = self._tools.run(lambda db: merges.names(db, item))
         return self._same[item]
 
-    def _look(self, items: set[str]) -> None:
+    def _resolve(self, items: set[str]) -> None:
         found = redirects.resolve(self._tools.wiki, sorted(items)) if items else {}
         for item in sorted(items):
-            self._today[item] = target = found.get(item)
+            self._targets[item] = target = found.get(item)
             if target is not None and target != item:
-                self._merged(item, target)
+                self._record_merger(item, target)
 
-    def _merged(self, item: str, target: str) -> None:
+    def _record_merger(self, item: str, target: str) -> None:
         def work(db: Connection) -> list[int]:
             barred = target in self._tools.settings.blocked_items or blocked_items.is_blocked(db, target)
             return merges.follow(db, item, target, barred=barred)
@@ -57,5 +57,5 @@ class Items:
         self._same.clear()
         log.info("%s was merged into %s; projects that follow: %s", item, target, found)
 
-    def _led(self, edit: Edit) -> Edit:
-        return replace(edit, item=self._today.get(edit.item) or edit.item) if edit.action == "add" else edit
+    def _with_target(self, edit: Edit) -> Edit:
+        return replace(edit, item=self._targets.get(edit.item) or edit.item) if edit.action == "add" else edit

@@ -1,7 +1,8 @@
-"""The stage that writes a user's approved edits to Commons, one at a time, and reports only what it has read back.
+"""The publish stage: write a user's approved edits to Commons, one at a time, and read additions back.
 
-The ledger's row, with a statement id of ours, is committed before the request; whatever happens then, the next look at the
-wiki tells whether it was stored. What cannot be written now waits; what cannot be written at all is reported with its reason.
+The row in the ledger, with a new statement id, is committed before the request is sent. After any fault, reading the
+file shows whether the edit was stored. Edits that cannot be written now wait; those that never can be are settled with
+a reason.
 """
 
 import logging
@@ -32,16 +33,16 @@ from wiki.files import FileInfo, MissingFile
 
 log = logging.getLogger(__name__)
 
-MOST_TRIES = 6  # requests for one edit in one go; then the others have their turn
-LATER_SECONDS = 120.0  # when an edit that had its tries comes again
-BUSY_SECONDS = 3.0  # when another project's edit of the same file is out
-TURN_SECONDS = 60.0  # then other users have theirs
-MOST_DOUBLINGS = 4  # of the pause after a wiki that is away, so that it ends at most 8 minutes after it is back
-MOST_REFUSALS = 5  # edits of a batch refused in a row: the wiki does not want them
+MOST_TRIES = 6  # requests for one edit in succession; then the other edits come first
+LATER_SECONDS = 120.0  # until an edit is retried after MOST_TRIES requests
+BUSY_SECONDS = 3.0  # until the next attempt while an edit of another project holds the lock of the file
+TURN_SECONDS = 60.0  # length of a turn; then the edits of other users are sent
+MOST_DOUBLINGS = 4  # of the pause while the wiki is not available, so that it is at most 8 minutes
+MOST_REFUSALS = 5  # edits of a batch refused in succession until the batch is paused
 
 
 def run(task: Task, tools: Tools) -> Outcome:
-    """Send what the user's running batches hold."""
+    """Send the edits of the user's running batches."""
     sender = Sender(task, tools)
     try:
         outcome = sender.work()
@@ -53,7 +54,7 @@ def run(task: Task, tools: Tools) -> Outcome:
         return sender.pause(error)
     except WikiError as error:
         passing = of_wiki(error, 0 if sender.settled else min(task.attempts, MOST_DOUBLINGS))
-        if isinstance(passing, Failed):  # without a pause nobody would know that nothing goes on
+        if isinstance(passing, Failed):  # a pause shows the user on the pages why nothing is sent
             return sender.pause(error)
         sender.patience.tell(passing.seconds, error.reason.value, error.lag if isinstance(error, Wait) else None)
         return passing
@@ -62,25 +63,25 @@ def run(task: Task, tools: Tools) -> Outcome:
 
 
 class Sender:
-    """One turn of one user's sending."""
+    """One turn of sending for one user, without new rounds after TURN_SECONDS; `settled`: edits settled in it."""
 
     def __init__(self, task: Task, tools: Tools) -> None:
         self.patience = Patience(task, tools)
-        self.settled = 0  # edits in this turn
+        self.settled = 0
         self._task = task
         self._tools = tools
         self._user_id = task.subject_id
         self._authorization = Authorization(tools, self._user_id)
         self._items = Items(tools)
         self._rounds = Rounds(tools, self._user_id)
-        self._owed: Callable[[Connection], None] | None = None  # what became of the last edit, to be written down next
+        self._pending_settlement: Callable[[Connection], None] | None = None  # stores the result of the last edit
         self._name = ""
-        self._unverified: dict[int, int] = {}  # page -> revision of ours, to be read back with the next round
-        self._refusals: Counter[int] = Counter()  # batch -> edits refused in a row
-        self._links: dict[int, tuple[str, str]] = {}  # batch -> hex and label, for the summaries
+        self._unverified: dict[int, int] = {}  # page id -> revision of the edit, to be read back with the next round
+        self._refusals: Counter[int] = Counter()  # batch id -> edits refused in succession
+        self._links: dict[int, tuple[str, str]] = {}  # batch id -> hexadecimal id and label, for the edit summaries
 
     def work(self) -> Outcome:
-        """Round after round of up to 50 edits, read together and written one by one."""
+        """Process rounds of up to 50 edits, which are read together and written one by one."""
         end: float | None = None
         while not self._tools.stop.is_set():
             ready = self._rounds.take()
@@ -99,21 +100,21 @@ class Sender:
         return Waiting()
 
     def _finish(self, *, over: bool) -> Outcome:
-        """Read back what was written last. `over`: nothing is due any more."""
+        """Read back the last edits and return the outcome. `over`: no edit is due; otherwise the turn has ended."""
         if self._unverified:
             self._verify(depicts.read_statements(self._tools.wiki, sorted(self._unverified)))
         due = self._tools.run(lambda db: edits.due_in(db, self._user_id))
         return Done() if due is None else Done(again_in=max(0.2, due) if over else due)
 
     def pause(self, error: WikiError) -> Outcome:
-        """Pause the user's batches until somebody mends the reason."""
+        """Pause the user's batches for the reason of an error that only a human can resolve."""
         reason = error.reason.value
         log.warning("batches paused", extra={"user": self._user_id, "reason": reason, "code": error.code})
         self._tools.run(lambda db: batches.pause_all(db, self._user_id, reason))
         return Done()
 
     def pause_for_sign_in(self) -> Outcome:
-        """Pause until the user signs in, unless they did while we found out that they had to."""
+        """Pause the user's batches until they sign in, unless they have done so since the invalid tokens were read."""
         version = self._authorization.version
         paused = self._tools.run(lambda db: batches.pause_for_sign_in(db, self._user_id, version))
         return Done() if paused else Done(again_in=0.0)
@@ -133,26 +134,26 @@ class Sender:
                 return
             if len(read.todo) == BATCH and number == len(todo) - AHEAD:
                 self._rounds.begin(read.todo, todo[number:], list(self._unverified))
-            seen = self._look(edit) if edit.page_id in read.stale else self._seen(edit, *read.found[edit.page_id])
+            seen = self._read(edit) if edit.page_id in read.stale else self._state(edit, *read.found[edit.page_id])
             self._edit(edit, seen)
 
     def _run(self, work: Callable[[Connection], Value]) -> Value:
-        """Run SQL, together with what is owed from before: one commit where there would be two."""
-        owed, self._owed = self._owed or _nothing, None
+        """Run SQL, and the pending settlement in the same transaction, which saves a commit."""
+        settle, self._pending_settlement = self._pending_settlement or _no_sql, None
 
         def both(db: Connection) -> Value:
-            owed(db)
+            settle(db)
             return work(db)
 
         return self._tools.run(both)
 
     def _flush(self) -> None:
-        """Write down what is owed, if anything is."""
-        if self._owed is not None:
-            self._run(_nothing)
+        """Store the pending settlement, if there is one."""
+        if self._pending_settlement is not None:
+            self._run(_no_sql)
 
     def _verify(self, entities: Mapping[int, Entity]) -> None:
-        """See whether what was written stands. A copy of the wiki that lags behind is asked again later."""
+        """Notice reverts among edits read back; pages at a revision older than the edit are read again later."""
         waiting = self._unverified
         seen = [one for page_id, one in entities.items() if one.last_revision >= waiting.get(page_id, 0)]
         if seen:
@@ -167,18 +168,18 @@ class Sender:
         known = self._tools.run(lambda db: [batches.get(db, batch_id, project) for batch_id, project in new.items()])
         self._links |= {batch.id: (batch.hex, batch.label) for batch in known}
 
-    def _look(self, edit: Edit) -> Seen:
-        """Read one file anew."""
+    def _read(self, edit: Edit) -> Seen:
+        """Read the current state of one file."""
         self._flush()
-        return self._seen(edit, *depicts.read_files(self._tools.wiki, [edit.page_id])[edit.page_id])
+        return self._state(edit, *depicts.read_files(self._tools.wiki, [edit.page_id])[edit.page_id])
 
-    def _seen(self, edit: Edit, entity: Entity, file: FileInfo | MissingFile) -> Seen:
-        return Seen(entity, file, self._stored(edit, entity), self._items.same(edit.item))
+    def _state(self, edit: Edit, entity: Entity, file: FileInfo | MissingFile) -> Seen:
+        return Seen(entity, file, self._stored_revision(edit, entity), self._items.same(edit.item))
 
-    def _stored(self, edit: Edit, entity: Entity) -> int:
-        """The revision that a request of this edit made whose answer we may not have; 0 where there is none.
+    def _stored_revision(self, edit: Edit, entity: Entity) -> int:
+        """Return the revision made by an earlier request of this edit whose answer may be lost; 0 for none.
 
-        Without it a repeat would bring back what somebody removed meanwhile.
+        Otherwise a repetition could restore a statement that an editor has removed since.
         """
         if edit.base_revision is None or entity.last_revision == edit.base_revision or not entity.exists:
             return 0
@@ -186,9 +187,9 @@ class Sender:
         return history.written_since(self._tools.wiki, edit.page_id, edit.base_revision, self._name, hex_)
 
     def _edit(self, edit: Edit, seen: Seen) -> None:
-        """Settle one edit, or put it back."""
-        if edit.action == "remove":  # nobody's latest touch may go with it
-            seen = self._look(edit)
+        """Send one edit and settle it, or queue it again."""
+        if edit.action == "remove":  # read again, so that a change by another editor is not removed with it
+            seen = self._read(edit)
         for attempt in range(1, MOST_TRIES + 1):
             verdict = decide(edit, seen)
             if isinstance(verdict, Leave):
@@ -203,26 +204,26 @@ class Sender:
         return self._put_back(edit, LATER_SECONDS, "tried_often")
 
     def _attempt(self, edit: Edit, seen: Seen, verdict: Write, attempt: int) -> Seen | None:
-        """One request; what to decide upon next, or None once the edit is settled."""
+        """Send one request; return the state for the next decision, None once the edit is settled or queued again."""
         try:
             written = self._request(partial(self._send, edit, verdict), attempt)
         except GiveUp as error:
             self._refused(edit, error)
             return None
         except (SignInNeeded, WikiError):
-            self._put_back(edit, 0.0)  # known not to be written
+            self._put_back(edit, 0.0)  # it is certain that nothing was written
             raise
-        if written is None or written.patched:  # merged with somebody's edit: the answer does not show what is stored
-            return self._look(edit)
+        if written is None or written.patched:  # merged with another edit: the answer does not show what is stored
+            return self._read(edit)
         leave = Leave("done", statement_id=edit.statement_id, revision=written.revision or None)
-        stands = edit.statement_id if edit.action != "remove" else _other(edit, seen)
-        self._settle(edit, replace(leave, states=stands))
+        states = edit.statement_id if edit.action != "remove" else _other(edit, seen)
+        self._settle(edit, replace(leave, states=states))
         return None
 
     def _request(self, send: Callable[[str, str], Written], attempt: int) -> Written | None:
-        """One write with bearer and CSRF token; None where the file has to be read before anything else is decided.
+        """Send a request with both tokens; return None if the file has to be read before the next decision.
 
-        Raises GiveUp; and WikiError, SignInNeeded, after which nothing was written.
+        Raises GiveUp, WikiError and SignInNeeded, all of which mean that nothing was written.
         """
         authorization = self._authorization
         try:
@@ -260,7 +261,7 @@ class Sender:
         return depicts.summary(depicts.summary_words(edit.action, edit.item, label), hex_)
 
     def _begin(self, edit: Edit) -> bool:
-        """Write down what is about to be sent, looking once more whether a human still wants it."""
+        """Store what is about to be sent if the edit is still approved; return whether it may be sent."""
         answer = self._run(lambda db: edits.begin(db, self._task, edit, self._tools.worker))
         if answer == "busy":
             self._put_back(edit, BUSY_SECONDS, "file_busy")
@@ -274,60 +275,60 @@ class Sender:
 
     def _leave(self, edit: Edit, seen: Seen, leave: Leave) -> None:
         if leave.state == "done" and surplus(edit, seen) is not None:
-            self._take_back_surplus(edit)
+            self._remove_duplicate(edit)
         elif leave.state == "skipped":
             self._skip(edit, leave)
         else:
             self._settle(edit, leave)
 
     def _skip(self, edit: Edit, leave: Leave) -> None:
-        """The file is not what was approved any more: it is searched anew, which suspends what was said of the old bytes."""
+        """Settle an edit whose file is not as it was approved, and search the file again, which suspends its labels."""
         self._settle(edit, leave)
         if edit.action == "add":
-            self._flush()  # by itself: files are locked before all else
+            self._flush()  # in a transaction of its own, because `files` is locked before all other tables
             self._run(lambda db: files.search_again(db, [edit.page_id]))
 
-    def _take_back_surplus(self, edit: Edit) -> None:
-        """Remove our copy of a value that somebody wrote at the same time; the edit is settled when that is done.
+    def _remove_duplicate(self, edit: Edit) -> None:
+        """Remove this edit's statement, which duplicates one written at the same time, and settle the edit.
 
-        Under the file's lock, and read again: of two senders that see each other's copy only one removes its own.
+        The file is locked and read again, so that of two senders of duplicates only one removes its own.
         """
         for attempt in range(1, MOST_TRIES + 1):
             if not self._run(lambda db: edits.lock(db, self._task, edit, self._tools.worker)):
                 return self._later(edit, BUSY_SECONDS)
-            seen = self._look(edit)
+            seen = self._read(edit)
             extra, verdict = surplus(edit, seen), decide(edit, seen)
-            if isinstance(verdict, Write):  # gone altogether since it was read
+            if isinstance(verdict, Write):  # both statements were removed since the file was read
                 return self._later(edit, 0.0)
             if extra is None:
                 return self._settle(edit, verdict)
             try:
-                self._request(partial(self._remove_copy, edit, extra.id, seen.entity.last_revision), attempt)
+                self._request(partial(self._send_removal, edit, extra.id, seen.entity.last_revision), attempt)
             except GiveUp as error:
-                log.warning("our copy of a statement stays", extra={"user": self._user_id, "code": error.code})
+                log.warning("a duplicate statement was not removed", extra={"user": self._user_id, "code": error.code})
                 return self._settle(edit, verdict)
         return self._later(edit, LATER_SECONDS)
 
-    def _remove_copy(self, edit: Edit, statement_id: str, base: int, bearer: str, csrf: str) -> Written:
+    def _send_removal(self, edit: Edit, statement_id: str, base: int, bearer: str, csrf: str) -> Written:
         hex_, label = self._links[edit.batch_id]
         words = depicts.summary(depicts.summary_words("duplicate", edit.item, label), hex_)
         return depicts.remove_statement(self._tools.wiki, bearer, csrf, statement_id, base, words)
 
     def _later(self, edit: Edit, seconds: float) -> None:
-        """Look at what may be on the wiki again in a while."""
+        """Check an edit that may be on the wiki again in `seconds`."""
         self._run(lambda db: edits.later(db, self._task, edit, seconds))
 
     def _settle(self, edit: Edit, leave: Leave) -> None:
-        """Note what became of an edit, with the next look at the database: before anything else is sent or waited for."""
+        """Settle an edit in the next transaction, which comes before the next request or wait."""
         self._flush()
-        self._owed = partial(_settled, task=self._task, edit=edit, leave=leave)
+        self._pending_settlement = partial(_settled, task=self._task, edit=edit, leave=leave)
         self.settled += 1
         self._refusals.pop(edit.batch_id, None)
         if edit.action == "add" and leave.state == "done":
             self._unverified[edit.page_id] = leave.revision or 0
 
     def _refused(self, edit: Edit, error: GiveUp) -> None:
-        """Report it; where the wiki refuses one edit of a batch after the other, do not hammer on."""
+        """Settle an edit that the wiki refused; pause its batch after MOST_REFUSALS refusals in succession."""
         detail = ": ".join(part for part in (error.code, error.text) if part)
         self._run(lambda db: edits.settle(db, self._task, edit, "failed", error=error.reason.value, detail=detail))
         self._refusals[edit.batch_id] += 1
@@ -336,11 +337,12 @@ class Sender:
             self._run(lambda db: batches.pause(db, edit.batch_id, "wiki_says_no"))
 
     def _put_back(self, edit: Edit, seconds: float, reason: str | None = None) -> None:
+        """Queue an edit that is known not to be written, due in `seconds`."""
         self._run(lambda db: edits.put_back(db, self._task, edit, seconds, error=reason))
 
 
-def _nothing(_db: Connection) -> None:
-    """No SQL of its own: what is owed is written down."""
+def _no_sql(_db: Connection) -> None:
+    """Run no SQL, for a transaction that only stores the pending settlement."""
 
 
 def _settled(db: Connection, task: Task, edit: Edit, leave: Leave) -> None:
@@ -359,12 +361,12 @@ def _settled(db: Connection, task: Task, edit: Edit, leave: Leave) -> None:
 
 
 def _about_to_send(edit: Edit, verdict: Write) -> Edit:
-    """The row as it stands while its request is out. An addition that has no statement id yet gets a new random one."""
+    """Return the row to store before its request is sent; an addition without a statement id gets a new random one."""
     statement_id = verdict.statement_id or edit.statement_id or depicts.new_statement_id(edit.page_id, uuid.uuid4())
     return replace(edit, state="sending", statement_id=statement_id, base_revision=verdict.base_revision)
 
 
 def _other(edit: Edit, seen: Seen) -> str | None:
-    """The statement that names the item although the one of the edit is gone."""
+    """Return the GUID of another statement that names the item, or None."""
     left = [found.id for found in depicts.stating(seen.entity, *seen.names(edit)) if found.id != edit.statement_id]
     return left[0] if left else None

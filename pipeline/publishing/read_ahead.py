@@ -1,7 +1,7 @@
-"""What a sender reads before it writes: up to 50 edits with their files and statements, in two requests.
+"""Rounds of up to 50 edits, whose files and statements are read with two requests before the edits are written.
 
-Writes go out one after the other; the next round is read meanwhile, by a thread of its own, while the last edits of this
-one are written. What was written last is read back along with it.
+Edits are written one after the other. While the last of a round are written, a thread reads the next round, and reads
+back the files that were written before.
 """
 
 import logging
@@ -21,13 +21,17 @@ from wiki.files import FileInfo, MissingFile
 
 log = logging.getLogger(__name__)
 
-AHEAD = 10  # edits before the end of a round at which the next one is read
-FRESH_SECONDS = 30.0  # how old what was read of a file may be when it is written
+AHEAD = 10  # edits left in a round when the next one is read
+FRESH_SECONDS = 30.0  # maximum age of the data of a file when it is written
 
 
 @dataclass(frozen=True)
 class Round:
-    """`written`: files that were written before, read back. `stale`: pages written since this was read."""
+    """Edits with the data read for them.
+
+    `found`: page id -> statements and file. `written`: page id -> statements of files written before, read back.
+    `read_at`: monotonic time before reading. `stale`: page ids of files that may have been written since.
+    """
 
     todo: Sequence[Edit]
     found: Mapping[int, tuple[Entity, FileInfo | MissingFile]]
@@ -37,7 +41,7 @@ class Round:
 
 
 class Rounds:
-    """The rounds of one run of one user's sending."""
+    """The rounds of one turn of sending for one user."""
 
     def __init__(self, tools: Tools, user_id: int) -> None:
         self._tools = tools
@@ -46,18 +50,18 @@ class Rounds:
         self._ready: Round | None = None
 
     def todo(self) -> list[Edit]:
-        """The edits that are due now."""
+        """Return the edits that are due now, one round at most."""
         return self._tools.run(lambda db: edits.next_open(db, self._user_id, BATCH))
 
     def read(self, todo: Sequence[Edit], written: Sequence[int], stale: frozenset[int] = frozenset()) -> Round:
-        """Read a round, and back what was `written` (page ids). Raises WikiError."""
+        """Read a round, and read back the pages `written` (page ids). Raises WikiError."""
         read_at = self._tools.clock()
         back = depicts.read_statements(self._tools.wiki, sorted(written)[:BATCH]) if written else {}
         found = depicts.read_files(self._tools.wiki, [edit.page_id for edit in todo])
         return Round(todo, found, back, read_at, stale)
 
     def begin(self, current: Sequence[Edit], left: Sequence[Edit], written: Sequence[int]) -> None:
-        """Read the round after `current` in a thread of its own, while what is `left` of this one is written."""
+        """Start a thread that reads the round after `current`, while the edits `left` of it are written."""
         known, stale = {edit.id for edit in current}, frozenset(edit.page_id for edit in left)
 
         def work() -> None:
@@ -65,17 +69,17 @@ class Rounds:
                 every = self._tools.run(lambda db: edits.next_open(db, self._user_id, BATCH + len(known)))
                 todo = [edit for edit in every if edit.id not in known][:BATCH]
                 self._ready = self.read(todo, written, stale) if todo else None
-            except (WikiError, Stopped) as error:  # the sender reads it itself, and hears of it then
-                log.debug("not read ahead: %s", error)
+            except (WikiError, Stopped) as error:  # the sender reads the round itself and gets the error then
+                log.debug("the next round was not read ahead: %s", error)
             except Exception:
-                log.exception("reading ahead failed")
+                log.exception("reading the next round failed with an unexpected error")
 
         self._ready = None
         self._thread = threading.Thread(target=work, name="read-ahead", daemon=True)
         self._thread.start()
 
     def take(self) -> Round | None:
-        """The round that was read ahead, None where none was or it is too old by now. Raises Stopped."""
+        """Return the round that was read ahead, None if there is none or it is too old. Raises Stopped."""
         while self._thread is not None and self._thread.is_alive():
             self._thread.join(0.5)
             self._tools.check()

@@ -1,7 +1,7 @@
-"""What we wrote is read again at growing distances: somebody may have taken it back, and then it is not sent again.
+"""Checks for reverts: read edited files again at growing intervals, because a reverted edit must not be repeated.
 
-Slow and cheap: up to 50 files in two requests, and a pause. Also for projects that are completed or gone, for the ledger
-outlives them.
+Up to 50 files are read with two requests, followed by a pause. Edits of completed and deleted projects are checked
+too, as they stay in the ledger.
 """
 
 import logging
@@ -16,18 +16,18 @@ from wiki.errors import WikiError
 
 log = logging.getLogger(__name__)
 
-PAUSE = 1.0  # seconds after each request pair, so that crawling and sending go first
+PAUSE = 1.0  # seconds after two requests, so that crawling and sending come first
 
 
 def look(tools: Tools) -> bool:
-    """Read the files of additions that are due; False where none is, or where the wiki does not answer."""
+    """Read the files of additions that are due; return False if none is, or if the wiki does not answer."""
     claimed = tools.run(lambda db: reverts.claim(db, BATCH))
     if not claimed:
         return False
     try:
         entities = depicts.read_statements(tools.wiki, sorted(set(claimed.values())))
     except WikiError as error:
-        log.info("what was written is looked at later: %s", error, extra={"stage": "reverts"})
+        log.info("edits were not checked for reverts, next attempt later: %s", error, extra={"stage": "reverts"})
         return False
 
     def note(db: Connection) -> int:
@@ -37,11 +37,11 @@ def look(tools: Tools) -> bool:
 
     count = tools.run(note)
     if count:
-        log.info("%d statements were taken back on the wiki", count, extra={"stage": "reverts"})
+        log.info("%d statements were reverted on the wiki", count, extra={"stage": "reverts"})
     tools.stop.wait(PAUSE)
     return True
 
 
 def next_in(tools: Tools) -> float | None:
-    """Seconds until something that was written has to be looked at."""
+    """Return the seconds until an edit has to be checked, None if there is none."""
     return tools.run(reverts.due_in)

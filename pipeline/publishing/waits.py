@@ -1,4 +1,4 @@
-"""What holds a user's sending up, and for how long: the wiki's wishes and the account's own rate limit. The pages are told."""
+"""Waits between a user's edits, requested by the wiki or due to the account's rate limit, and shown on the pages."""
 
 from collections import deque
 
@@ -9,23 +9,23 @@ from store.publishing import batches, edits
 from wiki.client import backoff
 from wiki.errors import Reason, Wait
 
-LONGEST_WAIT_HERE = 60.0  # what the wiki asks for beyond this is waited for without holding the claim
+LONGEST_WAIT_HERE = 60.0  # seconds; the claim is given back for longer waits
 SPARE_SHARE = 0.9  # of the account's rate limit, so that the volunteer can still edit by hand
-WORTH_TELLING = 2.0  # seconds
-RENEW_SECONDS = 30.0
+WORTH_TELLING = 2.0  # seconds; shorter waits are not shown on the pages
+RENEW_SECONDS = 30.0  # between two renewals of the claim during a wait
 
 
 class Patience:
-    """The waiting of one run of one user's sending."""
+    """The waits of one turn of sending for one user."""
 
     def __init__(self, task: Task, tools: Tools) -> None:
         self._task = task
         self._tools = tools
         self._limit: tuple[int, float] | None = None
-        self._sent: deque[float] = deque()  # when the last edits went out
+        self._sent: deque[float] = deque()  # monotonic times of the last edits
 
     def keep_under(self, limit: tuple[int, int] | None) -> None:
-        """Take the account's rate limit: at most so many edits in so many seconds; earlier runs' edits count."""
+        """Set the account's rate limit as (edits, seconds), None for no limit; edits of earlier turns count."""
         if limit is None:
             return
         hits, seconds = limit
@@ -38,33 +38,34 @@ class Patience:
         if self._limit is not None:
             hits, seconds = self._limit
             if len(self._sent) >= hits:
-                self._hold_up(self._sent[-hits] + seconds - self._tools.clock(), Reason.RATELIMITED.value)
+                self._wait_visibly(self._sent[-hits] + seconds - self._tools.clock(), Reason.RATELIMITED.value)
             while len(self._sent) > hits:
                 self._sent.popleft()
         self._sent.append(self._tools.clock())
 
     def wait(self, error: Wait, attempt: int) -> None:
-        """Wait as long as the wiki wants. Raises Wait where that is too long to hold the claim; Stopped, LeaseLost."""
+        """Wait as long as the wiki requests. Raises Wait if that exceeds LONGEST_WAIT_HERE, Stopped, LeaseLost."""
         seconds = error.seconds
         if not error.asked:
             seconds += backoff(attempt, self._tools.rng, error.seconds)
         if seconds > LONGEST_WAIT_HERE:
             raise Wait(error.reason, error.code, error.text, seconds=seconds, asked=True, lag=error.lag)
-        self._hold_up(seconds, error.reason.value, error.lag)
+        self._wait_visibly(seconds, error.reason.value, error.lag)
 
     def tell(self, seconds: float | None, why: str | None = None, lag: float | None = None) -> None:
-        """Let the pages say what holds the user's batches up; None: nothing any more."""
+        """Store for the pages why the user's batches wait and for how many seconds; None: they do not wait."""
         self._tools.run(lambda db: batches.waiting(db, self._task.subject_id, seconds, why, lag))
 
     def pause(self, seconds: float) -> None:
-        """Wait, keeping the claim alive. Raises Stopped when the worker is to end, LeaseLost."""
+        """Wait, and renew the claim meanwhile. Raises Stopped when the worker has to end, LeaseLost."""
         left = seconds
         while left > 0 and not self._tools.stop.wait(min(left, RENEW_SECONDS)):
             left -= RENEW_SECONDS
             self._tools.run(lambda db: tasks.hold(db, self._task))
         self._tools.check()
 
-    def _hold_up(self, seconds: float, why: str, lag: float | None = None) -> None:
+    def _wait_visibly(self, seconds: float, why: str, lag: float | None = None) -> None:
+        """Wait, and show the reason on the pages unless the wait is short."""
         if seconds < WORTH_TELLING:
             self.pause(seconds)
             return

@@ -1,6 +1,6 @@
-"""The lanes of a worker: one for each kind of work.
+"""The lanes of a worker, one for each kind of work.
 
-So nothing urgent (questions, drawn faces, sending) waits behind a long crawl or a full category.
+Urgent work (questions, drawn faces, sending) thus never waits for a long crawl or the search of a large category.
 """
 
 import threading
@@ -14,7 +14,7 @@ from pipeline.labelling.model import Model
 from pipeline.projects import bootstrap, crawl, person_check, purge
 from pipeline.publishing import publish, reverts
 
-SENDERS = 2  # threads that write to the wiki, each for another user
+SENDERS = 2  # threads that write to the wiki, each for a different user
 
 
 def runner(tools: Tools) -> Runner:

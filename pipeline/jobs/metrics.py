@@ -1,6 +1,6 @@
-"""What a worker tells Prometheus: what it did, how long each stage took, what went wrong, and how much waits.
+"""Prometheus metrics of a worker: files, duration of stages, errors, children, and lengths of the queues.
 
-Names and labels are those of /metrics; nothing in them says who a project or a file belongs to.
+Names and labels are those of /metrics; they contain no data about users, projects or files.
 """
 
 import logging
@@ -22,13 +22,13 @@ SECONDS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0, 6
 
 
 class Pool(Protocol):
-    """What has children to count."""
+    """A pool whose children are counted."""
 
     def stats(self) -> PoolStats: ...
 
 
 class Metrics:
-    """The counts of one worker; safe to use from all lanes."""
+    """The metrics of one worker. Every method may be called by several threads at once."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -44,20 +44,20 @@ class Metrics:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Time a block, also where it raises."""
+        """Record the duration of a block, also if it raises."""
         with self._stages.labels(stage).time():
             yield
 
     def file(self, outcome: str) -> None:
-        """A file was settled: searched, failed or known (searched before)."""
+        """Count a settled file; `outcome`: searched, failed or known (searched before)."""
         self._files.labels(outcome).inc()
 
     def error(self, stage: str, reason: str) -> None:
-        """Something went wrong."""
+        """Count an error of a stage; `reason`: a key."""
         self._errors.labels(stage, reason).inc()
 
     def serve(self, port: int, database: Database, pool: Pool) -> None:
-        """Answer /metrics on all addresses; a port that is taken is said and done without."""
+        """Serve /metrics on all addresses; if the port cannot be used, log an error and go on without metrics."""
         for collector in (Queues(database), Children(pool)):
             self.registry.register(collector)
         ProcessCollector(registry=self.registry)
@@ -68,13 +68,13 @@ class Metrics:
 
 
 class Queues(Collector):
-    """How much waits, read from the database when it is asked for; nothing while the database is away."""
+    """Lengths of the queues, read from the database at each request; omitted while the database is not available."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def describe(self) -> list[Metric]:
-        """Nothing is read at registration."""
+        """Return nothing, so that registration does not read the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -96,7 +96,7 @@ class Queues(Collector):
 
 
 class Children(Collector):
-    """The detector's children."""
+    """Numbers of detector children, and of their starts and ends since the worker started."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

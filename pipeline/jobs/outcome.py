@@ -1,4 +1,4 @@
-"""What a stage comes to, and what an error of the wiki means for it. Only the runner settles claims by it."""
+"""Outcomes of stages, and the outcomes that errors of the wiki lead to. Only lanes settle claims, by these outcomes."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ from wiki.errors import Reread, RetryWithNewToken, Wait, WikiError
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
-# Errors that pass are tried again after these many seconds. A file then counts as failed; a project's work never does.
+# Seconds until a file is retried after each temporary error; then it has failed. A project's work is always retried.
 AGAIN = (2 * MINUTE, HOUR, DAY)
 
 
 @dataclass(frozen=True)
 class Done:
-    """The work is done; the next run is due in `again_in` seconds, never where None.
+    """The work is done; the next run is due in `again_in` seconds, None for no further run.
 
-    `rest`: seconds before a run that was wished for in the meantime, or soon after, begins.
+    `rest`: seconds during which no run begins that was requested with a delay.
     """
 
     again_in: float | None = None
@@ -23,12 +23,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Stopped in the middle (the worker ends, or the project was paused): whoever claims it next goes on."""
+    """Interrupted, as the worker ends or the project was paused; the next worker that claims the task continues."""
 
 
 @dataclass(frozen=True)
 class Retry:
-    """Not done now; `reason` is a key that the pages put into words."""
+    """Not done; retried in `seconds`. `reason` is a key that the pages translate, `detail` a text."""
 
     seconds: float
     reason: str
@@ -37,7 +37,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Failed:
-    """Not done, and trying again would end the same way until somebody changes something."""
+    """Not done, and a retry would fail in the same way until a human intervenes."""
 
     reason: str
     detail: str = ""
@@ -45,33 +45,36 @@ class Failed:
 
 @dataclass(frozen=True)
 class Finished:
-    """Done for good: the work itself goes (a purged project's)."""
+    """Done for good; the task is deleted, such as that of a purged project."""
 
 
 Outcome = Done | Waiting | Retry | Failed | Finished
 
 
 class Stopped(Exception):
-    """The worker is to end: leave the work as it is."""
+    """The worker has to end; the work is left as it is."""
 
 
 def again_in(attempts: int) -> float | None:
-    """Seconds until a file is tried again after a passing error, given how often it failed before; None: no more."""
+    """Return the seconds until a file is retried after a temporary error; None for no retry.
+
+    `attempts`: how often the file failed before.
+    """
     return AGAIN[attempts] if attempts < len(AGAIN) else None
 
 
 def project_again_in(attempts: int) -> float:
-    """The same for the work of a whole project, which is never given up: 30 s, doubled up to an hour."""
+    """Return the seconds until the work of a project is retried: 30 s, doubled with each attempt, at most an hour."""
     return float(min(HOUR, 30.0 * 2 ** min(attempts, 10)))
 
 
 def passes(error: WikiError) -> bool:
-    """Whether the same request may succeed later without anybody doing anything."""
+    """Return whether the error is temporary: the same request may succeed later without intervention."""
     return isinstance(error, Wait | Reread | RetryWithNewToken)
 
 
 def of_wiki(error: WikiError, attempts: int) -> Retry | Failed:
-    """What an error of the wiki means for a project's work."""
+    """Return the outcome of a project's work after an error of the wiki; a wait that the wiki requests is observed."""
     detail = ": ".join(part for part in (error.code, error.text) if part)
     if not passes(error):
         return Failed(error.reason.value, detail)

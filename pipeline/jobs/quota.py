@@ -1,8 +1,8 @@
-"""How many detector processes fit into the CPU and memory limits of this process.
+"""Number of detector processes that fit into the CPU and memory limits of this process.
 
-The limits are those of Linux control groups (cgroups, version 2 and 1), which containers set. A process in a pod sees all
-cores of its node: `os.cpu_count`, `os.process_cpu_count` and the CPU affinity know nothing of the quota. loky's `cpu_count`
-does, but it rounds up, reads no memory limit and no nested groups, and fails on a file that it cannot parse.
+The limits are those of Linux control groups (cgroups, version 2 and 1), which containers set. A process in a pod sees
+all cores of its node: `os.cpu_count`, `os.process_cpu_count` and the CPU affinity ignore the quota. `cpu_count` of
+loky reads it, but rounds up, reads no memory limit and no nested groups, and fails on a file that it cannot parse.
 """
 
 import logging
@@ -16,17 +16,18 @@ log = logging.getLogger(__name__)
 Number = TypeVar("Number", int, float)
 
 MIB = 1024 * 1024
-# Measured by bench/memory.py (see bench/RESULTS.md), and more: what the worker's own process holds while it runs the model of a
-# project of 9,000 files, and 100 MB of pictures that may wait in it; what a child holds; what the largest picture adds to one.
+# Measured by bench/memory.py (see bench/RESULTS.md), with a margin. WORKER_BYTES: the worker's process while it runs the
+# model of a project of 9,000 files, with 100 MB of pictures that wait. CHILD_BYTES: one child. LARGE_PICTURE_BYTES: what
+# the largest picture adds to a child.
 WORKER_BYTES = 300 * MIB
 CHILD_BYTES = 200 * MIB
 LARGE_PICTURE_BYTES = 900 * MIB
-UNLIMITED_BYTES = 1 << 60  # version 1 says "no limit" with a number near 2^63
+UNLIMITED_BYTES = 1 << 60  # version 1 represents "no limit" by a number near 2^63
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The tightest limits that hold for this process, in cores and bytes; None: there is no limit."""
+    """The strictest limits that apply to this process, in cores and bytes; None: no limit."""
 
     cpus: float | None = None
     memory: int | None = None
@@ -48,7 +49,7 @@ def limits(root: Path = Path("/")) -> Limits:
 
 
 def fitting(cores: int, found: Limits, asked: int = 0) -> tuple[int, str]:
-    """Return how many children to run, at least one, and the reason in words. `asked`: at most so many; 0: as many as fit."""
+    """Return the number of children, at least one, and the reason in words. `asked`: their maximum, 0 for none."""
     bounds = {f"{cores} core{'s' if cores > 1 else ''}": cores}
     if asked:
         bounds[f"{asked} by WIKIVISAGE_DETECTOR_CHILDREN"] = asked
@@ -63,15 +64,15 @@ def fitting(cores: int, found: Limits, asked: int = 0) -> tuple[int, str]:
 
 
 def _by_memory(limit: int) -> int:
-    """Large pictures are rare: there is room for one at a time."""
+    """Return how many children fit into `limit` bytes, with room for one large picture at a time, as these are rare."""
     return max(0, limit - WORKER_BYTES - LARGE_PICTURE_BYTES) // CHILD_BYTES
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:
-    """The folders of this process's group and of those around it; `controller`: of version 1, or empty for version 2.
+    """Yield the folders of this process's group and of its parents. `controller`: of version 1; empty for version 2.
 
-    In a container the group's path may name folders that only the host sees; the container's own limits then stand at the
-    top of what is mounted. Folders that do not exist hold no limit.
+    In a container the path of the group may name folders that only the host sees; the container's limits are then in
+    the topmost mounted folder. Folders that do not exist set no limit.
     """
     for names, path in _memberships(root):
         if controller not in names.split(","):
@@ -85,7 +86,7 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
 
 
 def _memberships(root: Path) -> list[tuple[str, str]]:
-    """Controllers and path of each line of /proc/self/cgroup; controllers are empty for version 2."""
+    """Return (controllers, path) of each line of /proc/self/cgroup; the controllers are empty for version 2."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -95,6 +96,7 @@ def _memberships(root: Path) -> list[tuple[str, str]]:
 
 
 def _read(path: Path, parse: Callable[[str], Number | None]) -> Number | None:
+    """Return the limit in a file; None without a file, or with one that cannot be parsed, which is logged."""
     try:
         return parse(path.read_text().strip())
     except OSError:
@@ -105,6 +107,7 @@ def _read(path: Path, parse: Callable[[str], Number | None]) -> Number | None:
 
 
 def _cpu_max(text: str) -> float | None:
+    """Parse `cpu.max` of version 2, quota and period in microseconds. Raises ValueError, ZeroDivisionError."""
     quota, period = text.split()
     if quota == "max":
         return None
@@ -114,6 +117,7 @@ def _cpu_max(text: str) -> float | None:
 
 
 def _memory(text: str) -> int | None:
+    """Parse a memory limit in bytes. Raises ValueError."""
     if text in ("max", "-1"):
         return None
     limit = int(text)

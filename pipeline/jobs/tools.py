@@ -1,4 +1,4 @@
-"""What every stage is given: settings, database, wiki, face pool, and the clock and stop sign of the worker."""
+"""Tools passed to every stage: settings, database, wiki client, face pool, clock and the stop event of the worker."""
 
 import logging
 import os
@@ -26,13 +26,13 @@ log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
-LONGEST_PAUSE = 5.0  # seconds between two looks whether the database is back
-NICE = 10  # of 19: where they share a machine, pages come before searches, which then get a tenth of an equal's time
+LONGEST_PAUSE = 5.0  # seconds between two attempts to reach the database, at most
+NICE = 10  # of 19: niceness of children; on a shared machine a child gets a tenth of the CPU time of a web process
 
 
 @dataclass(frozen=True)
 class Tools:
-    """Shared by all lanes of a worker; everything in it is safe to use from several threads."""
+    """The tools that all lanes of a worker share; all of them may be used by several threads at once."""
 
     settings: Settings
     database: Database
@@ -45,9 +45,9 @@ class Tools:
     metrics: Metrics = field(default_factory=Metrics)
 
     def run(self, work: Callable[[Connection], Value]) -> Value:
-        """Run SQL in a transaction of its own; while the database is away, wait for it. Raises Stopped.
+        """Run `work` in a transaction of its own; wait while the database is not available. Raises Stopped.
 
-        `work` may run several times: it must do nothing but SQL.
+        `work` may run several times, so it must do nothing but SQL.
         """
         pause = 0.2
         while True:
@@ -60,13 +60,16 @@ class Tools:
                 pause = min(LONGEST_PAUSE, pause * 2)
 
     def check(self) -> None:
-        """Raises Stopped once the worker is to end."""
+        """Raise Stopped if the worker has to end."""
         if self.stop.is_set():
             raise Stopped
 
 
 def open_tools(settings: Settings, worker: str, stop: threading.Event) -> Tools:
-    """The real ones. Nothing is connected or started before it is needed. A key that is none ends the process."""
+    """Create the tools of a worker; an invalid key for tokens ends the process.
+
+    Connections are opened and children started when they are first needed.
+    """
     try:
         tokens.box(settings.token_keys)
     except tokens.BadKey as error:
@@ -78,7 +81,7 @@ def open_tools(settings: Settings, worker: str, stop: threading.Event) -> Tools:
 
 
 def open_wiki(settings: Settings, stop: threading.Event) -> Client:
-    """The client of all the endpoints that the settings name."""
+    """Create the wiki client for the endpoints in the settings."""
     endpoints = Endpoints(
         commons_api=settings.commons_api,
         commons_page=settings.commons_pages,
@@ -99,20 +102,20 @@ def open_wiki(settings: Settings, stop: threading.Event) -> Client:
 
 
 def open_pool(settings: Settings) -> FacePool:
-    """Detector children, as many as the limits of this process allow unless the settings say fewer. Logs how many, and why."""
+    """Create the pool of detector children; log their number and what determines it: settings, cores or limits."""
     count, why = _fitting(settings)
     log.info("%s", why)
     return FacePool(count, search_settings(settings))
 
 
 def search_settings(settings: Settings) -> SearchSettings:
-    """What pictures are to be searched with; a pool may have to do with less (vision.detection.prepare)."""
+    """Return the configured search settings; the pool may fall back to a lesser detector (vision.detection.prepare)."""
     cache = Path(settings.cache_dir) if settings.cache_dir else user_cache()
     return SearchSettings(detector=settings.detector, cache=cache, nice=NICE)
 
 
 def children(settings: Settings) -> int:
-    """How many detector processes the pool of this process has."""
+    """Return the number of detector children of this process."""
     return _fitting(settings)[0]
 
 
@@ -121,5 +124,5 @@ def _fitting(settings: Settings) -> tuple[int, str]:
 
 
 def cores_here() -> int:
-    """Cores that this process may use by its CPU affinity."""
+    """Return the number of cores that this process may use by its CPU affinity."""
     return len(os.sched_getaffinity(0))

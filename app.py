@@ -1,4 +1,4 @@
-"""The web application: create_app() wires settings, database, extensions and blueprints together.
+"""The web application; `create_app` connects settings, database, extensions and blueprints.
 
 gunicorn app:app      in production
 python app.py         one process on PORT, for development
@@ -19,14 +19,11 @@ from web.site import access, assets, errors, formats, i18n, limits, security, se
 
 log = logging.getLogger(__name__)
 
-GIVE_UP = 4  # exit status; with any other, gunicorn would restart its process again and again
+GIVE_UP = 4  # exit status at which gunicorn ends; after others it would restart its process endlessly
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Create the Flask application; without `settings` they are read from the environment.
-
-    Raises ConfigError for settings that cannot be used.
-    """
+    """Create the Flask application; `settings` default to those of the environment. Raises ConfigError."""
     settings = settings or config.load()
     for warning in settings.warnings():
         log.warning("%s", warning)

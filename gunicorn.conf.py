@@ -7,7 +7,10 @@ access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms'
 
 
 def on_starting(server: Any) -> None:
-    """Refuse a setting that cannot be used once, before there are workers: two that refuse at once make gunicorn trace."""
+    """Create the application before there are workers, so that an invalid setting ends gunicorn with one message.
+
+    Two workers that end at the same time would make it print a traceback.
+    """
     from app import from_environment
 
     from_environment()

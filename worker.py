@@ -1,6 +1,8 @@
-"""A worker: python worker.py --worker-id ID. It crawls, searches, asks the model and sends, until it is told to stop.
+"""The worker process: crawls sources, detects faces, runs the model and sends edits, until SIGTERM or SIGINT.
 
-Detector children are spawned and import this module again: nothing heavy is imported before main().
+python worker.py --worker-id ID
+
+Detector children are spawned and import this module again, so large modules are imported only inside functions.
 """
 
 import argparse
@@ -18,28 +20,28 @@ import config
 if TYPE_CHECKING:
     from pipeline.jobs.tools import Tools
 
-NICE = (
-    5  # of 19: where they share a machine, pages come before models, and these before searches (pipeline/jobs/tools.py)
-)
-# Toolforge ends a health check after 5 s, and a second of these goes into starting Python.
+# Niceness, of 19: on a shared machine web processes come before models, and these before searches
+# (pipeline/jobs/tools.py).
+NICE = 5
+# Seconds. Toolforge ends a health check after 5 s, and starting Python takes one of these.
 CHECK_PATIENCE_S, CHECK_CONNECT_S = 1.0, 2
 Opener = Callable[[config.Settings, str, threading.Event], "Tools"]
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="worker.py", description="Crawls, searches, asks the model and sends.")
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="worker.py", description="Crawl, detect faces, run the model and send edits.")
     parser.add_argument(
         "--worker-id",
         default=socket.gethostname()[:64],
         type=_worker_id,
-        help="its name; a worker that starts takes over what an earlier one of its name had claimed (default: the host's)",
+        help="name of the worker; it takes over the claims of an earlier worker of that name (default: host name)",
     )
-    parser.add_argument("--status", action="store_true", help="print who does what, and end")
+    parser.add_argument("--status", action="store_true", help="print what each worker does, and exit")
     parser.add_argument(
         "--check",
         action="store_true",
-        help="end with 0 if the worker of that name lives, also while it waits for the database, else with 1",
+        help="exit with 0 if the worker of that name is alive, also while it waits for the database, else with 1",
     )
     return parser.parse_args(given)
 
@@ -51,14 +53,15 @@ def _worker_id(value: str) -> str:
 
 
 def main(given: list[str] | None = None, opener: Opener | None = None) -> int:
-    """Work until SIGTERM or SIGINT; returns the exit status. `opener` makes other tools than the real ones, for a bench."""
+    """Run the worker until SIGTERM or SIGINT and return the exit status; benches replace `open_tools` by `opener`."""
     options = arguments(given)
     settings = config.load()
     if options.status or options.check:
-        return _tell(settings, options)
+        return _report(settings, options)
     stop = threading.Event()
     os.nice(NICE)
-    os.putenv("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded; two would wait for each other by spinning
+    # Read when numpy is imported; several threads would wait for each other in busy loops.
+    os.putenv("OPENBLAS_NUM_THREADS", "1")
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -69,6 +72,7 @@ def main(given: list[str] | None = None, opener: Opener | None = None) -> int:
 
 
 def _work(settings: config.Settings, worker: str, stop: threading.Event, opener: Opener | None) -> int:
+    """Run all lanes until `stop` is set, and return the exit status."""
     from database import DatabaseError
     from pipeline import lanes
     from pipeline.jobs import logs
@@ -82,7 +86,8 @@ def _work(settings: config.Settings, worker: str, stop: threading.Event, opener:
     return 0
 
 
-def _tell(settings: config.Settings, options: argparse.Namespace) -> int:
+def _report(settings: config.Settings, options: argparse.Namespace) -> int:
+    """Print the status of all workers or check one, and return the exit status."""
     from database import Database, DatabaseError
     from pipeline.jobs import status
 

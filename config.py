@@ -1,7 +1,7 @@
-"""Settings: the only reader of the environment.
+"""Settings of the web application and the workers; no other module reads the environment.
 
-Every setting is a field of `Settings`, named in `VARIABLES` with its variable, default and meaning. A value that cannot be
-used raises `ConfigError`, one sentence that names the variable; `load()` turns that into a message and an exit.
+Every setting is a field of `Settings` with its variable, default and meaning. An invalid value raises `ConfigError`,
+whose text is one sentence that names the variable; `load` prints it and ends the process.
 """
 
 import os
@@ -23,7 +23,7 @@ LIMIT_STORES = ("memory", "redis", "rediss", "redis+sentinel", "memcached")
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be used; the text names the variable and what would be right."""
+    """A setting is invalid; the text names the variable and the values that are allowed."""
 
 
 def _text(value: str) -> str:
@@ -83,7 +83,7 @@ def _words(value: str) -> tuple[str, ...]:
 
 
 def _names(value: str) -> tuple[str, ...]:
-    """Wikimedia names as the wiki writes them; #123 is a central id, which outlasts renames."""
+    """Parse user names as MediaWiki writes them; #123 is a central id, which does not change at a rename."""
     return tuple(word[:1].upper() + word[1:].replace("_", " ") for word in _words(value))
 
 
@@ -120,7 +120,7 @@ def _setting(variable: str, default: Any, parse: Callable[[str], Any], meaning: 
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings, read once at the start. `Settings()` holds the defaults; `from_env()` reads variables and `.env`."""
+    """All settings, read once at the start. `Settings()` has the defaults; `from_env` reads the environment."""
 
     db_host: str = _setting("TOOL_TOOLSDB_HOST", "tools.db.svc.wikimedia.cloud", _text, "database server")
     db_port: int = _setting("TOOL_TOOLSDB_PORT", 3306, _whole(1, 65535), "its port")
@@ -249,9 +249,9 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings from `environ` (default: the process's environment, after `.env` is loaded into it).
+        """Read the settings from `environ`; an empty value counts as absent. Raises ConfigError.
 
-        An empty value counts as absent. Raises ConfigError.
+        The default is the environment of the process, into which `.env` is loaded first.
         """
         if environ is None:
             load_dotenv(override=False)
@@ -270,16 +270,16 @@ class Settings:
         return cls(**values)
 
     def is_admin(self, name: str, subject: str) -> bool:
-        """Whether an account, by its name or its central id, is an administrator of this site."""
+        """Return whether an account, given its name and central id, is an administrator of this site."""
         return name in self.admins or f"#{subject}" in self.admins
 
     def admits(self, name: str, subject: str) -> bool:
-        """Whether an account may use this site."""
+        """Return whether an account, given its name and central id, may use this site."""
         known = {name, f"#{subject}"}
         return not known & set(self.blocked_users) and (not self.allowed_users or bool(known & set(self.allowed_users)))
 
     def warnings(self) -> list[str]:
-        """What whoever starts a process should hear."""
+        """Return the warnings that a process logs when it starts."""
         if self.token_keys:
             return []
         return [
@@ -289,31 +289,31 @@ class Settings:
 
     @property
     def database(self) -> str:
-        """The database's name; ToolsDB allows only names that begin with the user's."""
+        """Name of the database; ToolsDB allows only names that begin with the name of the database user."""
         return self.db_name or f"{self.db_user}__wikivisage"
 
     @property
     def limits_uri(self) -> str:
-        """Where requests are counted."""
+        """Address of the storage for the counts of the rate limits."""
         return self.limits_storage or self.redis_uri or "memory://"
 
     @property
     def pool_size(self) -> int:
-        """Connections of a worker: its threads share them, each for the milliseconds of a transaction.
+        """Maximum number of connections of a worker; its threads share them, for milliseconds per transaction.
 
-        ToolsDB allows 20 to the account. Two workers, two web processes, as many that still end while the web is restarted, a
-        migration and a check make 18.
+        ToolsDB allows an account 20 connections. Two workers (4 each), two web processes (2 each), two web processes
+        that are still ending during a restart, a migration and a health check need 18.
         """
         return self.db_pool_size or 4
 
     @property
     def web_pool_size(self) -> int:
-        """Connections of a web process: four threads share them."""
+        """Maximum number of connections of a web process, shared by its four threads."""
         return self.db_pool_size or 2
 
 
 def variables() -> list[tuple[str, str, str]]:
-    """Each setting as (variable, default as text, meaning), in the order of `Settings`; for documents and tests."""
+    """Return (variable, default as text, meaning) of each setting, in the order of `Settings`, for documents."""
     rows = []
     for setting in fields(Settings):
         default = "" if setting.default is MISSING else setting.default
@@ -322,12 +322,12 @@ def variables() -> list[tuple[str, str, str]]:
     return rows
 
 
-# What a site for others cannot do without: signing in, sealed tokens, and somebody to write to.
+# Settings without which a public site cannot run: sign-in, encryption of tokens, and a contact for its users.
 NEEDED_IN_PRODUCTION = ("oauth_client_id", "oauth_client_secret", "secret_key", "token_keys", "contact")
 
 
 def complete(settings: Settings) -> Settings:
-    """The same settings, when nothing is missing that production needs. Raises ConfigError."""
+    """Return the settings if all that production requires are set. Raises ConfigError."""
     if settings.production:
         missing = [
             found
@@ -343,7 +343,7 @@ def complete(settings: Settings) -> Settings:
 
 
 def load() -> Settings:
-    """The settings of this process; a bad one, or a missing one in production, ends it with a sentence."""
+    """Return the settings of this process; an invalid one, or a missing one in production, ends it with a message."""
     try:
         return complete(Settings.from_env())
     except ConfigError as error:
@@ -351,6 +351,6 @@ def load() -> Settings:
 
 
 def stop(sentence: str, status: int = 2) -> NoReturn:
-    """End the process with one clear sentence on standard error."""
+    """Print one sentence to standard error and end the process with `status`."""
     print(f"wikivisage: {sentence}", file=sys.stderr)
     raise SystemExit(status)

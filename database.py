@@ -1,7 +1,7 @@
-"""Connections to MariaDB: a bounded pool, transactions, and what may be tried again. The only importer of pymysql.
+"""Connections to MariaDB: a bounded pool, transactions and retries. No other module imports pymysql.
 
-`Database.transaction()` gives a `Connection`; it commits at the end of the block and rolls back on any exception.
-`Database.retry(work)` runs a whole transaction again where the server broke it off for a reason that passes.
+`Database.transaction` yields a `Connection`; it commits at the end of the block and rolls back on any exception.
+`Database.retry` repeats a whole transaction after a temporary error.
 """
 
 import random
@@ -22,8 +22,8 @@ Row = dict[str, Any]
 Arguments = Sequence[Any] | Mapping[str, Any]  # for %s, or by name for %(name)s
 Value = TypeVar("Value")
 
-# Each was rolled back by the server, or never reached it: the transaction can be run again from its beginning.
-_PASSING = {
+# After these errors the server has rolled the transaction back or never received it, so it can be repeated as a whole.
+_TEMPORARY = {
     ER.LOCK_DEADLOCK,
     ER.LOCK_WAIT_TIMEOUT,
     ER.SERVER_SHUTDOWN,
@@ -36,12 +36,12 @@ _PASSING = {
     CR.CR_SERVER_GONE_ERROR,
     CR.CR_SERVER_LOST,
 }
-# The server has no connection to give: nothing was begun, and one is free again as soon as somebody else closes theirs.
-_NO_ROOM = {ER.CON_COUNT_ERROR, ER.USER_LIMIT_REACHED, ER.TOO_MANY_USER_CONNECTIONS}
-_NO_ROOM_PAUSE = (0.05, 0.3)  # seconds between two attempts, at random: several processes wait at once
+# The server or the account has no connection left. No transaction was begun, and another client may soon close one.
+_NO_CONNECTION_LEFT = {ER.CON_COUNT_ERROR, ER.USER_LIMIT_REACHED, ER.TOO_MANY_USER_CONNECTIONS}
+_NO_CONNECTION_PAUSE = (0.05, 0.3)  # seconds between attempts, random because several processes may wait
 
-# So long a connection may be idle: then the process closes it, or, where that is quiet, the server. ToolsDB's own limit is
-# 600 s, which would keep the connections of a burst from the account's other processes for ten minutes.
+# Seconds that a connection may be idle before the process closes it, or the server if the process makes no requests.
+# The limit of ToolsDB is 600 s, for which the connections of a burst would block other processes of the account.
 IDLE_S = 60
 _SESSION = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
@@ -51,48 +51,50 @@ _SESSION = (
 
 
 class DatabaseError(Exception):
-    """The database refused or could not be reached; the text says what to look at."""
+    """The database refused a request or cannot be reached; the text names what to check."""
 
 
 class DatabaseUnavailable(DatabaseError):
-    """The database cannot be reached now, or all its connections are taken; the same may work in a moment."""
+    """The database cannot be reached now, or all connections are in use; a later attempt may succeed."""
 
 
 class DatabaseFull(DatabaseUnavailable):
-    """The server or the account has no connection left, and none became free in the time that there was."""
+    """The server or the account has no connection left, and none became free within the time limit."""
 
 
 class Duplicate(DatabaseError):
-    """A row with this unique key is there already."""
+    """A row with the same unique key exists already."""
 
 
 class Connection:
-    """One connection inside one transaction. Arguments are always passed apart from the SQL text (%s)."""
+    """One connection inside one transaction. Arguments are always passed separately from the SQL text (%s)."""
 
     def __init__(self, raw: Any, *, skip_locked: bool) -> None:
         self._raw = raw
-        self._last: dict[str, None] = {}
+        self._deferred: dict[str, None] = {}
         self.for_update = "FOR UPDATE SKIP LOCKED" if skip_locked else "FOR UPDATE"
 
     def execute(self, sql: str, args: Arguments | None = None) -> int:
-        """Run a statement; returns the number of rows changed (found, for a SELECT)."""
+        """Run a statement; return the number of rows changed, found (SELECT), or matched even if unchanged (UPDATE)."""
         with self._raw.cursor() as cursor:
             count: int = cursor.execute(sql, args)
             return count
 
     def at_the_end(self, sql: str) -> None:
-        """Run a statement just before the commit, once, however often it is asked for: of a row that everybody writes, so
-        that nobody holds it while they wait for others."""
-        self._last[sql] = None
+        """Run a statement once just before the commit, even if it is passed several times.
+
+        For a row that all transactions write, so that none holds its lock while it waits for other locks.
+        """
+        self._deferred[sql] = None
 
     def end(self) -> None:
-        """Run what was left for the end."""
-        for sql in self._last:
+        """Run the statements passed to `at_the_end`."""
+        for sql in self._deferred:
             self.execute(sql)
-        self._last.clear()
+        self._deferred.clear()
 
     def insert(self, sql: str, args: Arguments | None = None) -> int:
-        """Run an INSERT; returns the AUTO_INCREMENT id. Raises Duplicate."""
+        """Run an INSERT and return the AUTO_INCREMENT id. Raises Duplicate."""
         with self._raw.cursor() as cursor:
             try:
                 cursor.execute(sql, args)
@@ -103,54 +105,57 @@ class Connection:
             return int(cursor.lastrowid)
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        """Run an INSERT or UPDATE for every row, in as few statements as the server's packet allows."""
+        """Run an INSERT or UPDATE for every row; an INSERT takes as few statements as the packet size allows.
+
+        Returns the number of rows changed.
+        """
         if not rows:
             return 0
         with self._raw.cursor() as cursor:
             return int(cursor.executemany(sql, rows) or 0)
 
     def rows(self, sql: str, args: Arguments | None = None) -> list[Row]:
-        """All rows, each a dict by column name."""
+        """Return all rows, each as a dict by column name."""
         with self._raw.cursor() as cursor:
             cursor.execute(sql, args)
             return list(cursor.fetchall())
 
     def row(self, sql: str, args: Arguments | None = None) -> Row | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
         with self._raw.cursor() as cursor:
             cursor.execute(sql, args)
             found: Row | None = cursor.fetchone()
             return found
 
     def value(self, sql: str, args: Arguments | None = None) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         found = self.row(sql, args)
         return next(iter(found.values())) if found else None
 
     def column(self, sql: str, args: Arguments | None = None) -> list[Any]:
-        """The first column of all rows."""
+        """Return the first column of all rows."""
         return [next(iter(found.values())) for found in self.rows(sql, args)]
 
 
 def marks(values: Sequence[Any]) -> str:
-    """The placeholders for an IN list, `%s,%s,%s`; an empty list matches nothing."""
+    """Return the placeholders of an IN list, `%s,%s,%s`; for an empty list NULL, which matches nothing."""
     return ",".join(["%s"] * len(values)) or "NULL"
 
 
 class _Pool:
-    """Open connections that nobody uses; the last used is handed out first, so that those which are not needed are closed.
+    """Idle connections; the last used one is taken first, so that surplus ones reach IDLE_S and are closed.
 
-    DBUtils' pool hands out the longest idle one, closes none, connects while it holds the lock that returning one needs, and
-    hides why a connection that was lost could not be replaced: whether to wait depends on that.
+    The pool of DBUtils takes the one that is idle longest, closes none, connects while it holds the lock that is needed
+    to return one, and hides why a lost connection could not be replaced; whether to wait depends on that reason.
     """
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
         self._lock = threading.Lock()
-        self._idle: list[tuple[float, Any]] = []  # when it was given back, the longest idle first
+        self._idle: list[tuple[float, Any]] = []  # (monotonic time of the return, connection), longest idle first
 
     def take(self) -> Any:
-        """A connection that answers. Raises the server's error where a new one cannot be had."""
+        """Return a connection that answers; open a new one if none is idle. Raises the pymysql error if that fails."""
         while True:
             with self._lock:
                 if not self._idle:
@@ -158,14 +163,14 @@ class _Pool:
                 _, raw = self._idle.pop()
             try:
                 raw.ping(reconnect=False)
-            except pymysql.err.MySQLError:  # closed by the server while it was idle, or lost
+            except pymysql.err.MySQLError:  # closed by the server while idle, or lost
                 _close(raw)
             else:
                 return raw
         return self._connect()
 
     def give_back(self, raw: Any) -> None:
-        """Keep a connection for the next one who needs it; close those that were idle for IDLE_S."""
+        """Keep a connection for the next caller; close those that were idle for IDLE_S."""
         now = time.monotonic()
         with self._lock:
             old = [each for since, each in self._idle if now - since >= IDLE_S]
@@ -175,7 +180,7 @@ class _Pool:
             _close(each)
 
     def close(self) -> None:
-        """Close all that are idle."""
+        """Close all idle connections."""
         with self._lock:
             old, self._idle = self._idle, []
         for _, each in old:
@@ -183,9 +188,10 @@ class _Pool:
 
 
 class Database:
-    """A pool of at most `size` connections, opened when they are needed; a thread waits up to `patience` seconds for one.
+    """The database, with a pool of at most `size` connections, which are opened when they are first needed.
 
-    The wait is the same whether this process or the account has too many: see DatabaseFull. `connect_timeout` in seconds.
+    A thread waits up to `patience` seconds for a connection, whether the limit of this process is reached or that of
+    the account (DatabaseFull). `connect_timeout` is in seconds.
     """
 
     def __init__(self, settings: Settings, size: int, patience: float = 15.0, connect_timeout: int = 5) -> None:
@@ -197,7 +203,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A connection whose work is committed at the end of the block and rolled back when it raises.
+        """Yield a connection; commit at the end of the block, roll back if it raises.
 
         Raises DatabaseUnavailable, DatabaseError.
         """
@@ -206,15 +212,15 @@ class Database:
             raise DatabaseUnavailable("All database connections are in use. Try again in a moment.")
         raw = None
         try:
-            raw = _when_there_is_room(self._pool.take, until)
+            raw = _connect_patiently(self._pool.take, until)
             raw.begin()
-            connection = Connection(raw, skip_locked=self._knows_skip_locked(raw))
+            connection = Connection(raw, skip_locked=self._supports_skip_locked(raw))
             yield connection
             connection.end()
             raw.commit()
         except pymysql.err.MySQLError as error:
             _roll_back(raw)
-            raise _meaning(error, self._settings) from error
+            raise _translated(error, self._settings) from error
         except BaseException:
             _roll_back(raw)
             raise
@@ -224,16 +230,18 @@ class Database:
             self._free.release()
 
     def retry(self, work: Callable[[Connection], Value], attempts: int = 5) -> Value:
-        """Run `work` in a transaction of its own, again after a deadlock, a lock timeout or a lost connection.
+        """Run `work` in a transaction of its own; repeat it after a deadlock, a lock timeout or a lost connection.
 
-        `work` may run several times: it must do nothing but SQL. Waits 50 ms x 2^n with full jitter between attempts.
+        `work` may run several times, so it must do nothing but SQL. Waits 50 ms x 2^n with full jitter between
+        attempts.
+        Raises DatabaseUnavailable after the last attempt, DatabaseFull at once, DatabaseError.
         """
         for attempt in range(attempts):
             try:
                 with self.transaction() as db:
                     return work(db)
             except DatabaseFull:
-                raise  # transaction() has waited for a connection already
+                raise  # transaction() has already waited for a connection
             except DatabaseUnavailable:
                 if attempt == attempts - 1:
                     raise
@@ -244,7 +252,7 @@ class Database:
         """Close the idle connections."""
         self._pool.close()
 
-    def _knows_skip_locked(self, raw: Any) -> bool:
+    def _supports_skip_locked(self, raw: Any) -> bool:
         if self._skip_locked is None:
             with raw.cursor() as cursor:
                 cursor.execute("SELECT VERSION() AS version")
@@ -253,19 +261,22 @@ class Database:
 
 
 def create_database(settings: Settings, patience: float = 15.0) -> None:
-    """Create the empty database where there is none; wait up to `patience` seconds for a connection. Raises DatabaseError."""
+    """Create an empty database if it does not exist. Raises DatabaseError.
+
+    Waits up to `patience` seconds for a connection.
+    """
     try:
-        raw = _when_there_is_room(partial(_connect_to_server, settings), time.monotonic() + patience)
+        raw = _connect_patiently(partial(_connect_to_server, settings), time.monotonic() + patience)
         with raw, raw.cursor() as cursor:
             cursor.execute("SHOW DATABASES LIKE %s", (settings.database.replace("_", r"\_"),))
             if cursor.fetchone() is None:
                 cursor.execute(f"CREATE DATABASE `{settings.database}` CHARACTER SET utf8mb4")
     except pymysql.err.MySQLError as error:
-        raise _meaning(error, settings) from error
+        raise _translated(error, settings) from error
 
 
 def _connect(settings: Settings, seconds: int) -> Any:
-    """A connection to the database whose session is set up."""
+    """Return a new connection to the database with the session variables set."""
     raw = _connect_to_server(
         settings,
         database=settings.database,
@@ -301,19 +312,19 @@ def _close(raw: Any) -> None:
         raw.close()
 
 
-def _when_there_is_room(connect: Callable[[], Any], until: float) -> Any:
-    """A connection, as soon as the server has one. Raises the server's error when it has none until then."""
+def _connect_patiently(connect: Callable[[], Any], until: float) -> Any:
+    """Call `connect` until the server has a connection. Raises the pymysql error if it has none by the time `until`."""
     while True:
         try:
             return connect()
         except pymysql.err.MySQLError as error:
-            if not (error.args and error.args[0] in _NO_ROOM) or time.monotonic() >= until:
+            if not (error.args and error.args[0] in _NO_CONNECTION_LEFT) or time.monotonic() >= until:
                 raise
-        time.sleep(random.uniform(*_NO_ROOM_PAUSE))
+        time.sleep(random.uniform(*_NO_CONNECTION_PAUSE))
 
 
 def has_skip_locked(version: str) -> bool:
-    """Whether a server that calls itself `version` (say 10.4.29-MariaDB-log) knows SKIP LOCKED (MariaDB 10.6)."""
+    """Return whether a server of this version (such as 10.4.29-MariaDB-log) supports SKIP LOCKED (MariaDB 10.6)."""
     numbers = version.split("-")[0].split(".")
     try:
         return (int(numbers[0]), int(numbers[1])) >= (10, 6)
@@ -324,11 +335,13 @@ def has_skip_locked(version: str) -> bool:
 def _roll_back(raw: Any) -> None:
     if raw is None:
         return
-    with suppress(pymysql.err.MySQLError):  # lost connections lost their transaction too; the pool's ping replaces them
+    # A lost connection has no transaction any more; the ping of the pool replaces it.
+    with suppress(pymysql.err.MySQLError):
         raw.rollback()
 
 
-def _meaning(error: pymysql.err.MySQLError, settings: Settings) -> DatabaseError:
+def _translated(error: pymysql.err.MySQLError, settings: Settings) -> DatabaseError:
+    """Translate a pymysql error into one of this module, with a text that names what to check."""
     code = error.args[0] if error.args else 0
     where = f"{settings.db_host}:{settings.db_port}"
     if code in {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR}:
@@ -344,13 +357,14 @@ def _meaning(error: pymysql.err.MySQLError, settings: Settings) -> DatabaseError
         )
     if code in {CR.CR_CONN_HOST_ERROR, CR.CR_UNKNOWN_HOST}:
         return DatabaseUnavailable(f"No database answers at {where}: check TOOL_TOOLSDB_HOST and TOOL_TOOLSDB_PORT.")
-    if code in _NO_ROOM:
+    if code in _NO_CONNECTION_LEFT:
         return DatabaseFull(
             f"The database at {where} has no connection left for {settings.db_user!r} ({error.args[-1]}). "
-            "It is tried again; if it stays, run fewer processes or lower WIKIVISAGE_DB_POOL_SIZE."
+            "The attempt is repeated; if the error persists, run fewer processes or lower WIKIVISAGE_DB_POOL_SIZE."
         )
-    if code in _PASSING or isinstance(error, pymysql.err.InterfaceError):
-        return DatabaseUnavailable(f"The database at {where} broke off: {error.args[-1] if error.args else error}")
+    if code in _TEMPORARY or isinstance(error, pymysql.err.InterfaceError):
+        detail = error.args[-1] if error.args else error
+        return DatabaseUnavailable(f"The database at {where} did not complete the transaction: {detail}")
     if code == ER.DUP_ENTRY:
         return Duplicate(str(error.args[1]))
     return DatabaseError(f"The database at {where} answered: {error}")

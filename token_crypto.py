@@ -1,4 +1,4 @@
-"""OAuth tokens at rest: sealed with Fernet, newest key first, so that keys can be rotated while the service runs."""
+"""Encryption of stored OAuth tokens with Fernet; several keys allow rotation while the service runs."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,18 @@ _PLAIN = b"p1:"
 
 
 class BadKey(ValueError):
-    """A value of WIKIVISAGE_TOKEN_KEY is not a Fernet key (32 bytes, url-safe base64)."""
+    """A value in WIKIVISAGE_TOKEN_KEY is not a Fernet key (32 bytes in URL-safe base64)."""
 
 
 class Unreadable(ValueError):
-    """A stored token was sealed with a key that is not among today's: the user has to sign in again."""
+    """A stored token was sealed with a key that is not configured any more; the user has to sign in again."""
 
 
 class TokenBox:
-    """Seals and unseals tokens; without keys they are stored as they are, marked as such."""
+    """Seals and unseals tokens; without keys they are stored as plain text with the prefix p1:.
+
+    `keys`: Fernet keys, the newest first; it seals, all unseal. Raises BadKey.
+    """
 
     def __init__(self, keys: Sequence[str]) -> None:
         try:
@@ -31,17 +34,17 @@ class TokenBox:
 
     @property
     def seals(self) -> bool:
-        """Whether a key is set."""
+        """Whether tokens are encrypted, which requires a key."""
         return self._fernet is not None
 
     def seal(self, token: str) -> bytes:
-        """The bytes to store for a token."""
+        """Return the bytes to store for a token."""
         if self._fernet is None:
             return _PLAIN + token.encode()
         return _SEALED + self._fernet.encrypt(token.encode())
 
     def unseal(self, stored: bytes) -> str:
-        """The token behind stored bytes. Raises Unreadable."""
+        """Return the token of stored bytes. Raises Unreadable."""
         if stored.startswith(_PLAIN):
             return stored[len(_PLAIN) :].decode()
         if self._fernet is None or not stored.startswith(_SEALED):
@@ -52,7 +55,7 @@ class TokenBox:
             raise Unreadable("A stored token was sealed with another key.") from None
 
     def is_current(self, stored: bytes) -> bool:
-        """Whether a token is stored as seal() would store it now: with the newest key."""
+        """Return whether a token is stored as `seal` stores it now: with the newest key, or unsealed without keys."""
         if self._newest is None or not stored.startswith(_SEALED):
             return self._newest is None and stored.startswith(_PLAIN)
         try:
@@ -62,5 +65,5 @@ class TokenBox:
         return True
 
     def reseal(self, stored: bytes) -> bytes:
-        """The same token sealed with the newest key. Raises Unreadable."""
+        """Return the stored token sealed with the newest key. Raises Unreadable."""
         return self.seal(self.unseal(stored))

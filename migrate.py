@@ -1,10 +1,10 @@
-"""Bring the database to today's schema: schema.sql for an empty one, then the ordered changes. Safe to run again.
+"""Migration of the database to the current schema: schema.sql if empty, else the changes in order. Safe to repeat.
 
 python migrate.py            create or update
-python migrate.py --reset    drop everything and begin anew (asks first, unless --yes)
-python migrate.py --rotate-keys   seal every stored token with the newest key of WIKIVISAGE_TOKEN_KEY; the service goes on
+python migrate.py --reset    drop all tables and create them again (asks first, unless --yes)
+python migrate.py --rotate-keys   seal stored tokens with the newest key of WIKIVISAGE_TOKEN_KEY; the service may run
 
-To rotate: put a new key before the old one (NEW,OLD), restart web and workers, run --rotate-keys, then take the old one away.
+To rotate: put a new key before the old one (NEW,OLD), restart web and workers, run --rotate-keys, remove the old key.
 """
 
 import argparse
@@ -20,10 +20,11 @@ from store.accounts import tokens, users
 SCHEMA = Path(__file__).with_name("schema.sql")
 
 Change = tuple[str, list[str]]
-Columns = dict[str, set[str]]  # by table
+Columns = dict[str, set[str]]  # table -> names of its columns
 
-# Changes to a landed schema, in order; schema.sql always holds their result. A change is (name, statements) and runs once.
-# DDL commits by itself in MariaDB: each statement must be harmless when run again (IF EXISTS / IF NOT EXISTS).
+# Changes to a released schema, in order; schema.sql always contains their result. A change is (name, statements) and
+# runs once; its name is stored in `schema_changes` and must stay the same. MariaDB commits after each DDL statement, so
+# every statement must have no effect when it is repeated (IF EXISTS / IF NOT EXISTS).
 CHANGES: list[Change] = [
     (
         "0.2 project_files repeats what files says of a search",
@@ -55,21 +56,21 @@ _RECORD = """CREATE TABLE IF NOT EXISTS schema_changes (
 
 _COLUMNS = """SELECT c.table_name, c.column_name FROM information_schema.columns c
   WHERE c.table_schema = DATABASE() ORDER BY c.table_name, c.ordinal_position"""
-_MOST_NAMED = 3  # tables that a refusal names
+_MOST_NAMED = 3  # tables that the text of ForeignDatabase names
 
 
 class ForeignDatabase(DatabaseError):
-    """The database holds tables that no version of WikiVisage made from this schema; nothing was changed."""
+    """The database contains tables that no version of this schema has; nothing was changed."""
 
 
 def statements(text: str) -> list[str]:
-    """The statements of a schema file, comments removed."""
+    """Return the statements of a schema file, without comments."""
     without_comments = re.sub(r"--[^\n]*", "", text)
     return [statement.strip() for statement in without_comments.split(";") if statement.strip()]
 
 
 def schema_columns() -> Columns:
-    """Return the columns of schema.sql."""
+    """Return the columns of the tables in schema.sql."""
     found = {}
     for statement in statements(SCHEMA.read_text(encoding="utf-8")):
         if table := re.match(r"CREATE TABLE (\w+)", statement):
@@ -78,7 +79,7 @@ def schema_columns() -> Columns:
 
 
 def added_columns(changes: Sequence[Change]) -> Columns:
-    """Return the columns that changes add to the tables of an older version."""
+    """Return the columns that `changes` add to tables of older versions."""
     found: Columns = {}
     for _, parts in changes:
         for part in parts:
@@ -88,17 +89,17 @@ def added_columns(changes: Sequence[Change]) -> Columns:
 
 
 def check_ours(database: Database) -> None:
-    """Raise ForeignDatabase unless the database is empty or ours. Changes nothing."""
+    """Raise ForeignDatabase unless the database is empty or has the tables of this schema. Changes nothing."""
     with database.transaction() as db:
-        _check_ours(db)
+        _check_schema(db)
 
 
-def _check_ours(db: Connection) -> None:
-    """Compare the tables with schema.sql.
+def _check_schema(db: Connection) -> None:
+    """Compare the tables with schema.sql. Raises ForeignDatabase.
 
-    Ours have all columns of the first version. A database without our record of changes (a first migration broke off, or
-    somebody loaded schema.sql by hand) must hold nothing else; with the record it may: what a newer version added stays
-    there after a rollback.
+    Every table must have all columns of the first version. Without `schema_changes` (the first migration was
+    interrupted, or schema.sql was loaded by hand) further tables and columns are not allowed. With it they are,
+    because the additions of a newer version remain after a rollback to an older one.
     """
     found: Columns = {}
     for row in db.rows(_COLUMNS):
@@ -117,7 +118,7 @@ def _check_ours(db: Connection) -> None:
 
 
 def _foreign(found: Columns, *, marked: bool) -> Iterator[str]:
-    """Say of each table that is not ours why."""
+    """Yield for each table that does not match the schema the reason, as part of a sentence."""
     today, added = schema_columns(), added_columns(CHANGES)
     for table, columns in found.items():
         if table not in today:
@@ -130,14 +131,14 @@ def _foreign(found: Columns, *, marked: bool) -> Iterator[str]:
 
 
 def _applied(db: Connection) -> set[str]:
-    """Return the names in our record of changes."""
+    """Return the names of the changes that were applied."""
     return set(db.column("SELECT name FROM schema_changes"))
 
 
 def migrate(database: Database, changes: Sequence[Change] = CHANGES) -> list[str]:
-    """Apply what is missing and return its names, oldest first. Raises ForeignDatabase, DatabaseError.
+    """Apply the missing changes and return their names, oldest first. Raises ForeignDatabase, DatabaseError.
 
-    One migration runs at a time: a second one waits for a named lock.
+    Only one migration runs at a time: another one waits for a named lock.
     """
     with database.transaction() as db:
         if not db.value("SELECT GET_LOCK(CONCAT(DATABASE(), '.migrate'), 60) AS locked"):
@@ -149,7 +150,7 @@ def migrate(database: Database, changes: Sequence[Change] = CHANGES) -> list[str
 
 
 def _apply(db: Connection, changes: Sequence[Change]) -> list[str]:
-    _check_ours(db)
+    _check_schema(db)
     empty = not db.value("SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() LIMIT 1")
     db.execute(_RECORD)
     applied = _applied(db)
@@ -157,16 +158,16 @@ def _apply(db: Connection, changes: Sequence[Change]) -> list[str]:
     if "schema" in names:
         _create(db)
     for name, parts in changes:
-        if name in names and not empty:  # schema.sql holds the results of all changes
+        if name in names and not empty:  # a new database has the results of all changes from schema.sql
             for part in parts:
                 db.execute(part)
     db.many("INSERT INTO schema_changes (name) VALUES (%s)", [(name,) for name in names])
-    db.execute("COMMIT")  # before the lock goes: whoever waits for it looks at once
+    db.execute("COMMIT")  # before the lock is released, because a waiting migration reads at once
     return names
 
 
 def _create(db: Connection) -> None:
-    """Create the tables that are missing, with the rows that belong to them."""
+    """Create the missing tables with their initial rows."""
     for statement in statements(SCHEMA.read_text(encoding="utf-8")):
         again = statement.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1)
         db.execute(again.replace("INSERT INTO", "INSERT IGNORE INTO", 1))
@@ -175,7 +176,7 @@ def _create(db: Connection) -> None:
 def reset(database: Database) -> None:
     """Drop every table of the database. Raises ForeignDatabase."""
     with database.transaction() as db:
-        _check_ours(db)
+        _check_schema(db)
         tables = db.column(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name"
         )
@@ -186,21 +187,21 @@ def reset(database: Database) -> None:
 
 
 def rotate_keys(database: Database, keys: Sequence[str]) -> tuple[int, int]:
-    """Seal all stored tokens with the newest key; returns how many users' were, and how many no key can read.
+    """Seal all stored tokens with the newest key. Raises store.accounts.tokens.BadKey.
 
-    Safe while the service runs: each row is replaced only if nobody refreshed it meanwhile, and looked at again if so.
-    Raises store.accounts.tokens.BadKey.
+    Safe while the service runs: a row that was refreshed meanwhile is not replaced but read again. Returns the number
+    of users whose tokens were sealed, and of users whose tokens can be unsealed with none of the keys.
     """
     box, sealed, again = tokens.box(keys), 0, True
     while again:
-        parts = list(_passes(database, box))
+        parts = list(_reseal_batches(database, box))
         sealed += sum(part.sealed for part in parts)
         again = any(part.changed_meanwhile for part in parts)
     return sealed, sum(part.unreadable for part in parts)
 
 
-def _passes(database: Database, box: tokens.TokenBox) -> Iterator[users.Resealed]:
-    """Once through all users, in pieces."""
+def _reseal_batches(database: Database, box: tokens.TokenBox) -> Iterator[users.Resealed]:
+    """Reseal the tokens of all users once, and yield the result of each batch of users."""
     after = 0
     while True:
         part = database.retry(lambda db, after=after: users.reseal(db, box, after))  # type: ignore[misc]
@@ -212,37 +213,37 @@ def _passes(database: Database, box: tokens.TokenBox) -> Iterator[users.Resealed
 
 def _rotate(database: Database, settings: config.Settings) -> int:
     if not settings.token_keys:
-        print("migrate: WIKIVISAGE_TOKEN_KEY is not set: there is nothing to seal with.", file=sys.stderr)
+        print("migrate: WIKIVISAGE_TOKEN_KEY is not set: there is no key to seal with.", file=sys.stderr)
         return 1
     try:
         sealed, unreadable = rotate_keys(database, settings.token_keys)
     except tokens.BadKey as error:
         print(f"migrate: {error}", file=sys.stderr)
         return 1
-    print(f"Sealed anew: the tokens of {sealed} users. All that can be read are sealed with the newest key.")
+    print(f"Resealed the tokens of {sealed} users. All readable tokens are sealed with the newest key.")
     if unreadable:
-        print(f"{unreadable} users' tokens can be read with none of the keys: they have to sign in again.")
+        print(f"{unreadable} users' tokens can be read with none of the keys; these users have to sign in again.")
     return 0
 
 
 def main(arguments: list[str] | None = None, ask: Callable[[str], str] = input) -> int:
-    """Run from the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Bring the database to today's schema.")
-    parser.add_argument("--reset", action="store_true", help="drop every table first: all answers are lost")
+    """Run the command line and return the exit status."""
+    parser = argparse.ArgumentParser(description="Migrate the database to the current schema.")
+    parser.add_argument("--reset", action="store_true", help="drop all tables first; all answers are lost")
     parser.add_argument("--yes", action="store_true", help="do not ask before --reset")
-    parser.add_argument("--rotate-keys", action="store_true", help="seal every stored token with the newest key")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--rotate-keys", action="store_true", help="seal all stored tokens with the newest key")
+    options = parser.parse_args(arguments)
     settings = config.load()
     database = Database(settings, size=1)
     try:
-        if not chosen.rotate_keys:
+        if not options.rotate_keys:
             create_database(settings)
         check_ours(database)
-        if chosen.rotate_keys:
+        if options.rotate_keys:
             return _rotate(database, settings)
-        if chosen.reset:
+        if options.reset:
             question = f"Drop every table of {settings.database} on {settings.db_host}, with all answers? Type yes: "
-            if not chosen.yes and ask(question).strip() != "yes":
+            if not options.yes and ask(question).strip() != "yes":
                 print("Nothing was changed.")
                 return 1
             reset(database)

@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 Number = TypeVar("Number", int, float)
 
 MIB = 1024 * 1024
-# Measured by bench/memory.py (see bench/RESULTS.md), with a margin. WORKER_BYTES: the worker's process while it runs the
-# model of a project of 9,000 files, with 100 MB of pictures that wait. CHILD_BYTES: one child. LARGE_PICTURE_BYTES: what
-# the largest picture adds to a child.
+# Measured by bench/memory.py (see bench/RESULTS.md), with a margin. WORKER_BYTES: the worker's process while it runs
+# the model of a project of 9,000 files, with 100 MB of pictures that wait. CHILD_BYTES: one child.
+# LARGE_PICTURE_BYTES: what the largest picture adds to a child.
 WORKER_BYTES = 300 * MIB
 CHILD_BYTES = 200 * MIB
 LARGE_PICTURE_BYTES = 900 * MIB

@@ -80,9 +80,9 @@ class Conveyor:
         self._changed = threading.Condition()
         self._most_bytes, self._bytes = most_bytes, 0  # bytes of the pictures that wait to be searched
         self._loads: list[Load] = []
-        self._modelled: dict[int, float] = {}
-        self._looked = 0.0
-        self._rest, self._rest_until = 0.0, 0.0
+        self._modelled: dict[int, float] = {}  # project id -> monotonic time of the last immediate run of the model
+        self._looked = 0.0  # monotonic time of the last _maintain_leases
+        self._rest, self._rest_until = 0.0, 0.0  # seconds without a claim, and the monotonic time of their end
         self._empty_generation = -1  # generation of the wake signal at which nothing could be claimed
 
     def threads(self) -> list[threading.Thread]:

@@ -1,8 +1,8 @@
-"""Addresses on Wikimedia, parsed: pictures and renderings of them, pages and their titles. Pure.
+"""Parse URLs of Wikimedia wikis: pictures and their renderings, pages and their titles. Pure functions.
 
-Since 2026 the media addresses of the API carry parameters such as `utm_source` (Phabricator T414338), renderings have
-a host of their own, and one name can be percent-encoded in several ways. Compare what these functions return, never two
-addresses as text, and send an address with the parameters that it came with.
+Since 2026 the media URLs of the API carry parameters such as `utm_source` (Phabricator T414338), renderings have a host
+of their own, and one name can be percent-encoded in several ways. Compare what these functions return, never two URLs
+as text, and request a URL with the parameters that it came with.
 """
 
 import re
@@ -13,8 +13,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit, urlunsplit
 
 _ADDRESS = re.compile(r"\s*(?:https?:)?//", re.I)
 _PORTS = {"http": 80, "https": 443}
-# Prefixes of the width say page, language or quality: "lossy-page1-960px-Scan.tif.jpg". The shortest one counts, because
-# the name of a file may look like that of a rendering.
+# Prefixes of the width give page, language or quality: "lossy-page1-960px-Scan.tif.jpg". The shortest prefix is used,
+# because the name of a file may look like that of a rendering.
 _RENDERING = re.compile(r"((?:[^/]*?-)??)([0-9]{1,5})(px-.+)", re.DOTALL)
 _MOBILE_AND_WWW = {"m", "www"}
 _PAGE_PATHS = ("/wiki/", "/w/index.php/", "/entity/")
@@ -26,7 +26,7 @@ _VIEWER = "/media/"  # the media viewer names the file in the fragment: #/media/
 class Picture:
     """A file of a wiki, or a rendering of it.
 
-    `folders`: the two that a hash of the name gives ("a", "ab"). `name`: as in the file's title, with blanks.
+    `folders`: two, from a hash of the name ("a", "ab"). `name`: as in the file's title, with spaces.
     `width`: of the rendering in pixels; None for the original.
     """
 
@@ -36,12 +36,12 @@ class Picture:
 
 
 def is_address(typed: str) -> bool:
-    """Whether a text is an address instead of a name."""
+    """Return whether a text is a URL instead of a name."""
     return bool(_ADDRESS.match(typed))
 
 
 def netloc(address: str) -> str:
-    """Host, and port where it is not the usual one; empty for what is no address, or names a user."""
+    """Return host, and port if it is not the default; empty for text that is no URL and for URLs with a user name."""
     parts = _split(address)
     if parts is None or not parts.hostname or "@" in parts.netloc:
         return ""
@@ -49,9 +49,9 @@ def netloc(address: str) -> str:
 
 
 def picture(address: str) -> Picture | None:
-    """The file or rendering at an address; None where it is neither, such as the icon of a file type.
+    """Return the file or rendering at a URL; None if it is neither, such as the icon of a file type.
 
-    MediaWiki has files at ".../a/ab/NAME" and renderings at ".../a/ab/NAME/960px-NAME" or, of a long name,
+    MediaWiki stores files at ".../a/ab/NAME" and renderings at ".../a/ab/NAME/960px-NAME" or, of a long name,
     ".../a/ab/NAME/960px-thumbnail.jpg".
     """
     segments = _segments(address)
@@ -62,13 +62,13 @@ def picture(address: str) -> Picture | None:
 
 
 def renders(address: str, original: str) -> bool:
-    """Whether an address leads to a rendering of the file at another, or to that file itself."""
+    """Return whether `address` is the URL of the file at `original` or of a rendering of it."""
     shown, file = picture(address), picture(original)
     return shown is not None and file is not None and (shown.folders, shown.name) == (file.folders, file.name)
 
 
 def resized(address: str, width: int) -> str:
-    """The address of a narrower rendering of the same file; unchanged where it is no rendering, or is not wider.
+    """Return the URL of a narrower rendering of the file; unchanged if `address` is no rendering or is not wider.
 
     `width`: pixels, one of those that Wikimedia renders (20, 40, 60, 120, 250, 330, 500, 960); it refuses others.
     """
@@ -82,9 +82,9 @@ def resized(address: str, width: int) -> str:
 
 
 def titles(address: str, sites: Collection[str]) -> list[str]:
-    """The titles that an address names: of the file in the media viewer, then of the page or file; none of other sites.
+    """Return the titles in a URL: the file in the media viewer, then the page or file; none for other sites.
 
-    `sites`: any addresses of the sites that count. A mobile site counts as its main one.
+    `sites`: any URLs of the accepted sites. A mobile site counts as its main one.
     """
     parts, site = _split(address), _site(address)
     if parts is None or not site or site not in map(_site, sites):
@@ -95,16 +95,16 @@ def titles(address: str, sites: Collection[str]) -> list[str]:
 
 
 def _page(parts: SplitResult) -> list[str]:
-    """The title in `?title=`, where a plus is a blank, or in the path, where it is a plus."""
+    """Return the title in `?title=`, where a plus is a space, or in the path, where it is a plus."""
     named = parse_qs(parts.query).get("title", [])
     for path in _PAGE_PATHS:
         if parts.path.startswith(path):
             named.append(unquote(parts.path.removeprefix(path)))
-    return [_of_file(page) for page in named[:1]]
+    return [_file_page(page) for page in named[:1]]
 
 
 def pile_number(typed: str) -> str:
-    """The number of a PagePile, typed or in an address of the tool; empty where there is none."""
+    """Return the number of a PagePile, from digits or a URL of the tool; empty if there is none."""
     number = typed.strip()
     if is_address(number):
         parts = _split(number)
@@ -114,12 +114,12 @@ def pile_number(typed: str) -> str:
 
 
 def last_segment(address: str) -> str:
-    """What stands last in the path of an address, or the text itself where it has no slash."""
+    """Return the last segment of a URL's path, or the text itself if it has no slash."""
     return _segments(address)[-1]
 
 
-def _of_file(page: str) -> str:
-    """A special page that leads to a file counts as that file's page."""
+def _file_page(page: str) -> str:
+    """Return the file page to which a special page leads; any other title unchanged."""
     name = page.replace("_", " ")
     for prefix in _FILE_PAGES:
         if name.startswith(prefix):
@@ -129,18 +129,18 @@ def _of_file(page: str) -> str:
 
 
 def _split(address: str) -> SplitResult | None:
-    """The parts of an address; None where it cannot be one."""
+    """Return the parts of a URL; None if it is invalid."""
     text = address.strip()
     try:
         parts = urlsplit(f"https:{text}" if text.startswith("//") else text)
-        parts.port  # noqa: B018  (reading it raises ValueError where it is no number)
+        parts.port  # noqa: B018  (reading it raises ValueError if it is not a number)
     except ValueError:
         return None
     return parts
 
 
 def _segments(address: str) -> Sequence[str]:
-    """The parts of the path, decoded one by one: an encoded slash does not separate."""
+    """Return the segments of the path, decoded one by one: an encoded slash does not separate them."""
     parts = _split(address)
     return [unquote(segment) for segment in parts.path.split("/")] if parts else [""]
 

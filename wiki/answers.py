@@ -1,4 +1,4 @@
-"""An HTTP answer as bytes, and careful reading of JSON that may not be what was promised."""
+"""HTTP answers as bytes, and functions to read JSON whose shape cannot be relied on."""
 
 import json
 import math
@@ -11,13 +11,13 @@ from typing import Any
 
 JsonObject = dict[str, Any]
 
-_HALVES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")  # of surrogate pairs, written out or as they are
+_SURROGATES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")  # as escape sequences or as bytes
 LARGEST_ID = 2**32 - 1  # page ids of MediaWiki are unsigned 32-bit integers
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`headers` ignores case; `body` is decoded from gzip and complete."""
+    """An HTTP answer. `headers`: ignores case; `body`: complete, and decompressed."""
 
     status: int
     headers: Mapping[str, str]
@@ -29,17 +29,20 @@ class Answer:
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     def json_object(self) -> JsonObject | None:
-        """The body as a JSON object; None when it is anything else. Half a surrogate pair, which no database takes, is a "?"."""
+        """Return the body as a JSON object; None if it is anything else.
+
+        Half a surrogate pair becomes "?", because no database accepts it.
+        """
         try:
             value = json.loads(self.body, parse_constant=_no_constant)
-            if _HALVES.search(self.body):
+            if _SURROGATES.search(self.body):
                 value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
         except (ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 
     def retry_after(self) -> float | None:
-        """`Retry-After` in seconds, given as a number or as a date (held against the answer's own clock)."""
+        """Return `Retry-After` in seconds, also from a date (relative to the answer's own date); None without one."""
         value = self.headers.get("Retry-After", "").strip()
         if not value:
             return None
@@ -65,14 +68,14 @@ def _no_constant(name: str) -> float:
 
 
 def inner(value: object, *keys: str) -> JsonObject:
-    """The object at a path of keys; empty where there is none (also where the wiki sends [] for an empty object)."""
+    """Return the object at a path of keys; empty if there is none (the wiki also sends [] for an empty object)."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
 
 
 def objects(value: object, key: str) -> list[JsonObject]:
-    """The objects in the list at `key`; an object of objects gives its values."""
+    """Return the objects in the list at `key`, or the values of an object of objects."""
     found = value.get(key) if isinstance(value, dict) else None
     if isinstance(found, dict):
         found = list(found.values())
@@ -80,12 +83,13 @@ def objects(value: object, key: str) -> list[JsonObject]:
 
 
 def text(value: object, key: str, longest: int = 10_000) -> str:
+    """Return the text at `key`, cut to `longest` characters; empty if there is none."""
     found = value.get(key) if isinstance(value, dict) else None
     return found[:longest] if isinstance(found, str) else ""
 
 
 def number(value: object, key: str, highest: float = LARGEST_ID) -> int:
-    """The whole number at `key`; 0 where there is none, or none that can be meant."""
+    """Return the whole number at `key`, also from digits in a text; 0 if there is none from 0 to `highest`."""
     found = value.get(key) if isinstance(value, dict) else None
     if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 20:
         found = int(found)

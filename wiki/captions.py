@@ -1,22 +1,26 @@
-"""Captions of files, which the wiki keeps as labels of their entities. Pure."""
+"""Captions of files, which the wiki stores as labels of their MediaInfo entities. Pure functions."""
 
 import re
 
 from wiki.answers import JsonObject, inner, text
 
-LONGEST = 255  # characters; Commons takes no longer caption
-_READ = 4 * LONGEST  # of what some other wiki may send, blanks and controls included
+LONGEST = 255  # characters; Commons accepts no longer caption
+_MOST_RAW_CHARACTERS = 4 * LONGEST  # read of one label, before white space and control characters are removed
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{1,8}){0,3}")
-_BLANKS = re.compile("[\\s\x00-\x1f\x7f-\x9f]+")
+_WHITE_SPACE_AND_CONTROLS = re.compile("[\\s\x00-\x1f\x7f-\x9f]+")
 
 
 def read_captions(entity: JsonObject) -> dict[str, str]:
-    """The captions of an entity by language as the wiki names it (`nb`, `en-gb`, `zh-hant`), each on one line.
+    """Return the captions of an entity by the wiki's language code (`nb`, `en-gb`, `zh-hant`), each on one line.
 
-    What is no text, or has no language, is passed over. Without any, `labels` is an empty object or an empty list.
+    Values that are not text and invalid language codes are skipped. Without any, `labels` is an empty object or list.
     """
     labels = inner(entity, "labels")
-    found = {language: _line(text(labels[language], "value", _READ)) for language in labels if _is_language(language)}
+    found = {
+        language: _one_line(text(labels[language], "value", _MOST_RAW_CHARACTERS))
+        for language in labels
+        if _is_language(language)
+    }
     return {language: caption for language, caption in found.items() if caption}
 
 
@@ -24,5 +28,5 @@ def _is_language(name: str) -> bool:
     return bool(_LANGUAGE.fullmatch(name))
 
 
-def _line(value: str) -> str:
-    return _BLANKS.sub(" ", value).strip()[:LONGEST].rstrip()
+def _one_line(value: str) -> str:
+    return _WHITE_SPACE_AND_CONTROLS.sub(" ", value).strip()[:LONGEST].rstrip()

@@ -14,7 +14,7 @@ _MOST_MEMBERS = 10**9
 
 @dataclass(frozen=True)
 class CategoryInfo:
-    """Size of a category. `page`: it has a page; a category without one may contain files, one with a page may be empty."""
+    """Size of a category. `page`: it has a page; one without may contain files, and one with a page may be empty."""
 
     title: str
     page: bool
@@ -43,7 +43,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Branch:
-    """A category of a tree. `files` counts its own; the same file may be in several."""
+    """A category of a tree. `files`: number directly in it; the same file may be in several categories."""
 
     title: str
     depth: int
@@ -54,14 +54,14 @@ class Branch:
 
 @dataclass(frozen=True)
 class CategoryTree:
-    """Breadth first, the root before all. `complete` is False where a limit cut it."""
+    """Categories in breadth-first order, beginning with the root. `complete` is False if a limit cut the tree."""
 
     branches: tuple[Branch, ...]
     complete: bool
 
     @property
     def files(self) -> int:
-        """At most so many files: one that is in two of the categories counts twice."""
+        """Upper bound of the number of files: one that is in two categories counts twice."""
         return sum(branch.files for branch in self.branches)
 
 

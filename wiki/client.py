@@ -1,7 +1,7 @@
 """Client of the MediaWiki action API that follows Wikimedia's API etiquette (maxlag, user agent, rate limits).
 
-Reads that fail temporarily are retried within limits. A write is sent once, and its errors are raised: only the caller knows
-whether it is safe to send it again.
+Reads that fail temporarily are retried within limits. A write is sent once, and its errors are raised: only the caller
+knows whether it is safe to send it again.
 """
 
 import random
@@ -23,7 +23,7 @@ MEDIA_HOSTS = ("upload.wikimedia.org", "thumb.wikimedia.org", "commons.wikimedia
 BATCH = 50  # titles or ids in one request
 MAXLAG_SECONDS = 5
 
-_MOST_JSON_BYTES = 16 * 1024 * 1024  # read as JSON it may take twenty times as much
+_MOST_JSON_BYTES = 16 * 1024 * 1024  # parsed JSON can take twenty times as much memory
 _JSON_SECONDS = 90.0
 _LONGEST_ADDRESS = 2_000  # characters of parameters; a longer read is sent as POST
 _LONGEST_BACKOFF_SECONDS = 60.0
@@ -69,10 +69,10 @@ def backoff(attempt: int, rng: random.Random, first: float, longest: float = _LO
 
 
 class Client:
-    """API client, safe to share between threads. Use one per process: it limits concurrent requests to `max_concurrent`.
+    """API client, safe to share between threads. Use one per process: it limits requests at once to `max_concurrent`.
 
-    `maxlag`: sent with reads too (crawling); writes always send it. `attempts` and `patience_seconds` bound one read; no
-    wait begins that would end after `patience_seconds`. `media_hosts`: host or host:port that pictures may come from.
+    `maxlag`: sent with reads too (crawling); writes always send it. `attempts` and `patience_seconds` limit one read; a
+    wait that would end after `patience_seconds` is not begun. `media_hosts`: host or host:port to load pictures from.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Client:
         Raises WikiError where no answer came, or while the host demands a wait.
         """
         url = str(request.url)
-        self._respect(url)
+        self._raise_during_wait(url)
         if bearer:
             request.headers = {**dict(request.headers or {}), "Authorization": f"Bearer {self._trusted(url, bearer)}"}
         try:
@@ -151,7 +151,7 @@ class Client:
         except NoAnswer as error:
             raise meaning.failure(error.why, error.text, sent=error.sent, write=write) from None
         if answer.status == 429:
-            self._hold(url, answer.retry_after())
+            self._store_wait(url, answer.retry_after())
         return answer
 
     def patiently(self, once: Callable[[], T]) -> T:
@@ -189,8 +189,9 @@ class Client:
         return meaning.read(answer, write=write, action=action)
 
     def _trusted(self, url: str, bearer: str) -> str:
+        """Return the bearer token if it may be sent to the URL; raise ValueError otherwise."""
         if url != self.endpoints.commons_api and not url.startswith(self.endpoints.oauth + "/"):
-            raise ValueError(f"the bearer is never sent to {urlsplit(url).netloc}{urlsplit(url).path}")
+            raise ValueError(f"the bearer token is never sent to {urlsplit(url).netloc}{urlsplit(url).path}")
         return bearer
 
     def _delay(self, error: Wait, attempt: int) -> float:
@@ -198,16 +199,18 @@ class Client:
             return error.seconds + self._rng.uniform(0.0, 0.5)
         return backoff(attempt, self._rng, error.seconds)
 
-    def _hold(self, url: str, seconds: float | None) -> None:
+    def _store_wait(self, url: str, seconds: float | None) -> None:
+        """Store the wait that a host demands, for the requests of all threads."""
         if seconds is not None:
             with self._lock:
                 self._held[urlsplit(url).netloc] = self.clock() + min(seconds, meaning.LONGEST_WAIT_SECONDS)
 
-    def _respect(self, url: str) -> None:
+    def _raise_during_wait(self, url: str) -> None:
+        """Raise Wait while the host demands one."""
         with self._lock:
             left = self._held.get(urlsplit(url).netloc, 0.0) - self.clock()
         if left > 0:
-            raise Wait(Reason.TOO_MANY_REQUESTS, "http-429", "asked to wait", seconds=left, asked=True)
+            raise Wait(Reason.TOO_MANY_REQUESTS, "http-429", "the host demanded a wait", seconds=left, asked=True)
 
 
 def _encoded(params: Mapping[str, Value]) -> dict[str, str]:

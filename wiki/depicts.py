@@ -1,7 +1,7 @@
-"""Reading and writing depicts statements (P180) of files on Commons.
+"""Read and write depicts statements (P180) of files on Commons.
 
-Writes are for one statement each, name the revision they are based on and the account's login, and carry a GUID of ours,
-so that a repeated request cannot write twice. None is repeated here.
+Each write is for one statement and carries its base revision, `assert=user` and, for a new statement, a GUID made by
+this program, so that a repeated request cannot write twice. No write is repeated here.
 """
 
 import json
@@ -60,15 +60,16 @@ __all__ = [
     "user_info",
 ]
 
-_MOST_SUMMARY_CHARACTERS = 400  # of 500; the wiki puts its own words before ours
+_MOST_SUMMARY_CHARACTERS = 400  # of 500; the wiki puts a text of its own before ours
 _ANONYMOUS_TOKEN = "+\\"  # noqa: S105
 _LARGEST_REVISION = 2**63
+# Rate limits that apply in addition to the one of the account.
 _NARROWING = ("newbie", "ip", "ip-all", "subnet", "subnet-all", "user-global")
 
 
 @dataclass(frozen=True)
 class Written:
-    """`patched`: somebody edited meanwhile and the wiki merged both; read again. `nothing`: it was there already."""
+    """Result of a write. `patched`: the wiki merged it with another edit; read again. `nothing`: was already stored."""
 
     revision: int
     patched: bool
@@ -77,9 +78,9 @@ class Written:
 
 @dataclass(frozen=True)
 class UserInfo:
-    """The account as the wiki sees it. `central_id` is the same on all wikis, `id` is this wiki's.
+    """The account as the wiki sees it. `central_id`: the same on all wikis; `id`: on this wiki.
 
-    `edit_limit`: (edits, seconds); None where there is none. `blocked`: from all pages.
+    `edit_limit`: (edits, seconds), None without a limit. `blocked`: from all pages.
     """
 
     id: int
@@ -98,10 +99,10 @@ class UserInfo:
 
 
 def read_statements(client: Client, page_ids: Sequence[int], *, bearer: str = "") -> dict[int, Entity]:
-    """Every page asked for, by page id, with its captions, 50 in a request. Raises WikiError.
+    """Return every requested page by page id, with its captions, 50 in one request. Raises WikiError.
 
-    The pages are asked before the entities: where there is no entity yet, the base revision is then never newer than
-    what was seen.
+    Pages are read before their entities, so that the base revision of a file without an entity is never newer than the
+    state that was read.
     """
     found: dict[int, Entity] = {}
     for ids in batches(list(dict.fromkeys(page_ids))):
@@ -112,7 +113,7 @@ def read_statements(client: Client, page_ids: Sequence[int], *, bearer: str = ""
 
 
 def read_files(client: Client, page_ids: Sequence[int]) -> dict[int, tuple[Entity, FileInfo | MissingFile]]:
-    """The same, and the files as they are now, in as many requests. Raises WikiError."""
+    """Return what `read_statements` does and the current files, in the same number of requests. Raises WikiError."""
     found: dict[int, tuple[Entity, FileInfo | MissingFile]] = {}
     for ids in batches(list(dict.fromkeys(page_ids))):
         pages = files.described(client, ids)
@@ -123,12 +124,12 @@ def read_files(client: Client, page_ids: Sequence[int]) -> dict[int, tuple[Entit
 
 
 def new_statement_id(page_id: int, uuid: UUID) -> str:
-    """`M123$UUID`, to be stored before it is sent."""
+    """Return a new statement's GUID, `M123$UUID`. Store it before sending it."""
     return names.statement_id(page_id, uuid)
 
 
 def summary_words(action: Literal["add", "remove", "qualify", "duplicate"], item: str, label: str) -> str:
-    """What an edit's summary says of it, in English as everybody on Commons reads it."""
+    """Return the description of an edit for its summary, in English because all users of Commons see it."""
     verbs = {
         "add": "depicts",
         "remove": "does not depict",
@@ -139,7 +140,7 @@ def summary_words(action: Literal["add", "remove", "qualify", "duplicate"], item
 
 
 def summary(words: str, batch: str) -> str:
-    """The edit summary: the words, cut where they are too long, and the link to the batch."""
+    """Return the edit summary: the words, cut if they are too long, and the link to the batch."""
     link = names.batch_link(batch)
     return f"{words[: _MOST_SUMMARY_CHARACTERS - len(link) - 1].rstrip()} {link}"
 
@@ -157,7 +158,7 @@ def add_statement(
     box: Box | None = None,
     rank: str = "normal",
 ) -> Written:
-    """Write that the file depicts the item, by one wbeditentity. Raises WikiError; InvalidName before anything is sent."""
+    """Add a depicts statement with one wbeditentity. Raises WikiError; InvalidName before anything is sent."""
     if not is_item(item):
         raise InvalidName(item)
     data = {"claims": [statement_json(statement_id, item, rank, box)]}
@@ -169,8 +170,8 @@ def add_statement(
     }
     answer = _write(client, bearer, csrf, base_revision, params)
     entity = inner(answer, "entity")
-    stands = any(found.id == statement_id and found.item == item for found in read_statements_of(entity))
-    if not stands:
+    stored = any(found.id == statement_id and found.item == item for found in read_statements_of(entity))
+    if not stored:
         raise Reread(Reason.OUTCOME_UNKNOWN, "statement-not-in-answer", statement_id)
     return _written(answer, entity, "wbeditentity")
 
@@ -178,7 +179,7 @@ def add_statement(
 def remove_statement(
     client: Client, bearer: str, csrf: str, statement_id: str, base_revision: int, summary: str
 ) -> Written:
-    """Remove the statement. Raises WikiError; Reread `statement_gone` where it is not there."""
+    """Remove a statement. Raises WikiError; Reread `statement_gone` if it does not exist."""
     params: Params = {"action": "wbremoveclaims", "claim": statement_id, "summary": summary}
     answer = _write(client, bearer, csrf, base_revision, params)
     return _written(answer, inner(answer, "pageinfo"), "wbremoveclaims")
@@ -187,7 +188,7 @@ def remove_statement(
 def add_qualifier(
     client: Client, bearer: str, csrf: str, statement_id: str, box: Box, base_revision: int, summary: str
 ) -> Written:
-    """Add the position to a statement that is there. Raises WikiError; Reread where it may carry it already."""
+    """Add the position to an existing statement. Raises WikiError; Reread if it may already have the position."""
     params: Params = {
         "action": "wbsetqualifier",
         "claim": statement_id,
@@ -203,23 +204,23 @@ def add_qualifier(
 
 
 def csrf_token(client: Client, bearer: str) -> str:
-    """A token for writing, good as long as this access token. Raises WikiError."""
+    """Return a CSRF token for writes, valid as long as this access token. Raises WikiError."""
     params: Params = {"action": "query", "meta": "tokens", "type": "csrf", "assert": "user"}
     token = text(inner(client.get(params, bearer=bearer), "query", "tokens"), "csrftoken", 200)
     if not token:
-        raise Wait(Reason.NOT_JSON, "no-token", "no token in the answer")
+        raise Wait(Reason.NOT_JSON, "no-token", "the answer contains no token")
     if token == _ANONYMOUS_TOKEN:
-        raise StopBatch(Reason.WRONG_ACCOUNT, "anonymous-token", "the wiki does not see the login")
+        raise StopBatch(Reason.WRONG_ACCOUNT, "anonymous-token", "the wiki does not recognise the account")
     return token
 
 
 def user_info(client: Client, bearer: str) -> UserInfo:
-    """Whom the wiki takes us for. Raises WikiError."""
+    """Return the account that the wiki recognises by the access token. Raises WikiError."""
     params: Params = {"action": "query", "meta": "userinfo", "uiprop": "blockinfo|ratelimits|rights|centralids"}
     info = inner(client.get({**params, "assert": "user"}, bearer=bearer), "query", "userinfo")
     user = number(info, "id")
     if not user or "anon" in info:
-        raise StopBatch(Reason.WRONG_ACCOUNT, "anonymous", "the wiki does not see the login")
+        raise StopBatch(Reason.WRONG_ACCOUNT, "anonymous", "the wiki does not recognise the account")
     blocked = bool(number(info, "blockid") or text(info, "blockedby"))
     partially = info.get("blockpartial") is True
     rights = info.get("rights")
@@ -254,24 +255,24 @@ def _entities(client: Client, ids: Sequence[int], bearer: str) -> JsonObject:
 
 def _entity(page_id: int, page: JsonObject, entities: JsonObject) -> Entity:
     raw = inner(entities, names.entity_id(page_id))
-    there = bool(raw) and "missing" not in raw
+    has_mediainfo = bool(raw) and "missing" not in raw
     redirect = bool(page.get("redirect"))
-    revision = number(raw, "lastrevid", _LARGEST_REVISION) if there else 0
+    revision = number(raw, "lastrevid", _LARGEST_REVISION) if has_mediainfo else 0
     return Entity(
         page_id=page_id,
         exists=bool(page) and not page.get("missing") and number(page, "ns") == 6 and not redirect,
-        has_mediainfo=there,
+        has_mediainfo=has_mediainfo,
         last_revision=revision or number(page, "lastrevid", _LARGEST_REVISION),
-        statements=read_statements_of(raw) if there else (),
+        statements=read_statements_of(raw) if has_mediainfo else (),
         title=text(page, "title", 300),
         redirect=redirect,
-        captions=read_captions(raw) if there else {},
+        captions=read_captions(raw) if has_mediainfo else {},
         protection=next((text(p, "level") for p in objects(page, "protection") if text(p, "type") == "edit"), ""),
     )
 
 
 def _write(client: Client, bearer: str, csrf: str, base_revision: int, params: Params) -> JsonObject:
-    """Sends one write. Raises WikiError; Reread where the wiki did not say that it succeeded."""
+    """Send one write. Raises WikiError; Reread if the answer does not report success."""
     answer = client.post({**params, "baserevid": base_revision, "assert": "user", "token": csrf}, bearer=bearer)
     if answer.get("success") != 1:
         raise Reread(Reason.OUTCOME_UNKNOWN, "no-success", str(params["action"]))
@@ -289,8 +290,10 @@ def _written(answer: JsonObject, where: JsonObject, module: str) -> Written:
 
 
 def _edit_limit(info: JsonObject) -> tuple[int, int] | None:
-    """The loosest of the account's and its groups' limits, and then the narrowest with those of the address and of
-    new accounts, as MediaWiki applies them."""
+    """Return the limit that MediaWiki applies, as (edits, seconds); None without one.
+
+    The highest limit of the account and its groups counts; those of the IP address and of new accounts can lower it.
+    """
     limits = inner(info, "ratelimits", "edit")
     found = {name: (number(limit, "hits"), number(limit, "seconds")) for name, limit in limits.items()}
     narrowing = [pair for name, pair in found.items() if name in _NARROWING and all(pair)]

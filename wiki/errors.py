@@ -55,7 +55,7 @@ class Reason(StrEnum):
     DENIED = "denied"  # the user declined on the wiki's page
     SIGN_IN_STALE = "sign_in_stale"  # the callback belongs to no sign-in that this browser began
     SIGN_IN_REFUSED = "sign_in_refused"  # the wiki does not accept the code (used, too old) or the request
-    LOGIN_WANTED = "login_wanted"  # a query service that wants a login of its own
+    LOGIN_WANTED = "login_wanted"  # a query service that requires a login of its own
 
 
 class WikiError(Exception):
@@ -106,7 +106,7 @@ class GiveUp(WikiError):
 
 
 class StopBatch(WikiError):
-    """No edit of this account can succeed until somebody acts."""
+    """No edit of this account can succeed until a person resolves the cause."""
 
 
 class AuthorizationLost(StopBatch):

@@ -1,4 +1,4 @@
-"""Files of Commons: what they are, where their pictures are, and which page a title means."""
+"""Files of Commons: their metadata, the URLs of their pictures, and the pages that titles lead to."""
 
 import html
 import re
@@ -17,7 +17,7 @@ _TAG = re.compile(r"<(style|script)\b.*?</\1\s*>|<[^>]*>", re.I | re.S)
 _SPACES = re.compile(r"\s+")
 _MOST_BYTES = 2**40
 _MOST_PIXELS = 10**6
-_LONGEST_URL = 2_000  # characters; the longest that Commons makes have 1,200, and files.thumb_url holds 2,048
+_LONGEST_URL = 2_000  # characters; URLs of Commons have up to 1,200, and the column files.thumb_url holds 2,048
 
 
 class Kind(StrEnum):
@@ -29,16 +29,17 @@ class Kind(StrEnum):
 
 
 class Why(StrEnum):
-    DELETED = "deleted"  # there is no such page, or no longer
-    REDIRECT = "redirect"  # the page leads to another file; its own entity is not that file's
-    NO_FILE = "no_file"  # a page without a file
+    DELETED = "deleted"  # the page does not exist (any more)
+    REDIRECT = "redirect"  # the page redirects to another file; its own entity is not that file's
+    NO_FILE = "no_file"  # the page exists, but has no file
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """A file as it is now. `width`, `height`: pixels of the original, upright; of the thumbnail measure the picture itself.
+    """Current metadata of a file.
 
-    `thumb_url` is empty where the wiki has no rendering. `description`, `artist`, `credit`, `licence` are plain text.
+    `width`, `height`: pixels of the upright original; the size of the thumbnail is known only from the picture itself.
+    `thumb_url`: empty if the wiki has no rendering. `description`, `artist`, `credit`, `licence`: plain text.
     """
 
     page_id: int
@@ -72,14 +73,14 @@ class MissingFile:
 
 @dataclass(frozen=True)
 class PageRef:
-    """The page that a title leads to, redirects followed."""
+    """The page that a title leads to, after redirects."""
 
     page_id: int
     title: str
 
 
 def image_info(client: Client, page_ids: Sequence[int], width: int = 960) -> dict[int, FileInfo | MissingFile]:
-    """Every file asked for, by page id; `width`: of the rendering, one of Wikimedia's steps. Raises WikiError."""
+    """Return every requested file by page id; `width`: of the rendering, a size of Wikimedia. Raises WikiError."""
     found: dict[int, FileInfo | MissingFile] = {}
     for ids in batches(list(dict.fromkeys(page_ids))):
         pages = described(client, ids, width)
@@ -88,18 +89,18 @@ def image_info(client: Client, page_ids: Sequence[int], width: int = 960) -> dic
 
 
 def described(client: Client, page_ids: Sequence[int], width: int = 960) -> dict[int, JsonObject]:
-    """What the wiki says of at most 50 pages and their files, as it says it, by page id. Raises WikiError."""
-    return _pages(client, _questions(width) | {"pageids": page_ids})
+    """Return the raw JSON of at most 50 pages and their files, by page id. Raises WikiError."""
+    return _pages(client, _request_params(width) | {"pageids": page_ids})
 
 
 def file_of(page_id: int, pages: Mapping[int, JsonObject]) -> FileInfo | MissingFile:
-    """The file of a page that was asked for with `described`."""
+    """Return the file of a page from the result of `described`."""
     return _file(page_id, pages.get(page_id, {}))
 
 
 def resolve_titles(client: Client, titles: Sequence[str]) -> dict[str, PageRef | None]:
-    """The file page each title leads to; None where there is none, or the title cannot be one. Raises WikiError."""
-    wanted = {asked: _file_title(asked) for asked in titles}
+    """Return the file page each title leads to; None if there is none or the title is invalid. Raises WikiError."""
+    wanted = {asked: _file_title_or_empty(asked) for asked in titles}
     found: dict[str, PageRef] = {}
     for names in batches([name for name in dict.fromkeys(wanted.values()) if name]):
         found |= _resolve(client, names)
@@ -107,7 +108,7 @@ def resolve_titles(client: Client, titles: Sequence[str]) -> dict[str, PageRef |
 
 
 def kind_of(mime: str, mediatype: str) -> Kind:
-    """Of what sort a file is; the MIME type decides where it can (DjVu calls itself a bitmap)."""
+    """Return the kind of a file, by its MIME type where possible (the media type of DjVu is that of a bitmap)."""
     major = mime.partition("/")[0]
     if mime in ("application/pdf", "image/vnd.djvu") or mediatype in ("OFFICE", "TEXT"):
         return Kind.DOCUMENT
@@ -121,11 +122,11 @@ def kind_of(mime: str, mediatype: str) -> Kind:
 
 
 def plain(markup: str, longest: int = 1_000) -> str:
-    """HTML as text: tags dropped, entities decoded, white space joined."""
+    """Convert HTML to text: remove tags, decode entities, join white space."""
     return _SPACES.sub(" ", html.unescape(_TAG.sub(" ", markup))).strip()[:longest]
 
 
-def _questions(width: int) -> dict[str, Value]:
+def _request_params(width: int) -> dict[str, Value]:
     return {
         "prop": "info|imageinfo",
         "inprop": "protection",
@@ -137,7 +138,7 @@ def _questions(width: int) -> dict[str, Value]:
 
 
 def _pages(client: Client, params: Mapping[str, Value]) -> dict[int, JsonObject]:
-    """The pages of a query by id, put together from all its answers: one answer holds at most 50 thumbnails."""
+    """Return the pages of a query by id, merged from all its answers: one answer holds at most 50 thumbnails."""
     pages: dict[int, JsonObject] = {}
     for answer in client.query(params):
         for page in objects(answer.get("query"), "pages"):
@@ -159,7 +160,7 @@ def _file(page_id: int, page: JsonObject) -> FileInfo | MissingFile:
 
 def _file_info(page_id: int, title: str, info: JsonObject) -> FileInfo:
     about = inner(info, "extmetadata")
-    said = {key: plain(text(inner(about, key), "value")) for key in _METADATA.split("|")}
+    metadata = {key: plain(text(inner(about, key), "value")) for key in _METADATA.split("|")}
     url = _url(info, "url")
     return FileInfo(
         page_id=page_id,
@@ -173,23 +174,23 @@ def _file_info(page_id: int, title: str, info: JsonObject) -> FileInfo:
         timestamp=text(info, "timestamp", 20),
         url=url,
         thumb_url=_thumb_url(_url(info, "thumburl"), url),
-        description=said["ImageDescription"],
-        date=said["DateTimeOriginal"],
-        artist=said["Artist"],
-        credit=said["Credit"],
-        licence=said["LicenseShortName"],
-        licence_url=said["LicenseUrl"],
+        description=metadata["ImageDescription"],
+        date=metadata["DateTimeOriginal"],
+        artist=metadata["Artist"],
+        credit=metadata["Credit"],
+        licence=metadata["LicenseShortName"],
+        licence_url=metadata["LicenseUrl"],
     )
 
 
 def _url(info: JsonObject, key: str) -> str:
-    """An address, whole or not at all."""
+    """Return the URL at `key`, or an empty text if it is too long: a truncated URL leads nowhere."""
     url = text(info, key)
     return url if len(url) <= _LONGEST_URL else ""
 
 
 def _thumb_url(url: str, original: str) -> str:
-    """Where a format cannot be rendered the wiki gives an icon of the file type, with status 200."""
+    """Return the URL if it leads to a rendering; for other formats the wiki gives an icon, with status 200."""
     return url if addresses.renders(url, original) else ""
 
 
@@ -203,16 +204,16 @@ def _resolve(client: Client, names: Sequence[str]) -> dict[str, PageRef]:
         for page in objects(query, "pages"):
             if (page_id := number(page, "pageid")) and number(page, "ns") == 6:
                 pages[text(page, "title")] = PageRef(page_id, text(page, "title"))
-    return {name: pages[end] for name in names if (end := _end(name, steps)) in pages}
+    return {name: pages[end] for name in names if (end := _last_step(name, steps)) in pages}
 
 
-def _end(name: str, steps: Mapping[str, str]) -> str:
+def _last_step(name: str, steps: Mapping[str, str]) -> str:
     for _ in range(len(steps)):
         name = steps.get(name, name)
     return name
 
 
-def _file_title(asked: str) -> str:
+def _file_title_or_empty(asked: str) -> str:
     try:
         return file_title(asked)
     except InvalidName:

@@ -7,10 +7,10 @@ _LARGEST_REVISION = 2**63
 
 
 def written_since(client: Client, page_id: int, base_revision: int, user: str, batch: str) -> int:
-    """Return the newest revision after `base_revision` (0: any) by `user` with the batch's id in its summary; 0 for none.
+    """Return the newest revision after `base_revision` (0: any) by `user` whose summary has the batch's id, else 0.
 
-    Needed when a statement is missing although its request may have succeeded: it may have been stored and then removed by a
-    human, and must not be written again. Raises WikiError.
+    Needed when a statement is missing although its request may have succeeded: it may have been stored and then removed
+    by a human, and must not be written again. Raises WikiError.
     """
     params: Params = {
         "prop": "revisions",

@@ -1,8 +1,8 @@
-"""The one place that decides what an answer of MediaWiki means.
+"""Map every answer of MediaWiki to its JSON or to the exception that it means.
 
-Most errors come with HTTP 200, and Wikibase hides the cause behind `failed-save`: the words that tell are spread over
-`error.code`, `errors[].code`, `error.messages[].name` and the header MediaWiki-API-Error. All are collected, and the
-first rule that knows one of them decides; the words for people (`info`, `html`) are never looked at.
+Most errors come with HTTP 200, and Wikibase hides the cause behind `failed-save`: the codes that identify it are spread
+over `error.code`, `errors[].code`, `error.messages[].name` and the header MediaWiki-API-Error. All are collected, and
+the first rule that matches one of them decides; the messages for humans (`info`, `html`) are never evaluated.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from wiki.errors import AuthorizationLost, GiveUp, Reason, Reread, RetryWithNewT
 
 LONGEST_WAIT_SECONDS = 3600.0
 
-# What to begin with where no Retry-After is given; the caller doubles it.
+# First delay if the answer has no Retry-After; the caller doubles it with each attempt.
 _FIRST_WAIT_SECONDS = {
     Reason.MAXLAG: 5.0,
     Reason.RATELIMITED: 10.0,
@@ -32,18 +32,18 @@ Why = Literal["network", "timeout", "too_large"]
 
 @dataclass(frozen=True)
 class _Rule:
-    """`words` are codes and message names; one that ends in * stands for all that begin so. No `actions`: any."""
+    """The exception for error codes and message names. A * at the end matches any rest. No `actions`: for all."""
 
     kind: Kind
     reason: Reason
-    words: tuple[str, ...]
+    codes: tuple[str, ...]
     actions: tuple[str, ...] = ()
 
-    def matches(self, word: str) -> bool:
-        return any(word == known or (known.endswith("*") and word.startswith(known[:-1])) for known in self.words)
+    def matches(self, code: str) -> bool:
+        return any(code == known or (known.endswith("*") and code.startswith(known[:-1])) for known in self.codes)
 
 
-# In this order: the special before the general, for one answer carries several of these words.
+# The order matters: specific rules precede general ones, because one answer carries several of these codes.
 _RULES = (
     _Rule(AuthorizationLost, Reason.AUTHORIZATION_LOST, ("mwoauth-invalid-authorization",)),
     _Rule(AuthorizationLost, Reason.CONSUMER_REFUSED, ("mwoauth-invalid-authorization-*",)),
@@ -81,7 +81,7 @@ _RULES = (
         Reread, Reason.STATEMENT_GONE, ("invalid-guid", "no-such-claim"), actions=("wbremoveclaims", "wbsetqualifier")
     ),
     _Rule(GiveUp, Reason.NO_SUCH_ITEM, ("wikibase-validator-no-such-entity", "wikibase-validator-no-such-property")),
-    # The qualifier may be there already: what a replay after a lost answer gets.
+    # The qualifier may already exist: a request that is repeated after its answer was lost gets this code.
     _Rule(Reread, Reason.CONFLICT, ("modification-failed",), actions=("wbsetqualifier",)),
     _Rule(GiveUp, Reason.NO_SUCH_ENTITY, ("no-such-entity",)),
     _Rule(GiveUp, Reason.MISSING, ("missingtitle", "nosuchpageid")),
@@ -99,50 +99,53 @@ _RULES = (
 
 
 def read(answer: Answer, *, write: bool = False, action: str = "") -> JsonObject:
-    """The JSON of a good answer; raises the WikiError that a bad one means. `write`: a lost outcome matters."""
+    """Return the JSON of a successful answer; raise the WikiError that any other answer means.
+
+    `write`: the request was a write, so an unclear answer leaves its outcome unknown. `action`: its module of the API.
+    """
     content = answer.json_object()
-    words = tuple(_words(answer, content or {}))
-    if words:
-        raise _meaning_of_words(answer, content or {}, words, write, action)
+    codes = tuple(_all_codes(answer, content or {}))
+    if codes:
+        raise _meaning_of_codes(answer, content or {}, codes, write, action)
     if content is not None and answer.status == 200:
         return content
     raise meaning_of_status(answer, write=write)
 
 
-def failure(why: Why, words: str, *, sent: bool, write: bool) -> WikiError:
-    """What it means that no answer came. A write that may have left this machine has an unknown outcome."""
+def failure(why: Why, message: str, *, sent: bool, write: bool) -> WikiError:
+    """Return the error for a missing answer. A write that may have left this machine has an unknown outcome."""
     if why == "too_large" and not write:
-        return GiveUp(Reason.TOO_LARGE, "too-large", words)
+        return GiveUp(Reason.TOO_LARGE, "too-large", message)
     reason = Reason.TIMEOUT if why == "timeout" else Reason.NETWORK
     wait = _FIRST_WAIT_SECONDS[reason]
     if write and sent:
-        return Reread(Reason.OUTCOME_UNKNOWN, f"no-answer-{why}", words, seconds=wait)
-    return Wait(reason, why, words, seconds=wait)
+        return Reread(Reason.OUTCOME_UNKNOWN, f"no-answer-{why}", message, seconds=wait)
+    return Wait(reason, why, message, seconds=wait)
 
 
 def meaning_of_status(answer: Answer, *, write: bool = False) -> WikiError:
-    """For an answer without a word of MediaWiki: an error page of the servers in front of it, or noise."""
+    """Return the error for an answer without MediaWiki's codes, such as a page of the servers in front of it."""
     code = f"http-{answer.status}"
-    words = answer.content_type
+    message = answer.content_type
     if answer.status == 429:
-        return _wait(Reason.TOO_MANY_REQUESTS, code, words, answer)
+        return _wait(Reason.TOO_MANY_REQUESTS, code, message, answer)
     if answer.status >= 500 or answer.status in (200, 408, 425):
         reason = Reason.SERVER if answer.status >= 500 else Reason.NOT_JSON
-        return _passing(_wait(reason, code, words, answer), write)
+        return _reread_after_write(_wait(reason, code, message, answer), write)
     if answer.status == 401:
-        return AuthorizationLost(Reason.AUTHORIZATION_LOST, code, words)
+        return AuthorizationLost(Reason.AUTHORIZATION_LOST, code, message)
     if 300 <= answer.status < 400:
         return StopBatch(Reason.REFUSED, code, f"redirected to {answer.headers.get('Location', '')[:200]}")
-    return StopBatch(Reason.REFUSED, code, words) if answer.status == 403 else GiveUp(Reason.REFUSED, code, words)
+    return StopBatch(Reason.REFUSED, code, message) if answer.status == 403 else GiveUp(Reason.REFUSED, code, message)
 
 
-def _words(answer: Answer, content: JsonObject) -> Iterator[str]:
+def _all_codes(answer: Answer, content: JsonObject) -> Iterator[str]:
     error = inner(content, "error")
     yield from _codes(error)
     for entry in objects(content, "errors"):
         yield from _codes(entry)
         yield from _codes(inner(entry, "data"))
-    yield from (word.strip() for word in answer.headers.get("MediaWiki-API-Error", "").split(",") if word.strip())
+    yield from (code.strip() for code in answer.headers.get("MediaWiki-API-Error", "").split(",") if code.strip())
 
 
 def _codes(error: JsonObject) -> Iterator[str]:
@@ -151,44 +154,46 @@ def _codes(error: JsonObject) -> Iterator[str]:
     yield from (name for message in objects(error, "messages") if (name := text(message, "name")))
 
 
-def _meaning_of_words(
-    answer: Answer, content: JsonObject, words: tuple[str, ...], write: bool, action: str
+def _meaning_of_codes(
+    answer: Answer, content: JsonObject, codes: tuple[str, ...], write: bool, action: str
 ) -> WikiError:
-    said = _said(content)
+    message = _message(content)
     for rule in _RULES:
         if rule.actions and action not in rule.actions:
             continue
-        for word in words:
-            if rule.matches(word):
-                return _error(rule, word, said, answer, content, write)
+        for code in codes:
+            if rule.matches(code):
+                return _error(rule, code, message, answer, content, write)
     if answer.status != 200:
         return meaning_of_status(answer, write=write)
-    return GiveUp(Reason.UNKNOWN, words[0], said)
+    return GiveUp(Reason.UNKNOWN, codes[0], message)
 
 
-def _error(rule: _Rule, word: str, said: str, answer: Answer, content: JsonObject, write: bool) -> WikiError:
+def _error(rule: _Rule, code: str, message: str, answer: Answer, content: JsonObject, write: bool) -> WikiError:
     if rule.kind is Wait:
-        waiting = _wait(rule.reason, word, said, answer, content)
-        return _passing(waiting, write) if rule.reason is Reason.SERVER else waiting
+        waiting = _wait(rule.reason, code, message, answer, content)
+        return _reread_after_write(waiting, write) if rule.reason is Reason.SERVER else waiting
     if rule.kind is AuthorizationLost:
-        return AuthorizationLost(rule.reason, word, said, refreshable=rule.reason is Reason.AUTHORIZATION_LOST)
-    return rule.kind(rule.reason, word, said)
+        return AuthorizationLost(rule.reason, code, message, refreshable=rule.reason is Reason.AUTHORIZATION_LOST)
+    return rule.kind(rule.reason, code, message)
 
 
-def _wait(reason: Reason, code: str, words: str, answer: Answer, content: JsonObject | None = None) -> Wait:
-    asked = answer.retry_after()
-    seconds = _FIRST_WAIT_SECONDS[reason] if asked is None else min(asked, LONGEST_WAIT_SECONDS)
+def _wait(reason: Reason, code: str, message: str, answer: Answer, content: JsonObject | None = None) -> Wait:
+    demanded = answer.retry_after()
+    seconds = _FIRST_WAIT_SECONDS[reason] if demanded is None else min(demanded, LONGEST_WAIT_SECONDS)
     lag, host = _lag(content or {}) if reason is Reason.MAXLAG else (None, "")
-    return Wait(reason, code, words, seconds=seconds, asked=asked is not None, lag=lag, host=host)
+    return Wait(reason, code, message, seconds=seconds, asked=demanded is not None, lag=lag, host=host)
 
 
-def _passing(waiting: Wait, write: bool) -> WikiError:
+def _reread_after_write(waiting: Wait, write: bool) -> WikiError:
+    """Return the Wait of a read; the Reread of a write, which may be stored although its answer is an error."""
     if not write:
         return waiting
     return Reread(Reason.OUTCOME_UNKNOWN, waiting.code, waiting.text, seconds=waiting.seconds)
 
 
 def _lag(content: JsonObject) -> tuple[float | None, str]:
+    """Return the replication lag in seconds and the host that lags, from either format of errors."""
     error: dict[str, Any] = inner(content, "error")
     if "lag" not in error:
         error = next((inner(entry, "data") for entry in objects(content, "errors")), {})
@@ -197,6 +202,6 @@ def _lag(content: JsonObject) -> tuple[float | None, str]:
     return (float(lag) if known and lag is not None else None), text(error, "host", 100)
 
 
-def _said(content: JsonObject) -> str:
-    said = text(inner(content, "error"), "info", 300)
-    return said or "; ".join(dict.fromkeys(text(entry, "text", 300) for entry in objects(content, "errors")))[:300]
+def _message(content: JsonObject) -> str:
+    message = text(inner(content, "error"), "info", 300)
+    return message or "; ".join(dict.fromkeys(text(entry, "text", 300) for entry in objects(content, "errors")))[:300]

@@ -1,4 +1,4 @@
-"""Fetching pictures: only from hosts that are allowed, bounded in bytes and in seconds, complete or not at all."""
+"""Download pictures: only from allowed hosts, with limits on bytes and seconds, completely or not at all."""
 
 from urllib.parse import urljoin, urlsplit
 
@@ -16,10 +16,10 @@ _MOST_HOPS = 3
 
 
 def download(client: Client, url: str, *, most_bytes: int = MOST_BYTES, seconds: float = _SECONDS) -> bytes:
-    """The bytes at `url`, whole. Passing errors are tried again within the client's bounds.
+    """Return all bytes at `url`. Temporary errors are retried within the client's limits.
 
-    Raises DownloadTooLarge, DownloadRefused (a host that is not allowed, also after a redirect), GiveUp `missing` (404, 410)
-    or `refused` (other 4xx), Wait (429, 5xx, a broken or slow connection, an HTML page in place of a picture).
+    Raises DownloadTooLarge, DownloadRefused (host not allowed, also after a redirect), GiveUp `missing` (404, 410) or
+    `refused` (other 4xx), Wait (429, 5xx, a broken or slow connection, an HTML page instead of a picture).
     """
     return client.patiently(lambda: _download(client, url, most_bytes, seconds))
 
@@ -35,7 +35,7 @@ def _download(client: Client, url: str, most_bytes: int, seconds: float) -> byte
 
 
 def _fetch(client: Client, url: str, most_bytes: int, seconds: float) -> Answer:
-    # Pictures are compressed already, and Content-Length then tells the size of what arrives.
+    # Pictures are already compressed; without a further encoding, Content-Length is the size of the picture.
     request = requests.Request("GET", url, headers={"Accept-Encoding": "identity"})
     try:
         return client.exchange(request, most_bytes=most_bytes, seconds=seconds)
@@ -46,19 +46,22 @@ def _fetch(client: Client, url: str, most_bytes: int, seconds: float) -> Answer:
 
 
 def allowed(client: Client, url: str) -> str:
-    """The address in full. Raises DownloadRefused. The scheme is that of the wiki itself: no way down from https."""
+    """Return the complete URL if it may be downloaded. Raises DownloadRefused.
+
+    Only the scheme of the wiki's own API is allowed, so that a redirect cannot lead from https to http.
+    """
     scheme = urlsplit(client.endpoints.commons_api).scheme
     url = f"{scheme}:{url}" if url.startswith("//") else url
     host = addresses.netloc(url)
     if not host:
-        raise DownloadRefused("not an address")
+        raise DownloadRefused("not a URL")
     if urlsplit(url).scheme != scheme or host not in client.media_hosts:
         raise DownloadRefused(f"{urlsplit(url).scheme}://{host}"[:200])
     return url
 
 
 def _location(answer: Answer) -> str:
-    """Where a redirect leads. Letters that the server did not encode are UTF-8, but headers are read as Latin-1."""
+    """Return the target of a redirect. Servers send unencoded letters as UTF-8, but headers are read as Latin-1."""
     location = answer.headers.get("Location", "")
     try:
         return location.encode("latin-1").decode()
@@ -73,5 +76,5 @@ def _picture(answer: Answer) -> bytes:
         error = meaning_of_status(answer)
         raise error if isinstance(error, Wait) else GiveUp(Reason.REFUSED, error.code, error.text)
     if answer.content_type in ("text/html", "application/json"):
-        raise Wait(Reason.NOT_JSON, "http-200", f"{answer.content_type} in place of a picture")
+        raise Wait(Reason.NOT_JSON, "http-200", f"{answer.content_type} instead of a picture")
     return answer.body

@@ -1,4 +1,4 @@
-"""Names and ids as Wikimedia writes them: items, titles, entities, statements, boxes and batches. Pure."""
+"""Parse and format names and ids of Wikimedia: items, titles, entities, statements, boxes, batches. Pure functions."""
 
 import re
 import unicodedata
@@ -20,11 +20,11 @@ _REGION = re.compile(r"pct:(\d+(?:\.\d+)?),(\d+(?:\.\d+)?),(\d+(?:\.\d+)?),(\d+(
 _NAMESPACES = {"File": ("file", "image"), "Category": ("category",)}
 _LONGEST_TITLE_BYTES = 255
 
-Box = tuple[float, float, float, float]  # x, y, width, height in fractions of the upright picture, 0..1
+Box = tuple[float, float, float, float]  # x, y, width, height as fractions (0..1) of the upright picture
 
 
 class InvalidName(ValueError):
-    """What somebody typed is no item id or title; the text repeats it."""
+    """The input is not a valid id, title or box; the exception's text repeats it."""
 
 
 def is_item(name: str) -> bool:
@@ -32,7 +32,7 @@ def is_item(name: str) -> bool:
 
 
 def item_id(typed: str, sites: Collection[str] = ()) -> str:
-    """`Q42` from "q42", " Q42 ", "d:Q42", or an address of Wikidata or of one of `sites`. Raises InvalidName."""
+    """Parse an item id: `Q42` from "q42", " Q42 ", "d:Q42", or a URL of Wikidata or of `sites`. Raises InvalidName."""
     name = _INVISIBLE.sub("", typed).strip()
     if addresses.is_address(name):
         pages = map(_ITEM_PAGE.fullmatch, addresses.titles(name, (*_WIKIDATA, *sites)))
@@ -44,26 +44,26 @@ def item_id(typed: str, sites: Collection[str] = ()) -> str:
 
 
 def file_title(typed: str, sites: Collection[str] = ()) -> str:
-    """`File:Ada Lovelace.jpg` from a title with or without namespace, blanks or underscores. Raises InvalidName.
+    """Return `File:Ada Lovelace.jpg` from a title with or without namespace, spaces or underscores. Raises InvalidName.
 
-    `sites`: addresses of wikis whose links to the file, its page or a rendering are understood too.
+    `sites`: URLs of wikis; links there to the file, its page or a rendering are accepted too.
     """
-    return _title(_linked(typed, "File", sites), "File")
+    return _normalized_title(_title_in_link(typed, "File", sites), "File")
 
 
 def category_title(typed: str, sites: Collection[str] = ()) -> str:
-    """`Category:Ada Lovelace`, as `file_title`."""
-    return _title(_linked(typed, "Category", sites), "Category")
+    """Return `Category:Ada Lovelace`, with the same arguments and errors as `file_title`."""
+    return _normalized_title(_title_in_link(typed, "Category", sites), "Category")
 
 
 def bare_title(title: str) -> str:
-    """The title without its namespace; cut where no wiki has a longer one, since that is what we keep room for."""
+    """Return the title without its namespace, cut to the length that wikis allow and database columns hold."""
     bare = title.partition(":")[2] if title.partition(":")[0] in _NAMESPACES else title
     return bare[:_LONGEST_TITLE_BYTES]
 
 
-def _linked(typed: str, namespace: str, sites: Collection[str]) -> str:
-    """The title in a link, which must be of the namespace; what is no link stays as it is."""
+def _title_in_link(typed: str, namespace: str, sites: Collection[str]) -> str:
+    """Return the title in a link, or text that is no link unchanged. Raises InvalidName if the namespace is another."""
     link = _INVISIBLE.sub("", typed).strip()
     if not sites or not addresses.is_address(link):
         return typed
@@ -73,7 +73,7 @@ def _linked(typed: str, namespace: str, sites: Collection[str]) -> str:
     raise InvalidName(typed)
 
 
-def _title(typed: str, namespace: str) -> str:
+def _normalized_title(typed: str, namespace: str) -> str:
     name = _SPACES.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFC", typed))).strip().lstrip(":").strip()
     prefix, colon, rest = name.partition(":")
     if colon and prefix.strip().lower() in _NAMESPACES[namespace]:
@@ -84,33 +84,33 @@ def _title(typed: str, namespace: str) -> str:
 
 
 def _upper_first(name: str) -> str:
-    # MediaWiki leaves letters alone whose capital is two letters (ß).
+    # MediaWiki does not capitalise a letter whose capital consists of two (ß).
     upper = name[0].upper()
     return (upper if len(upper) == 1 else name[0]) + name[1:]
 
 
 def entity_id(page_id: int) -> str:
-    """`M123`, the MediaInfo entity of a file page."""
+    """Return `M123`, the id of a file page's MediaInfo entity. Raises InvalidName if `page_id` is not positive."""
     if page_id <= 0:
         raise InvalidName(str(page_id))
     return f"M{page_id}"
 
 
 def page_id_of(entity: str) -> int:
-    """123 of `M123` (also at the end of an entity's address); 0 when it is none."""
+    """Return 123 from `M123` or an entity's URL that ends in it; 0 if the text is neither."""
     name = addresses.last_segment(entity)
     return int(name[1:]) if re.fullmatch(r"M[1-9][0-9]{0,9}", name) else 0
 
 
 def statement_id(page_id: int, uuid: UUID) -> str:
-    """A statement's GUID, `M123$UUID` in capitals, as the wiki itself writes it."""
+    """Return a statement's GUID, `M123$UUID` in capitals, as the wiki writes it."""
     return f"{entity_id(page_id)}${str(uuid).upper()}"
 
 
 def region(box: Box) -> str:
-    """P2677 "relative position within image" as the IIIF Image API writes it: `pct:x,y,w,h`, two decimals.
+    """Format a box for P2677 "relative position within image": `pct:x,y,w,h` of the IIIF Image API, two decimals.
 
-    The box is kept inside the picture and at least 0.01 % wide and high. Raises InvalidName when it lies outside.
+    The box is clipped to the picture and at least 0.01 % wide and high. Raises InvalidName if it lies outside.
     """
     x, y, width, height = box
     left, top = min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
@@ -122,7 +122,7 @@ def region(box: Box) -> str:
 
 
 def box_of(value: str) -> Box | None:
-    """The box that a P2677 value in percent tells; None for pixels, "full" or anything else."""
+    """Parse a P2677 value in percent; return None for pixels, "full" or anything else."""
     match = _REGION.fullmatch(value.strip())
     if not match:
         return None
@@ -131,10 +131,10 @@ def box_of(value: str) -> Box | None:
 
 
 def batch_link(batch: str) -> str:
-    """The link for the edit summary by which EditGroups groups (and can undo) the edits of a batch."""
+    """Return the link in edit summaries by which EditGroups groups (and can undo) the edits of a batch."""
     return f"([[:toolforge:editgroups-commons/b/CB/{batch}|details]])"
 
 
 def page_url(base: str, title: str) -> str:
-    """The address of a file or category page; `base` ends before the title."""
+    """Return the URL of a file or category page; `base` ends before the title."""
     return f"{base.rstrip('/')}/{quote(title.replace(' ', '_'), safe=':/,;@()!*~')}"

@@ -1,6 +1,6 @@
-"""Signing in with a Wikimedia account: OAuth 2.0 with state and PKCE, through requests-oauthlib.
+"""Sign in with a Wikimedia account: OAuth 2.0 with state and PKCE, through requests-oauthlib.
 
-The library builds and reads the messages; they travel by the client's own transport, which bounds them.
+The library builds and parses the messages; the client's own transport sends them and limits their time and size.
 """
 
 import hmac
@@ -30,14 +30,14 @@ _SECONDS = 30.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LONGEST_LIFE_SECONDS = 10 * 365 * 86_400
 
-# At DEBUG these write down tokens and secrets.
+# At level DEBUG these libraries log tokens and secrets.
 for _name in ("requests_oauthlib", "oauthlib"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
 class Authorization:
-    """Where to send the browser, and what to keep (out of its sight) until it comes back."""
+    """A sign-in that has begun: the URL for the browser, and secrets to store (hidden from it) until it returns."""
 
     url: str
     state: str
@@ -46,7 +46,7 @@ class Authorization:
 
 @dataclass(frozen=True)
 class Tokens:
-    """`expires_at` in seconds since 1970. Each token is about 800 characters."""
+    """Access and refresh token, about 800 characters each. `expires_at`: of the access token, in seconds since 1970."""
 
     access: str = field(repr=False)
     refresh: str = field(repr=False)
@@ -55,7 +55,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Profile:
-    """`sub`: the account's central id, which stays when it is renamed. `rights` are those that the grants leave."""
+    """An account's profile. `sub`: its central id, unchanged by a renaming. `rights`: those that the grants allow."""
 
     sub: str
     username: str
@@ -70,7 +70,7 @@ class Profile:
 
 
 class OAuth:
-    """The tool's registration (consumer) and what can be done with it. `redirect_uri` exactly as registered."""
+    """OAuth client of the tool's registration (consumer). `redirect_uri`: exactly as registered."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class OAuth:
         self._now = now
 
     def authorize_url(self) -> Authorization:
-        """A new sign-in: scope is left to the registration."""
+        """Begin a sign-in. No scope is sent: the registration defines it."""
         flow = WebApplicationClient(self._id)
         verifier = flow.create_code_verifier(64)
         challenge = flow.create_code_challenge(verifier, "S256")
@@ -96,10 +96,13 @@ class OAuth:
         url, state = session.authorization_url(
             _as_https(f"{self._endpoint}/authorize"), code_challenge=challenge, code_challenge_method="S256"
         )
-        return Authorization(_as_it_is(url, self._endpoint), state, verifier)
+        return Authorization(_with_scheme_of(self._endpoint, url), state, verifier)
 
     def exchange(self, code: str, verifier: str) -> Tokens:
-        """Raises SignInFailed (code used, too old, not ours), StopBatch (registration not accepted), Wait."""
+        """Exchange an authorization code for tokens.
+
+        Raises SignInFailed (code used, too old, not ours), StopBatch (registration not accepted), Wait.
+        """
         session = self._session("access_token_response", _exchange_error)
         session.fetch_token(
             self._token_url(),
@@ -111,9 +114,9 @@ class OAuth:
         return self._tokens(session.token)
 
     def refresh(self, refresh_token: str) -> Tokens:
-        """New tokens; the old ones die at once, and so do CSRF tokens. Raises RefreshDead, StopBatch, Wait.
+        """Return new tokens; the old ones and their CSRF tokens become invalid. Raises RefreshDead, StopBatch, Wait.
 
-        After a Wait the old refresh token may be used up: RefreshDead then comes next.
+        The failed request of a Wait may have used the old refresh token: the next call then raises RefreshDead.
         """
         session = self._session("refresh_token_response", _refresh_error)
         session.refresh_token(
@@ -122,7 +125,7 @@ class OAuth:
         return self._tokens(session.token)
 
     def profile(self, access: str) -> Profile:
-        """Whom an access token belongs to. Raises AuthorizationLost, WikiError."""
+        """Return the profile of the access token's account. Raises AuthorizationLost, WikiError."""
         request = requests.Request("GET", f"{self._endpoint}/resource/profile")
         answer = self._client.patiently(lambda: self._client.exchange(request, bearer=access, most_bytes=_MOST_BYTES))
         content = answer.json_object() or {}
@@ -139,11 +142,11 @@ class OAuth:
             grants=_names(content, "grants"),
         )
 
-    def _session(self, stage: Stage, judge: Callable[[str, Answer], WikiError]) -> OAuth2Session:
+    def _session(self, stage: Stage, error_for: Callable[[str, Answer], WikiError]) -> OAuth2Session:
         session = OAuth2Session(self._id, redirect_uri=self._redirect_uri)
         session.trust_env = False
-        session.mount("https://", _Through(self._client))
-        session.register_compliance_hook(stage, lambda response: _checked(response, judge))
+        session.mount("https://", _TransportAdapter(self._client))
+        session.register_compliance_hook(stage, lambda response: _checked(response, error_for))
         return session
 
     def _token_url(self) -> str:
@@ -155,9 +158,9 @@ class OAuth:
 
 
 def read_callback(args: Mapping[str, str], state: str) -> str:
-    """The code that the browser brought back. `state`: what was kept for this browser, empty where nothing was.
+    """Return the code in the parameters of the callback. `state`: as stored for this browser, empty if nothing was.
 
-    Raises SignInFailed. An error is read before the state: when the person says no the wiki sends none.
+    Raises SignInFailed. Errors are read before the state, because the wiki sends no state if the user declines.
     """
     error = args.get("error", "")
     if error in ("unauthorized_client", "access_denied"):
@@ -171,8 +174,8 @@ def read_callback(args: Mapping[str, str], state: str) -> str:
     return args["code"]
 
 
-class _Through(BaseAdapter):
-    """Lets the library's requests travel by the client's transport. A redirect is an error: the secret is in the body."""
+class _TransportAdapter(BaseAdapter):
+    """Send the library's requests through the client's transport; refuse redirects, since the secret is in the body."""
 
     def __init__(self, client: Client) -> None:
         super().__init__()
@@ -187,7 +190,7 @@ class _Through(BaseAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        request.url = _as_it_is(str(request.url), self._client.endpoints.oauth)
+        request.url = _with_scheme_of(self._client.endpoints.oauth, str(request.url))
         try:
             answer = self._client.transport.send(request, most_bytes=_MOST_BYTES, seconds=_SECONDS)
         except NoAnswer as error:
@@ -201,26 +204,31 @@ class _Through(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """The transport belongs to the client."""
+        """Do nothing: the client closes its transport."""
 
 
 def _as_https(url: str) -> str:
-    """The library refuses plain http. On this machine itself nobody listens in, and the sandbox speaks nothing else."""
+    """Return an http URL of this machine as https, and any other unchanged.
+
+    The library rejects http. Requests that stay on this machine cannot be overheard, and the sandbox offers only http.
+    """
     return f"https{url[4:]}" if url.startswith("http:") and urlsplit(url).hostname in _LOOPBACK else url
 
 
-def _as_it_is(url: str, endpoint: str) -> str:
+def _with_scheme_of(endpoint: str, url: str) -> str:
+    """Undo `_as_https`: return the URL with the scheme of the endpoint."""
     return f"{urlsplit(endpoint).scheme}://{url.partition('://')[2]}"
 
 
-def _checked(response: requests.Response, judge: Callable[[str, Answer], WikiError]) -> requests.Response:
+def _checked(response: requests.Response, error_for: Callable[[str, Answer], WikiError]) -> requests.Response:
+    """Return a response that contains tokens; raise the error that any other one means."""
     answer = Answer(response.status_code, response.headers, response.content)
     content = answer.json_object()
     if answer.status == 200 and content and text(content, "access_token"):
         return response
     error = text(content, "error", 50)
     if answer.status in (400, 401, 403) and error:
-        raise judge(error, answer)
+        raise error_for(error, answer)
     raise meaning.meaning_of_status(answer)
 
 

@@ -11,7 +11,7 @@ from wiki.errors import GiveUp, Reason
 from wiki.meaning import meaning_of_status
 from wiki.names import bare_title, category_title
 
-MOST_HITS = 10_000  # where CirrusSearch stops
+MOST_HITS = 10_000  # CirrusSearch returns no more
 _PAGE = 500
 
 

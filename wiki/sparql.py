@@ -1,4 +1,4 @@
-"""Find files that depict an item with the SPARQL query service, or with the search where the service does not answer."""
+"""Find files that depict an item with the SPARQL query service, or with the search if the service does not answer."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -49,7 +49,7 @@ class Depicting:
 
 
 def depicting(client: Client, item: str, category: str | None = None, limit: int = MOST_FILES) -> Depicting:
-    """Return files that depict the item, from the query service or, where it refuses or fails, the search. Raises WikiError."""
+    """Return files that depict the item, from the query service or, if that fails, the search. Raises WikiError."""
     try:
         return Depicting(tuple(files_depicting(client, item, category, limit)), "sparql")
     except (EndpointRefuses, Wait):

@@ -1,4 +1,4 @@
-"""Depicts statements of files as values, and what can be said of them without asking anybody. Pure."""
+"""Depicts statements (P180) of files as values, with functions to parse and compare them. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _OPEN_LEVELS = ("", "user", "autoconfirmed")
 
 @dataclass(frozen=True)
 class Statement:
-    """A depicts statement. `item` is None for "unknown" and "no value". `qualifiers`, `references`: as the wiki has them."""
+    """A depicts statement. `item`: None for "unknown value" and "no value". `qualifiers`, `references`: raw JSON."""
 
     id: str
     item: str | None
@@ -24,16 +24,16 @@ class Statement:
 
     @property
     def deprecated(self) -> bool:
-        """Whether somebody marked it as wrong. It stays readable, but queries for what is stated do not find it."""
+        """Whether a user marked the statement as wrong. It stays readable, but queries for depicted items ignore it."""
         return self.rank == "deprecated"
 
 
 @dataclass(frozen=True)
 class Entity:
-    """What the wiki has of a file page.
+    """A file page and its MediaInfo entity, as the wiki stores them.
 
-    `exists`: the page is there and is not a redirect. `last_revision`: what an edit of this state names as its base.
-    `protection`: the level that editing needs ("sysop"), empty where anybody may. `captions`: by language.
+    `exists`: the file page exists and is not a redirect. `last_revision`: the base revision for an edit of this state.
+    `protection`: the level that editing requires ("sysop"), empty if everybody may edit. `captions`: by language.
     """
 
     page_id: int
@@ -48,12 +48,12 @@ class Entity:
 
     @property
     def locked(self) -> bool:
-        """Whether the page is protected so that volunteers of some standing may not edit it either."""
+        """Whether the page is protected against edits by autoconfirmed users too."""
         return self.protection not in _OPEN_LEVELS
 
 
 def read_statement(raw: JsonObject) -> Statement:
-    """From the JSON of a statement."""
+    """Parse the JSON of a statement."""
     value = inner(raw, "mainsnak", "datavalue", "value")
     numeric = number(value, "numeric-id", 10**10)
     item = text(value, "id") or (f"Q{numeric}" if numeric else "")
@@ -67,34 +67,34 @@ def read_statement(raw: JsonObject) -> Statement:
 
 
 def read_statements_of(entity: JsonObject) -> tuple[Statement, ...]:
-    """The depicts statements of an entity; its `statements` is a list where it has none at all."""
+    """Parse the depicts statements of an entity; its `statements` is a list if it has no statement at all."""
     return tuple(read_statement(raw) for raw in objects(inner(entity, "statements"), DEPICTS))
 
 
 def stating(entity: Entity, *items: str) -> tuple[Statement, ...]:
-    """The statements that name the item (or one of several that are the same); a deprecated one states nothing."""
+    """Return the statements that name one of the items (the ids of one merged item), without the deprecated ones."""
     return tuple(found for found in entity.statements if found.item in items and not found.deprecated)
 
 
 def denying(entity: Entity, *items: str) -> tuple[Statement, ...]:
-    """The deprecated statements that name the item (or one of several that are the same)."""
+    """Return the deprecated statements that name one of the items (the ids of one merged item)."""
     return tuple(found for found in entity.statements if found.item in items and found.deprecated)
 
 
 def ours(entity: Entity, statement_id: str) -> Statement | None:
-    """The statement with this GUID; the wiki may have kept its entity part in another case."""
+    """Return the statement with this GUID, or None; the wiki may store the GUID's entity part in another case."""
     wanted = statement_id.upper()
     return next((statement for statement in entity.statements if statement.id.upper() == wanted), None)
 
 
 def positions(statement: Statement) -> tuple[str, ...]:
-    """The values of the qualifier "relative position within image"."""
+    """Return the values of the qualifier "relative position within image"."""
     values = (text(inner(snak, "datavalue"), "value") for snak in objects(statement.qualifiers, POSITION))
     return tuple(value for value in values if value)
 
 
 def untouched(statement: Statement, item: str, *, rank: str = "normal", box: Box | None = None) -> bool:
-    """Whether the statement is still exactly as we wrote it."""
+    """Return whether the statement is still exactly as this program wrote it."""
     return (
         statement.item == item
         and statement.rank == rank
@@ -104,19 +104,21 @@ def untouched(statement: Statement, item: str, *, rank: str = "normal", box: Box
 
 
 def foreign(statement: Statement, *, box: Box | None = None) -> bool:
-    """Whether it carries qualifiers or references that are not ours (ours is at most the position `box`)."""
+    """Return whether others added qualifiers or references (this program adds at most the position `box`)."""
     own = {region(box)} if box else set()
     others = set(statement.qualifiers) - {POSITION}
-    return bool(others or statement.references or set(positions(statement)) - own or _odd(statement))
+    return bool(
+        others or statement.references or set(positions(statement)) - own or _has_position_without_value(statement)
+    )
 
 
-def _odd(statement: Statement) -> bool:
-    """A position that says "unknown" has no value to compare."""
+def _has_position_without_value(statement: Statement) -> bool:
+    """Return whether a position is "unknown value" or "no value", which cannot be compared with a box."""
     return len(objects(statement.qualifiers, POSITION)) != len(positions(statement))
 
 
 def statement_json(statement_id: str, item: str, rank: str, box: Box | None) -> dict[str, Any]:
-    """A statement as wbeditentity wants it; without `type` it is refused."""
+    """Return the JSON of a statement for wbeditentity, which rejects one without `type`."""
     value = {"entity-type": "item", "id": item}
     statement: dict[str, Any] = {
         "id": statement_id,
@@ -135,6 +137,6 @@ def statement_json(statement_id: str, item: str, rank: str, box: Box | None) -> 
 
 
 def twice(entity: Entity, *items: str) -> Sequence[Statement]:
-    """The statements of the item (or of several that are the same) where it stands more than once, else none."""
+    """Return the statements of the item (or of the ids of one merged item) if there are at least two, else none."""
     found = stating(entity, *items)
     return found if len(found) > 1 else ()

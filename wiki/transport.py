@@ -1,7 +1,7 @@
 """HTTP transport with limits on concurrency, bytes and total time, which never follows redirects.
 
-The timeout of `requests` limits the pause between two bytes but not the whole request: a server that sends single bytes slowly
-would block a thread for ever. Here a timer shuts the socket down at the end of the request's time.
+The timeout of `requests` limits the pause between two bytes but not the whole request: a server that sends single bytes
+slowly would block a thread for ever. Here a timer shuts the socket down at the end of the request's time.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ class _Time:
         self.over = True
         if self.sock is not None:
             with contextlib.suppress(OSError):
-                # Not SSLSocket.shutdown: that takes the TLS state from under the thread that reads.
+                # Not SSLSocket.shutdown, which would discard the TLS state while another thread is reading.
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
 
@@ -102,7 +102,7 @@ class Transport:
     """HTTP transport, safe to share between threads: connections are pooled, and each thread has its own session.
 
     No cookies are kept (requests for several accounts go through here) and the environment is not read (a .netrc would
-    replace the bearer). `verify`: a file of certificates to trust in place of the usual ones.
+    replace the bearer). `verify`: a file of certificates to trust instead of the default ones.
     """
 
     def __init__(
@@ -124,13 +124,13 @@ class Transport:
         return self.send(prepared, most_bytes=most_bytes, seconds=seconds)
 
     def send(self, prepared: requests.PreparedRequest, *, most_bytes: int, seconds: float) -> Answer:
-        """Send a request. Raises NoAnswer, whose text has the kind of error and the host, never the URL with its parameters."""
+        """Send a request. Raises NoAnswer, whose text names the kind of error and the host, without any parameters."""
         prepared.headers["User-Agent"] = self._user_agent
         with self._slots, _Time(seconds) as time:
             try:
                 answer = self._exchange(prepared, most_bytes, time)
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-                # A socket that is shut down while it is read fails in many ways; the cause is the timeout.
+                # Reading from a socket that was shut down raises various errors; the cause of all is the timeout.
                 raise _no_answer(error, time, prepared) from None
         if time.over:
             raise NoAnswer("timeout", _host(prepared), sent=True)
@@ -178,7 +178,7 @@ def _unsent(error: Exception) -> bool:
     inner = error.args[0] if error.args else None
     cause = getattr(inner, "reason", inner)
     if isinstance(cause, SSLError):
-        # Other TLS errors may come later, from a connection that has carried the request.
+        # Other TLS errors may occur later, on a connection that has already carried the request.
         return isinstance(next(iter(cause.args), None), ssl.SSLCertVerificationError)
     return isinstance(cause, NewConnectionError | NameResolutionError)
 

@@ -1,4 +1,4 @@
-"""Walking a category tree for its files, in batches, so that the walk can be stopped and taken up again."""
+"""Walk a category tree and yield its files in batches; a walk can be stopped and resumed."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,15 +12,16 @@ from wiki.names import category_title
 
 MAX_FILES = 9_000
 MAX_CATEGORIES = 200
-_PAGE = 500
-_MOST_STEPS = 2_000
+_PAGE = 500  # members in one answer
+_MOST_STEPS = 2_000  # answers of one walk
 
 
 @dataclass(frozen=True)
 class WalkState:
-    """Where a walk stands: what is still to be read (title, depth), what was met, and how far the first one was read.
+    """Progress of a walk, which can be stored and resumed.
 
-    `limit`: "files" or "categories" when that limit left something out.
+    `queue`: categories still to be read (title, depth). `met`: the titles of all categories found so far. `more`: the
+    continuation for the first category of the queue. `limit`: "files" or "categories" if that limit left something out.
     """
 
     queue: tuple[tuple[str, int], ...]
@@ -43,14 +44,14 @@ class WalkState:
 
 @dataclass(frozen=True)
 class Batch:
-    """Up to 500 files met for the first time, and the state to go on from once they are kept."""
+    """Up to 500 files found for the first time, and the state to resume from once they are stored."""
 
     members: tuple[Member, ...]
     state: WalkState
 
 
 def start(titles: Sequence[str]) -> WalkState:
-    """A walk from these categories. Raises InvalidName."""
+    """Return the first state of a walk through these categories. Raises InvalidName."""
     roots = tuple(dict.fromkeys(category_title(title) for title in titles))
     return WalkState(tuple((root, 0) for root in roots), roots, {})
 
@@ -64,9 +65,10 @@ def walk(
     max_files: int = MAX_FILES,
     max_categories: int = MAX_CATEGORIES,
 ) -> Iterator[Batch]:
-    """Breadth first, each category and file once (loops are common). Raises WikiError; go on later from the last state.
+    """Yield the files breadth first, reading each category once (loops are common) and yielding each file once.
 
-    `seen`: page ids that are kept already; they are not given again, and count towards `max_files`.
+    `seen`: page ids that are already stored; they are not yielded again, and count towards `max_files`.
+    Raises WikiError; the walk can be resumed from the last state.
     """
     known = set(seen)
     for _ in range(_MOST_STEPS):
@@ -74,28 +76,28 @@ def walk(
             return
         members, state = _step(client, state, depth, max_categories)
         fresh = [member for member in members if member.page_id not in known]
-        room = max(0, max_files - len(known))
-        if len(fresh) > room:
+        left = max(0, max_files - len(known))
+        if len(fresh) > left:
             state = replace(state, queue=(), limit="files")
-        known.update(member.page_id for member in fresh[:room])
-        yield Batch(tuple(fresh[:room]), state)
+        known.update(member.page_id for member in fresh[:left])
+        yield Batch(tuple(fresh[:left]), state)
     raise GiveUp(Reason.INVALID_REQUEST, "endless-continue", f"{_MOST_STEPS} answers")
 
 
 def _step(client: Client, state: WalkState, depth: int, max_categories: int) -> tuple[list[Member], WalkState]:
-    """One request: members of the first category of the queue."""
+    """Send one request for members of the first category in the queue; return its files and the next state."""
     (title, level), rest = state.queue[0], state.queue[1:]
     params: Params = {"action": "query", "list": "categorymembers", "cmtitle": title, "cmlimit": _PAGE}
     kinds = "file|subcat" if level < depth else "file"
     answer = client.get({**params, "cmtype": kinds, "cmprop": "ids|title|type", **state.more})
     members = objects(answer.get("query"), "categorymembers")
     children = _new_categories(members, state.met) if level < depth else []
-    room = max(0, max_categories - len(state.met))
-    limit = "categories" if len(children) > room else state.limit
-    met = (*state.met, *children[:room])
+    left = max(0, max_categories - len(state.met))
+    limit = "categories" if len(children) > left else state.limit
+    met = (*state.met, *children[:left])
     more = inner(answer, "continue")
     first = ((title, level),) if more and more != state.more else ()
-    queue = (*first, *rest, *((child, level + 1) for child in children[:room]))
+    queue = (*first, *rest, *((child, level + 1) for child in children[:left]))
     return files_among(members, title), WalkState(queue, met, more if first else {}, limit)
 
 

@@ -1,4 +1,4 @@
-"""Reading Wikidata: persons, labels, search."""
+"""Client functions for reading Wikidata: persons, labels, search."""
 
 import calendar
 import re
@@ -19,20 +19,20 @@ _YEAR_PRECISION, _MONTH_PRECISION, _DAY_PRECISION = 9, 10, 11
 
 @dataclass(frozen=True)
 class PartialDate:
-    """A date as Wikidata has it: `time` as "+1952-03-11T00:00:00Z", `precision` 11 day, 10 month, 9 year, 8 decade ..."""
+    """A date of Wikidata. `time`: "+1952-03-11T00:00:00Z"; `precision`: 11 day, 10 month, 9 year, 8 decade ..."""
 
     time: str
     precision: int
 
     @property
     def earliest(self) -> date:
-        """The first day that can be meant; the first of all for dates before our era."""
+        """The first possible day; 0001-01-01 for dates before our era."""
         year, month, day = self._parts()
         return date(year, month, day)
 
     @property
     def latest(self) -> date:
-        """The last day that can be meant."""
+        """The last possible day."""
         year, month, day = self._parts()
         if self.precision < _YEAR_PRECISION:
             year = min(year + 10 ** (_YEAR_PRECISION - max(self.precision, 6)) - 1, date.max.year)
@@ -54,9 +54,9 @@ class PartialDate:
 
 @dataclass(frozen=True)
 class Person:
-    """`portrait` and `commons_category` are titles with their namespace, empty where there is none.
+    """An item of Wikidata, read as a person. `portrait`, `commons_category`: titles with namespace, empty if unknown.
 
-    `redirected_to`: the item that a merged one became; `item` is that one already.
+    `redirected_to`: the item into which the requested one was merged, and then the same as `item`; else empty.
     """
 
     item: str
@@ -78,9 +78,9 @@ class ItemHit:
 
 
 def person(client: Client, qid: str, languages: Sequence[str]) -> Person:
-    """What Wikidata knows of `qid`; label and description in the first of `languages` that has one.
+    """Return the person with the id `qid`; label and description are in the first of `languages` that has one.
 
-    Raises NoSuchItem (not an item id, deleted, never there), WikiError.
+    Raises NoSuchItem (not an item id, deleted, or never existed), WikiError.
     """
     if not is_item(qid):
         raise NoSuchItem(qid)
@@ -103,7 +103,7 @@ def person(client: Client, qid: str, languages: Sequence[str]) -> Person:
 
 
 def labels(client: Client, items: Sequence[str], languages: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The labels of every item in each language, or in what is read instead of it; none where it has none. Raises WikiError."""
+    """Return the labels of every item in each language or its fallbacks, if it has any. Raises WikiError."""
     found: dict[str, dict[str, str]] = {}
     for ids in batches([item for item in dict.fromkeys(items) if is_item(item)]):
         for qid, entity in _entities(client, ids, languages, "labels").items():
@@ -113,7 +113,7 @@ def labels(client: Client, items: Sequence[str], languages: Sequence[str]) -> di
 
 
 def search(client: Client, typed: str, language: str, limit: int = 10) -> list[ItemHit]:
-    """Items whose label or alias begins with what was typed. Raises WikiError."""
+    """Return items whose label or alias begins with the typed text. Raises WikiError."""
     answer = client.get(
         {
             "action": "wbsearchentities",
@@ -136,7 +136,7 @@ def _entities(client: Client, ids: Sequence[str], languages: Sequence[str], prop
 
 
 def _fallback(languages: Sequence[str]) -> list[str]:
-    """`mul` holds labels that are the same in all languages."""
+    """Return the languages and their fallbacks; `mul` contains labels that are the same in all languages."""
     return list(dict.fromkeys([*languages, "mul", "en"]))
 
 
@@ -146,7 +146,7 @@ def _term(entity: JsonObject, kind: str, languages: Sequence[str]) -> str:
 
 
 def _snaks(claims: JsonObject, property_id: str) -> Iterator[JsonObject]:
-    """The values of a property, preferred rank first, deprecated left out; "unknown" and "no value" have none."""
+    """Yield the values of a property, preferred ones first, without deprecated, "unknown value" and "no value"."""
     statements = objects(claims, property_id)
     for rank in ("preferred", "normal"):
         for statement in statements:

@@ -114,9 +114,10 @@ class OAuth:
         return self._tokens(session.token)
 
     def refresh(self, refresh_token: str) -> Tokens:
-        """Return new tokens; the old ones and their CSRF tokens become invalid. Raises RefreshDead, StopBatch, Wait.
+        """Return new tokens; the old ones and their CSRF tokens become invalid at once.
 
-        The failed request of a Wait may have used the old refresh token: the next call then raises RefreshDead.
+        Raises RefreshDead, StopBatch, Wait. A request that ends in Wait may have used the old refresh token: then the
+        next call raises RefreshDead.
         """
         session = self._session("refresh_token_response", _refresh_error)
         session.refresh_token(

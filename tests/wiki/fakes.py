@@ -1,4 +1,4 @@
-"""A clock that waiting moves, and a client that talks to a loopback server."""
+"""Fake clock that is advanced by waiting, and a client for a loopback server."""
 
 import random
 from typing import Any
@@ -7,7 +7,7 @@ from wiki.client import Client, Endpoints
 
 
 class Time:
-    """Clock and stop in one: wait() notes the seconds and lets them pass at once."""
+    """Clock and stop in one: wait() records the seconds and advances the clock by them at once."""
 
     def __init__(self, stopping: bool = False) -> None:
         self.now = 1_000.0
@@ -36,7 +36,7 @@ def endpoints(url: str) -> Endpoints:
 
 
 def client(url: str, time: Time | None = None, **options: Any) -> Client:
-    """A client for the server at `url`, on a fake clock unless told otherwise."""
+    """Return a client for the server at `url`, with a fake clock by default."""
     time = time or Time()
     options = {"media_hosts": (url.partition("//")[2],), "rng": random.Random(1), "clock": time, **options}
     return Client(endpoints(url), "WikiVisage/test (test@example.org) python-requests/0", time, **options)

@@ -1,4 +1,4 @@
-"""What each recorded answer has to mean to us: the families of errors, conflicts, retries, limits and sign-in."""
+"""Expected meaning of every recorded answer of the families errors, conflicts, retries, limits and sign-in."""
 
 from wiki.errors import (
     AuthorizationLost,
@@ -28,10 +28,10 @@ FAMILIES = (
 Meaning = tuple[type[WikiError], Reason] | str
 
 OK = "ok"
-PATCHED = "patched"  # success, but merged with somebody's edit: to be read again
-ANONYMOUS = "anonymous"  # what must never happen: a write without a login that the wiki accepts
+PATCHED = "patched"  # success, but merged with another user's edit: the entity must be read again
+ANONYMOUS = "anonymous"  # a write without a login that the wiki accepts; this program must never send one
 BROWSER = "browser"  # a page or redirect that only the browser sees
-CODE = "code"  # the browser comes back with a code
+CODE = "code"  # the callback contains a code
 
 _TOKEN = (RetryWithNewToken, Reason.TOKEN)
 _ACCOUNT = (StopBatch, Reason.WRONG_ACCOUNT)
@@ -291,7 +291,7 @@ CALLBACKS: dict[str, Meaning] = {
     "oauth_second_time_4_back_to_authorize_1": CODE,
 }
 
-# Pages and redirects between the browser and the wiki, in which this program has no part; and resources it never asks.
+# Pages and redirects between browser and wiki, which this program does not see, and resources that it never requests.
 ELSEWHERE = frozenset(
     {
         "oauth_access_token_decoded",

@@ -1,6 +1,6 @@
-"""A loopback server that answers what it was told to, in order: recorded answers of a real MediaWiki, or made-up ones.
+"""Loopback server that returns prepared answers in order: recordings of a real MediaWiki, or made-up ones.
 
-It notes every request, so that a test can say what the client sent.
+It records every request, so that a test can check what the client sent.
 """
 
 import json
@@ -16,14 +16,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tests.recordings import recording
 
-_OF_THE_CONNECTION = {"content-length", "content-encoding", "transfer-encoding", "connection", "date", "keep-alive"}
+_CONNECTION_HEADERS = {"content-length", "content-encoding", "transfer-encoding", "connection", "date", "keep-alive"}
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `length`: a Content-Length that may lie. `drop`: close the connection without answering.
+    """One answer. `length`: a Content-Length that may be wrong. `drop`: close the connection without answering.
 
-    `pieces`: the body in parts, `pause` seconds before each. `hold`: answer only when the event is set.
+    `pieces`: the body in parts, `pause` seconds before each. `hold`: answer only after the event is set.
     """
 
     status: int = 200
@@ -38,7 +38,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Sent:
-    """One request; `params` from the address and the body, `in_body` those of the body alone."""
+    """One request. `params`: from the URL and the body; `in_body`: from the body alone."""
 
     method: str
     path: str
@@ -48,34 +48,34 @@ class Sent:
 
 
 def recorded(case: str) -> Reply:
-    """The answer of a recording."""
+    """Return the answer of a recording."""
     response = recording(case)["response"]
-    headers = {name: value for name, value in response["headers"].items() if name.lower() not in _OF_THE_CONNECTION}
+    headers = {name: value for name, value in response["headers"].items() if name.lower() not in _CONNECTION_HEADERS}
     body = response["body"]
     written = json.dumps(body) if body is not None else response.get("body_text") or ""
     return Reply(response["status"], headers, written.encode())
 
 
 def asked(case: str) -> dict[str, Any]:
-    """The parameters of a recorded request, from wherever they were."""
+    """Return the parameters of a recorded request, from its URL and its body."""
     request = recording(case)["request"]
     return {**dict(parse_qsl(urlsplit(request["url"]).query)), **(request.get("params") or {})}
 
 
 def answered(content: object, **headers: str) -> Reply:
-    """A JSON answer; names of headers with _ for -."""
+    """Return a JSON answer; header names are written with _ for -."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(200, {"Content-Type": "application/json; charset=utf-8", **named}, json.dumps(content).encode())
 
 
 def page(status: int, **headers: str) -> Reply:
-    """An HTML page, as the servers in front of the wiki give."""
+    """Return an HTML page, as the servers in front of the wiki send it."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(status, {"Content-Type": "text/html; charset=utf-8", **named}, b"<!DOCTYPE html><title>Error</title>")
 
 
 class Replay:
-    """`url`: scheme, host and port. `sent`: what came in. `most_at_once`: how many requests were open together."""
+    """State of the server. `url`: scheme, host, port. `sent`: received requests. `most_at_once`: most open at once."""
 
     def __init__(self, server: ThreadingHTTPServer, replies: Iterable[Reply | str]) -> None:
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def replaying(*replies: Reply | str) -> Iterator[Replay]:
-    """A server on a free port that gives these answers (a str names a recording), and 418 afterwards."""
+    """Run a server on a free port that returns these answers (a str names a recording), and 418 afterwards."""
     with answering(lambda server: Replay(server, replies)) as replay:
         yield replay
 
@@ -161,7 +161,7 @@ Some = TypeVar("Some", bound=Replay)
 
 @contextmanager
 def answering(make: Callable[[ThreadingHTTPServer], Some]) -> Iterator[Some]:
-    """A server on a free port whose answers are chosen by what `make` gives."""
+    """Run a server on a free port whose answers are chosen by the object that `make` returns."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {}))
     server.daemon_threads = True
     server.block_on_close = False

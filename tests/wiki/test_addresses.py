@@ -1,4 +1,4 @@
-"""Addresses of Wikimedia, parsed: what is a rendering of what, other widths, titles in links."""
+"""Tests for parsing URLs of Wikimedia: renderings of files, other widths, hosts, PagePile numbers."""
 
 from typing import Any
 from urllib.parse import quote
@@ -20,12 +20,12 @@ SCALED = ORIGINAL.replace("original", "thumbnail")
 UNSCALED = ORIGINAL.replace("original", "thumbnail_unscaled")
 ICON = "https://commons.wikimedia.org/w/resources/assets/file-type-icons/fileicon.png"
 
-# (file, rendering): of one file, as imageinfo gives them
-ALIKE = [
-    # Before the parameters came, and with one host.
+# URLs of a file and of its rendering, as imageinfo returns them.
+SAME_FILE = [
+    # Without parameters and on one host, as before 2026.
     (f"{UPLOAD}/a/ab/Name.jpg", f"{UPLOAD}/thumb/a/ab/Name.jpg/960px-Name.jpg"),
     (f"{UPLOAD}/a/ab/Name.jpg", f"{UPLOAD}/a/ab/Name.jpg"),
-    # With parameters, which differ, and a host for renderings.
+    # With parameters that differ, and a separate host for renderings.
     (f"{UPLOAD}/a/ab/Name.jpg{ORIGINAL}", f"{UPLOAD}/thumb/a/ab/Name.jpg/960px-Name.jpg{SCALED}"),
     (f"{UPLOAD}/a/ab/Name.jpg{ORIGINAL}", f"{THUMB}/a/ab/Name.jpg/960px-Name.jpg{SCALED}"),
     (f"{UPLOAD}/a/ab/Name.jpg{ORIGINAL}", f"{UPLOAD}/a/ab/Name.jpg{UNSCALED}"),
@@ -44,16 +44,16 @@ ALIKE = [
     (f"{UPLOAD}/6/6d/A.xcf{ORIGINAL}", f"{THUMB}/6/6d/A.xcf/960px-A.xcf.png{SCALED}"),
     (f"{UPLOAD}/5/52/2017-10-04_21_22_22.jpg", f"{THUMB}/5/52/2017-10-04_21_22_22.jpg/960px-thumbnail.jpg{SCALED}"),
     (f"{UPLOAD}/5/52/A_b.tif", f"{THUMB}/5/52/A_b.tif/lossy-page1-960px-thumbnail.tif.jpg{SCALED}"),
-    # Names that look like something else.
+    # Names that look like those of a rendering or an icon.
     (f"{UPLOAD}/a/ab/960px-A.jpg{ORIGINAL}", f"{THUMB}/a/ab/960px-A.jpg/960px-960px-A.jpg{SCALED}"),
     (f"{UPLOAD}/a/ab/fileicon.png", f"{THUMB}/a/ab/fileicon.png/960px-fileicon.png{SCALED}"),
-    # Other wikis: the beta cluster, one's own.
+    # Other wikis: the beta cluster and a local one.
     ("https://upload.wikimedia.beta.wmcloud.org/wikipedia/commons/a/ab/N.jpg",
      "//upload.wikimedia.beta.wmcloud.org/wikipedia/commons/thumb/a/ab/N.jpg/960px-N.jpg"),
     ("http://127.0.0.1:8181/w/images/a/ab/N.jpg", f"http://127.0.0.1:8181/w/images/thumb/a/ab/N.jpg/960px-N.jpg{SCALED}"),
 ]  # fmt: skip
 
-OTHERS = [
+OTHER_URLS = [
     "",
     "http://[::1",
     ICON,
@@ -68,18 +68,18 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize(("file", "rendering"), ALIKE)
-def test_a_rendering_is_known_by_its_file(file: str, rendering: str):
+@pytest.mark.parametrize(("file", "rendering"), SAME_FILE)
+def test_renders_recognises_the_file_and_its_renderings(file: str, rendering: str):
     assert addresses.renders(rendering, file)
 
 
-@pytest.mark.parametrize("address", OTHERS)
-def test_what_is_no_rendering_of_the_file(address: str):
+@pytest.mark.parametrize("address", OTHER_URLS)
+def test_renders_rejects_other_urls(address: str):
     assert not addresses.renders(address, f"{UPLOAD}/a/ab/Name.jpg{ORIGINAL}")
 
 
-@pytest.mark.parametrize(("file", "rendering"), ALIKE)
-def test_a_narrower_rendering_keeps_everything_but_its_width(file: str, rendering: str):
+@pytest.mark.parametrize(("file", "rendering"), SAME_FILE)
+def test_resized_changes_only_the_width(file: str, rendering: str):
     small = addresses.resized(rendering, 330)
     shown = addresses.picture(rendering)
     assert shown is not None
@@ -93,14 +93,14 @@ def test_a_narrower_rendering_keeps_everything_but_its_width(file: str, renderin
 
 
 @pytest.mark.parametrize("width", [960, 1280])
-def test_a_rendering_does_not_grow(width: int):
+def test_resized_never_widens_a_rendering(width: int):
     assert (
         addresses.resized(f"{THUMB}/a/ab/N.jpg/500px-N.jpg{SCALED}", width) == f"{THUMB}/a/ab/N.jpg/500px-N.jpg{SCALED}"
     )
 
 
 @given(st.text(min_size=1, max_size=60).filter(lambda name: "/" not in name), st.sampled_from(["", SCALED, "?7", "#x"]))
-def test_any_name_is_found_again(name: str, query: str):
+def test_renders_and_resized_accept_any_name_of_a_file(name: str, query: str):
     encoded = quote(name, safe="")
     file, rendering = f"{UPLOAD}/a/ab/{encoded}{ORIGINAL}", f"{THUMB}/a/ab/{encoded}/960px-{encoded}{query}"
     assert addresses.renders(rendering, file)
@@ -108,7 +108,7 @@ def test_any_name_is_found_again(name: str, query: str):
 
 
 @given(st.text(), st.sampled_from(["", "https://", "//", f"{UPLOAD}/a/ab/", "https://pagepile.toolforge.org/?id="]))
-def test_no_address_is_too_odd(text: str, before: str):
+def test_any_text_is_parsed_without_an_exception(text: str, before: str):
     address = before + text
     assert isinstance(addresses.netloc(address) + addresses.pile_number(address) + addresses.last_segment(address), str)
     assert addresses.renders(address, address) == (addresses.picture(address) is not None)
@@ -117,13 +117,13 @@ def test_no_address_is_too_odd(text: str, before: str):
 
 
 @pytest.mark.parametrize("width", ["%39%36%30px-N.jpg", "1234567px-N.jpg", "960px-", "px-N.jpg"])
-def test_an_odd_name_of_a_rendering_is_left_alone(width: str):
+def test_resized_leaves_malformed_names_unchanged(width: str):
     address = f"{THUMB}/a/ab/N.jpg/{width}"
     assert addresses.resized(address, 330) == address
 
 
 def imageinfo(url: str, thumb: str) -> FileInfo:
-    """A file with these addresses, as it comes through the API's parser."""
+    """Return a file with these URLs, as read from an answer of the API."""
     info = {"sha1": "a" * 40, "mime": "image/jpeg", "mediatype": "BITMAP", "size": 9, "url": url, "thumburl": thumb}
     page = {"pageid": 1, "ns": 6, "title": "File:1", "imageinfo": [info]}
     with replaying(answered({"query": {"pages": [page]}})) as wiki:
@@ -132,8 +132,8 @@ def imageinfo(url: str, thumb: str) -> FileInfo:
     return found
 
 
-@pytest.mark.parametrize(("file", "rendering"), ALIKE)
-def test_addresses_are_kept_as_the_api_gives_them(file: str, rendering: str):
+@pytest.mark.parametrize(("file", "rendering"), SAME_FILE)
+def test_file_info_contains_the_urls_of_the_api(file: str, rendering: str):
     found = imageinfo(file, rendering)
     assert (found.url, found.thumb_url) == (file, rendering)
 
@@ -150,10 +150,10 @@ def test_addresses_are_kept_as_the_api_gives_them(file: str, rendering: str):
         ("imageinfo_thumb640_tiff", False),
     ],
 )
-def test_recorded_answers_read_the_same_with_parameters(case: str, rendered: bool, parameters: tuple[str, str]):
-    """Those that were recorded have none."""
+def test_recorded_answers_are_read_with_and_without_parameters(case: str, rendered: bool, parameters: tuple[str, str]):
+    """The recorded URLs have no parameters."""
     pages = recording(case)["response"]["body"]["query"]["pages"]
-    given = [one | {"imageinfo": [_with(info, *parameters) for info in one["imageinfo"]]} for one in pages]
+    given = [one | {"imageinfo": [_with_parameters(info, *parameters) for info in one["imageinfo"]]} for one in pages]
     with replaying(answered({"query": {"pages": given}})) as wiki:
         found = commons.image_info(fakes.client(wiki.url), [one["pageid"] for one in given])
     for one in given:
@@ -162,20 +162,22 @@ def test_recorded_answers_read_the_same_with_parameters(case: str, rendered: boo
         assert (file.url, file.thumb_url) == (info["url"], info["thumburl"] if rendered else "")
 
 
-def _with(info: dict[str, Any], original: str, scaled: str) -> dict[str, Any]:
-    """Not all recordings asked for the SHA-1."""
+def _with_parameters(info: dict[str, Any], original: str, scaled: str) -> dict[str, Any]:
+    """Add the parameters, and a SHA-1, which not all recordings requested."""
     return {"sha1": "a" * 40} | info | {"url": info["url"] + original, "thumburl": info["thumburl"] + scaled}
 
 
 @pytest.mark.parametrize("icon", [ICON, ICON + SCALED])
-def test_an_icon_is_no_rendering_with_or_without_parameters(icon: str):
+def test_thumb_url_is_empty_for_an_icon_with_or_without_parameters(icon: str):
     assert imageinfo(f"{UPLOAD}/6/6d/Scan.tiff{ORIGINAL}", icon).thumb_url == ""
 
 
-def test_the_longest_addresses_are_kept_and_no_address_is_cut():
+def test_longest_urls_are_kept_and_longer_ones_dropped():
     longest = quote("日" * 78 + "aa.jpg", safe="")  # 240 bytes, the most that MediaWiki allows
     url = f"{UPLOAD}/a/ab/{longest}{ORIGINAL}"
-    thumb = f"{THUMB}/a/ab/{longest}/lossy-page1-960px-{'%E6%97%A5' * 53}.jpg{SCALED}"  # 160 bytes are shown in it
+    thumb = (
+        f"{THUMB}/a/ab/{longest}/lossy-page1-960px-{'%E6%97%A5' * 53}.jpg{SCALED}"  # it contains 160 bytes of the name
+    )
     assert (imageinfo(url, thumb).url, imageinfo(url, thumb).thumb_url) == (url, thumb)
     assert imageinfo(url + "x" * 2_000, thumb).url == ""
 
@@ -195,7 +197,7 @@ def test_the_longest_addresses_are_kept_and_no_address_is_cut():
         ("", ""),
     ],
 )
-def test_the_host_of_an_address(address: str, host: str):
+def test_netloc_returns_the_host_and_a_port_that_is_not_the_default(address: str, host: str):
     assert addresses.netloc(address) == host
 
 
@@ -214,5 +216,5 @@ def test_the_host_of_an_address(address: str, host: str):
         ("", ""),
     ],
 )
-def test_the_number_of_a_pile(typed: str, number: str):
+def test_pile_number_is_parsed_from_digits_or_a_url(typed: str, number: str):
     assert addresses.pile_number(typed) == number

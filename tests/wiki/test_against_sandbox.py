@@ -1,4 +1,4 @@
-"""The whole client against the sandbox: a person's files found, read and written to, with everything that goes wrong."""
+"""Tests of the whole client against the sandbox: find, read and write a person's files, with faults."""
 
 import io
 import json
@@ -43,7 +43,7 @@ BOX = (0.1, 0.2, 0.3, 0.4)
 
 @dataclass
 class Bench:
-    """A client at a sandbox, a signed-in user, and a person with files there."""
+    """A client for a sandbox, a signed-in user, and a person with files there."""
 
     sandbox: Sandbox
     client: Client
@@ -56,24 +56,24 @@ class Bench:
     files: list[dict[str, Any]]
 
     def ask(self, path: str, content: object) -> dict[str, Any]:
-        """The sandbox's own interface."""
+        """Call the sandbox's own interface."""
         data, headers = json.dumps(content).encode(), {"Content-Type": "application/json"}
         with urlopen(Request(f"{self.sandbox.base}/sandbox/{path}", data, headers)) as answer:
-            told: dict[str, Any] = json.load(answer)
-            return told
+            result: dict[str, Any] = json.load(answer)
+            return result
 
     def fault(self, kind: str, **more: object) -> None:
         self.ask("faults", {"kind": kind, **more})
 
-    def somebody(self, kind: str, **more: object) -> dict[str, Any]:
+    def edit_as_other_user(self, kind: str, **more: object) -> dict[str, Any]:
         return self.ask("edit", {"kind": kind, **more})
 
     def free(self) -> int:
-        """The page id of a file that states nothing yet."""
+        """Return the page id of a file without statements."""
         return next(int(file["id"]) for file in self.files if not file["depicts"] and file["has_file"])
 
-    def truth(self, page_id: int) -> list[dict[str, Any]]:
-        """The statements that the sandbox really holds."""
+    def stored_statements(self, page_id: int) -> list[dict[str, Any]]:
+        """Return the statements that the sandbox really stores."""
         with urlopen(f"{self.sandbox.base}/sandbox/state") as answer:
             return next(file["statements"] for file in json.load(answer)["files"] if file["id"] == page_id)
 
@@ -106,7 +106,7 @@ def client_of(sandbox: Sandbox, time: fakes.Time) -> Client:
 
 
 def browse(url: str, button: str = "accept", name: str = "Alice") -> dict[str, str]:
-    """What the browser brings back after somebody signed in at the wiki and pressed the button."""
+    """Sign in at the wiki, press the button, and return the parameters of the callback."""
     browser = requests.Session()
     base = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
     login = {"wpName": name, "returnto": url.removeprefix(base)}
@@ -143,7 +143,7 @@ def bench(sandbox):
     client.close()
 
 
-def test_signing_in_and_out(bench):
+def test_profile_and_user_info_name_the_signed_in_account(bench):
     profile = bench.oauth.profile(bench.tokens.access)
     user = depicts.user_info(bench.client, bench.tokens.access)
     assert (profile.username, user.name) == ("Alice", "Alice")
@@ -152,7 +152,7 @@ def test_signing_in_and_out(bench):
     assert user.may_edit
 
 
-def test_refreshing_kills_what_was_before(bench):
+def test_refresh_invalidates_the_old_tokens(bench):
     old, csrf = bench.tokens, bench.csrf
     bench.tokens = bench.oauth.refresh(old.refresh)
     assert bench.tokens.access != old.access
@@ -169,14 +169,14 @@ def test_refreshing_kills_what_was_before(bench):
     bench.add(page_id, guid(page_id), bench.read(page_id).last_revision)
 
 
-def test_somebody_who_says_no(bench):
+def test_sign_in_fails_if_the_user_declines(bench):
     begun = bench.oauth.authorize_url()
     with pytest.raises(SignInFailed) as caught:
         read_callback(browse(begun.url, "cancel"), begun.state)
     assert caught.value.reason is Reason.DENIED
 
 
-def test_a_code_is_good_once_and_with_its_verifier(bench):
+def test_code_is_valid_once_and_only_with_its_verifier(bench):
     begun = bench.oauth.authorize_url()
     code = read_callback(browse(begun.url), begun.state)
     with pytest.raises(SignInFailed):
@@ -188,7 +188,7 @@ def test_a_code_is_good_once_and_with_its_verifier(bench):
         bench.oauth.exchange(code, begun.verifier)
 
 
-def test_a_wrong_registration_is_nobodys_token(bench):
+def test_refresh_with_a_wrong_client_secret_leaves_the_tokens_valid(bench):
     wrong = OAuth(bench.client, CLIENT_ID, "wrong", CALLBACK)
     with pytest.raises(StopBatch) as caught:
         wrong.refresh(bench.tokens.refresh)
@@ -196,7 +196,7 @@ def test_a_wrong_registration_is_nobodys_token(bench):
     assert bench.oauth.refresh(bench.tokens.refresh).access
 
 
-def test_finding_a_persons_files(bench):
+def test_files_of_a_person_are_found(bench):
     person = wikidata.person(bench.client, bench.item, ["nb", "en"])
     assert (person.label, person.is_human) == (bench.name, True)
     assert [hit.item for hit in wikidata.search(bench.client, bench.name, "en")] == [bench.item]
@@ -211,18 +211,18 @@ def test_finding_a_persons_files(bench):
     assert {file["id"] for file in bench.files if category in file["categories"]} <= found
 
 
-def test_what_is_no_person(bench):
+def test_person_reports_items_that_are_not_human_or_missing(bench):
     assert not wikidata.person(bench.client, "Q146", ["en"]).is_human
     with pytest.raises(NoSuchItem):
         wikidata.person(bench.client, "Q999999998", ["en"])
 
 
-def test_all_states_of_files(bench):
+def test_image_info_reports_deleted_and_moved_files(bench):
     category = f"Category:{bench.name}"
     batches = list(commons.walk(bench.client, commons.start([category]), 2))
     ids = [member.page_id for batch in batches for member in batch.members]
-    gone = bench.somebody("delete", id=bench.files[0]["id"])["id"]
-    moved = bench.somebody("move", id=bench.files[1]["id"], to=f"File:{bench.name} moved.jpg")
+    gone = bench.edit_as_other_user("delete", id=bench.files[0]["id"])["id"]
+    moved = bench.edit_as_other_user("move", id=bench.files[1]["id"], to=f"File:{bench.name} moved.jpg")
     found = commons.image_info(bench.client, [*ids, gone, moved["id"], moved["redirect"]])
     assert set(found) == {*ids, gone, moved["id"], moved["redirect"]}
     assert found[gone] == MissingFile(gone, Why.DELETED)
@@ -231,7 +231,7 @@ def test_all_states_of_files(bench):
     assert {state.why for state in found.values() if isinstance(state, MissingFile)} <= {*Why}
 
 
-def test_pictures(bench):
+def test_download_of_originals_and_renderings(bench):
     info = commons.image_info(bench.client, [bench.free()])[bench.free()]
     assert isinstance(info, FileInfo)
     original = commons.download(bench.client, info.url)
@@ -256,7 +256,7 @@ def test_pictures(bench):
         ({"kind": "html", "count": 9}, Reason.NOT_JSON),
     ],
 )
-def test_pictures_with_a_fault_on_the_way(bench, fault, reason):
+def test_download_is_retried_after_faults_until_the_attempts_end(bench, fault, reason):
     page_id = bench.free()
     info = commons.image_info(bench.client, [page_id])[page_id]
     assert isinstance(info, FileInfo)
@@ -270,7 +270,7 @@ def test_pictures_with_a_fault_on_the_way(bench, fault, reason):
     assert caught.value.reason is reason
 
 
-def test_captions_come_with_the_statements(bench):
+def test_captions_are_read_with_the_statements(bench):
     found = depicts.read_statements(bench.client, [file["id"] for file in bench.files])
     captioned = [entity for entity in found.values() if entity.captions]
     assert {entity.captions["nb"] for entity in captioned if "nb" in entity.captions} == {
@@ -280,7 +280,7 @@ def test_captions_come_with_the_statements(bench):
     assert any(entity.has_mediainfo and not entity.captions for entity in found.values())
 
 
-def test_who_depicts_whom(bench):
+def test_depicting_falls_back_to_search_if_the_service_requires_a_login(bench):
     stated = {file["id"] for file in bench.files if bench.item in file["depicts"]}
     assert stated
     by_service = sparql.depicting(bench.client, bench.item)
@@ -297,8 +297,8 @@ def test_who_depicts_whom(bench):
     assert set(by_search.page_ids) == set(by_service.page_ids)
 
 
-def test_the_query_service_finds_every_statement_that_is_not_deprecated(bench):
-    """Of a file that states somebody else as prominent too, `wdt:` knows only the one that is preferred."""
+def test_query_service_finds_every_statement_that_is_not_deprecated(bench):
+    """If a file has a statement of preferred rank, `wdt:` returns only that one."""
     normal, preferred, deprecated, *_ = [file["id"] for file in bench.files if not file["depicts"] and file["has_file"]]
     for page_id, rank, others in ((normal, "normal", "preferred"), (preferred, "preferred", "normal")):
         bench.ask("edit", {"kind": "add_statement", "id": page_id, "value": bench.item, "rank": rank})
@@ -309,7 +309,7 @@ def test_the_query_service_finds_every_statement_that_is_not_deprecated(bench):
     assert deprecated not in found
 
 
-def test_one_statement_is_written_and_read_back(bench):
+def test_statement_is_written_and_read_back(bench):
     page_id, entity = bench.free(), bench.read(bench.free())
     mine = guid(page_id)
     written = bench.add(page_id, mine, entity.last_revision, box=BOX, rank="preferred")
@@ -319,7 +319,7 @@ def test_one_statement_is_written_and_read_back(bench):
     assert statement
     assert depicts.untouched(statement, bench.item, rank="preferred", box=BOX)
     assert after.last_revision == written.revision
-    assert [stored["id"] for stored in bench.truth(page_id)] == [mine]
+    assert [stored["id"] for stored in bench.stored_statements(page_id)] == [mine]
     user = depicts.user_info(bench.client, bench.tokens.access)
     assert (
         history.written_since(bench.client, page_id, entity.last_revision, user.name, "00ff00ff00ff")
@@ -327,36 +327,36 @@ def test_one_statement_is_written_and_read_back(bench):
     )
 
 
-def test_the_same_request_again_writes_nothing(bench):
-    """First MediaInfo of the file, and again on one that is there."""
+def test_repeated_request_writes_nothing(bench):
+    """On a file without MediaInfo, and on one that has it."""
     for page_id in [bench.free(), next(file["id"] for file in bench.files if file["depicts"])]:
         entity, mine = bench.read(page_id), guid(page_id)
-        before = len(bench.truth(page_id))
+        before = len(bench.stored_statements(page_id))
         bench.add(page_id, mine, entity.last_revision)
         with pytest.raises(Reread) as caught:
             bench.add(page_id, mine, entity.last_revision)
         assert caught.value.reason is Reason.CONFLICT
-        assert len(bench.truth(page_id)) == before + 1
+        assert len(bench.stored_statements(page_id)) == before + 1
         assert depicts.ours(bench.read(page_id), mine)
 
 
-def test_somebody_adds_the_same_meanwhile(bench):
+def test_duplicate_of_another_user_is_detected_and_removed(bench):
     page_id = bench.free()
-    bench.somebody("add_statement", id=page_id, value="Q146")
+    bench.edit_as_other_user("add_statement", id=page_id, value="Q146")
     entity, mine = bench.read(page_id), guid(page_id)
-    bench.somebody("add_statement", id=page_id, value=bench.item)
+    bench.edit_as_other_user("add_statement", id=page_id, value=bench.item)
     assert bench.add(page_id, mine, entity.last_revision).patched
     after = bench.read(page_id)
     assert len(depicts.twice(after, bench.item)) == 2
-    bench_csrf = (bench.client, bench.tokens.access, bench.csrf)
-    depicts.remove_statement(*bench_csrf, mine, after.last_revision, "mine was too many")
+    access = (bench.client, bench.tokens.access, bench.csrf)
+    depicts.remove_statement(*access, mine, after.last_revision, "remove the duplicate")
     assert len(depicts.stating(bench.read(page_id), bench.item)) == 1
     with pytest.raises(Reread) as caught:
-        depicts.remove_statement(*bench_csrf, mine, after.last_revision, "again")
+        depicts.remove_statement(*access, mine, after.last_revision, "again")
     assert caught.value.reason in (Reason.STATEMENT_GONE, Reason.CONFLICT)
 
 
-def test_a_position_for_a_statement_that_is_there(bench):
+def test_position_is_added_once_to_an_existing_statement(bench):
     page_id, mine = bench.free(), guid(bench.free())
     written = bench.add(page_id, mine, bench.read(page_id).last_revision)
     access = (bench.client, bench.tokens.access, bench.csrf)
@@ -369,62 +369,62 @@ def test_a_position_for_a_statement_that_is_there(bench):
     assert len(depicts.positions(depicts.ours(bench.read(page_id), mine) or statement)) == 1
 
 
-def refused(kind: str, **more: object) -> Callable[[Bench, int], None]:
+def write_fault(kind: str, **more: object) -> Callable[[Bench, int], None]:
     return lambda bench, page_id: bench.fault(kind, match={"action": "wbeditentity"}, **more)
 
 
-def done(kind: str, **more: object) -> Callable[[Bench, int], None]:
+def other_user(kind: str, **more: object) -> Callable[[Bench, int], None]:
     def act(bench: Bench, page_id: int) -> None:
-        bench.somebody(kind, **({"user": "Alice"} if kind == "block" else {"id": page_id}), **more)
+        bench.edit_as_other_user(kind, **({"user": "Alice"} if kind == "block" else {"id": page_id}), **more)
 
     return act
 
 
-# What goes wrong; what it means; and whether the statement is stored all the same.
+# Name, fault, expected error and reason, and whether the statement is stored in spite of the fault.
 FAULTS: list[tuple[str, Callable[[Bench, int], None], type[WikiError], Reason, bool]] = [
-    ("429", refused("too_many_requests"), Wait, Reason.TOO_MANY_REQUESTS, False),
-    ("429 after 3 s", refused("too_many_requests", retry_after="3"), Wait, Reason.TOO_MANY_REQUESTS, False),
-    ("503", refused("unavailable"), Reread, Reason.OUTCOME_UNKNOWN, False),
-    ("html", refused("html"), Reread, Reason.OUTCOME_UNKNOWN, False),
-    ("lost request", refused("drop_before"), Reread, Reason.OUTCOME_UNKNOWN, False),
-    ("lost answer", refused("drop_after"), Reread, Reason.OUTCOME_UNKNOWN, True),
-    ("cut answer", refused("truncate"), Reread, Reason.OUTCOME_UNKNOWN, True),
-    ("authorization", refused("authorization"), AuthorizationLost, Reason.AUTHORIZATION_LOST, False),
-    ("badtoken", refused("badtoken"), RetryWithNewToken, Reason.TOKEN, False),
-    ("readonly", refused("readonly"), Wait, Reason.READONLY, False),
-    ("maxlag", refused("maxlag"), Wait, Reason.MAXLAG, False),
-    ("blocked", refused("blocked"), StopBatch, Reason.BLOCKED, False),
-    ("protected", refused("protected"), GiveUp, Reason.PROTECTED, False),
-    ("no right", refused("no_right"), StopBatch, Reason.NO_RIGHT, False),
-    ("ratelimited", refused("ratelimited"), Wait, Reason.RATELIMITED, False),
-    ("filter", refused("abusefilter_disallowed"), GiveUp, Reason.ABUSEFILTER, False),
-    ("filter warns", refused("abusefilter_warning"), GiveUp, Reason.ABUSEFILTER_WARNING, False),
-    ("race", refused("editconflict"), Reread, Reason.CONFLICT, False),
-    ("internal", refused("internal_error"), Reread, Reason.OUTCOME_UNKNOWN, False),
-    ("really blocked", done("block"), StopBatch, Reason.BLOCKED, False),
-    ("really protected", done("protect"), GiveUp, Reason.PROTECTED, False),
-    ("deleted", done("delete"), GiveUp, Reason.NO_SUCH_ENTITY, False),
-    ("first MediaInfo meanwhile", done("add_statement", value="Q146"), Reread, Reason.CONFLICT, False),
+    ("429", write_fault("too_many_requests"), Wait, Reason.TOO_MANY_REQUESTS, False),
+    ("429 with Retry-After", write_fault("too_many_requests", retry_after="3"), Wait, Reason.TOO_MANY_REQUESTS, False),
+    ("503", write_fault("unavailable"), Reread, Reason.OUTCOME_UNKNOWN, False),
+    ("HTML page", write_fault("html"), Reread, Reason.OUTCOME_UNKNOWN, False),
+    ("lost request", write_fault("drop_before"), Reread, Reason.OUTCOME_UNKNOWN, False),
+    ("lost answer", write_fault("drop_after"), Reread, Reason.OUTCOME_UNKNOWN, True),
+    ("truncated answer", write_fault("truncate"), Reread, Reason.OUTCOME_UNKNOWN, True),
+    ("authorization lost", write_fault("authorization"), AuthorizationLost, Reason.AUTHORIZATION_LOST, False),
+    ("badtoken", write_fault("badtoken"), RetryWithNewToken, Reason.TOKEN, False),
+    ("readonly", write_fault("readonly"), Wait, Reason.READONLY, False),
+    ("maxlag", write_fault("maxlag"), Wait, Reason.MAXLAG, False),
+    ("blocked", write_fault("blocked"), StopBatch, Reason.BLOCKED, False),
+    ("protected", write_fault("protected"), GiveUp, Reason.PROTECTED, False),
+    ("no right", write_fault("no_right"), StopBatch, Reason.NO_RIGHT, False),
+    ("ratelimited", write_fault("ratelimited"), Wait, Reason.RATELIMITED, False),
+    ("abuse filter", write_fault("abusefilter_disallowed"), GiveUp, Reason.ABUSEFILTER, False),
+    ("abuse filter warning", write_fault("abusefilter_warning"), GiveUp, Reason.ABUSEFILTER_WARNING, False),
+    ("edit conflict", write_fault("editconflict"), Reread, Reason.CONFLICT, False),
+    ("internal error", write_fault("internal_error"), Reread, Reason.OUTCOME_UNKNOWN, False),
+    ("account blocked by an administrator", other_user("block"), StopBatch, Reason.BLOCKED, False),
+    ("page protected by an administrator", other_user("protect"), GiveUp, Reason.PROTECTED, False),
+    ("page deleted", other_user("delete"), GiveUp, Reason.NO_SUCH_ENTITY, False),
+    ("first MediaInfo by another user", other_user("add_statement", value="Q146"), Reread, Reason.CONFLICT, False),
 ]
 
 
 @pytest.mark.parametrize(
     ("act", "kind", "reason", "stored"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS]
 )
-def test_faults_of_writing(bench, act, kind, reason, stored):
+def test_write_with_a_fault_raises_the_expected_error(bench, act, kind, reason, stored):
     page_id = bench.free()
     entity, mine = bench.read(page_id), guid(page_id)
     act(bench, page_id)
     with pytest.raises(WikiError) as caught:
         bench.add(page_id, mine, entity.last_revision)
     assert (type(caught.value), caught.value.reason) == (kind, reason)
-    assert (mine in [statement["id"] for statement in bench.truth(page_id)]) == stored
+    assert (mine in [statement["id"] for statement in bench.stored_statements(page_id)]) == stored
 
 
 @pytest.mark.parametrize(
     "kind", ["too_many_requests", "unavailable", "html", "drop_before", "drop_after", "truncate", "maxlag"]
 )
-def test_faults_of_reading_pass(bench, kind):
+def test_read_is_retried_after_temporary_faults(bench, kind):
     page_id = bench.free()
     bench.client._maxlag = 5
     bench.fault(kind, match={"action": "wbgetentities"})
@@ -432,7 +432,7 @@ def test_faults_of_reading_pass(bench, kind):
     assert bench.time.waits
 
 
-def test_a_user_over_the_limit_waits(bench):
+def test_write_over_the_edit_limit_raises_wait(bench):
     bench.ask("settings", {"edit_limit": 2})
     assert depicts.user_info(bench.client, bench.tokens.access).edit_limit == (2, 60)
     ids = [int(file["id"]) for file in bench.files if not file["depicts"] and file["has_file"]][:3]
@@ -444,7 +444,7 @@ def test_a_user_over_the_limit_waits(bench):
 
 
 def test_many_threads_write_one_statement_once(bench):
-    """The same row sent by several workers at once: the GUID keeps it one."""
+    """Several workers send the same row at once; its GUID prevents a second statement."""
     page_id = bench.free()
     entity, mine = bench.read(page_id), guid(page_id)
     outcomes: list[str] = []
@@ -462,7 +462,7 @@ def test_many_threads_write_one_statement_once(bench):
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["reread"] * 5 + ["written"]
-    assert [statement["id"] for statement in bench.truth(page_id)] == [mine]
+    assert [statement["id"] for statement in bench.stored_statements(page_id)] == [mine]
 
 
 def test_two_hundred_files_are_read_in_batches_of_fifty(bench):

@@ -1,4 +1,4 @@
-"""Captions of files: read with the statements in the same request, whatever else is sent in their place."""
+"""Tests for captions of files, which are read in the same request as the statements and may have any shape."""
 
 import json
 from typing import Any
@@ -27,8 +27,8 @@ def read(entities: dict[str, Any]) -> dict[int, Entity]:
     return found
 
 
-def test_captions_as_a_wiki_sends_them():
-    """One caption and no statement; a statement and no caption; no MediaInfo at all."""
+def test_captions_are_read_from_recorded_entities():
+    """A caption without a statement; a statement without a caption; no MediaInfo at all."""
     cases = ("wbgetentities_caption_only_mediainfo", "wbgetentities_M_mixed")
     together = {key: value for case in cases for key, value in recording(case)["response"]["body"]["entities"].items()}
     found = read(together)
@@ -40,13 +40,13 @@ def test_captions_as_a_wiki_sends_them():
     }
 
 
-def test_the_other_format_says_the_same():
+def test_captions_are_read_from_format_version_1():
     entities = recording("wbgetentities_caption_only_mediainfo_fv1")["response"]["body"]["entities"]
     assert read(entities)[311].captions == {"en": "A portrait"}
 
 
 @pytest.mark.parametrize("nothing", [[], {}, None, "x", 5, [{"language": "en", "value": "A portrait"}]])
-def test_what_is_no_object_holds_no_caption_and_the_statements_are_read(nothing):
+def test_statements_are_read_if_labels_are_not_an_object(nothing):
     entity = read({"M7": {"id": "M7", "labels": nothing, "statements": {"P180": [STATEMENT]}}})[7]
     assert (entity.captions, bool(depicts.stating(entity, "Q42"))) == ({}, True)
 
@@ -55,11 +55,11 @@ HOSTILE: dict[str, tuple[object, str | None]] = {
     "markup": ({"value": "<script>alert(1)</script> {{x}}"}, "<script>alert(1)</script> {{x}}"),
     "100 kB": ({"value": "x" * 100_000}, "x" * LONGEST),
     "letters of four bytes": ({"value": "𝕏" * 300}, "𝕏" * LONGEST),
-    "controls": ({"value": "\x00a\x1b[31m\r\nb\x7f\u0085\u2028c\t"}, "a [31m b c"),
+    "control characters": ({"value": "\x00a\x1b[31m\r\nb\x7f\u0085\u2028c\t"}, "a [31m b c"),
     "half a surrogate pair": ({"value": "a\ud800b"}, "a?b"),
-    "nothing but controls": ({"value": " \x00\n "}, None),
-    "a list": ([], None),
-    "no text": ({"value": 5}, None),
+    "only control characters": ({"value": " \x00\n "}, None),
+    "list": ([], None),
+    "number": ({"value": 5}, None),
     "nested": ({"value": {"value": "x"}}, None),
     "null": (None, None),
     "no value": ({"language": "en"}, None),
@@ -67,8 +67,8 @@ HOSTILE: dict[str, tuple[object, str | None]] = {
 
 
 @pytest.mark.parametrize(("sent", "kept"), HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_caption_is_text_or_nothing(sent, kept):
-    """And neither the captions beside it nor the statements suffer; what is kept can be stored."""
+def test_hostile_caption_is_cleaned_or_skipped(sent, kept):
+    """Other captions and the statements are read all the same, and the text that remains can be stored."""
     labels = {"en": sent, "nb": {"language": "nb", "value": "Et portrett"}}
     entity = read({"M7": {"id": "M7", "labels": labels, "statements": {"P180": [STATEMENT]}}})[7]
     assert entity.captions == {"nb": "Et portrett"} | ({"en": kept} if kept else {})
@@ -77,12 +77,12 @@ def test_a_hostile_caption_is_text_or_nothing(sent, kept):
 
 
 @pytest.mark.parametrize("language", ["nb", "en-gb", "zh-hant", "be-x-old", "roa-tara", "de-formal", "mul"])
-def test_languages_as_wikis_name_them(language):
+def test_language_codes_of_wikis_are_accepted(language):
     assert read_captions({"labels": {language: {"value": "x"}}}) == {language: "x"}
 
 
 @pytest.mark.parametrize(
     "language", ["", "EN", 'en" onclick="x', "en_GB", "x", "en-", "e" * 300, "en" + "-a" * 9, "٣٣"]
 )
-def test_other_names_of_languages_are_passed_over(language):
+def test_invalid_language_codes_are_skipped(language):
     assert read_captions({"labels": {language: {"value": "x"}}}) == {}

@@ -1,4 +1,4 @@
-"""The client's manners and bounds, against a loopback server."""
+"""Tests for the client's API etiquette and limits, against a loopback server."""
 
 import logging
 import random
@@ -36,7 +36,7 @@ def test_user_agent_names_tool_contact_and_library():
     )
 
 
-def test_what_every_request_carries():
+def test_every_request_has_the_standard_parameters_and_headers():
     with replaying(FINE) as wiki:
         fakes.client(wiki.url).get({**QUERY, "titles": ["File:Å.jpg", "File:B.jpg"], "redirects": True, "x": None})
     sent = wiki.sent[0]
@@ -54,7 +54,7 @@ def test_what_every_request_carries():
     assert "Authorization" not in sent.headers
 
 
-def test_maxlag_goes_with_crawling_and_with_every_write():
+def test_maxlag_is_sent_when_crawling_and_with_every_write():
     with replaying(FINE, FINE, FINE) as wiki:
         fakes.client(wiki.url).get(QUERY)
         fakes.client(wiki.url, maxlag=5).get(QUERY)
@@ -62,7 +62,7 @@ def test_maxlag_goes_with_crawling_and_with_every_write():
     assert [sent.params.get("maxlag") for sent in wiki.sent] == [None, "5", "5"]
 
 
-def test_a_write_is_a_form_with_the_token_in_its_body():
+def test_write_is_a_form_with_the_token_in_its_body():
     with replaying(FINE) as wiki:
         fakes.client(wiki.url).post({"action": "wbeditentity", "token": "t+\\"}, bearer="b")
     sent = wiki.sent[0]
@@ -70,14 +70,14 @@ def test_a_write_is_a_form_with_the_token_in_its_body():
     assert sent.headers["Authorization"] == "Bearer b"
 
 
-def test_a_long_read_is_sent_as_post():
+def test_long_read_is_sent_as_post():
     with replaying(FINE) as wiki:
         fakes.client(wiki.url).get({**QUERY, "titles": ["File:" + "é" * 100] * 50})
     assert wiki.sent[0].method == "POST"
     assert wiki.sent[0].headers["Promise-Non-Write-API-Action"] == "true"
 
 
-def test_cookies_of_one_account_do_not_go_with_the_next():
+def test_cookies_of_one_account_are_not_sent_with_the_next():
     with replaying(answered({}, Set_Cookie="session=alice; path=/"), FINE) as wiki:
         client = fakes.client(wiki.url)
         client.get(QUERY, bearer="alice")
@@ -85,7 +85,7 @@ def test_cookies_of_one_account_do_not_go_with_the_next():
     assert "Cookie" not in wiki.sent[1].headers
 
 
-def test_the_bearer_goes_to_the_api_alone():
+def test_bearer_token_is_sent_to_the_api_only():
     with replaying() as wiki:
         client = fakes.client(wiki.url)
         for url in (f"{wiki.url}/wiki/Special:FilePath/A.jpg", f"{wiki.url}/w/api.php.evil", f"{wiki.url}/sparql"):
@@ -96,7 +96,7 @@ def test_the_bearer_goes_to_the_api_alone():
     assert wiki.sent == []
 
 
-def test_a_redirect_of_the_api_is_not_followed():
+def test_redirect_of_the_api_is_not_followed():
     with (
         replaying(page(302, Location="http://elsewhere.example/w/api.php"), FINE) as wiki,
         pytest.raises(StopBatch) as caught,
@@ -106,7 +106,7 @@ def test_a_redirect_of_the_api_is_not_followed():
     assert wiki.left == 1
 
 
-PASSING = [
+TEMPORARY_ERRORS = [
     (page(429, Retry_After="7"), Reason.TOO_MANY_REQUESTS, 7.0, True),
     (page(429), Reason.TOO_MANY_REQUESTS, 5.0, False),
     (page(503, Retry_After="9"), Reason.SERVER, 9.0, True),
@@ -123,15 +123,15 @@ PASSING = [
 ]
 
 
-@pytest.mark.parametrize(("reply", "reason", "seconds", "asked"), PASSING)
-def test_passing_errors_of_reads(reply, reason, seconds, asked):
+@pytest.mark.parametrize(("reply", "reason", "seconds", "asked"), TEMPORARY_ERRORS)
+def test_temporary_error_of_a_read_raises_wait(reply, reason, seconds, asked):
     with replaying(reply) as wiki, pytest.raises(Wait) as caught:
         fakes.client(wiki.url, attempts=1).get(QUERY)
     assert (caught.value.reason, caught.value.seconds, caught.value.asked) == (reason, seconds, asked)
 
 
-@pytest.mark.parametrize(("reply", "reason", "seconds", "asked"), PASSING)
-def test_after_a_passing_error_a_read_is_tried_again(reply, reason, seconds, asked):
+@pytest.mark.parametrize(("reply", "reason", "seconds", "asked"), TEMPORARY_ERRORS)
+def test_read_is_retried_after_a_temporary_error(reply, reason, seconds, asked):
     clock = fakes.Time()
     with replaying(reply, FINE) as wiki:
         assert fakes.client(wiki.url, clock).get(QUERY) == {"batchcomplete": True}
@@ -140,9 +140,9 @@ def test_after_a_passing_error_a_read_is_tried_again(reply, reason, seconds, ask
     assert low <= clock.waits[0] <= high
 
 
-@pytest.mark.parametrize(("reply", "reason", "seconds", "asked"), PASSING)
-def test_a_write_with_such_an_answer_may_be_stored(reply, reason, seconds, asked):
-    """Only a 429 says for sure that the wiki did not see the request."""
+@pytest.mark.parametrize(("reply", "reason", "seconds", "asked"), TEMPORARY_ERRORS)
+def test_write_raises_reread_after_a_temporary_error_other_than_429(reply, reason, seconds, asked):
+    """Only after a 429 is it certain that the wiki did not see the request."""
     clock = fakes.Time()
     with replaying(reply, FINE) as wiki, pytest.raises((Wait, Reread)) as caught:
         fakes.client(wiki.url, clock).post({"action": "wbeditentity"}, bearer="b")
@@ -152,7 +152,7 @@ def test_a_write_with_such_an_answer_may_be_stored(reply, reason, seconds, asked
 
 
 @pytest.mark.parametrize("write", [False, True])
-def test_without_a_connection_nothing_was_sent(write):
+def test_refused_connection_raises_wait_for_reads_and_writes(write):
     with replaying() as wiki:
         url = wiki.url
     with pytest.raises(Wait) as caught:
@@ -160,7 +160,7 @@ def test_without_a_connection_nothing_was_sent(write):
     assert caught.value.reason is Reason.NETWORK
 
 
-def test_an_unknown_host_is_a_passing_error():
+def test_unknown_host_raises_wait():
     with pytest.raises(Wait) as caught:
         fakes.client("http://no-such-host.invalid", attempts=1).post(QUERY, bearer="b")
     assert caught.value.reason is Reason.NETWORK
@@ -177,7 +177,7 @@ def test_an_unknown_host_is_a_passing_error():
     ],
 )
 @pytest.mark.parametrize("write", [False, True])
-def test_lasting_errors_by_status(status, kind, reason, write):
+def test_permanent_errors_are_raised_without_a_retry(status, kind, reason, write):
     with replaying(page(status), FINE) as wiki, pytest.raises(kind) as caught:
         ask(fakes.client(wiki.url), write)
     assert caught.value.reason is reason
@@ -203,34 +203,34 @@ def test_retry_after_in_seconds_and_as_date(value, seconds):
 
 
 @pytest.mark.parametrize("value", ["soon", "-5", "1.5", "Sun, 99 Foo 2026"])
-def test_nonsense_in_retry_after_is_as_none(value):
+def test_invalid_retry_after_is_ignored(value):
     with replaying(page(503, Retry_After=value)) as wiki, pytest.raises(Wait) as caught:
         fakes.client(wiki.url, attempts=1).get(QUERY)
     assert not caught.value.asked
 
 
-def test_attempts_are_bounded():
+def test_number_of_attempts_is_limited():
     with replaying(*[page(503)] * 9) as wiki, pytest.raises(Wait):
         fakes.client(wiki.url, attempts=4).get(QUERY)
     assert len(wiki.sent) == 4
 
 
-def test_patience_is_bounded():
-    """A wait that would not end in time is not begun: the caller has other work."""
+def test_wait_beyond_the_patience_is_not_begun():
+    """The caller can do other work instead."""
     clock = fakes.Time()
     with replaying(page(503, Retry_After="300"), FINE) as wiki, pytest.raises(Wait):
         fakes.client(wiki.url, clock, patience_seconds=60).get(QUERY)
     assert clock.waits == []
 
 
-def test_stopping_ends_the_waiting():
+def test_stop_ends_the_retries():
     clock = fakes.Time(stopping=True)
     with replaying(page(503), FINE) as wiki, pytest.raises(Wait):
         fakes.client(wiki.url, clock).get(QUERY)
     assert (len(wiki.sent), len(clock.waits)) == (1, 1)
 
 
-def test_a_host_that_asked_for_rest_gets_it_from_all_threads():
+def test_wait_that_a_host_demands_applies_to_all_requests():
     clock = fakes.Time()
     with replaying(page(429, Retry_After="30"), FINE) as wiki:
         client = fakes.client(wiki.url, clock, attempts=1)
@@ -243,7 +243,7 @@ def test_a_host_that_asked_for_rest_gets_it_from_all_threads():
         client.get(QUERY)
 
 
-def test_backoff_grows_with_full_jitter_up_to_its_cap():
+def test_backoff_grows_with_full_jitter_up_to_its_limit():
     rng = random.Random(3)
     for attempt, most in [(1, 4.0), (2, 8.0), (3, 16.0), (10, 60.0), (10_000, 60.0)]:
         waits = [backoff(attempt, rng, 2.0) for _ in range(300)]
@@ -252,7 +252,7 @@ def test_backoff_grows_with_full_jitter_up_to_its_cap():
         assert min(waits) < most * 0.1
 
 
-def test_never_more_than_three_requests_at_once():
+def test_at_most_three_requests_are_sent_at_once():
     gate = threading.Event()
     with replaying(*[Reply(200, {}, b"{}", hold=gate)] * 9) as wiki:
         client = fakes.client(wiki.url)
@@ -260,14 +260,14 @@ def test_never_more_than_three_requests_at_once():
         for thread in threads:
             thread.start()
         until(lambda: len(wiki.sent) == 3)
-        time.sleep(0.1)  # in which a fourth would come
+        time.sleep(0.1)  # in which a fourth request would arrive
         assert len(wiki.sent) == 3
         gate.set()
         joined(threads)
     assert (len(wiki.sent), wiki.most_at_once) == (9, 3)
 
 
-def test_a_body_is_cut_off_at_its_cap():
+def test_body_over_the_limit_raises_too_large():
     announced = Reply(200, {}, b"x" * 10, length=10**9)
     unannounced = Reply(200, {}, b'{"a": "' + b"x" * 70_000)
     for reply in (announced, unannounced):
@@ -276,7 +276,7 @@ def test_a_body_is_cut_off_at_its_cap():
         assert caught.value.reason is Reason.TOO_LARGE
 
 
-def test_a_gzip_bomb_does_not_fill_memory():
+def test_gzip_bomb_does_not_fill_memory():
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(400)) + packer.flush()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -287,8 +287,8 @@ def test_a_gzip_bomb_does_not_fill_memory():
 
 
 @pytest.mark.parametrize("write", [False, True])
-def test_a_slow_drip_ends_with_the_time_of_the_whole_request(write):
-    """The whole of it would take a minute."""
+def test_request_times_out_if_the_body_arrives_slowly(write):
+    """Without the limit the request would take a minute."""
     drip = Reply(200, {"Content-Type": "application/json"}, pieces=(b" ",) * 1_200, pause=0.05)
     with replaying(drip) as wiki:
         began = time.monotonic()
@@ -302,7 +302,7 @@ def test_a_slow_drip_ends_with_the_time_of_the_whole_request(write):
     assert caught.value.reason is (Reason.OUTCOME_UNKNOWN if write else Reason.TIMEOUT)
 
 
-def test_an_answer_that_does_not_begin_is_a_timeout():
+def test_request_times_out_if_no_answer_begins():
     gate = threading.Event()
     with replaying(Reply(hold=gate)) as wiki, pytest.raises(Wait) as caught:
         fakes.client(wiki.url, timeout=(PATIENCE, 0.2), attempts=1).get(QUERY)
@@ -310,8 +310,8 @@ def test_an_answer_that_does_not_begin_is_a_timeout():
     assert caught.value.reason is Reason.TIMEOUT
 
 
-def test_dripping_headers_end_too():
-    """The pause between two bytes is short, so only the bound on the whole request helps."""
+def test_request_times_out_if_the_headers_arrive_slowly():
+    """The pause between two bytes is short, so only the limit on the whole request can end it."""
     listener = socket.create_server(("127.0.0.1", 0))
     over = threading.Event()
 
@@ -336,7 +336,7 @@ def test_dripping_headers_end_too():
     listener.close()
 
 
-def test_continuation_is_merged_back_whole():
+def test_continuation_is_sent_back_completely():
     first = answered({"continue": {"cmcontinue": "file|x|1", "continue": "-||"}, "query": {"n": 1}})
     with replaying(first, answered({"query": {"n": 2}})) as wiki:
         answers = list(fakes.client(wiki.url).query({"list": "categorymembers"}))
@@ -348,14 +348,14 @@ def test_continuation_is_merged_back_whole():
     }
 
 
-def test_a_continuation_that_goes_nowhere_ends():
+def test_query_ends_if_the_continuation_repeats():
     same = answered({"continue": {"cmcontinue": "x", "continue": "-||"}})
     with replaying(*[same] * 5) as wiki, pytest.raises(GiveUp):
         list(fakes.client(wiki.url).query({"list": "categorymembers"}))
     assert len(wiki.sent) == 2
 
 
-def test_no_secret_is_logged_or_shown(caplog):
+def test_no_secret_is_logged_or_part_of_an_exception(caplog):
     caplog.set_level(logging.DEBUG)
     secret = "s3cr3t-bearer"
     with replaying(Reply(drop=True), page(500)) as wiki:
@@ -367,7 +367,7 @@ def test_no_secret_is_logged_or_shown(caplog):
     assert "s3cr3t" not in caplog.text
 
 
-def test_the_real_clock_and_stop_are_the_defaults():
+def test_client_uses_the_real_clock_and_stop_by_default():
     with replaying(page(503, Retry_After="0"), FINE) as wiki:
         began = time.monotonic()
         assert Client(fakes.endpoints(wiki.url), "WikiVisage/test").get(QUERY) == {"batchcomplete": True}

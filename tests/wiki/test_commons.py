@@ -1,4 +1,4 @@
-"""Reading Commons: categories, walks, files, searches, pictures."""
+"""Tests for reading Commons: categories, walks, files, searches, pictures."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from wiki.names import InvalidName
 
 
 def members(*found: tuple[int, str], more: str = "") -> Reply:
-    """Category members by page id and title."""
+    """Return an answer with category members, given by page id and title."""
     listed = [{"pageid": number, "ns": 14 if "Category:" in title else 6, "title": title} for number, title in found]
     content: dict[str, object] = {"query": {"categorymembers": listed}}
     if more:
@@ -24,7 +24,8 @@ def members(*found: tuple[int, str], more: str = "") -> Reply:
     return answered(content)
 
 
-def everything(url: str, state: WalkState, depth: int = 5, **options: object) -> tuple[list[int], WalkState]:
+def walk_all(url: str, state: WalkState, depth: int = 5, **options: object) -> tuple[list[int], WalkState]:
+    """Return the page ids that a walk yields from this state on, and its last state."""
     found: list[int] = []
     for batch in commons.walk(fakes.client(url), state, depth, **options):  # type: ignore[arg-type]
         found += [member.page_id for member in batch.members]
@@ -32,7 +33,7 @@ def everything(url: str, state: WalkState, depth: int = 5, **options: object) ->
     return found, state
 
 
-def test_a_missing_category_is_not_an_empty_one():
+def test_missing_and_empty_categories_are_distinguished():
     asked = [
         "Portraits at Testival 2026",
         "Category:Portraits at Testival 2026, day 1",
@@ -47,32 +48,32 @@ def test_a_missing_category_is_not_an_empty_one():
     assert [found[title].empty for title in asked] == [False, False, True, True, False]
 
 
-def test_a_category_may_have_members_and_no_page():
+def test_category_exists_without_a_page_if_it_has_members():
     with replaying("categoryinfo_members_but_no_page") as wiki:
         found = commons.category_info(fakes.client(wiki.url), ["Category without a page"])
     info = found["Category without a page"]
     assert (info.exists, info.page, info.files) == (True, False, 1)
 
 
-def test_what_cannot_be_a_category_is_not_asked():
+def test_no_request_is_sent_for_an_invalid_category_title():
     with replaying() as wiki, pytest.raises(InvalidName):
         commons.category_info(fakes.client(wiki.url), ["Fine", "a|b"])
     assert wiki.sent == []
 
 
-def test_a_category_of_more_than_one_page_is_read_to_its_end():
+def test_walk_follows_the_continuation_of_a_large_category():
     with replaying("categorymembers_file_page1", "categorymembers_file_page2") as wiki:
-        found, state = everything(wiki.url, commons.start(["Portraits at Testival 2026"]), depth=0)
+        found, state = walk_all(wiki.url, commons.start(["Portraits at Testival 2026"]), depth=0)
     assert len(found) == len(set(found)) == 570
     assert state.done
     assert wiki.sent[1].params["cmcontinue"].startswith("file|")
     assert wiki.sent[0].params["cmtype"] == "file"
 
 
-def test_the_recorded_loop_of_categories_ends():
+def test_walk_ends_in_a_recorded_loop_of_categories():
     body = recording("categorymembers_loop")["response"]["body"]
     with replaying(*["categorymembers_loop"] * 10) as wiki:
-        _, state = everything(wiki.url, commons.start(["Loop A"]))
+        _, state = walk_all(wiki.url, commons.start(["Loop A"]))
     assert state.done
     assert len(wiki.sent) == 1 + len(
         {entry["title"] for entry in body["query"]["categorymembers"]} - {"Category:Loop A"}
@@ -91,63 +92,63 @@ def replies(*order: str) -> list[Reply]:
     return [members(*TREE[f"Category:{name}"]) for name in order]
 
 
-def test_a_tree_is_walked_breadth_first_each_file_and_category_once():
+def test_walk_is_breadth_first_with_each_file_and_category_once():
     with replaying(*replies("A", "B", "C", "D")) as wiki:
-        found, _ = everything(wiki.url, commons.start(["A"]))
+        found, _ = walk_all(wiki.url, commons.start(["A"]))
         asked = [sent.params["cmtitle"] for sent in wiki.sent]
     assert found == [1, 2, 3, 4]
     assert asked == ["Category:A", "Category:B", "Category:C", "Category:D"]
 
 
-def test_depth_is_obeyed():
+def test_walk_stops_at_the_requested_depth():
     with replaying(members((1, "File:1"))) as wiki:
-        everything(wiki.url, commons.start(["A"]), depth=0)
+        walk_all(wiki.url, commons.start(["A"]), depth=0)
     assert wiki.sent[0].params["cmtype"] == "file"
     with replaying(*replies("A", "B", "C")) as wiki:
-        assert everything(wiki.url, commons.start(["A"]), depth=1)[0] == [1, 2, 3]
+        assert walk_all(wiki.url, commons.start(["A"]), depth=1)[0] == [1, 2, 3]
     assert [sent.params["cmtype"] for sent in wiki.sent] == ["file|subcat", "file", "file"]
 
 
-def test_a_walk_goes_on_where_it_stood():
+def test_walk_resumes_from_its_stored_state():
     with replaying(*replies("A", "B", "C", "D")) as wiki:
         first = next(commons.walk(fakes.client(wiki.url), commons.start(["A"]), 5))
         state = WalkState.from_json(first.state.to_json())
         assert state == first.state
-        rest, end = everything(wiki.url, state, seen=[member.page_id for member in first.members])
+        rest, end = walk_all(wiki.url, state, seen=[member.page_id for member in first.members])
     assert [member.page_id for member in first.members] + rest == [1, 2, 3, 4]
     assert end.done
 
 
-def test_a_walk_goes_on_within_a_category():
+def test_walk_resumes_within_a_category():
     with replaying(members((1, "File:1"), more="x"), members((2, "File:2"))) as wiki:
         first = next(commons.walk(fakes.client(wiki.url), commons.start(["A"]), 0))
-        rest, _ = everything(wiki.url, WalkState.from_json(first.state.to_json()), depth=0)
+        rest, _ = walk_all(wiki.url, WalkState.from_json(first.state.to_json()), depth=0)
     assert rest == [2]
     assert wiki.sent[1].params["cmcontinue"] == "x"
 
 
-def test_limits_cut_the_walk_and_say_so():
+def test_walk_ends_at_its_limits_and_reports_them():
     with replaying(*replies("A", "B", "C", "D")) as wiki:
-        found, state = everything(wiki.url, commons.start(["A"]), max_files=2)
+        found, state = walk_all(wiki.url, commons.start(["A"]), max_files=2)
     assert (found, state.limit, state.done) == ([1, 2], "files", True)
     with replaying(*replies("A", "B")) as wiki:
-        found, state = everything(wiki.url, commons.start(["A"]), max_categories=2)
+        found, state = walk_all(wiki.url, commons.start(["A"]), max_categories=2)
     assert (found, state.limit) == ([1, 2], "categories")
     with replaying(*replies("A", "B", "C", "D")) as wiki:
-        found, state = everything(wiki.url, commons.start(["A"]), max_files=4, max_categories=4)
+        found, state = walk_all(wiki.url, commons.start(["A"]), max_files=4, max_categories=4)
     assert (found, state.limit) == ([1, 2, 3, 4], "")
 
 
-def test_a_list_that_never_ends_does():
+def test_walk_ends_if_the_continuation_repeats():
     with replaying(*[members((1, "File:1"), more="x")] * 5) as wiki:
-        found, _ = everything(wiki.url, commons.start(["A"]), depth=0)
+        found, _ = walk_all(wiki.url, commons.start(["A"]), depth=0)
     assert (found, len(wiki.sent)) == ([1], 2)
 
 
-def test_only_file_pages_count():
+def test_walk_yields_only_file_pages():
     odd = answered({"query": {"categorymembers": [{"pageid": 1, "ns": 0}, {"pageid": "x", "ns": 6}, None, {"ns": 6}]}})
     with replaying(odd) as wiki:
-        assert everything(wiki.url, commons.start(["A"]))[0] == []
+        assert walk_all(wiki.url, commons.start(["A"]))[0] == []
 
 
 def info(*found: tuple[str, int, int]) -> Reply:
@@ -159,7 +160,7 @@ def subcats(*titles: str) -> Reply:
     return members(*((n, title) for n, title in enumerate(titles, 100)))
 
 
-def test_the_tree_of_a_category_with_counts():
+def test_category_tree_contains_depths_counts_and_parents():
     a, b, c, d = (f"Category:{name}" for name in "ABCD")
     with replaying(info((a, 5, 2)), subcats(b, c), info((b, 3, 1), (c, 2, 0)), subcats(a, d), info((d, 1, 9))) as wiki:
         tree = commons.category_tree(fakes.client(wiki.url), "A", 2)
@@ -172,20 +173,20 @@ def test_the_tree_of_a_category_with_counts():
     assert (tree.files, tree.complete) == (11, True)
 
 
-def test_a_big_tree_is_cut():
+def test_category_tree_is_cut_at_the_limit():
     many = [f"Category:{n}" for n in range(30)]
     with replaying(info(("Category:A", 0, 30)), subcats(*many), info(*((title, 1, 0) for title in many[:9]))) as wiki:
         tree = commons.category_tree(fakes.client(wiki.url), "A", 3, max_categories=10)
     assert (len(tree.branches), tree.complete) == (10, False)
 
 
-def test_a_category_that_is_not_there_is_a_tree_of_one():
+def test_category_tree_of_a_missing_category_has_one_branch():
     with replaying(answered({"query": {"pages": [{"title": "Category:A", "missing": True}]}})) as wiki:
         tree = commons.category_tree(fakes.client(wiki.url), "A", 3)
     assert [(branch.files, branch.subcats) for branch in tree.branches] == [(0, 0)]
 
 
-def test_new_members_are_asked_by_time():
+def test_new_members_are_requested_by_time():
     with replaying(members((1, "File:1"), (2, "File:2"), more="x"), members((3, "File:3"))) as wiki:
         since = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
         found = commons.new_members(fakes.client(wiki.url), "A", since, limit=3)
@@ -194,14 +195,14 @@ def test_new_members_are_asked_by_time():
     assert (params["cmsort"], params["cmdir"], params["cmstart"]) == ("timestamp", "newer", "2026-11-22T10:00:00Z")
 
 
-def test_states_of_pages():
+def test_image_info_distinguishes_files_redirects_and_missing_pages():
     with replaying("imageinfo_by_pageids") as wiki:
         found = commons.image_info(fakes.client(wiki.url), [328, 652, 141, 99999999, 620])
     good = found[328]
     assert isinstance(good, FileInfo)
     assert (good.sha1, good.width, good.size_bytes) == ("872bdf47761d77be7f7bfee2f48c9841b18ab9e9", 59, 1018)
     assert {key: value.why for key, value in found.items() if isinstance(value, MissingFile)} == {
-        652: Why.REDIRECT,  # though the answer carries the target's picture
+        652: Why.REDIRECT,  # although the answer contains the picture of the target
         141: Why.DELETED,
         99999999: Why.DELETED,
         620: Why.NO_FILE,
@@ -209,7 +210,7 @@ def test_states_of_pages():
     assert wiki.sent[0].params["iiurlwidth"] == "960"
 
 
-def test_a_page_without_a_file_and_its_thumbnails():
+def test_image_info_of_a_small_file_and_of_a_page_without_a_file():
     with replaying("imageinfo_mixed_states") as wiki:
         found = commons.image_info(fakes.client(wiki.url), [149, 653])
     first, second = found[149], found[653]
@@ -219,7 +220,7 @@ def test_a_page_without_a_file_and_its_thumbnails():
     assert second.why is Why.NO_FILE
 
 
-def test_an_icon_is_not_a_rendering():
+def test_thumb_url_is_empty_if_the_wiki_returns_an_icon():
     with replaying("imageinfo_thumb640_tiff") as wiki:
         found = commons.image_info(fakes.client(wiki.url), [7])[7]
     assert isinstance(found, FileInfo)
@@ -231,7 +232,7 @@ def picture(page_id: int, **changes: object) -> dict[str, object]:
     return {"pageid": page_id, "ns": 6, "title": f"File:{page_id}", "imageinfo": [{**details, **changes}]}
 
 
-def test_pictures_that_come_in_later_answers_are_put_together():
+def test_image_info_is_merged_from_continued_answers():
     bare = [{"pageid": n, "ns": 6, "title": f"File:{n}"} for n in (1, 2)]
     first = answered({"continue": {"iicontinue": "x", "continue": "||"}, "query": {"pages": [picture(1), bare[1]]}})
     with replaying(first, answered({"batchcomplete": True, "query": {"pages": [bare[0], picture(2)]}})) as wiki:
@@ -239,14 +240,16 @@ def test_pictures_that_come_in_later_answers_are_put_together():
     assert [isinstance(found[n], FileInfo) for n in (1, 2)] == [True, True]
 
 
-def test_what_the_wiki_says_of_a_file_becomes_plain_text():
-    said = {
+def test_metadata_of_a_file_becomes_plain_text():
+    metadata = {
         "Artist": {"value": '<a href="//x">Zoë &amp; <b>Co</b></a><script>alert(1)</script>\n <style>b{}</style>'},
         "LicenseShortName": {"value": "CC BY-SA 4.0"},
         "ImageDescription": {"value": "a  b"},
         "DateTimeOriginal": [],
     }
-    with replaying(answered({"query": {"pages": [picture(1, extmetadata=said, width=10**30, height="x")]}})) as wiki:
+    with replaying(
+        answered({"query": {"pages": [picture(1, extmetadata=metadata, width=10**30, height="x")]}})
+    ) as wiki:
         found = commons.image_info(fakes.client(wiki.url), [1])[1]
     assert isinstance(found, FileInfo)
     assert (found.artist, found.licence, found.description, found.date) == ("Zoë & Co", "CC BY-SA 4.0", "a b", "")
@@ -269,11 +272,11 @@ def test_what_the_wiki_says_of_a_file_becomes_plain_text():
         ("", "", Kind.OTHER),
     ],
 )
-def test_kinds_of_files(mime, mediatype, kind):
+def test_kind_of_file_by_mime_and_media_type(mime, mediatype, kind):
     assert commons.kind_of(mime, mediatype) is kind
 
 
-def test_titles_lead_to_pages_through_redirects():
+def test_titles_are_resolved_through_redirects():
     asked = [
         "Testival 2026 portrait 0001.jpg",
         "File:Testival_2026_portrait_0559.jpg",
@@ -289,7 +292,7 @@ def test_titles_lead_to_pages_through_redirects():
     assert wiki.sent[0].params["redirects"] == "1"
 
 
-def test_search_is_paged():
+def test_search_follows_the_continuation():
     last = answered({"query": {"search": [{"pageid": 9, "title": "File:Last.jpg"}]}})
     with replaying("search_files_incategory", last) as wiki:
         found = [hit for hits in commons.search(fakes.client(wiki.url), "Testival") for hit in hits]
@@ -304,7 +307,7 @@ def hits(offset: int) -> Reply:
     return answered({"continue": {"sroffset": offset + 500, "continue": "-||"}, "query": {"search": found}})
 
 
-def test_search_stops_at_ten_thousand():
+def test_search_stops_at_ten_thousand_hits():
     with replaying(*(hits(offset) for offset in range(0, 20_000, 500))) as wiki:
         found = sum(len(portion) for portion in commons.search(fakes.client(wiki.url), "x", limit=50_000))
     assert (found, len(wiki.sent)) == (10_000, 20)
@@ -316,12 +319,12 @@ def test_search_stops_at_the_limit():
     assert (len(found), len(wiki.sent)) == (700, 2)
 
 
-def test_count():
+def test_count_returns_the_total_of_hits():
     with replaying("search_files_incategory") as wiki:
         assert commons.count(fakes.client(wiki.url), "Testival") == 560
 
 
-def test_words_of_queries():
+def test_query_terms_are_quoted():
     assert commons.haswbstatement("Q42") == "haswbstatement:P180=Q42"
     assert commons.incategory('category:a "b" c') == 'incategory:"A \\"b\\" c"'
     assert commons.incategory("A_b") == 'incategory:"A b"'
@@ -329,7 +332,7 @@ def test_words_of_queries():
         commons.incategory("a|b")
 
 
-def test_pagepile():
+def test_pagepile_returns_each_title_once():
     pile = answered({"pages": ["File:A_b.jpg", "File:C.jpg", "File:C.jpg", 7], "wiki": "commonswiki", "id": 5})
     with replaying(pile) as wiki:
         found = commons.pagepile(fakes.client(wiki.url), 5)
@@ -338,7 +341,7 @@ def test_pagepile():
 
 
 @pytest.mark.parametrize("reply", [Reply(200, {}, b"Pile 5 does not exist"), answered({"pages": {}}), answered({})])
-def test_no_such_pile(reply):
+def test_pagepile_raises_missing_if_there_is_no_such_pile(reply):
     with replaying(reply) as wiki, pytest.raises(GiveUp) as caught:
         commons.pagepile(fakes.client(wiki.url), 5)
     assert caught.value.reason is Reason.MISSING
@@ -347,14 +350,14 @@ def test_no_such_pile(reply):
 JPEG = Reply(200, {"Content-Type": "image/jpeg"}, b"\xff\xd8" + bytes(5_000))
 
 
-def test_a_picture_comes_whole():
+def test_download_returns_the_whole_picture():
     with replaying(JPEG) as wiki:
         assert commons.download(fakes.client(wiki.url), f"{wiki.url}/a.jpg") == JPEG.body
     assert wiki.sent[0].headers["User-Agent"].startswith("WikiVisage/")
     assert "Authorization" not in wiki.sent[0].headers
 
 
-def test_an_address_without_a_scheme_gets_the_wikis():
+def test_download_adds_the_scheme_of_the_wiki_to_a_url_without_one():
     with replaying(JPEG) as wiki:
         assert commons.download(fakes.client(wiki.url), f"{wiki.url.partition(':')[2]}/a.jpg") == JPEG.body
 
@@ -373,13 +376,13 @@ def test_an_address_without_a_scheme_gets_the_wikis():
         "http://169.254.169.254/latest",
     ],
 )
-def test_other_hosts_are_not_asked(url):
+def test_download_sends_nothing_to_other_hosts(url):
     with replaying() as wiki, pytest.raises(DownloadRefused):
         commons.download(fakes.client(wiki.url), url)
     assert wiki.sent == []
 
 
-def test_a_redirect_is_followed_on_allowed_hosts_only():
+def test_download_follows_redirects_on_allowed_hosts_only():
     with replaying(page(302, Location="/b.jpg"), page(301, Location="c.jpg"), JPEG) as wiki:
         assert commons.download(fakes.client(wiki.url), f"{wiki.url}/x/a.jpg") == JPEG.body
         assert [sent.path for sent in wiki.sent] == ["/x/a.jpg", "/b.jpg", "/c.jpg"]
@@ -390,7 +393,7 @@ def test_a_redirect_is_followed_on_allowed_hosts_only():
     assert len(wiki.sent) == 4
 
 
-def test_parameters_of_an_address_are_kept_and_not_those_of_another():
+def test_download_sends_the_parameters_of_each_url_only_to_that_url():
     first, second = "/a/ab/Zo%C3%AB%2C_100%25_%2B_more%3F.jpg?utm_source=x&utm_content=original", "/b.jpg?utm_content=y"
     with replaying(page(302, Location=second), JPEG) as wiki:
         commons.download(fakes.client(wiki.url), wiki.url + first)
@@ -401,14 +404,14 @@ def test_parameters_of_an_address_are_kept_and_not_those_of_another():
     assert wiki.sent[0].path == first.partition("?")[0]
 
 
-def test_a_redirect_may_name_letters_as_they_are():
-    """A header is read as Latin-1, and servers write UTF-8 into it."""
+def test_download_follows_a_redirect_with_unencoded_letters():
+    """Servers send UTF-8 in this header, but it is read as Latin-1."""
     with replaying(page(302, Location="/Zoë.jpg".encode().decode("latin-1")), JPEG) as wiki:
         assert commons.download(fakes.client(wiki.url), f"{wiki.url}/a.jpg") == JPEG.body
     assert wiki.sent[1].path == "/Zo%C3%AB.jpg"
 
 
-def test_a_host_is_one_however_it_is_written():
+def test_media_hosts_are_compared_in_normal_form():
     hosts = ("upload.wikimedia.org",)
     client = fakes.client("https://commons.wikimedia.org", media_hosts=hosts)
     for url in ("https://UPLOAD.wikimedia.org:443/a", "//upload.wikimedia.org/a?b", "https://upload.wikimedia.org/a#b"):
@@ -425,7 +428,7 @@ def test_a_host_is_one_however_it_is_written():
 @pytest.mark.parametrize(
     "reply", [Reply(body=b"x" * 100, length=10**9), Reply(200, {"Content-Type": "image/jpeg"}, b"x" * 200_000)]
 )
-def test_a_picture_over_the_cap(reply):
+def test_download_raises_too_large_over_the_limit(reply):
     with replaying(reply) as wiki, pytest.raises(DownloadTooLarge):
         commons.download(fakes.client(wiki.url), f"{wiki.url}/a.jpg", most_bytes=100_000)
 
@@ -445,20 +448,20 @@ def test_a_picture_over_the_cap(reply):
         (Reply(200, {"Content-Type": "image/jpeg"}, b"\xff\xd8" + bytes(500), length=5_000), Wait, Reason.NETWORK),
     ],
 )
-def test_no_picture(reply, kind, reason):
+def test_download_raises_the_error_that_the_answer_means(reply, kind, reason):
     with replaying(reply) as wiki, pytest.raises(kind) as caught:
         commons.download(fakes.client(wiki.url, attempts=1), f"{wiki.url}/a.jpg")
     assert (type(caught.value), caught.value.reason) == (kind, reason)
 
 
-def test_a_truncated_picture_is_fetched_again():
+def test_download_is_retried_if_the_picture_is_truncated():
     cut = Reply(200, {"Content-Type": "image/jpeg"}, JPEG.body[:800], length=len(JPEG.body))
     with replaying(cut, JPEG) as wiki:
         assert commons.download(fakes.client(wiki.url), f"{wiki.url}/a.jpg") == JPEG.body
 
 
-def test_a_dripping_picture_ends():
-    """The whole of it would take a minute."""
+def test_download_times_out_if_the_bytes_arrive_slowly():
+    """Without the limit the download would take a minute."""
     drip = Reply(200, {"Content-Type": "image/jpeg"}, pieces=(b"x",) * 1_200, pause=0.05)
     with replaying(drip) as wiki:
         began = time.monotonic()
@@ -468,7 +471,7 @@ def test_a_dripping_picture_ends():
     assert caught.value.reason is Reason.TIMEOUT
 
 
-def test_downloads_keep_their_distance():
+def test_downloads_are_throttled():
     clock = fakes.Time()
     with replaying(JPEG, JPEG, JPEG) as wiki:
         client = fakes.client(wiki.url, clock, download_throttle_seconds=1.5)
@@ -477,7 +480,7 @@ def test_downloads_keep_their_distance():
     assert clock.waits == [0.0, 1.5, 1.5]
 
 
-def test_downloads_of_many_threads_keep_their_distance():
+def test_downloads_of_many_threads_are_throttled_together():
     clock = fakes.Time()
     client = fakes.client("http://127.0.0.1:1", clock, download_throttle_seconds=2.0)
     waits: list[float] = []

@@ -1,4 +1,4 @@
-"""Depicts statements: reading them in all their shapes, and writing one."""
+"""Tests for depicts statements: reading them in all shapes, and writing one."""
 
 import json
 from uuid import UUID
@@ -22,13 +22,13 @@ def pages(*found: dict[str, object]) -> Reply:
 
 
 def entities(*cases: str) -> Reply:
-    """The entities of several recordings in one answer."""
+    """Return the entities of several recordings in one answer."""
     together = {key: value for case in cases for key, value in recording(case)["response"]["body"]["entities"].items()}
     return answered({"entities": together, "success": 1})
 
 
-def test_the_shapes_of_no_statements():
-    """No MediaInfo; MediaInfo with a caption only (a list); the last statement removed; no page; a redirect."""
+def test_statements_are_read_from_every_kind_of_page():
+    """A statement; no MediaInfo; MediaInfo with a caption only (`statements` is a list); a redirect; no page."""
     info = pages(
         {"pageid": 441, "lastrevid": 666, "title": "File:With.jpg"},
         {"pageid": 605, "lastrevid": 605, "title": "File:Without.jpg"},
@@ -55,7 +55,7 @@ def test_the_shapes_of_no_statements():
 
 
 @pytest.mark.parametrize("case", ["wbgetentities_after_last_claim_removed", "wbgetentities_caption_only_mediainfo_fv1"])
-def test_nothing_left_is_no_statement(case):
+def test_no_statements_are_read_from_an_entity_without_any(case):
     body = recording(case)["response"]["body"]
     page_id = int(next(iter(body["entities"]))[1:])
     with replaying(pages({"pageid": page_id, "lastrevid": 1}), case) as wiki:
@@ -63,12 +63,12 @@ def test_nothing_left_is_no_statement(case):
     assert (entity.exists, entity.has_mediainfo, entity.statements) == (True, True, ())
 
 
-def test_unknown_and_no_value_have_no_item():
+def test_item_is_none_for_unknown_value_and_no_value():
     raw = recording("wbgetclaims_somevalue_novalue_and_ranks")["response"]["body"]["claims"]["P180"]
     assert [depicts.read_statement(statement).item for statement in raw] == [None, None]
 
 
-def test_qualifiers_and_references_of_others_are_seen():
+def test_foreign_detects_qualifiers_and_references_of_others():
     raw = recording("wbgetclaims_with_qualifiers_and_references")["response"]["body"]["claims"]["P180"][0]
     statement = depicts.read_statement(raw)
     assert set(statement.qualifiers) == {"P2677", "P1545"}
@@ -77,8 +77,8 @@ def test_qualifiers_and_references_of_others_are_seen():
     assert not depicts.untouched(statement, "Q11459")
 
 
-def test_pages_are_asked_before_entities_and_fifty_at_a_time():
-    """The base revision of a file without MediaInfo must not be newer than what was seen of its statements."""
+def test_pages_are_read_before_entities_and_fifty_at_a_time():
+    """The base revision of a file without MediaInfo must not be newer than the statements that were read."""
     none = answered({"entities": {}})
     with replaying(pages(), none, pages(), none) as wiki:
         found = depicts.read_statements(fakes.client(wiki.url), [*range(1, 61), 1], bearer="b")
@@ -89,18 +89,18 @@ def test_pages_are_asked_before_entities_and_fifty_at_a_time():
     assert wiki.sent[0].headers["Authorization"] == "Bearer b"
 
 
-def test_protection_is_told():
+def test_entity_contains_the_protection_level():
     info = pages({"pageid": 7, "protection": [{"type": "move", "level": "x"}, {"type": "edit", "level": "sysop"}]})
     with replaying(info, answered({"entities": {}})) as wiki:
         assert depicts.read_statements(fakes.client(wiki.url), [7])[7].protection == "sysop"
 
 
-def test_a_page_that_is_no_file_does_not_count():
+def test_entity_does_not_exist_if_the_page_is_no_file_page():
     with replaying(pages({"pageid": 7, "ns": 14}), answered({"entities": {}})) as wiki:
         assert not depicts.read_statements(fakes.client(wiki.url), [7])[7].exists
 
 
-ODD = [
+MALFORMED = [
     {"entities": {"M7": {"id": "M7", "statements": {"P180": "x"}}}},
     {"entities": {"M7": {"id": "M7", "statements": {"P180": [None, {}, {"mainsnak": []}]}}}},
     {"entities": []},
@@ -109,8 +109,8 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("content", ODD)
-def test_nonsense_states_nothing(content):
+@pytest.mark.parametrize("content", MALFORMED)
+def test_no_statement_is_read_from_a_malformed_answer(content):
     with replaying(pages({"pageid": 7, "lastrevid": 3}), answered(content)) as wiki:
         entity = depicts.read_statements(fakes.client(wiki.url), [7])[7]
     assert not depicts.stating(entity, "Q5")
@@ -122,7 +122,7 @@ def add(url: str, page_id: int = 382, guid: str = GUID, **options: object) -> Wr
     return depicts.add_statement(client, "b", "token+\\", page_id, item, guid, 371, "why", **options)  # type: ignore[arg-type]
 
 
-def test_one_edit_adds_the_statement_with_our_guid_and_names_its_base():
+def test_add_statement_sends_the_guid_and_the_base_revision():
     with replaying("wbeditentity_client_guid_first") as wiki:
         assert add(wiki.url, box=BOX, rank="preferred") == Written(757, patched=False)
     sent = wiki.sent[0].in_body
@@ -142,14 +142,14 @@ def test_one_edit_adds_the_statement_with_our_guid_and_names_its_base():
     assert statement["qualifiers"]["P2677"][0]["datavalue"]["value"] == "pct:10.5,20,30,40"
 
 
-def test_a_patched_answer_says_so():
+def test_written_is_patched_if_the_wiki_merged_two_edits():
     case = "conflict_stale_baserevid_wbeditentity_same_value"
     guid = recording(case)["response"]["body"]["entity"]["statements"]["P180"][1]["id"]
     with replaying(case) as wiki:
         assert add(wiki.url, 541, guid, item="Q8440") == Written(689, patched=True)
 
 
-def test_an_edit_that_changed_nothing_says_so():
+def test_written_reports_an_edit_that_changed_nothing():
     guid = "M441$32A83AB5-BB52-4A1B-8520-A7A992C28AD9"
     with replaying("wbeditentity_nochange") as wiki:
         assert add(wiki.url, 441, guid, item="Q9545") == Written(666, patched=False, nothing=True)
@@ -158,20 +158,20 @@ def test_an_edit_that_changed_nothing_says_so():
 @pytest.mark.parametrize(
     "case", ["wbeditentity_statements_key_instead_of_claims", "wbeditentity_new_statement_first_mediainfo"]
 )
-def test_success_without_our_statement_is_not_believed(case):
-    """`success: 1` also comes when nothing was written."""
+def test_add_statement_raises_reread_if_the_answer_lacks_the_statement(case):
+    """The wiki answers `success: 1` even if nothing was written."""
     with replaying(case) as wiki, pytest.raises(Reread) as caught:
         add(wiki.url)
     assert caught.value.reason is Reason.OUTCOME_UNKNOWN
 
 
 @pytest.mark.parametrize("content", [{}, {"success": 0}, {"success": 1}, {"success": 1, "entity": []}])
-def test_an_answer_without_success_is_not_believed(content):
+def test_add_statement_raises_reread_if_the_answer_is_incomplete(content):
     with replaying(answered(content)) as wiki, pytest.raises(Reread):
         add(wiki.url)
 
 
-def test_nothing_is_sent_for_what_is_no_item():
+def test_add_statement_sends_nothing_for_an_invalid_item():
     with replaying() as wiki:
         for item in ("Q0", "P180", "Q5\n", ""):
             with pytest.raises(InvalidName):
@@ -179,7 +179,7 @@ def test_nothing_is_sent_for_what_is_no_item():
     assert wiki.sent == []
 
 
-def test_removing():
+def test_remove_statement_raises_statement_gone_the_second_time():
     guid = "M486$38725EBD-9F39-4CEB-8936-AE16C5A4DE6F"
     with replaying("wbremoveclaims", "wbremoveclaims_again") as wiki:
         client = fakes.client(wiki.url)
@@ -191,7 +191,7 @@ def test_removing():
     assert (sent["claim"], sent["baserevid"], sent["assert"]) == (guid, "670", "user")
 
 
-def test_adding_a_position_to_a_statement():
+def test_add_qualifier_raises_reread_the_second_time():
     guid = "M264$2431D409-C79C-40C1-8107-90FC0DA15A35"
     with replaying("wbsetqualifier", "wbsetqualifier_duplicate") as wiki:
         client = fakes.client(wiki.url)
@@ -203,13 +203,13 @@ def test_adding_a_position_to_a_statement():
     assert (sent["claim"], sent["property"], sent["value"]) == (guid, "P2677", '"pct:5,5,5,5"')
 
 
-def test_csrf_token():
+def test_csrf_token_is_read_from_the_answer():
     with replaying("tokens_csrf_loggedin") as wiki:
         body = recording("tokens_csrf_loggedin")["response"]["body"]
         assert depicts.csrf_token(fakes.client(wiki.url), "b") == body["query"]["tokens"]["csrftoken"]
 
 
-def test_no_token_in_the_answer():
+def test_csrf_token_raises_wait_if_the_answer_has_none():
     with replaying(answered({"query": {}})) as wiki, pytest.raises(Wait):
         depicts.csrf_token(fakes.client(wiki.url), "b")
 
@@ -223,7 +223,7 @@ def test_no_token_in_the_answer():
         ("err_blocked_partial_userinfo", "Newbie", None, False, True),
     ],
 )
-def test_user_info(case, name, limit, blocked, partially):
+def test_user_info_contains_name_limit_and_blocks(case, name, limit, blocked, partially):
     with replaying(case) as wiki:
         user = depicts.user_info(fakes.client(wiki.url), "b")
     assert (user.name, user.edit_limit, user.blocked, user.blocked_partially) == (name, limit, blocked, partially)
@@ -231,7 +231,7 @@ def test_user_info(case, name, limit, blocked, partially):
     assert user.may_edit == (case == "oauth_api_userinfo")
 
 
-def test_an_anonymous_answer_stops():
+def test_user_info_raises_stop_batch_if_the_answer_is_anonymous():
     with replaying("userinfo_anonymous") as wiki, pytest.raises(StopBatch):
         depicts.user_info(fakes.client(wiki.url), "b")
 
@@ -245,7 +245,7 @@ def test_an_anonymous_answer_stops():
         ({}, None),
     ],
 )
-def test_the_limit_that_holds(limits, limit):
+def test_edit_limit_is_the_one_that_mediawiki_applies(limits, limit):
     info = {
         "query": {"userinfo": {"id": 3, "name": "A", "ratelimits": {"edit": limits}, "centralids": {"CentralAuth": 9}}}
     }
@@ -279,11 +279,11 @@ def position(*values: str | None) -> dict[str, object]:
         (statement(item=None), None, False),
     ],
 )
-def test_untouched_is_exactly_as_we_wrote_it(found, box, untouched):
+def test_untouched_requires_the_statement_exactly_as_written(found, box, untouched):
     assert depicts.untouched(found, "Q5", box=box) == untouched
 
 
-def test_finding_statements():
+def test_statements_are_found_by_item_and_by_guid():
     entity = Entity(
         1, True, True, 5, (statement(), statement(id="M1$B", rank="preferred"), statement(id="M1$C", item="Q6"))
     )
@@ -295,8 +295,8 @@ def test_finding_statements():
     assert depicts.ours(entity, "M1$D") is None
 
 
-def test_a_deprecated_statement_states_nothing():
-    """As a real MediaWiki told it: the only statement of the person has the rank "deprecated"."""
+def test_deprecated_statement_is_found_as_denying_only():
+    """The answer of a real MediaWiki, in which the only statement of the person has the rank "deprecated"."""
     value = {"value": {"entity-type": "item", "numeric-id": 10132, "id": "Q10132"}, "type": "wikibase-entityid"}
     guid = "M577$CF2AC6E8-7F6E-427F-BAB4-24DE6EB8C783"
     snak = {"snaktype": "value", "property": "P180", "datavalue": value}
@@ -318,5 +318,5 @@ def test_summary_ends_with_the_link_to_the_batch():
     assert long.endswith("/00ff|details]])")
 
 
-def test_new_statement_id():
+def test_new_statement_id_consists_of_page_id_and_uuid():
     assert depicts.new_statement_id(382, UUID(GUID.partition("$")[2])) == GUID

@@ -1,4 +1,4 @@
-"""Whatever the wiki answers, it is a value or a WikiError; nothing else comes out."""
+"""Tests that any answer of the wiki gives a value or a WikiError, and no other exception."""
 
 import contextlib
 import copy
@@ -17,14 +17,14 @@ from wiki.answers import Answer
 from wiki.client import Client
 from wiki.errors import WikiError
 
-# Words that the client looks for, so that the nonsense gets past the first look.
-WORDS = """
+# Keys that the client reads, so that random content gets past its first checks.
+KEY_NAMES = """
     query pages pageid ns title missing imageinfo sha1 url thumburl extmetadata value continue cmcontinue categoryinfo
     categorymembers search entities M5 Q5 id statements claims P180 P31 P18 mainsnak datavalue time precision qualifiers
     references rank lastrevid error errors code messages name data userinfo ratelimits edit hits seconds tokens csrftoken
     normalized redirects from to revisions protection labels en size files
 """
-KEYS = st.sampled_from(WORDS.split())
+KEYS = st.sampled_from(KEY_NAMES.split())
 LEAVES = (
     st.none()
     | st.booleans()
@@ -41,8 +41,8 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(KEYS, JSON, max_size=6)
 
 
-class Lying(Client):
-    """A client whose wiki answers the same thing to everything."""
+class ConstantClient(Client):
+    """A client that gets the same answer to every request."""
 
     def __init__(self, content: dict[str, Any]) -> None:
         super().__init__(fakes.endpoints("http://127.0.0.1:9"), "WikiVisage/test", fakes.Time())
@@ -59,7 +59,7 @@ PATCHED = "M541$B11C789D-F1AB-4FE7-A005-DB077FDE11AD"
 Path = tuple[str | int, ...]
 
 
-def _read_and_judge(client: Client) -> None:
+def _read_and_compare(client: Client) -> None:
     (page_id,) = (
         int(key[1:]) for key in recording("wbgetentities_qualifiers_reference_full")["response"]["body"]["entities"]
     )
@@ -92,9 +92,9 @@ READERS: list[Callable[[Client], object]] = [
 ]
 
 
-ODD: tuple[object, ...] = (None, "", "x" * 300, True, -1, 2**70, 0.5, [], {}, [None], {"value": []})
+ODD_VALUES: tuple[object, ...] = (None, "", "x" * 300, True, -1, 2**70, 0.5, [], {}, [None], {"value": []})
 
-# What each reads, in a recording; every part of it is then replaced by every oddity.
+# Recordings and the functions that read them; each part of an answer is replaced by each odd value in turn.
 RECORDED: list[tuple[str, Callable[[Client], object]]] = [
     ("imageinfo_by_pageids", lambda client: commons.image_info(client, [328, 652, 141, 620])),
     ("imageinfo_extmetadata", lambda client: commons.image_info(client, [149])),
@@ -109,7 +109,7 @@ RECORDED: list[tuple[str, Callable[[Client], object]]] = [
     ("wbgetentities_person_items_P18_P31_P373", lambda client: wikidata.person(client, "Q9545", ["en"])),
     ("wbgetentities_redirected_item", lambda client: wikidata.person(client, "Q200000000", ["en"])),
     ("wbsearchentities", lambda client: wikidata.search(client, "Tony", "en")),
-    ("wbgetentities_qualifiers_reference_full", _read_and_judge),
+    ("wbgetentities_qualifiers_reference_full", _read_and_compare),
     ("wbgetentities_caption_only_mediainfo", lambda client: depicts.read_statements(client, [311])),
     ("userinfo_loggedin", lambda client: depicts.user_info(client, "b")),
     ("err_blocked_userinfo_blockinfo", lambda client: depicts.user_info(client, "b")),
@@ -128,44 +128,45 @@ RECORDED: list[tuple[str, Callable[[Client], object]]] = [
 
 
 @pytest.mark.parametrize(("case", "reader"), RECORDED, ids=[case for case, _ in RECORDED])
-def test_a_recorded_answer_with_any_part_of_it_spoilt(case, reader):
+def test_recorded_answer_with_any_part_replaced_gives_a_value_or_a_wiki_error(case, reader):
     whole = recording(case)["response"]["body"]
-    client = Lying(whole)
+    client = ConstantClient(whole)
     reader(client)
     for path in paths(whole):
-        for odd in ODD:
-            client.content = spoilt(whole, path, odd)
+        for odd in ODD_VALUES:
+            client.content = replaced(whole, path, odd)
             with contextlib.suppress(WikiError):
                 reader(client)
 
 
 def paths(value: object, above: Path = ()) -> Iterator[Path]:
-    """Where there is something, below the top."""
+    """Yield the path of every part of the value."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in parts:
         yield (*above, key)
         yield from paths(part, (*above, key))
 
 
-def spoilt(value: Any, path: Path, odd: object) -> Any:
+def replaced(value: Any, path: Path, odd: object) -> Any:
+    """Return a copy of the value with another part at the path."""
     if not path:
         return odd
     changed = copy.copy(value)
-    changed[path[0]] = spoilt(value[path[0]], path[1:], odd)
+    changed[path[0]] = replaced(value[path[0]], path[1:], odd)
     return changed
 
 
 @pytest.mark.parametrize("reader", READERS)
 @settings(max_examples=15, deadline=None)
 @given(content=OBJECTS)
-def test_nonsense_is_a_value_or_a_meaning(reader, content):
+def test_random_content_gives_a_value_or_a_wiki_error(reader, content):
     with contextlib.suppress(WikiError):
-        reader(Lying(content))
+        reader(ConstantClient(content))
 
 
 @settings(max_examples=100, deadline=None)
 @given(status=st.sampled_from([200, 301, 400, 401, 403, 404, 429, 500, 503]), content=JSON, header=st.text(max_size=20))
-def test_any_answer_has_a_meaning(status, content, header):
+def test_any_answer_gives_an_object_or_a_wiki_error(status, content, header):
     body = json.dumps(content).encode()
     answer = Answer(status, {"MediaWiki-API-Error": header, "Retry-After": header}, body)
     for write in (False, True):
@@ -174,7 +175,7 @@ def test_any_answer_has_a_meaning(status, content, header):
 
 
 @given(body=st.binary(max_size=200))
-def test_any_bytes_have_a_meaning(body):
+def test_any_bytes_give_an_object_or_a_wiki_error(body):
     answer = Answer(200, {}, body)
     with contextlib.suppress(WikiError):
         assert isinstance(meaning.read(answer), dict)
@@ -189,5 +190,5 @@ def test_any_bytes_have_a_meaning(body):
         (rb'{"title": "\ud83d\ude00"}', "\U0001f600"),
     ],
 )
-def test_half_a_surrogate_pair_can_be_stored(body, text):
+def test_half_a_surrogate_pair_is_replaced(body, text):
     assert Answer(200, {}, body).json_object() == {"title": text}

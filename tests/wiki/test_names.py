@@ -1,3 +1,5 @@
+"""Tests for names and ids: items, titles, entities, statements, boxes, batches."""
+
 from uuid import UUID
 
 import pytest
@@ -31,7 +33,7 @@ from wiki.names import InvalidName
         "\u200eQ42\u200f",
     ],
 )
-def test_an_item_however_it_was_typed(typed):
+def test_item_id_is_parsed_from_ids_and_links(typed):
     assert names.item_id(typed, ["https://wikidata.example/wiki"]) == "Q42"
 
 
@@ -58,7 +60,7 @@ def test_an_item_however_it_was_typed(typed):
         "Q٤٢",
     ],
 )
-def test_no_item(typed):
+def test_item_id_rejects_anything_else(typed):
     with pytest.raises(InvalidName):
         names.item_id(typed)
 
@@ -77,7 +79,7 @@ def test_no_item(typed):
         ("日本", "Category:日本"),
     ],
 )
-def test_category_title(typed, title):
+def test_category_title_is_normalized(typed, title):
     assert names.category_title(typed) == title
 
 
@@ -85,7 +87,7 @@ def test_category_title(typed, title):
     ("typed", "title"),
     [("image:a.jpg", "File:A.jpg"), ("File:A_b.jpg", "File:A b.jpg"), ("a b.jpg", "File:A b.jpg")],
 )
-def test_file_title(typed, title):
+def test_file_title_is_normalized(typed, title):
     assert names.file_title(typed) == title
 
 
@@ -110,7 +112,7 @@ UTM = "?utm_source=commons.wikimedia.org&utm_campaign=imageinfo&utm_content="
         "http://127.0.0.1:8181/wiki/File:Zo%C3%AB%2C_100%25_%2B_more%3F.jpg",
     ],
 )
-def test_a_link_to_a_file_stands_for_its_title(link: str):
+def test_file_title_is_parsed_from_links(link: str):
     assert names.file_title(link, SITES) == "File:Zoë, 100% + more?.jpg"
 
 
@@ -123,7 +125,7 @@ def test_a_link_to_a_file_stands_for_its_title(link: str):
         "https://commons.wikimedia.org/wiki/Category:Ada_&_Zo%C3%AB#/media/File:A.jpg",
     ],
 )
-def test_a_link_to_a_category_stands_for_its_title(link: str):
+def test_category_title_is_parsed_from_links(link: str):
     assert names.category_title(link, SITES) == "Category:Ada & Zoë"
 
 
@@ -144,7 +146,7 @@ def test_a_link_to_a_category_stands_for_its_title(link: str):
         "//",
     ],
 )
-def test_a_link_elsewhere_is_no_title(link: str):
+def test_file_title_rejects_other_links(link: str):
     with pytest.raises(InvalidName):
         names.file_title(link, SITES)
 
@@ -169,19 +171,19 @@ def test_a_link_elsewhere_is_no_title(link: str):
         "x" * 256,
     ],
 )
-def test_no_title(typed):
+def test_category_title_rejects_invalid_titles(typed):
     with pytest.raises(InvalidName):
         names.category_title(typed)
 
 
-def test_the_longest_title():
+def test_file_title_rejects_more_than_255_bytes():
     assert names.file_title("é" * 127 + "a").startswith("File:É")
     with pytest.raises(InvalidName):
         names.file_title("é" * 128)
 
 
 @given(st.text(max_size=60))
-def test_a_title_is_settled_after_one_pass(typed):
+def test_category_title_is_idempotent(typed):
     try:
         title = names.category_title(typed)
     except InvalidName:
@@ -191,7 +193,7 @@ def test_a_title_is_settled_after_one_pass(typed):
     assert "_" not in title
 
 
-def test_ids():
+def test_ids_of_entities_and_statements():
     uuid = UUID("6b2f1f2e-0c1d-4e3f-8a5b-abcdefabcdef")
     assert names.entity_id(12) == "M12"
     assert names.statement_id(12, uuid) == "M12$6B2F1F2E-0C1D-4E3F-8A5B-ABCDEFABCDEF"
@@ -213,7 +215,7 @@ def test_ids():
         ((0.5, 0.5, 1e-9, 1e-9), "pct:50,50,0.01,0.01"),
     ],
 )
-def test_position_in_percent(box, value):
+def test_region_formats_a_box_in_percent(box, value):
     assert names.region(box) == value
     again = names.box_of(value)
     assert again is not None
@@ -221,13 +223,13 @@ def test_position_in_percent(box, value):
 
 
 @pytest.mark.parametrize("box", [(1.1, 0, 0.5, 0.5), (0, 0, 0, 0.5), (0.5, 0.5, -0.2, 0.1), (float("nan"), 0, 1, 1)])
-def test_no_position(box):
+def test_region_rejects_boxes_outside_the_picture(box):
     with pytest.raises(InvalidName):
         names.region(box)
 
 
 @given(st.tuples(*[st.floats(0, 0.98)] * 2, *[st.floats(0.02, 1)] * 2))
-def test_a_position_read_back_is_the_box(box):
+def test_box_of_returns_the_box_that_region_formatted(box):
     again = names.box_of(names.region(box))
     assert again is not None
     x, y, width, height = again
@@ -238,15 +240,15 @@ def test_a_position_read_back_is_the_box(box):
 @pytest.mark.parametrize(
     "value", ["full", "10,20,30,40", "pct:1,2,3", "pct:a,b,c,d", "pct:90,90,20,20", "", "pct:-1,0,1,1"]
 )
-def test_other_positions_are_none(value):
+def test_box_of_returns_none_for_other_values(value):
     assert names.box_of(value) is None
 
 
-def test_the_link_of_a_batch():
+def test_batch_link_leads_to_editgroups():
     assert names.batch_link("00ff") == "([[:toolforge:editgroups-commons/b/CB/00ff|details]])"
 
 
-def test_addresses():
+def test_page_url_is_encoded():
     base = "https://commons.wikimedia.org/wiki"
     assert names.page_url(base, "File:O'Brien & Å?.jpg") == f"{base}/File:O%27Brien_%26_%C3%85%3F.jpg"
     assert names.page_url(base + "/", "Category:A/B") == f"{base}/Category:A/B"

@@ -1,4 +1,4 @@
-"""Signing in: what recordings cannot show."""
+"""Tests for the parts of the sign-in that recordings cannot cover."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ def oauth(url: str) -> OAuth:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "https://meta.wikimedia.org"])
-def test_authorize_address(url):
+def test_authorize_url_contains_the_state_and_the_challenge(url):
     sign_in = oauth(url).authorize_url()
     assert sign_in.url.startswith(f"{url}/w/rest.php/oauth2/authorize?")
     query = {key: values[0] for key, values in parse_qs(urlsplit(sign_in.url).query).items()}
@@ -45,7 +45,7 @@ def test_every_sign_in_has_its_own_state_and_verifier():
     assert found[0].verifier not in found[0].url
 
 
-def test_code_for_tokens():
+def test_exchange_sends_code_verifier_and_secret_in_the_body():
     with replaying(TOKENS) as wiki:
         assert oauth(wiki.url).exchange("code", "verifier") == Tokens("A" * 790, "R" * 870, 14_500.0)
     sent = wiki.sent[0]
@@ -77,22 +77,22 @@ def test_refresh_sends_the_secret_in_the_body():
     "reply",
     [page(503), page(429, Retry_After="3"), page(200), Reply(drop=True), answered({}), Reply(body=b"{", length=900)],
 )
-def test_passing_errors(reply):
+def test_temporary_errors_raise_wait_without_a_retry(reply):
     with replaying(reply) as wiki, pytest.raises(Wait):
         oauth(wiki.url).exchange("c", "v")
-    assert len(wiki.sent) == 1, "a code is good once"
+    assert len(wiki.sent) == 1, "a code is valid once"
     with replaying(reply) as wiki, pytest.raises(Wait):
         oauth(wiki.url).refresh("r")
-    assert len(wiki.sent) == 1, "a refresh token is good once"
+    assert len(wiki.sent) == 1, "a refresh token is valid once"
 
 
-def test_the_secret_does_not_follow_a_redirect():
+def test_secret_is_not_sent_to_the_target_of_a_redirect():
     with replaying(page(307, Location="http://elsewhere.example/token"), TOKENS) as wiki, pytest.raises(StopBatch):
         oauth(wiki.url).refresh("r")
     assert len(wiki.sent) == 1
 
 
-def test_plain_http_is_for_this_machine_only():
+def test_http_is_rejected_except_on_this_machine():
     with pytest.raises(Exception, match="secure"):
         oauth("http://meta.example.org").authorize_url()
 
@@ -110,7 +110,7 @@ def test_tokens_are_not_logged_or_shown(caplog):
         assert secret not in logged
 
 
-def test_profile_of_production_has_a_numeric_or_text_id():
+def test_profile_accepts_an_id_as_number_or_text():
     for sub in ("12345678", 12345678):
         with replaying(answered({"sub": sub, "username": "Zoë", "rights": ["edit", 5], "editcount": "x"})) as wiki:
             profile = oauth(wiki.url).profile("access")
@@ -127,7 +127,7 @@ def test_profile_of_production_has_a_numeric_or_text_id():
         (answered({"username": "A"}), Wait),
     ],
 )
-def test_no_profile(reply, kind):
+def test_profile_raises_the_error_that_the_answer_means(reply, kind):
     with replaying(reply) as wiki, pytest.raises(kind):
         oauth(wiki.url).profile("access")
 
@@ -147,11 +147,11 @@ def test_no_profile(reply, kind):
         ({}, "S", Reason.SIGN_IN_STALE),
     ],
 )
-def test_a_browser_that_comes_back_without_success(args, state, reason):
+def test_callback_without_success_raises_sign_in_failed(args, state, reason):
     with pytest.raises(SignInFailed) as caught:
         read_callback(args, state)
     assert caught.value.reason is reason
 
 
-def test_a_browser_that_comes_back_with_a_code():
+def test_callback_returns_the_code():
     assert read_callback({"code": "c", "state": "S"}, "S") == "c"

@@ -1,4 +1,4 @@
-"""Every recorded answer of a real MediaWiki is decided upon as it has to be."""
+"""Tests that every recorded answer of a real MediaWiki has the meaning that is listed in `meanings`."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -21,7 +21,7 @@ BEARER = "an-access-token"
 
 
 def check(meaning: Meaning, act: Callable[[], T]) -> T | None:
-    """Run `act` and hold what it raises, or that it raises nothing, against the meaning."""
+    """Run `act` and check that it raises the error of the meaning, or none if the meaning is a success."""
     if isinstance(meaning, str):
         return act()
     kind, reason = meaning
@@ -36,7 +36,7 @@ def cases(table: dict[str, Meaning]) -> pytest.MarkDecorator:
 
 
 @cases(meanings.EDITS)
-def test_edits(case, meaning):
+def test_answers_to_edits(case, meaning):
     params = {key: str(value) for key, value in asked(case).items() if key not in ("format", "formatversion")}
     params.setdefault("action", "wbeditentity")
     with replaying(case) as wiki:
@@ -48,13 +48,13 @@ def test_edits(case, meaning):
 
 
 @cases(meanings.READS)
-def test_reads(case, meaning):
+def test_answers_to_reads(case, meaning):
     with replaying(case) as wiki:
         check(meaning, lambda: fakes.client(wiki.url, attempts=1).get(asked(case), bearer=BEARER))
 
 
 @cases(meanings.CODES)
-def test_code_for_tokens(case, meaning):
+def test_answers_to_the_exchange_of_a_code(case, meaning):
     with replaying(case) as wiki:
         tokens = check(meaning, lambda: oauth(wiki).exchange("a-code", "v" * 43))
     if tokens:
@@ -65,7 +65,7 @@ def test_code_for_tokens(case, meaning):
 
 
 @cases(meanings.REFRESHES)
-def test_refresh(case, meaning):
+def test_answers_to_a_refresh(case, meaning):
     with replaying(case) as wiki:
         tokens = check(meaning, lambda: oauth(wiki).refresh("a-refresh-token"))
     assert wiki.sent[0].in_body["refresh_token"] == "a-refresh-token"
@@ -75,7 +75,7 @@ def test_refresh(case, meaning):
 
 
 @cases(meanings.PROFILES)
-def test_profile(case, meaning):
+def test_answers_to_a_request_for_the_profile(case, meaning):
     with replaying(case) as wiki:
         profile = check(meaning, lambda: oauth(wiki).profile(BEARER))
     if profile:
@@ -98,7 +98,7 @@ TABLES = (
 )  # fmt: skip
 
 
-def test_every_recording_of_these_families_is_decided_upon():
+def test_every_recording_of_the_families_has_a_meaning():
     recorded = {case for case in recordings.cases() if case.startswith(meanings.FAMILIES)}
     decided = [case for table in TABLES for case in table]
     assert len(decided) == len(set(decided))
@@ -106,7 +106,7 @@ def test_every_recording_of_these_families_is_decided_upon():
 
 
 @needs_originals
-def test_what_the_program_has_no_part_in_was_recorded():
+def test_every_ignored_recording_exists():
     assert set(recordings.cases()) >= meanings.ELSEWHERE
 
 
@@ -119,14 +119,14 @@ def test_what_the_program_has_no_part_in_was_recorded():
         ("err_maxlag_wikibase_queryservice_type", 5, 312.5, "wdqs1007"),
     ],
 )
-def test_lag_is_told(case, seconds, lag, host):
+def test_wait_contains_the_lag_and_the_host(case, seconds, lag, host):
     with replaying(case) as wiki, pytest.raises(Wait) as caught:
         fakes.client(wiki.url, attempts=1).get({"action": "query"})
     assert (caught.value.seconds, caught.value.asked, caught.value.lag, caught.value.host) == (seconds, True, lag, host)
 
 
-def test_a_temporary_account_is_never_made():
-    """Without `assert` the wiki would accept these; every write of ours carries it."""
+def test_no_temporary_account_is_created_because_requests_assert_a_login():
+    """Without `assert` the wiki would accept these edits; every write of this program carries it."""
     for case in (case for case, meaning in meanings.EDITS.items() if meaning == meanings.ANONYMOUS):
         assert "assert" not in asked(case)
         assert "assertuser" not in asked(case)

@@ -1,4 +1,4 @@
-"""Production speaks TLS only: the same bounds hold there."""
+"""Tests that the limits of the transport apply over TLS, which is all that production uses."""
 
 import http.server
 import ssl
@@ -15,12 +15,12 @@ from wiki.transport import NoAnswer, Transport
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A file with a key and a certificate for localhost that signs itself."""
+    """Return the path of a file with a key and a self-signed certificate for localhost."""
     return str(https_front.certificate(tmp_path_factory.mktemp("tls") / "both.pem"))
 
 
-class Dripping(http.server.BaseHTTPRequestHandler):
-    """Answers /fine at once; anything else one byte at a time, without end."""
+class SlowHandler(http.server.BaseHTTPRequestHandler):
+    """Answer /fine at once, and anything else one byte at a time without end."""
 
     def do_GET(self):
         self.send_response(200)
@@ -44,7 +44,7 @@ class Dripping(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def address(certificate):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SlowHandler)
     server.daemon_threads, server.block_on_close = True, False
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -65,18 +65,18 @@ def ask(url: str, verify: bool | str, seconds: float) -> bytes:
         transport.close()
 
 
-def test_an_answer_over_tls(address, certificate):
+def test_answer_is_read_over_tls(address, certificate):
     assert ask(f"{address}/fine", certificate, PATIENCE) == b"fine"
 
 
-def test_a_slow_drip_over_tls_ends(address, certificate):
-    """It would go on until 10,000 bytes have come, in eight minutes."""
+def test_request_over_tls_times_out_if_the_bytes_arrive_slowly(address, certificate):
+    """Without the limit it would last eight minutes, until 10,000 bytes have arrived."""
     with pytest.raises(NoAnswer) as caught:
         ask(f"{address}/drip", certificate, 2.0)
     assert (caught.value.why, caught.value.sent) == ("timeout", True)
 
 
-def test_a_certificate_that_nobody_knows_is_refused_before_anything_is_sent(address):
+def test_unknown_certificate_is_rejected_before_anything_is_sent(address):
     with pytest.raises(NoAnswer) as caught:
         ask(f"{address}/fine", True, PATIENCE)
     assert (caught.value.why, caught.value.sent) == ("network", False)

@@ -1,3 +1,5 @@
+"""Tests for reading Wikidata, and for finding files that depict an item."""
+
 from datetime import date
 
 import pytest
@@ -25,7 +27,7 @@ def person_of(claims: dict[str, object], **more: object) -> wikidata.Person:
         return wikidata.person(fakes.client(wiki.url), "Q42", ["nb", "en"])
 
 
-def test_a_person():
+def test_person_is_read_from_a_recorded_item():
     with replaying("wbgetentities_person_items_P18_P31_P373") as wiki:
         found = wikidata.person(fakes.client(wiki.url), "Q9545", ["nb", "en"])
     assert (found.item, found.label, found.description) == ("Q9545", "Tony Blair", "Prime Minister of the UK")
@@ -35,26 +37,26 @@ def test_a_person():
     assert wiki.sent[0].params["languages"] == "nb|en|mul"
 
 
-def test_a_merged_item_is_the_one_it_became():
+def test_person_of_a_merged_item_is_the_item_it_was_merged_into():
     with replaying("wbgetentities_redirected_item") as wiki:
         found = wikidata.person(fakes.client(wiki.url), "Q200000000", ["en"])
     assert (found.item, found.redirected_to, found.label) == ("Q9545", "Q9545", "Tony Blair")
 
 
 @pytest.mark.parametrize("entity", [{"id": "Q42", "missing": ""}, {}, {"id": "<b>"}])
-def test_no_such_item(entity):
+def test_person_raises_no_such_item_if_the_item_is_missing(entity):
     with replaying(answered({"entities": {"Q42": entity}})) as wiki, pytest.raises(NoSuchItem):
         wikidata.person(fakes.client(wiki.url), "Q42", ["en"])
 
 
 @pytest.mark.parametrize("qid", ["", "42", "P31", "Q0", "Q1|Q2"])
-def test_what_is_no_item_id_is_not_asked(qid):
+def test_no_request_is_sent_for_an_invalid_item_id(qid):
     with replaying() as wiki, pytest.raises(NoSuchItem):
         wikidata.person(fakes.client(wiki.url), qid, ["en"])
     assert wiki.sent == []
 
 
-def test_the_preferred_portrait_comes_first():
+def test_portrait_is_the_one_of_preferred_rank():
     found = person_of({"P18": [value("Child.jpg"), value("Bad.jpg", "deprecated"), value("Adult.jpg", "preferred")]})
     assert found.portrait == "File:Adult.jpg"
 
@@ -62,25 +64,25 @@ def test_the_preferred_portrait_comes_first():
 @pytest.mark.parametrize(
     "claims", [{"P18": [unknown("preferred"), value("A.jpg")]}, {"P18": [value("a|b"), value("A.jpg")]}]
 )
-def test_a_portrait_without_a_value_is_passed_over(claims):
+def test_portrait_without_a_valid_value_is_skipped(claims):
     assert person_of(claims).portrait == "File:A.jpg"
 
 
 @pytest.mark.parametrize(
     "claims", [{}, [], {"P18": [unknown()]}, {"P18": "x", "P31": [value([])], "P569": [unknown()]}]
 )
-def test_nothing_known(claims):
+def test_person_is_empty_if_nothing_is_known(claims):
     found = person_of(claims)
     assert (found.portrait, found.commons_category, found.is_human, found.born) == ("", "", False, None)
 
 
-def test_an_item_that_is_not_human():
+def test_is_human_requires_a_statement_that_is_not_deprecated():
     assert not person_of({"P31": [value({"id": "Q95074"})]}).is_human
     assert not person_of({"P31": [value({"id": "Q5"}, "deprecated")]}).is_human
     assert person_of({"P31": [value({"id": "Q95074"}), value({"id": "Q5"})]}).is_human
 
 
-def test_labels_fall_back():
+def test_label_falls_back_to_mul():
     labels = {"mul": {"value": "Ada"}, "de": {"value": "Die Ada"}}
     assert person_of({}, labels=labels).label == "Ada"
 
@@ -99,20 +101,20 @@ def test_labels_fall_back():
         ("nonsense", 11, date(1, 1, 1), date(1, 1, 1)),
     ],
 )
-def test_dates_keep_their_precision(time, precision, earliest, latest):
+def test_partial_date_has_its_precision_and_its_earliest_and_latest_day(time, precision, earliest, latest):
     found = person_of({"P569": [value({"time": time, "precision": precision})]}).born
     assert found == PartialDate(time, precision)
     assert (found.earliest, found.latest) == (earliest, latest)
 
 
-def test_labels_of_many():
+def test_labels_are_requested_once_for_each_valid_item():
     with replaying("wbgetentities_redirected_item") as wiki:
         found = wikidata.labels(fakes.client(wiki.url), ["Q9545", "nonsense", "Q9545"], ["en"])
     assert found == {"Q9545": {"en": "Tony Blair"}}
     assert wiki.sent[0].params["ids"] == "Q9545"
 
 
-def test_search():
+def test_search_returns_items():
     with replaying("wbsearchentities", "wbsearchentities_nothing") as wiki:
         client = fakes.client(wiki.url)
         (hit,) = wikidata.search(client, "Tony", "en")
@@ -125,7 +127,7 @@ def rows(*page_ids: int):
     return answered({"head": {"vars": ["file"]}, "results": {"bindings": bindings}})
 
 
-def test_files_that_depict_by_the_query_service():
+def test_depicting_uses_the_query_service():
     with replaying(rows(5, 7, 5)) as wiki:
         assert sparql.depicting(fakes.client(wiki.url), "Q42") == Depicting((5, 7), "sparql")
     query = wiki.sent[0].params["query"]
@@ -135,14 +137,14 @@ def test_files_that_depict_by_the_query_service():
     assert wiki.sent[0].headers["Accept"] == "application/sparql-results+json"
 
 
-def test_a_category_is_quoted_into_the_query():
+def test_category_is_quoted_in_the_query():
     with replaying(rows(5)) as wiki:
         sparql.files_depicting(fakes.client(wiki.url), "Q42", 'A "b" c', limit=10)
     assert '"Category:A \\"b\\" c"' in wiki.sent[0].params["query"]
 
 
 @pytest.mark.parametrize("item", ["Q0", "wd:Q1", "Q1 . ?a ?b ?c"])
-def test_only_items_get_into_the_query(item):
+def test_invalid_item_is_rejected_before_a_query(item):
     with replaying() as wiki, pytest.raises(InvalidName):
         sparql.files_depicting(fakes.client(wiki.url), item)
     assert wiki.sent == []
@@ -162,7 +164,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("reply", REFUSALS)
-def test_a_service_that_refuses(reply):
+def test_files_depicting_raises_endpoint_refuses_if_the_service_refuses(reply):
     with replaying(reply) as wiki, pytest.raises(EndpointRefuses) as caught:
         sparql.files_depicting(fakes.client(wiki.url), "Q42")
     assert caught.value.reason is Reason.LOGIN_WANTED
@@ -170,7 +172,7 @@ def test_a_service_that_refuses(reply):
 
 
 @pytest.mark.parametrize("reply", [*REFUSALS, page(500), page(429)])
-def test_the_search_stands_in(reply):
+def test_depicting_falls_back_to_the_search(reply):
     found = answered({"query": {"search": [{"pageid": 5, "title": "File:A.jpg"}]}})
     with replaying(reply, found) as wiki:
         client = fakes.client(wiki.url)
@@ -179,7 +181,7 @@ def test_the_search_stands_in(reply):
 
 
 @pytest.mark.parametrize("reply", [page(500), page(503, Retry_After="9"), page(429)])
-def test_a_service_that_is_busy(reply):
+def test_files_depicting_raises_wait_if_the_service_is_busy(reply):
     with replaying(reply) as wiki, pytest.raises(Wait):
         sparql.files_depicting(fakes.client(wiki.url), "Q42")
-    assert len(wiki.sent) == 1, "a query costs the service a lot"
+    assert len(wiki.sent) == 1, "an expensive query is not retried"

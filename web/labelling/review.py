@@ -81,7 +81,8 @@ def _grid(shown: Shown) -> str:
     return render_template(
         "labelling/review/_grid.html", project=shown.project, role=shown.role, shown=shown,
         cells=cells(shown.project.id, shown.faces, here), here=here, send=link("publishing.page", shown.project.id),
-        acts=face_states.acts(shown.view.show), empty=face_states.empty(shown.view.show), wrong=face_states.wrong,
+        actions=face_states.actions(shown.view.show), no_faces_text=face_states.no_faces_text(shown.view.show),
+        expected_wrong_text=face_states.expected_wrong_text,
     )  # fmt: skip
 
 
@@ -143,7 +144,7 @@ def face(project_id: int, face_id: int) -> str:
     template = "labelling/review/_face.html" if request.args.get("part") else "labelling/review/face.html"
     return render_template(
         template, project=project, role=role, face=found[0], q=question_views.question(project, about[0]),
-        back=_back(project_id), standing=face_states.standing, certainty=face_states.certainty,
+        back=_back(project_id), face_state=face_states.face_state, certainty=face_states.certainty,
     )  # fmt: skip
 
 

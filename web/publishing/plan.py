@@ -50,7 +50,7 @@ def page(project_id: int) -> str:
         "publishing/page.html", project=project, role=role, summary=plan.summary, verdict=verdict, verdicts=VERDICTS,
         rows=list_rows.plan_rows(project_id, plan.files), page=plan.page, pages=plan.pages, running=running, removals=removals,
         doubted=doubted, bare=bare,
-        words=batch_texts, edit_summary=_edit_summary(project), wrong=face_states.wrong, merged=merged,
+        words=batch_texts, edit_summary=_edit_summary(project), expected_wrong_text=face_states.expected_wrong_text, merged=merged,
     )  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def removals(project_id: int) -> str:
         faces = review.faces(db, project_id, [offer.face_id for offer in offers if offer.face_id])
     return render_template(
         "publishing/removals.html", project=project, role=role, offers=offers, reason=reasons.reason,
-        faces={face.page_id: face for face in faces}, standing=face_states.standing, chip_url=urls.chip,
+        faces={face.page_id: face for face in faces}, face_state=face_states.face_state, chip_url=urls.chip,
         edit_summary=depicts.summary(depicts.summary_words("remove", project.item, project.label), "…"),
     )  # fmt: skip
 

@@ -71,8 +71,9 @@ def _next(db: Connection, project: Project, known: list[int], first: list[Questi
 
 def _wished() -> list[Question]:
     """Return the question that the URL requests by `file` and `face`, to answer it again."""
-    pages, wanted = answer_forms.numbers(request.args.get("file"), 1), answer_forms.numbers(request.args.get("face"), 1)
-    return [Question(page, face, "") for page, face in zip(pages, wanted, strict=False)]
+    page_ids = answer_forms.parse_ids(request.args.get("file"), 1)
+    face_ids = answer_forms.parse_ids(request.args.get("face"), 1)
+    return [Question(page_id, face_id, "") for page_id, face_id in zip(page_ids, face_ids, strict=False)]
 
 
 @bp.get("/classify")
@@ -126,7 +127,7 @@ def questions(project_id: int) -> dict[str, Any]:
 
     If none is left, `none` is the explanation as HTML, and `passes` says whether questions may come without any answer.
     """
-    known = answer_forms.numbers(request.args.get("have"), MOST_KNOWN)
+    known = answer_forms.parse_ids(request.args.get("have"), MOST_KNOWN)
     with transaction() as db:
         project, _ = member(db, project_id)
         coming = _next(db, project, known, [])
@@ -157,7 +158,7 @@ def session(project_id: int) -> dict[str, Any]:
 @asks_itself
 def save(project_id: int) -> dict[str, list[ResultJson]]:
     """Save steps of answers, each in its own transaction, so that one failing step does not block the others."""
-    given = answer_forms.steps(request.get_json())
+    given = answer_forms.parse_steps(request.get_json())
     return {"results": [_save(project_id, step) for step in given]}
 
 
@@ -188,7 +189,7 @@ def _record(db: Connection, project_id: int, step: list[NewAnswer]) -> answers.R
 @bp.post("/boxes")
 def box(project_id: int) -> dict[str, Any]:
     """Save a drawn bounding box and the answer that it shows the person; a worker computes the encoding later."""
-    drawing = answer_forms.drawing(request.get_json())
+    drawing = answer_forms.parse_drawing(request.get_json())
     try:
         face_id, repeated = services().database.retry(lambda db: drawn_boxes.record(db, project_id, drawing))
     except Stale as error:
@@ -222,7 +223,7 @@ def undo(project_id: int) -> Any:
 
 def _step_of(body: Any) -> str | None:
     given = body.get("step") if isinstance(body, dict) else None
-    return answer_forms.uuid(given) if given else None
+    return answer_forms.parse_uuid(given) if given else None
 
 
 def _undo(db: Connection, project_id: int, step: str | None) -> list[answers.Answer]:
@@ -238,7 +239,7 @@ def steps(project_id: int) -> dict[str, Any]:
 
     `before`: return only steps older than this id.
     """
-    before = answer_forms.numbers(request.args.get("before"), 1)
+    before = answer_forms.parse_ids(request.args.get("before"), 1)
     with transaction() as db:
         project, _ = member(db, project_id)
         found = question_data.steps(db, project_id, user().id, HISTORY, before[0] if before else None)
@@ -251,9 +252,8 @@ def steps(project_id: int) -> dict[str, Any]:
 def answer(project_id: int) -> Response:
     """Save the answer submitted by the form that is used without JavaScript."""
     form = request.form.to_dict()
-    result = _save(
-        project_id, answer_forms.of_form(form, answer_forms.numbers(form.get("faces"), answer_forms.MOST_ANSWERS))
-    )
+    face_ids = answer_forms.parse_ids(form.get("faces"), answer_forms.MOST_ANSWERS)
+    result = _save(project_id, answer_forms.parse_answer_form(form, face_ids))
     if result["text"]:
         flash(result["text"], "warn")
     if result["differs"]:

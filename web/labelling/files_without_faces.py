@@ -33,7 +33,7 @@ def _kind() -> FilesKind:
 @bp.get("")
 def page(project_id: int) -> str:
     """Render one page of the files without a face that are of the kind `kind`, after the page id `after`."""
-    kind, after = _kind(), (answer_forms.numbers(request.args.get("after"), 1) or [0])[0]
+    kind, after = _kind(), (answer_forms.parse_ids(request.args.get("after"), 1) or [0])[0]
     with transaction() as db:
         project, role = member(db, project_id)
         counts = question_data.faceless_counts(db, project_id)
@@ -66,7 +66,7 @@ def _boot(project_id: int) -> dict[str, Any]:
 def answer(project_id: int) -> Response:
     """Handle the form that is used without JavaScript: save an answer about a file, or run the detector on it again."""
     form = request.form
-    page_id = answer_forms.number(form.get("page"))
+    page_id = answer_forms.parse_id(form.get("page"))
     if form.get("answer") == "again":
         with transaction() as db:
             member(db, project_id)
@@ -75,7 +75,7 @@ def answer(project_id: int) -> Response:
             )
         flash(gettext("The file is searched again."))
     else:
-        step = answer_forms.one_about_file(form.get("step"), page_id, form.get("answer"), form.get("sha1"))
+        step = answer_forms.parse_file_answer(form.get("step"), page_id, form.get("answer"), form.get("sha1"))
         services().database.retry(lambda db: _record(db, project_id, step))
     return redirect(urls.local(form.get("next"), url_for(".page", project_id=project_id)), 303)
 
@@ -104,7 +104,7 @@ def draw(project_id: int, page_id: int) -> str:
 
 
 def _asked(db: Connection, project_id: int, page_id: int) -> Asked:
-    face = answer_forms.numbers(request.args.get("face"), 1)
+    face = answer_forms.parse_ids(request.args.get("face"), 1)
     found = question_data.about(db, project_id, [Question(page_id, face[0], "drawn")]) if face else []
     found = found or question_data.about(db, project_id, [Question(page_id, None, "drawn")])
     if not found:
@@ -119,7 +119,7 @@ def _back(project_id: int) -> str:
 @bp.post("/<int:page_id>/draw")
 def save(project_id: int, page_id: int) -> Response:
     """Save a bounding box given in percent of the picture."""
-    drawing = answer_forms.drawing_of_form(page_id, request.form.to_dict())
+    drawing = answer_forms.parse_drawing_form(page_id, request.form.to_dict())
     try:
         services().database.retry(lambda db: drawn_boxes.record(db, project_id, drawing))
     except Stale as error:

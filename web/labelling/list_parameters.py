@@ -7,7 +7,7 @@ from typing import Any
 from flask import request
 
 from store.labelling.review import SHOWS, SORTS, Show, Sort
-from web.labelling.answer_forms import number
+from web.labelling.answer_forms import parse_id
 from web.site.errors import BadInput
 from web.site.text import gettext
 
@@ -56,7 +56,9 @@ def ids(sent: Any) -> list[int]:
     """Parse distinct ids from a list or from strings separated by commas. Raises BadInput for a bad id or too many."""
     listed = sent if isinstance(sent, list) else [] if sent is None else [sent]
     parts = [part for item in listed for part in (item.split(",") if isinstance(item, str) else [item])]
-    found = list(dict.fromkeys(number(part.strip() if isinstance(part, str) else part) for part in parts if part != ""))
+    found = list(
+        dict.fromkeys(parse_id(part.strip() if isinstance(part, str) else part) for part in parts if part != "")
+    )
     if len(found) > MOST_CHOSEN:
         raise BadInput(gettext("At most %(most)d can be chosen at once.", most=MOST_CHOSEN))
     return found

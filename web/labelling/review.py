@@ -125,7 +125,7 @@ def listed(project_id: int) -> dict[str, Any]:
 
     `next` is the value of the parameter `after` for the following request, null at the end.
     """
-    page_id, face_id, *_ = *answer_forms.numbers(request.args.get("after"), 2), 0, 0
+    page_id, face_id, *_ = *answer_forms.parse_ids(request.args.get("after"), 2), 0, 0
     with transaction() as db:
         member(db, project_id)
         found, following = review.everything(db, project_id, Place(page_id, face_id), LISTED)
@@ -177,7 +177,7 @@ def approve(project_id: int) -> Answer:
 
 def _step(sent: dict[str, Any]) -> str:
     """Return the id of the step, as made by the client or else a new one. Raises BadInput."""
-    return answer_forms.uuid(sent["step"]) if sent.get("step") else str(uuid4())
+    return answer_forms.parse_uuid(sent["step"]) if sent.get("step") else str(uuid4())
 
 
 def _approve(db: Connection, project_id: int, faces: Sequence[int], sent: dict[str, Any], step: str) -> int:
@@ -207,7 +207,7 @@ def _check_unchanged(db: Connection, project: Project, sent: dict[str, Any]) -> 
 def withdraw(project_id: int) -> Answer:
     """Withdraw bulk approvals of faces or of a `step`, and cancel the waiting edits that depend on them."""
     sent = list_parameters.body()
-    step = answer_forms.uuid(sent["step"]) if sent.get("step") and not sent.get("faces") else None
+    step = answer_forms.parse_uuid(sent["step"]) if sent.get("step") and not sent.get("faces") else None
     faces = [] if step else list_parameters.some(sent.get("faces"))
 
     def work(db: Connection) -> int:

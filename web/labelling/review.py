@@ -51,7 +51,7 @@ class Shown:
 
 def _shown(db: Connection, project_id: int) -> Shown:
     """Load the page of the review that the URL requests, or the last page if the number is too high."""
-    view = list_parameters.view()
+    view = list_parameters.parse_view()
     project, role = member(db, project_id)
     known = review.settled(db, project_id, _last_answer(project))
     counts = review.counts(db, project_id, known, cached_counts.predicted(db, project))
@@ -149,8 +149,8 @@ def face(project_id: int, face_id: int) -> str:
 
 
 def _back(project_id: int) -> str:
-    sent = request.args.get("next") or request.form.get("next")
-    return urls.local(sent, url_for(".page", project_id=project_id))
+    target = request.args.get("next") or request.form.get("next")
+    return urls.local(target, url_for(".page", project_id=project_id))
 
 
 def _done(project_id: int, text: str, **answer: Any) -> Answer:
@@ -164,51 +164,51 @@ def _done(project_id: int, text: str, **answer: Any) -> Answer:
 @bp.post("/review/approve")
 def approve(project_id: int) -> Answer:
     """Approve faces, or all matches not approved yet: their files may be written. This does not train the model."""
-    sent = list_parameters.body()
-    every = list_parameters.switch(sent.get("all"))
-    if every and sent.get("show") != "matches":
+    fields = list_parameters.parse_body()
+    approve_all = list_parameters.parse_boolean(fields.get("all"))
+    if approve_all and fields.get("show") != "matches":
         raise BadInput(gettext("Only matches can be approved all at once."))
-    faces = [] if every else list_parameters.some(sent.get("faces"))
-    step = _step(sent)
-    count = services().database.retry(lambda db: _approve(db, project_id, faces, sent, step))
+    faces = [] if approve_all else list_parameters.parse_nonempty_selection(fields.get("faces"))
+    step = _step(fields)
+    count = services().database.retry(lambda db: _approve(db, project_id, faces, fields, step))
     text = ngettext("%(num)d match approved.", "%(num)d matches approved.", count)
     return _done(project_id, text, approved=count, step=step)
 
 
-def _step(sent: dict[str, Any]) -> str:
+def _step(fields: dict[str, Any]) -> str:
     """Return the id of the step, as made by the client or else a new one. Raises BadInput."""
-    return answer_forms.parse_uuid(sent["step"]) if sent.get("step") else str(uuid4())
+    return answer_forms.parse_uuid(fields["step"]) if fields.get("step") else str(uuid4())
 
 
-def _approve(db: Connection, project_id: int, faces: Sequence[int], sent: dict[str, Any], step: str) -> int:
+def _approve(db: Connection, project_id: int, faces: Sequence[int], fields: dict[str, Any], step: str) -> int:
     project, _ = member(db, project_id)
     if not faces:
-        _check_unchanged(db, project, sent)
+        _check_unchanged(db, project, fields)
         faces = review.ids(db, project_id, "matches", "certainty", 1_000_000)
-    seen, count = list_parameters.moment(sent.get("seen")), 0
+    seen, count = list_parameters.parse_time(fields.get("seen")), 0
     for part in review.in_parts(faces):
         known = review.pages_of(db, project_id, part, seen)
         count += approvals.approve_bulk(db, project_id, user().id, [face for face in part if face in known], step)
     return count
 
 
-def _check_unchanged(db: Connection, project: Project, sent: dict[str, Any]) -> None:
+def _check_unchanged(db: Connection, project: Project, fields: dict[str, Any]) -> None:
     """Raise Stale if the model has run since the page was rendered and the number of matches differs.
 
     The user then has to look again before they approve all matches.
     """
-    if "count" not in sent or str(sent.get("run")) == str(project.model_run):
+    if "count" not in fields or str(fields.get("run")) == str(project.model_run):
         return
-    if str(review.matches(db, project.id).faces) != str(sent["count"]):
+    if str(review.matches(db, project.id).faces) != str(fields["count"]):
         raise Stale("matches")
 
 
 @bp.post("/review/withdraw")
 def withdraw(project_id: int) -> Answer:
     """Withdraw bulk approvals of faces or of a `step`, and cancel the waiting edits that depend on them."""
-    sent = list_parameters.body()
-    step = answer_forms.parse_uuid(sent["step"]) if sent.get("step") and not sent.get("faces") else None
-    faces = [] if step else list_parameters.some(sent.get("faces"))
+    fields = list_parameters.parse_body()
+    step = answer_forms.parse_uuid(fields["step"]) if fields.get("step") and not fields.get("faces") else None
+    faces = [] if step else list_parameters.parse_nonempty_selection(fields.get("faces"))
 
     def work(db: Connection) -> int:
         member(db, project_id)
@@ -224,7 +224,7 @@ def withdraw(project_id: int) -> Answer:
 @bp.post("/review/reject")
 def reject(project_id: int) -> Answer:
     """Answer that faces are of other people; all these answers are one step and can be undone together."""
-    step, count = _say(project_id, list_parameters.body(), "other")
+    step, count = _say(project_id, list_parameters.parse_body(), "other")
     text = ngettext("%(num)d face rejected.", "%(num)d faces rejected.", count)
     return _done(project_id, text, rejected=count, step=step)
 
@@ -232,7 +232,7 @@ def reject(project_id: int) -> Answer:
 @bp.post("/review/not-face")
 def not_face(project_id: int) -> Answer:
     """Answer that the selected detections are not faces."""
-    step, count = _say(project_id, list_parameters.body(), "not_face")
+    step, count = _say(project_id, list_parameters.parse_body(), "not_face")
     text = ngettext("%(num)d is not a face.", "%(num)d are not faces.", count)
     return _done(project_id, text, rejected=count, step=step)
 
@@ -240,21 +240,21 @@ def not_face(project_id: int) -> Answer:
 @bp.post("/review/confirm")
 def confirm(project_id: int) -> Answer:
     """Answer that faces are of the person, each checked by a human: the model learns, and the files may be written."""
-    step, count = _say(project_id, list_parameters.body(), "target")
+    step, count = _say(project_id, list_parameters.parse_body(), "target")
     text = ngettext("%(num)d face confirmed.", "%(num)d faces confirmed.", count)
     return _done(project_id, text, confirmed=count, step=step)
 
 
-def _say(project_id: int, sent: dict[str, Any], answer: Literal["target", "other", "not_face"]) -> tuple[str, int]:
+def _say(project_id: int, fields: dict[str, Any], answer: Literal["target", "other", "not_face"]) -> tuple[str, int]:
     """Record the same answer about several faces as one step; return the step's id and the number of answers."""
-    faces = list_parameters.some(sent.get("faces"))
+    faces = list_parameters.parse_nonempty_selection(fields.get("faces"))
     if len(faces) > answer_forms.MOST_ANSWERS:
         raise BadInput(gettext("At most %(most)d can be chosen at once.", most=answer_forms.MOST_ANSWERS))
-    step = _step(sent)
+    step = _step(fields)
 
     def work(db: Connection) -> int:
         member(db, project_id)
-        pages = review.pages_of(db, project_id, faces, list_parameters.moment(sent.get("seen")))
+        pages = review.pages_of(db, project_id, faces, list_parameters.parse_time(fields.get("seen")))
         given = [
             NewAnswer(str(uuid5(UUID(step), str(face_id))), step, pages[face_id], face_id, answer, reason="review")
             for face_id in faces
@@ -270,8 +270,11 @@ def _say(project_id: int, sent: dict[str, Any], answer: Literal["target", "other
 @bp.post("/review/prominent")
 def prominent(project_id: int) -> Answer:
     """Mark approved files as prominent (`on` 1), so that they are written with preferred rank, or remove the mark."""
-    sent = list_parameters.body()
-    faces, on = list_parameters.some(sent.get("faces")), list_parameters.switch(sent.get("on", 1))
+    fields = list_parameters.parse_body()
+    faces, on = (
+        list_parameters.parse_nonempty_selection(fields.get("faces")),
+        list_parameters.parse_boolean(fields.get("on", 1)),
+    )
 
     def work(db: Connection) -> int:
         member(db, project_id)

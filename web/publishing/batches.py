@@ -189,15 +189,17 @@ def undo(project_id: int, batch_id: int) -> Answer:
 
     Statements are removed only if they are still as this tool wrote them.
     """
-    sent = list_parameters.body()
-    every = list_parameters.switch(sent.get("all"))
-    wanted = [] if every else list_parameters.some(sent.get("only") or sent.get("edits"))
+    fields = list_parameters.parse_body()
+    undo_all = list_parameters.parse_boolean(fields.get("all"))
+    selected = [] if undo_all else list_parameters.parse_nonempty_selection(fields.get("only") or fields.get("edits"))
     send_access.check_sign_in(project_id)
 
     def work(db: Connection) -> int | None:
         batches.get(db, batch_id, project_id)
-        stand = edits.standing_of_batch(db, batch_id)
-        return plans.undo(db, project_id, user().id, stand if every else [one for one in wanted if one in set(stand)])
+        undoable = edits.standing_of_batch(db, batch_id)
+        return plans.undo(
+            db, project_id, user().id, undoable if undo_all else [one for one in selected if one in set(undoable)]
+        )
 
     return send_access.led_to(
         project_id,

@@ -79,7 +79,7 @@ def _newest(project_id: int) -> int | None:
 @bp.post("/send/again")
 def again(project_id: int) -> Answer:
     """Plan files again whose edits were reverted or undone, because a human requests it."""
-    pages = list_parameters.some(list_parameters.body().get("pages"))
+    pages = list_parameters.parse_nonempty_selection(list_parameters.parse_body().get("pages"))
 
     def work(db: Connection) -> int:
         owner(db, project_id)
@@ -133,9 +133,11 @@ def removals(project_id: int) -> str:
 @bp.post("/removals")
 def remove(project_id: int) -> Answer:
     """Remove the statements of the selected `pages`; for those in `forced` even if others added to the statement."""
-    sent = list_parameters.body()
-    pages = list_parameters.some(sent.get("pages"))
-    forced = set(list_parameters.ids(request.form.getlist("forced") if not request.is_json else sent.get("forced")))
+    fields = list_parameters.parse_body()
+    pages = list_parameters.parse_nonempty_selection(fields.get("pages"))
+    forced = set(
+        list_parameters.parse_selection(request.form.getlist("forced") if not request.is_json else fields.get("forced"))
+    )
     send_access.check_sign_in(project_id)
 
     def work(db: Connection) -> int | None:

@@ -29,11 +29,11 @@ def check_sign_in(project_id: int) -> None:
         raise SignInExpired
 
 
-def led_to(project_id: int, batch_id: int | None, nothing: str) -> Any:
-    """Redirect to the batch that was created, or back with the message `nothing` if there is none."""
+def redirect_to_batch(project_id: int, batch_id: int | None, nothing_text: str) -> Any:
+    """Redirect to the batch that was created, or back with the message `nothing_text` if there is none."""
     if wants_json():
         return {"batch": batch_id}
     if batch_id is None:
-        flash(nothing)
+        flash(nothing_text)
         return redirect(urls.local(request.form.get("next"), url_for("publishing.page", project_id=project_id)), 303)
     return redirect(url_for("batches.page", project_id=project_id, batch_id=batch_id), 303)

@@ -50,7 +50,7 @@ def page(project_id: int) -> str:
         boot=_boot(project_id),
         reason=reasons.reason,
         rendering=urls.rendering,
-        told=captions.told,
+        file_texts=captions.file_texts,
         draw=urls.pattern("files.draw", "page_id", project_id=project_id, next=request.full_path),
         new_step=lambda: str(uuid4()),
     )

@@ -11,7 +11,7 @@ from store.detection.files import File
 from store.labelling.question_data import Asked, AskedFace
 from store.projects.projects import Project
 from web.labelling.ages import age
-from web.labelling.captions import Told, told
+from web.labelling.captions import FileTexts, file_texts
 from web.site import urls
 from web.site.text import gettext, lazy_gettext, ngettext
 
@@ -51,7 +51,7 @@ class PersonJson(TypedDict):
     hint: str
 
 
-class QuestionJson(Told):
+class QuestionJson(FileTexts):
     """One question; `face` is None if it is about the whole file. `why` is the sentence for the key `reason`."""
 
     page: int
@@ -89,7 +89,7 @@ def question(project: Project, asked: Asked) -> QuestionJson:
         "photo": file.thumb_url,
         "width": width,
         "height": height,
-        **told(file),
+        **file_texts(file),
         "taken": file.taken_on or "",
         "age": age_text(project, file),
         "stated": gettext("Commons states %(label)s here.", label=project.label) if asked.stated else "",

@@ -54,7 +54,7 @@ def _shown(db: Connection, project_id: int) -> Shown:
     view = list_parameters.parse_view()
     project, role = member(db, project_id)
     known = review.settled(db, project_id, _last_answer(project))
-    counts = review.counts(db, project_id, known, cached_counts.predicted(db, project))
+    counts = review.counts(db, project_id, known, cached_counts.prediction_counts(db, project))
     pages = max(1, -(-counts.faces[view.show] // PAGE))
     view = View(view.show, view.sort, min(view.page, pages))
     listed = review.ids(db, project_id, view.show, view.sort, PAGE, (view.page - 1) * PAGE, known)

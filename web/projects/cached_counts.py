@@ -8,16 +8,16 @@ from store.projects.projects import Project
 from web.site.short_cache import Recent
 
 
-def predicted(db: Connection, project: Project) -> dict[str, int]:
+def prediction_counts(db: Connection, project: Project) -> dict[str, int]:
     """Return review.predicted, cached for a minute: files and their faces can disappear without a run of the model."""
-    return _kept().get(("predicted", project.id, project.model_run), lambda: review.predicted(db, project.id))
+    return _cache().get(("predicted", project.id, project.model_run), lambda: review.predicted(db, project.id))
 
 
-def doubted(db: Connection, project: Project) -> int:
+def doubted_file_count(db: Connection, project: Project) -> int:
     """Return audit.count, cached for a minute."""
-    return _kept().get(("doubted", project.id, project.model_run), lambda: audit.count(db, project.id))
+    return _cache().get(("doubted", project.id, project.model_run), lambda: audit.count(db, project.id))
 
 
-def _kept() -> Recent:
-    kept: Recent = current_app.extensions.setdefault("guesses", Recent(seconds=60))
-    return kept
+def _cache() -> Recent:
+    cache: Recent = current_app.extensions.setdefault("cached_counts", Recent(seconds=60))
+    return cache

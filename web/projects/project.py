@@ -58,7 +58,7 @@ def looks() -> Recent:
 def _look(db: Connection, project: Project) -> tuple[ProjectCounts, Search, Hands, Breakdown]:
     search = progress.search(db, project.id)
     counts = progress.counts_of_one(db, project.id, search)
-    breakdown = progress.breakdown(db, project.id, cached_counts.predicted(db, project))
+    breakdown = progress.breakdown(db, project.id, cached_counts.prediction_counts(db, project))
     return counts, search, progress.hands(db, project.id), breakdown
 
 

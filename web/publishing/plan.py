@@ -42,15 +42,18 @@ def page(project_id: int) -> str:
     with transaction() as db:
         project, role = member(db, project_id)
         plan = plans.plan(db, project_id, verdict, PAGE, _page_number())
-        running = [batch for batch in batches.of_project(db, project_id, 5) if batch.state in {"running", "paused"}]
+        open_batches = [
+            batch for batch in batches.of_project(db, project_id, 5) if batch.state in {"running", "paused"}
+        ]
         removals = len(plans.removal_offers(db, project_id))
-        doubted, bare = cached_counts.doubted(db, project), bare_statements.count(db, project_id)
-        merged = sorted(merges.names(db, project.item) - {project.item})
+        doubted_files = cached_counts.doubted_file_count(db, project)
+        without_position = bare_statements.count(db, project_id)
+        merged_items = sorted(merges.names(db, project.item) - {project.item})
     return render_template(
         "publishing/page.html", project=project, role=role, summary=plan.summary, verdict=verdict, verdicts=VERDICTS,
-        rows=list_rows.plan_rows(project_id, plan.files), page=plan.page, pages=plan.pages, running=running, removals=removals,
-        doubted=doubted, bare=bare,
-        texts=batch_texts, edit_summary=_edit_summary(project), merged=merged,
+        rows=list_rows.plan_rows(project_id, plan.files), page=plan.page, pages=plan.pages, open_batches=open_batches,
+        removals=removals, doubted_files=doubted_files, without_position=without_position, merged_items=merged_items,
+        texts=batch_texts, edit_summary=_edit_summary(project),
         expected_wrong_text=face_states.expected_wrong_text,
     )  # fmt: skip
 
@@ -165,9 +168,9 @@ def doubted(project_id: int) -> str:
     """
     with transaction() as db:
         project, role = member(db, project_id)
-        found, total, number = audit.doubted(db, project_id, PAGE, _page_number())
+        files, total, page_number = audit.doubted(db, project_id, PAGE, _page_number())
     return render_template(
-        "publishing/audit.html", project=project, role=role, found=found, total=total, page=number,
+        "publishing/audit.html", project=project, role=role, files=files, total=total, page=page_number,
         pages=max(1, -(-total // PAGE)),
         chip_url=urls.chip, certainty=face_states.certainty,
     )  # fmt: skip

@@ -104,7 +104,7 @@ def page(project_id: int) -> str:
 
 def _may_stop(project: Project) -> bool:
     """Return whether the last run of the model reported that hardly any matches remain to be found."""
-    report = model_report.read(project.model_json)
+    report = model_report.parse_report(project.model_json)
     return report is not None and report.may_stop
 
 

@@ -12,10 +12,10 @@ BAR = (FARTHEST - NEAREST) / BARS
 
 
 @dataclass(frozen=True)
-class Part:
-    """One piece of a bar: `said` is its class."""
+class BarPart:
+    """One piece of a bar: `css_class` is its class."""
 
-    said: str
+    css_class: str
     x: float
     y: float
     width: float
@@ -29,46 +29,48 @@ class Histogram:
     `open`: faces nobody judged, by steps of `width` from 0, for counting how many lie within a threshold.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[BarPart, ...]
     open: tuple[int, ...]
     width: float
     total: int
 
 
-def histogram(found: Distances | None) -> Histogram:
+def histogram(distances: Distances | None) -> Histogram:
     """Stacked: yes at the foot, then no, then what nobody judged."""
-    if found is None:
+    if distances is None:
         return Histogram((), (), 1.0, 0)
     bars = [dict.fromkeys(("yes", "no", "open"), 0) for _ in range(BARS)]
-    for said, counts in (("yes", found.yes), ("no", found.no), ("open", found.open)):
+    for answer, counts in (("yes", distances.yes), ("no", distances.no), ("open", distances.open)):
         for step, number in enumerate(counts):
-            middle = (step + 0.5) * found.width
-            bars[min(max(int((middle - NEAREST) / BAR), 0), BARS - 1)][said] += number
+            middle = (step + 0.5) * distances.width
+            bars[min(max(int((middle - NEAREST) / BAR), 0), BARS - 1)][answer] += number
     highest = max(sum(bar.values()) for bar in bars)
     parts = tuple(part for number, bar in enumerate(bars) for part in _stack(number, bar, highest))
-    return Histogram(parts, found.open, found.width, sum(sum(bar.values()) for bar in bars))
+    return Histogram(parts, distances.open, distances.width, sum(sum(bar.values()) for bar in bars))
 
 
-def _stack(number: int, bar: dict[str, int], highest: int) -> list[Part]:
+def _stack(number: int, bar: dict[str, int], highest: int) -> list[BarPart]:
     width = PLOT_WIDTH / BARS
     y = float(PLOT_HEIGHT)
     parts = []
-    for said, count in bar.items():
+    for answer, count in bar.items():
         if count:
             height = max(1.5, (PLOT_HEIGHT - 8) * count / highest)
             y -= height
-            parts.append(Part(said, round(number * width + 1, 2), round(y, 2), round(width - 2, 2), round(height, 2)))
+            parts.append(
+                BarPart(answer, round(number * width + 1, 2), round(y, 2), round(width - 2, 2), round(height, 2))
+            )
     return parts
 
 
-def place(distance: float) -> float:
+def axis_x(distance: float) -> float:
     """Where a distance lies on the histogram's axis."""
     return round(PLOT_WIDTH * (min(max(distance, NEAREST), FARTHEST) - NEAREST) / (FARTHEST - NEAREST), 2)
 
 
-def within(found: Histogram, threshold: float) -> int:
+def count_within(plot: Histogram, threshold: float) -> int:
     """How many faces nobody judged lie within a threshold."""
-    return sum(found.open[: round(threshold / found.width)])
+    return sum(plot.open[: round(threshold / plot.width)])
 
 
 CURVE_WIDTH, CURVE_HEIGHT = 600, 180
@@ -86,29 +88,29 @@ def curve_points(curve: Curve) -> str:
 
 
 @dataclass(frozen=True)
-class Share:
+class BreakdownPart:
     """A stretch of the breakdown's bar, in percent of its width."""
 
-    said: str
+    css_class: str
     number: int
     x: float
     width: float
 
 
-def shares(found: Breakdown) -> list[Share]:
+def breakdown_parts(breakdown: Breakdown) -> list[BreakdownPart]:
     """The breakdown as one bar, in the order of the legend."""
     numbers = {
-        "human-yes": found.human_yes,
-        "bootstrap": found.bootstrap,
-        "model-yes": found.model_yes,
-        "unsure": found.unsure,
-        "model-no": found.model_no,
-        "human-no": found.human_no,
+        "human-yes": breakdown.human_yes,
+        "bootstrap": breakdown.bootstrap,
+        "model-yes": breakdown.model_yes,
+        "unsure": breakdown.unsure,
+        "model-no": breakdown.model_no,
+        "human-no": breakdown.human_no,
     }
     x = 0.0
-    result = []
-    for said, number in numbers.items():
-        width = 100 * number / found.total if found.total else 0.0
-        result.append(Share(said, number, round(x, 3), round(width, 3)))
+    parts = []
+    for css_class, number in numbers.items():
+        width = 100 * number / breakdown.total if breakdown.total else 0.0
+        parts.append(BreakdownPart(css_class, number, round(x, 3), round(width, 3)))
         x += width
-    return result
+    return parts

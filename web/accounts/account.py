@@ -34,10 +34,10 @@ def sign_in_page() -> str:
 def start() -> Response:
     """Off to the wiki; what is to be compared afterwards waits in the session."""
     limits.give_id()
-    begun = services().oauth.authorize_url()
+    authorization = services().oauth.authorize_url()
     target = urls.local(request.args.get("next"))
-    session["sign_in"] = {"state": begun.state, "verifier": begun.verifier, "next": target}
-    return redirect(begun.url)
+    session["sign_in"] = {"state": authorization.state, "verifier": authorization.verifier, "next": target}
+    return redirect(authorization.url)
 
 
 @bp.get("/auth/callback")
@@ -45,14 +45,14 @@ def start() -> Response:
 @limits.limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
 def callback() -> Response:
     """Back from the wiki: the account behind the code is signed in, under its central id."""
-    begun = session.pop("sign_in", {})
-    code = read_callback(request.args, begun.get("state", ""))
+    pending = session.pop("sign_in", {})
+    code = read_callback(request.args, pending.get("state", ""))
     oauth = services().oauth
-    tokens = oauth.exchange(code, begun["verifier"])
+    tokens = oauth.exchange(code, pending["verifier"])
     profile = oauth.profile(tokens.access)
     access.admitted(profile.username, profile.sub)
     _sign_in(profile, tokens)
-    return redirect(urls.local(begun.get("next")))
+    return redirect(urls.local(pending.get("next")))
 
 
 def _sign_in(profile: Profile, tokens: Tokens) -> None:
@@ -97,9 +97,9 @@ def sign_out_everywhere() -> Response:
 def page() -> str:
     """The account: counts, sessions."""
     with transaction() as db:
-        standing = leaderboard.of_user(db, access.user().id)
-        seen = users.last_seen(db, access.user().id)
-    return render_template("accounts/account/page.html", standing=standing, seen=seen)
+        counts = leaderboard.of_user(db, access.user().id)
+        last_sign_in = users.last_seen(db, access.user().id)
+    return render_template("accounts/account/page.html", counts=counts, last_sign_in=last_sign_in)
 
 
 @bp.get("/account/data.json")
@@ -107,8 +107,8 @@ def page() -> str:
 def data() -> Download:
     """All that is stored about the person who asks."""
     with transaction() as db:
-        found = privacy.everything(db, access.user().id)
-    lists = (f"{json.dumps(what)}: [\n" + ",\n".join(entries) + "\n]" for what, entries in found.items())
+        exported = privacy.everything(db, access.user().id)
+    lists = (f"{json.dumps(what)}: [\n" + ",\n".join(entries) + "\n]" for what, entries in exported.items())
     return Download(
         "{" + ",\n".join(lists) + "}\n",
         mimetype="application/json",
@@ -124,8 +124,8 @@ def ask_delete() -> str:
 
 def _ask_delete(error: str) -> str:
     with transaction() as db:
-        going = privacy.sole_projects(db, access.user().id)
-    return render_template("accounts/account/delete.html", going=going, error=error)
+        sole_projects = privacy.sole_projects(db, access.user().id)
+    return render_template("accounts/account/delete.html", sole_projects=sole_projects, error=error)
 
 
 @bp.post("/account/delete")

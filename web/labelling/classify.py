@@ -20,7 +20,7 @@ from store.projects.projects import Project
 from web.labelling import answer_forms, drawn_boxes, question_views
 from web.labelling.question_views import QuestionJson
 from web.projects import model_report
-from web.projects.next_step import link
+from web.projects.next_step import project_url
 from web.site import urls
 from web.site.access import admit, asks_itself, member, user
 from web.site.limits import LOOK_UP, limited
@@ -93,7 +93,7 @@ def page(project_id: int) -> str:
         question=questions[0] if questions else None,
         questions=questions,
         no_question=upcoming.no_question,
-        review=link("review.page", project_id),
+        review=project_url("review.page", project_id),
         counts=upcoming.counts,
         may_stop=_may_stop(project),
         portrait=urls.chip(project_id, chip) if chip else portrait,
@@ -138,7 +138,7 @@ def questions(project_id: int) -> dict[str, Any]:
         project=project,
         no_question=upcoming.no_question,
         counts=upcoming.counts,
-        review=link("review.page", project_id),
+        review=project_url("review.page", project_id),
     )
     return {
         "user": user().id,

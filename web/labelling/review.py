@@ -20,7 +20,7 @@ from web.labelling import answer_forms, face_states, list_parameters, question_v
 from web.labelling.list_parameters import View
 from web.labelling.list_rows import cells
 from web.projects import cached_counts
-from web.projects.next_step import link
+from web.projects.next_step import project_url
 from web.site import urls
 from web.site.access import member, user
 from web.site.errors import BadInput, wants_json
@@ -80,7 +80,7 @@ def _render_grid(review_page: ReviewPage) -> str:
     return render_template(
         "labelling/review/_grid.html", project=review_page.project, role=review_page.role, review_page=review_page,
         cells=cells(review_page.project.id, review_page.faces, current_url), current_url=current_url,
-        send_url=link("publishing.page", review_page.project.id),
+        send_url=project_url("publishing.page", review_page.project.id),
         actions=face_states.actions(review_page.view.show), no_faces_text=face_states.no_faces_text(review_page.view.show),
         expected_wrong_text=face_states.expected_wrong_text,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from store.projects import projects
 from store.projects.projects import Project, Role
 from web.projects import cached_counts, charts
 from web.projects.model_report import Report, parse_report
-from web.projects.next_step import NextStep, link, next_step
+from web.projects.next_step import NextStep, next_step, project_url
 from web.site import access, reasons
 from web.site.services import transaction
 from web.site.short_cache import Recent
@@ -87,7 +87,7 @@ def _load_state(db: Connection, project_id: int, *, accept_cached: bool = False)
 def _progress(state: State) -> str:
     return render_template(
         "projects/project/_progress.html", state=state, project=state.project, role=state.role, reason=reasons.reason,
-        breakdown_parts=charts.breakdown_parts(state.breakdown), no_face_url=link("files.page", state.project.id),
+        breakdown_parts=charts.breakdown_parts(state.breakdown), no_face_url=project_url("files.page", state.project.id),
     )  # fmt: skip
 
 

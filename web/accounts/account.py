@@ -24,25 +24,25 @@ bp = Blueprint("account", __name__)
 @public
 def sign_in_page() -> str:
     """What signing in allows, and the button."""
-    limits.give_id()
-    return render_template("accounts/account/sign_in.html", target=urls.local(request.args.get("next")))
+    limits.assign_visitor_id()
+    return render_template("accounts/account/sign_in.html", target=urls.local_target(request.args.get("next")))
 
 
 @bp.get("/auth/start")
 @public
-@limits.limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
+@limits.rate_limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
 def start() -> Response:
     """Off to the wiki; what is to be compared afterwards waits in the session."""
-    limits.give_id()
+    limits.assign_visitor_id()
     authorization = services().oauth.authorize_url()
-    target = urls.local(request.args.get("next"))
+    target = urls.local_target(request.args.get("next"))
     session["sign_in"] = {"state": authorization.state, "verifier": authorization.verifier, "next": target}
     return redirect(authorization.url)
 
 
 @bp.get("/auth/callback")
 @public
-@limits.limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
+@limits.rate_limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
 def callback() -> Response:
     """Back from the wiki: the account behind the code is signed in, under its central id."""
     pending = session.pop("sign_in", {})
@@ -50,9 +50,9 @@ def callback() -> Response:
     oauth = services().oauth
     tokens = oauth.exchange(code, pending["verifier"])
     profile = oauth.profile(tokens.access)
-    access.admitted(profile.username, profile.sub)
+    access.check_account_allowed(profile.username, profile.sub)
     _sign_in(profile, tokens)
-    return redirect(urls.local(pending.get("next")))
+    return redirect(urls.local_target(pending.get("next")))
 
 
 def _sign_in(profile: Profile, tokens: Tokens) -> None:
@@ -103,7 +103,7 @@ def page() -> str:
 
 
 @bp.get("/account/data.json")
-@limits.limited(limits.DOWNLOAD)
+@limits.rate_limited(limits.DOWNLOAD)
 def data() -> Download:
     """All that is stored about the person who asks."""
     with transaction() as db:

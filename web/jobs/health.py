@@ -9,7 +9,7 @@ from config import VERSION
 from database import Connection, Database, DatabaseError
 from store.jobs import workers
 from store.jobs.workers import Worker
-from web.site.access import recognise, without_user
+from web.site.access import load_user, without_user
 from web.site.limits import limiter
 from web.site.services import services
 
@@ -64,7 +64,7 @@ def page() -> tuple[str | Response, int]:
     if not request.accept_mimetypes.accept_html or "text/html" not in request.headers.get("Accept", ""):
         return _json_response(health)
     if health.ok:
-        recognise()
+        load_user()
     status = 200 if health.ok else 503
     return render_template("jobs/health/page.html", health=health, version=VERSION, silent_after=SILENT_AFTER), status
 

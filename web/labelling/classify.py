@@ -22,8 +22,8 @@ from web.labelling.question_views import QuestionJson
 from web.projects import model_report
 from web.projects.next_step import project_url
 from web.site import urls
-from web.site.access import admit, asks_itself, member, user
-from web.site.limits import LOOK_UP, limited
+from web.site.access import check_membership, checks_access_itself, member, user
+from web.site.limits import LOOK_UP, rate_limited
 from web.site.services import services, transaction
 from web.site.text import gettext, ngettext
 from wiki import wikidata
@@ -96,7 +96,7 @@ def page(project_id: int) -> str:
         review=project_url("review.page", project_id),
         counts=upcoming.counts,
         may_stop=_may_stop(project),
-        portrait=urls.chip(project_id, chip) if chip else portrait,
+        portrait=urls.chip_url(project_id, chip) if chip else portrait,
         step=str(uuid4()),
         boot=_boot_data(project, questions, upcoming),
     )
@@ -123,7 +123,7 @@ def _boot_data(project: Project, questions: list[QuestionJson], upcoming: NextQu
 
 
 @bp.get("/questions.json")
-@asks_itself
+@checks_access_itself
 def questions(project_id: int) -> dict[str, Any]:
     """Return the next questions except those about the faces in `have`.
 
@@ -157,7 +157,7 @@ def session(project_id: int) -> dict[str, Any]:
 
 
 @bp.post("/answers")
-@asks_itself
+@checks_access_itself
 def save(project_id: int) -> dict[str, list[ResultJson]]:
     """Save steps of answers, each in its own transaction, so that one failing step does not block the others."""
     parsed_steps = answer_forms.parse_steps(request.get_json())
@@ -180,8 +180,11 @@ def _save(project_id: int, step: list[NewAnswer]) -> ResultJson:
 
 
 def _record(db: Connection, project_id: int, step: list[NewAnswer]) -> answers.Recorded:
-    """Check membership and record a step in one transaction. Raises NotInProject, Stale, and the errors of `admit`."""
-    admit(db, project_id)
+    """Check membership and record a step in one transaction.
+
+    Raises NotInProject, Stale, and the errors of `check_membership`.
+    """
+    check_membership(db, project_id)
     try:
         return answers.record(db, project_id, user().id, step)
     except NotFound as error:
@@ -220,7 +223,7 @@ def undo(project_id: int) -> Any:
     elif not return_url:
         first = withdrawn[0]
         return redirect(url_for(".page", project_id=project_id, file=first.page_id, face=first.face_id), 303)
-    return redirect(urls.local(return_url, url_for(".page", project_id=project_id)), 303)
+    return redirect(urls.local_target(return_url, url_for(".page", project_id=project_id)), 303)
 
 
 def _parse_step_id(body: Any) -> str | None:
@@ -280,7 +283,7 @@ def clear_skips(project_id: int) -> Response:
 
 
 @bp.get("/people.json")
-@limited(LOOK_UP)
+@rate_limited(LOOK_UP)
 def people(project_id: int) -> dict[str, list[dict[str, str]]]:
     """Return Wikidata items whose name begins with `q`, to identify another person in the picture."""
     typed = request.args.get("q", "").strip()

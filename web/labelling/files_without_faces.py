@@ -51,7 +51,7 @@ def page(project_id: int) -> str:
         reason=reasons.reason,
         rendering=urls.rendering,
         file_texts=captions.file_texts,
-        draw=urls.pattern("files.draw", "page_id", project_id=project_id, next=request.full_path),
+        draw=urls.url_pattern("files.draw", "page_id", project_id=project_id, next=request.full_path),
         new_step=lambda: str(uuid4()),
     )
 
@@ -77,7 +77,7 @@ def answer(project_id: int) -> Response:
     else:
         step = answer_forms.parse_file_answer(form.get("step"), page_id, form.get("answer"), form.get("sha1"))
         services().database.retry(lambda db: _record(db, project_id, step))
-    return redirect(urls.local(form.get("next"), url_for(".page", project_id=project_id)), 303)
+    return redirect(urls.local_target(form.get("next"), url_for(".page", project_id=project_id)), 303)
 
 
 def _record(db: Connection, project_id: int, step: list[NewAnswer]) -> None:
@@ -113,7 +113,7 @@ def _load_question(db: Connection, project_id: int, page_id: int) -> Asked:
 
 
 def _return_url(project_id: int) -> str:
-    return urls.local(request.args.get("next"), url_for(".page", project_id=project_id))
+    return urls.local_target(request.args.get("next"), url_for(".page", project_id=project_id))
 
 
 @bp.post("/<int:page_id>/draw")
@@ -125,4 +125,4 @@ def save(project_id: int, page_id: int) -> Response:
     except Stale as error:
         raise BadInput(drawn_boxes.stale_text(error)) from None
     flash(gettext("The box is saved and counts. A worker reads the face within seconds."), "good")
-    return redirect(urls.local(request.form.get("next"), url_for(".page", project_id=project_id)), 303)
+    return redirect(urls.local_target(request.form.get("next"), url_for(".page", project_id=project_id)), 303)

@@ -34,8 +34,8 @@ class Cell:
 
 def cells(project_id: int, faces: Sequence[ReviewFace], return_url: str) -> list[Cell]:
     """Return a cell for each face, in the same order; `return_url`: the URL to which the page of a face links back."""
-    face_url = urls.pattern("review.face", "face_id", project_id=project_id, next=return_url)
-    chip_url = urls.chips(project_id)
+    face_url = urls.url_pattern("review.face", "face_id", project_id=project_id, next=return_url)
+    chip_url = urls.chip_urls(project_id)
     distance_text = gettext("distance %(number)s", number="%(number)s")
     tags_by_field = _tags()
     states: dict[tuple[object, ...], FaceState] = {}
@@ -88,7 +88,7 @@ class PlanRow:
 
 def plan_rows(project_id: int, files: Sequence[Planned]) -> list[PlanRow]:
     """Return a row for each file, in the same order."""
-    chip_url = urls.chips(project_id)
+    chip_url = urls.chip_urls(project_id)
     approval_texts = {"bulk": gettext("approved in bulk by %(name)s"), "alone": gettext("confirmed by %(name)s")}
     certainty_text = gettext("certainty %(number)s")
     return [

@@ -96,7 +96,7 @@ def question(project: Project, asked: Asked) -> QuestionJson:
         "others": [_person_json(named) for named in asked.others],
         "faces": _faces_json(displayed_faces),
         "crop": crop_view_box(asked, width, height),
-        "similar": [urls.chip(project.id, chip) for chip in asked.similar],
+        "similar": [urls.chip_url(project.id, chip) for chip in asked.similar],
     }
 
 

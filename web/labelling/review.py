@@ -81,8 +81,8 @@ def _render_grid(review_page: ReviewPage) -> str:
         "labelling/review/_grid.html", project=review_page.project, role=review_page.role, review_page=review_page,
         cells=cells(review_page.project.id, review_page.faces, current_url), current_url=current_url,
         send_url=project_url("publishing.page", review_page.project.id),
-        actions=face_states.actions(review_page.view.show), no_faces_text=face_states.no_faces_text(review_page.view.show),
-        expected_wrong_text=face_states.expected_wrong_text,
+        actions=face_states.actions(review_page.view.show),
+        no_faces_text=face_states.no_faces_text(review_page.view.show), expected_wrong_text=face_states.expected_wrong_text,
     )  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def face(project_id: int, face_id: int) -> str:
 
 def _return_url(project_id: int) -> str:
     target = request.args.get("next") or request.form.get("next")
-    return urls.local(target, url_for(".page", project_id=project_id))
+    return urls.local_target(target, url_for(".page", project_id=project_id))
 
 
 def _action_response(project_id: int, message: str, **answer: Any) -> Answer:

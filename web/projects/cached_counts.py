@@ -5,7 +5,7 @@ from flask import current_app
 from database import Connection
 from store.labelling import audit, review
 from store.projects.projects import Project
-from web.site.short_cache import Recent
+from web.site.short_cache import ShortCache
 
 
 def prediction_counts(db: Connection, project: Project) -> dict[str, int]:
@@ -18,6 +18,6 @@ def doubted_file_count(db: Connection, project: Project) -> int:
     return _cache().get(("doubted", project.id, project.model_run), lambda: audit.count(db, project.id))
 
 
-def _cache() -> Recent:
-    cache: Recent = current_app.extensions.setdefault("cached_counts", Recent(seconds=60))
+def _cache() -> ShortCache:
+    cache: ShortCache = current_app.extensions.setdefault("cached_counts", ShortCache(seconds=60))
     return cache

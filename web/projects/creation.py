@@ -22,7 +22,7 @@ bp = Blueprint("creation", __name__)
 
 
 @bp.get("/projects/new")
-@limits.limited(limits.LOOK_UP)
+@limits.rate_limited(limits.LOOK_UP)
 def page() -> str:
     """The form: empty, with people found by name (?q=), or with a person and their category filled in (?item=)."""
     typed = request.args.get("q", "").strip()
@@ -32,7 +32,7 @@ def page() -> str:
 
 
 @bp.get("/projects/new/people")
-@limits.limited(limits.LOOK_UP)
+@limits.rate_limited(limits.LOOK_UP)
 def people() -> str:
     """People found by name, as a piece of the form."""
     typed = request.args.get("q", "").strip()
@@ -40,7 +40,7 @@ def people() -> str:
 
 
 @bp.post("/projects/new")
-@limits.limited(limits.LOOK_UP)
+@limits.rate_limited(limits.LOOK_UP)
 def submit() -> str | Response | tuple[str, int]:
     """Check what was filled in; create it when that was asked for and nothing speaks against it."""
     checked = _check_draft(creation_form.parse_form(request.form))

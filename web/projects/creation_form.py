@@ -8,7 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from config import Settings
 from store.projects.projects import NewProject, SourceKind
-from web.site.text import Lazy, gettext, lazy_gettext, ngettext
+from web.site.text import LazyText, gettext, lazy_gettext, ngettext
 from wiki import addresses, commons, search, wikidata
 from wiki.ages import ADULT, iso, may_be_minor
 from wiki.client import Client
@@ -24,7 +24,7 @@ PREVIEWED_CATEGORIES = 60  # a larger tree is shown in part: each category is a 
 PREVIEWED_TITLES = 50
 LONGEST_LINK = 2_000  # characters; a name in another script takes nine for each letter
 _LONGEST_PILE = 11  # digits
-KINDS: dict[SourceKind, Lazy] = {
+KINDS: dict[SourceKind, LazyText] = {
     "category": lazy_gettext("Category"),
     "search": lazy_gettext("Search"),
     "pagepile": lazy_gettext("PagePile"),

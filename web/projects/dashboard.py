@@ -41,7 +41,7 @@ def index() -> str:
     pages = -(-entries_page.total // CARDS_PER_PAGE)
     return render_template(
         "projects/dashboard/index.html", cards=cards, typed=typed, page=number, pages=pages, total=entries_page.total,
-        chip_url=urls.chip,
+        chip_url=urls.chip_url,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from web.projects.model_report import Report, parse_report
 from web.projects.next_step import NextStep, next_step, project_url
 from web.site import access, reasons
 from web.site.services import transaction
-from web.site.short_cache import Recent
+from web.site.short_cache import ShortCache
 from web.site.text import gettext
 
 bp = Blueprint("project", __name__)
@@ -49,9 +49,9 @@ class State:
         return any(work.running for work in self.hands.work)
 
 
-def _state_cache() -> Recent:
+def _state_cache() -> ShortCache:
     """Return the cache of the data that is the same for all viewers of a project; it keeps them for one second."""
-    cache: Recent = current_app.extensions.setdefault("project_states", Recent(seconds=1))
+    cache: ShortCache = current_app.extensions.setdefault("project_states", ShortCache(seconds=1))
     return cache
 
 
@@ -87,7 +87,8 @@ def _load_state(db: Connection, project_id: int, *, accept_cached: bool = False)
 def _progress(state: State) -> str:
     return render_template(
         "projects/project/_progress.html", state=state, project=state.project, role=state.role, reason=reasons.reason,
-        breakdown_parts=charts.breakdown_parts(state.breakdown), no_face_url=project_url("files.page", state.project.id),
+        breakdown_parts=charts.breakdown_parts(state.breakdown),
+        no_face_url=project_url("files.page", state.project.id),
     )  # fmt: skip
 
 

@@ -6,13 +6,13 @@ from store.publishing.batches import Batch
 from store.publishing.edits import Edit
 from web.site import reasons
 from web.site.formats import number
-from web.site.text import Lazy, gettext, lazy_gettext, ngettext
+from web.site.text import LazyText, gettext, lazy_gettext, ngettext
 
 # In the order in which a page lists them.
 STATES = ("failed", "skipped", "reverted", "sending", "queued", "done", "already", "undone", "cancelled")
 
 
-_STATE_NAMES: dict[str, Lazy] = {
+_STATE_NAMES: dict[str, LazyText] = {
     "queued": lazy_gettext("waiting"),
     "sending": lazy_gettext("being sent"),
     "done": lazy_gettext("written"),

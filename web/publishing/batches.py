@@ -73,7 +73,7 @@ def _render_edits(
     total = batch.counts.get(show, 0) if show else sum(batch.counts.values())
     return render_template(
         "publishing/_edits.html", project=project, batch=batch, permitted=permitted, edits=page_edits, chips=chips,
-        texts=batch_texts, show=show, states=batch_texts.STATES, chip_url=urls.chip, certainty=face_states.certainty,
+        texts=batch_texts, show=show, states=batch_texts.STATES, chip_url=urls.chip_url, certainty=face_states.certainty,
         page=_page_number(), count=max(1, -(-total // PAGE)), diff_page=urls.diff_page,
     )  # fmt: skip
 

@@ -131,7 +131,7 @@ def removals(project_id: int) -> str:
         faces = review.faces(db, project_id, [offer.face_id for offer in offers if offer.face_id])
     return render_template(
         "publishing/removals.html", project=project, role=role, offers=offers, reason=reasons.reason,
-        faces={face.page_id: face for face in faces}, face_state=face_states.face_state, chip_url=urls.chip,
+        faces={face.page_id: face for face in faces}, face_state=face_states.face_state, chip_url=urls.chip_url,
         edit_summary=depicts.summary(depicts.summary_words("remove", project.item, project.label), "…"),
     )  # fmt: skip
 
@@ -172,5 +172,5 @@ def doubted(project_id: int) -> str:
     return render_template(
         "publishing/audit.html", project=project, role=role, files=files, total=total, page=page_number,
         pages=max(1, -(-total // PAGE)),
-        chip_url=urls.chip, certainty=face_states.certainty,
+        chip_url=urls.chip_url, certainty=face_states.certainty,
     )  # fmt: skip

@@ -30,7 +30,7 @@ class NotAllowed(Exception):
 
 
 # What can still be done in a project about a person whom nobody may look for: end it, leave it, take back what was sent.
-_OPEN_WHILE_BARRED = {"batches", "settings"}
+_BLUEPRINTS_WHILE_BARRED = {"batches", "settings"}
 
 
 def public(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
@@ -51,12 +51,12 @@ def admin_only(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answe
     return view
 
 
-def asks_itself(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
-    """Mark a view of a project's members that finds out who asks in its own transaction, by `admit` or `member`.
+def checks_access_itself(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
+    """Mark a view of a project's members that calls `check_membership` or `member` in its own transaction.
 
     For what is asked many times a second: it saves a transaction each time.
     """
-    view.asks_itself = True  # type: ignore[attr-defined]
+    view.checks_access_itself = True  # type: ignore[attr-defined]
     return view
 
 
@@ -79,28 +79,28 @@ def user() -> User:
 def member(db: Connection, project_id: int) -> tuple[Project, Role]:
     """The project, and the asker's role in it. Raises SignInNeeded, NotFound for strangers, NotAllowed where it is barred."""
     if "user" not in g:
-        g.user = _valid(users.get(db, session["user"]))
+        g.user = _user_if_session_valid(users.get(db, session["user"]))
     project, role = projects.for_member(db, project_id, user().id)
-    _open(project.barred)
+    _check_not_barred(project.barred)
     return project, role
 
 
-def admit(db: Connection, project_id: int) -> Role:
+def check_membership(db: Connection, project_id: int) -> Role:
     """The same check, where nothing of the project is wanted but that: for what is asked many times a second."""
     if "user" in g:
         role, barred = projects.membership(db, project_id, user().id)
     else:
-        found = members.asker(db, project_id, session["user"])
-        g.user = _valid(found.user if found else None)
-        if found is None or g.user is None:
+        requester = members.asker(db, project_id, session["user"])
+        g.user = _user_if_session_valid(requester.user if requester else None)
+        if requester is None or g.user is None:
             raise SignInNeeded
-        role, barred = found.membership()
-    _open(barred)
+        role, barred = requester.membership()
+    _check_not_barred(barred)
     return role
 
 
-def _open(barred: str | None) -> None:
-    if barred and request.method != "GET" and request.blueprint not in _OPEN_WHILE_BARRED:
+def _check_not_barred(barred: str | None) -> None:
+    if barred and request.method != "GET" and request.blueprint not in _BLUEPRINTS_WHILE_BARRED:
         raise NotAllowed("barred")
 
 
@@ -118,26 +118,26 @@ def is_admin() -> bool:
     return found is not None and settings().is_admin(found.name, found.subject)
 
 
-def admitted(name: str, subject: str) -> None:
+def check_account_allowed(name: str, subject: str) -> None:
     """Raises NotAllowed for an account that may not use this site."""
     if not settings().admits(name, subject):
         raise NotAllowed("not_admitted")
 
 
-def recognise() -> None:
+def load_user() -> None:
     """Find out who asks, for the header of a page that is shown to anybody; needs the database."""
-    g.user = _known_user()
+    g.user = _load_session_user()
 
 
-def _known_user() -> User | None:
+def _load_session_user() -> User | None:
     if "user" not in session:
         return None
     with transaction() as db:
         found = users.get(db, session["user"])
-    return _valid(found)
+    return _user_if_session_valid(found)
 
 
-def _valid(found: User | None) -> User | None:
+def _user_if_session_valid(found: User | None) -> User | None:
     """The user that the session names, if it still stands; else it ends."""
     if found is None or found.session_epoch != session.get("epoch") or not settings().admits(found.name, found.subject):
         session.clear()
@@ -145,15 +145,15 @@ def _valid(found: User | None) -> User | None:
     return found
 
 
-def _guard() -> Response | None:
+def _check_access() -> Response | None:
     view = current_app.view_functions.get(request.endpoint or "")
     if view is None or getattr(view, "without_user", False):
         return None
-    if getattr(view, "asks_itself", False):
+    if getattr(view, "checks_access_itself", False):
         if "user" not in session:
             raise SignInNeeded
         return None
-    recognise()
+    load_user()
     if g.user is None and not getattr(view, "public", False):
         raise SignInNeeded
     if getattr(view, "admin_only", False) and not is_admin():
@@ -163,7 +163,7 @@ def _guard() -> Response | None:
 
 def init_app(app: Flask) -> None:
     """Guard every view."""
-    app.before_request(_guard)
+    app.before_request(_check_access)
 
     @app.context_processor
     def who() -> dict[str, User | bool | None]:

@@ -13,7 +13,7 @@ from web.site import text
 LANGUAGES = {"en": "English", "nb": "norsk bokmål", "es": "español", "fr": "français"}
 COOKIE = "language"
 THEMES = ("auto", "light", "dark")
-_NEAR = {"no": "nb", "nn": "nb"}
+_READ_AS = {"no": "nb", "nn": "nb"}
 # Numbers that between them meet every plural category of a language.
 _SAMPLES = [*range(201), 1_000, 1_000_000]
 
@@ -33,7 +33,7 @@ def chosen_language() -> str:
 def base(language: str) -> str:
     """The language that one is a variant of, or is read as: `en` for `en-GB`, `nb` for `no` and `nn`."""
     name = language.lower().split("-")[0]
-    return _NEAR.get(name, name)
+    return _READ_AS.get(name, name)
 
 
 def direction() -> str:
@@ -50,32 +50,32 @@ def theme() -> str:
 def plurals(singular: str, plural: str) -> dict[str, str]:
     """The translation of a plural message by the categories of Intl.PluralRules, for scripts: {"one": ..., "other": ...}."""
     translate = text.translations().ngettext
-    return {category: translate(singular, plural, number) for category, number in _examples(str(get_locale()))}
+    return {category: translate(singular, plural, number) for category, number in _plural_examples(str(get_locale()))}
 
 
 @cache
-def _examples(language: str) -> tuple[tuple[str, int], ...]:
+def _plural_examples(language: str) -> tuple[tuple[str, int], ...]:
     """A number of each plural category of a language; `other` also where only fractions are."""
     rule = Locale.parse(language).plural_form
-    found = {"other": 2} | {rule(number): number for number in reversed(_SAMPLES)}
-    return tuple(found.items())
+    number_by_category = {"other": 2} | {rule(number): number for number in reversed(_SAMPLES)}
+    return tuple(number_by_category.items())
 
 
-def _in_template(message: str, /, **values: object) -> Markup:
+def _gettext_markup(message: str, /, **values: object) -> Markup:
     """A text as HTML."""
-    found = Markup(text.translations().gettext(message))  # noqa: S704 - our own texts; what is filled in is escaped
-    return found % values if "%" in found else found
+    markup = Markup(text.translations().gettext(message))  # noqa: S704 - our own texts; what is filled in is escaped
+    return markup % values if "%" in markup else markup
 
 
-def _counted(singular: str, plural: str, number: int) -> str:
+def _ngettext(singular: str, plural: str, number: int) -> str:
     return str(text.translations().ngettext(singular, plural, number))
 
 
 def init_app(app: Flask) -> None:
     """Choose the language of every request."""
     Babel(app, default_locale="en", default_translation_directories="translations", locale_selector=chosen_language)
-    app.jinja_env.install_gettext_callables(text.gettext, _counted, newstyle=True)  # type: ignore[attr-defined]
-    app.jinja_env.globals["_"] = _in_template
+    app.jinja_env.install_gettext_callables(text.gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
+    app.jinja_env.globals["_"] = _gettext_markup
     app.add_template_global(plurals)
     app.jinja_env.globals["languages"] = LANGUAGES
 

@@ -51,91 +51,91 @@ LARGE_BODY = 2 * 1024 * 1024  # a list of 9,000 titles; what was answered during
 LARGE = {"creation.submit", "classify.save"}
 
 
-def _who() -> str:
+def _requester_key() -> str:
     """Whoever the signed cookie names: limits are checked before the database is asked whether that session still stands."""
     user = session.get("user")
     if user:
         return f"user {user}"
-    if _is_in_a_crowd() and _has_id():
+    if _shares_address() and _has_visitor_id():
         return f"visitor {session['visitor']}"
     return network(get_remote_address())
 
 
-def _is_in_a_crowd() -> bool:
+def _shares_address() -> bool:
     """Whether a visitor is not signed in and has an address that many share."""
     return not session.get("user") and is_shared(get_remote_address())
 
 
-def _has_id() -> bool:
+def _has_visitor_id() -> bool:
     return "visitor" in session
 
 
-def _is_nobody() -> bool:
+def _is_unidentified() -> bool:
     """Whether nothing tells the visitor from the others of the address."""
-    return _is_in_a_crowd() and not _has_id()
+    return _shares_address() and not _has_visitor_id()
 
 
-def give_id() -> None:
+def assign_visitor_id() -> None:
     """Tell a visitor who is about to sign in from the others of a shared address. The id means nothing elsewhere.
 
     The answer from the wiki is counted by it too. The state of the sign-in would be another one each time, for whoever begins
     many.
     """
-    if _is_nobody():
+    if _is_unidentified():
         session["visitor"] = secrets.token_hex(8)
 
 
 def is_shared(address: str) -> bool:
     """Whether an address is that of a proxy or of this machine, so that it does not tell people apart."""
     try:
-        found = ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        return is_shared(str(found.ipv4_mapped))
-    return any(found in network for network in _SHARED)
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        return is_shared(str(parsed.ipv4_mapped))
+    return any(parsed in network for network in _SHARED)
 
 
 def network(address: str) -> str:
     """The address whose requests are counted: of IPv6 the /64, since one connection has all of it."""
     try:
-        found = ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return address
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
-        return str(IPv6Address(int(found) >> 64 << 64))
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
+        return str(IPv6Address(int(parsed) >> 64 << 64))
     return address
 
 
-def _everybody_of_the_address() -> str:
+def _address_key() -> str:
     return f"all of {network(get_remote_address())}"
 
 
 # The limit of a person stands first: what it refuses is not counted against the others.
 limiter = Limiter(
-    _who,
+    _requester_key,
     default_limits=[
-        Limit(f"{DEFAULT} per minute", exempt_when=_is_nobody),
+        Limit(f"{DEFAULT} per minute", exempt_when=_is_unidentified),
         Limit(
             f"{DEFAULT_TOGETHER} per minute",
-            key_function=_everybody_of_the_address,
-            exempt_when=lambda: not _is_in_a_crowd(),
+            key_function=_address_key,
+            exempt_when=lambda: not _shares_address(),
         ),
     ],
 )
 
 
-def limited(each: int, together: int = DEFAULT_TOGETHER) -> Callable[[View], View]:
+def rate_limited(per_visitor: int, per_address: int = DEFAULT_TOGETHER) -> Callable[[View], View]:
     """Let a view be asked for so often in a minute: by each person, and by all visitors of a shared address together."""
 
     def decorate(view: View) -> View:
-        one = limiter.limit(f"{each} per minute", exempt_when=_is_nobody)
-        crowd = limiter.limit(
-            f"{together} per minute",
-            key_func=_everybody_of_the_address,
-            exempt_when=lambda: not _is_in_a_crowd(),
+        visitor_limit = limiter.limit(f"{per_visitor} per minute", exempt_when=_is_unidentified)
+        address_limit = limiter.limit(
+            f"{per_address} per minute",
+            key_func=_address_key,
+            exempt_when=lambda: not _shares_address(),
         )
-        return crowd(one(view))  # type: ignore[return-value]  # the innermost is counted first
+        return address_limit(visitor_limit(view))  # type: ignore[return-value]  # the innermost is counted first
 
     return decorate
 
@@ -146,12 +146,13 @@ def configuration(settings: Settings) -> dict[str, object]:
     memory:// counts in each process: with two of gunicorn's a limit is up to twice as high, and a restart forgets.
     redis:// and memcached:// count for all processes; while that store is away, or hangs, each process counts by itself.
     """
-    mark = hashlib.sha256(settings.secret_key.encode()).hexdigest()[:16]  # Toolforge's Redis is shared with other tools
+    # Toolforge's Redis is shared with other tools.
+    key_hash = hashlib.sha256(settings.secret_key.encode()).hexdigest()[:16]
     kind = settings.limits_uri.partition("://")[0]
     return {
         "RATELIMIT_STORAGE_URI": settings.limits_uri,
         "RATELIMIT_STORAGE_OPTIONS": _redis_options() if kind in _REDIS else {},
-        "RATELIMIT_KEY_PREFIX": f"wikivisage-{mark}",
+        "RATELIMIT_KEY_PREFIX": f"wikivisage-{key_hash}",
         "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": kind != "memory",
     }
 
@@ -165,14 +166,14 @@ def _redis_options() -> dict[str, object]:
     return {"socket_connect_timeout": _REDIS_SECONDS, "socket_timeout": _REDIS_SECONDS, "retry": once}
 
 
-def _bound_body() -> None:
+def _set_body_limit() -> None:
     request.max_content_length = LARGE_BODY if request.endpoint in LARGE else SMALL_BODY
     request.max_form_memory_size = request.max_content_length
 
 
-def bound_bodies(app: Flask) -> None:
+def limit_body_size(app: Flask) -> None:
     """Refuse bodies that are larger than the page can mean; to be called before anything reads a form."""
-    app.before_request(_bound_body)
+    app.before_request(_set_body_limit)
 
 
 def init_app(app: Flask) -> None:

@@ -1,8 +1,8 @@
 """Reason keys (of the wiki, of a picture, of a batch) as sentences: what happened, and what now."""
 
-from web.site.text import Lazy, gettext, lazy_gettext
+from web.site.text import LazyText, gettext, lazy_gettext
 
-_SENTENCES: dict[str, Lazy] = {
+_SENTENCES: dict[str, LazyText] = {
     # the wiki, for now
     "maxlag": lazy_gettext("Wikimedia's databases are behind. It goes on by itself once they have caught up."),
     "ratelimited": lazy_gettext("Wikimedia asks this account to go slower. It goes on by itself."),

@@ -16,7 +16,7 @@ ALIVE = "/alive"  # web/jobs/health.py
 csrf = CSRFProtect()
 
 
-class AnyHostForProbes(Request):
+class ProbeTolerantRequest(Request):
     """Health checks name the pod's address as host, which is none of the site's names; nothing on that page depends on it."""
 
     @property
@@ -55,7 +55,7 @@ def configuration(settings: Settings) -> dict[str, object]:
     }
 
 
-class Json(DefaultJSONProvider):
+class JsonProvider(DefaultJSONProvider):
     """Flask's own; JSON that is nested thousands deep is bad input and no fault of ours."""
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
@@ -65,7 +65,7 @@ class Json(DefaultJSONProvider):
             raise ValueError("nested too deep") from None
 
 
-def policy(settings: Settings) -> str:
+def content_security_policy(settings: Settings) -> str:
     """The Content-Security-Policy: everything from ourselves, pictures from the media hosts as well."""
     scheme = "https://" if settings.production else ""
     media = " ".join(f"{scheme}{host}" for host in settings.media_hosts)
@@ -87,13 +87,13 @@ def policy(settings: Settings) -> str:
 def init_app(app: Flask) -> None:
     """Check CSRF tokens on everything that changes state, and set the headers."""
     settings: Settings = app.extensions["services"].settings
-    app.json = Json(app)
-    app.request_class = AnyHostForProbes
-    limits.bound_bodies(app)
+    app.json = JsonProvider(app)
+    app.request_class = ProbeTolerantRequest
+    limits.limit_body_size(app)
     csrf.init_app(app)
     app.add_template_global(generate_csrf, "csrf_token")
     headers = {
-        "Content-Security-Policy": policy(settings),
+        "Content-Security-Policy": content_security_policy(settings),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), browsing-topics=()",

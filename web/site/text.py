@@ -36,7 +36,7 @@ def ngettext(singular: str, plural: str, number: int, /, **values: object) -> st
     return text % values
 
 
-class Lazy:
+class LazyText:
     """A message that is translated when it is shown."""
 
     def __init__(self, message: str) -> None:
@@ -46,6 +46,6 @@ class Lazy:
         return gettext(self._message)
 
 
-def lazy_gettext(message: str, /) -> Lazy:
+def lazy_gettext(message: str, /) -> LazyText:
     """For messages in module-level tables."""
-    return Lazy(message)
+    return LazyText(message)

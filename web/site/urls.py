@@ -13,7 +13,7 @@ from wiki import addresses
 _NUMBER = 9_007_199_254_740_993  # no id is as large
 
 
-def local(target: str | None, otherwise: str = "/") -> str:
+def local_target(target: str | None, otherwise: str = "/") -> str:
     """`target` where it is a path of this site, else `otherwise`: nobody is sent elsewhere from here."""
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
         return otherwise
@@ -62,21 +62,21 @@ def page_url(page: int, query: Mapping[str, str]) -> str:
     return url_for(request.endpoint or "", **values)
 
 
-def pattern(endpoint: str, name: str, **values: Any) -> Callable[[int], str]:
+def url_pattern(endpoint: str, name: str, **values: Any) -> Callable[[int], str]:
     """Addresses that differ in one number, the argument `name`: put together once instead of for every row of a page."""
     arguments: dict[str, Any] = {**values, name: _NUMBER}
     start, _, end = url_for(endpoint, **arguments).partition(str(_NUMBER))
     return lambda number: f"{start}{number}{end}"
 
 
-def chip(project_id: int, of: Chip) -> str:
+def chip_url(project_id: int, of: Chip) -> str:
     """Return the address of a face's chip; another version has another address, so that browsers can keep it for long."""
     return url_for("pictures.chip", project_id=project_id, face_id=of.face_id, v=of.version)
 
 
-def chips(project_id: int) -> Callable[[Chip], str]:
+def chip_urls(project_id: int) -> Callable[[Chip], str]:
     """The addresses of chips, as `chip` gives them."""
-    of_face = pattern("pictures.chip", "face_id", project_id=project_id)
+    of_face = url_pattern("pictures.chip", "face_id", project_id=project_id)
     return lambda chip: f"{of_face(chip.face_id)}?v={chip.version}"
 
 

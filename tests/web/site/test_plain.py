@@ -6,7 +6,7 @@ from store.labelling.progress import Breakdown, Curve
 from web.projects import charts, model_report
 from web.projects.model_report import Distances
 from web.site import reasons, urls
-from web.site.short_cache import Recent
+from web.site.short_cache import ShortCache
 from wiki.errors import Reason
 
 
@@ -56,7 +56,7 @@ def test_no_report_before_the_first_run():
 
 @pytest.mark.parametrize("target", ["/", "/projects?q=a", "/projects/1#members"])
 def test_addresses_of_ours(target: str):
-    assert urls.local(target) == target
+    assert urls.local_target(target) == target
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_addresses_of_ours(target: str):
     [None, "", "projects", "//x.example", "/\\x.example", "http://x.example", "/\t/x.example", "/a\nb", "\\\\x"],
 )
 def test_addresses_that_lead_away(target: str | None):
-    assert urls.local(target) == "/"
+    assert urls.local_target(target) == "/"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_what_was_asked_recently_is_not_asked_again():
         made.append(1)
         return len(made)
 
-    recent = Recent(seconds=5, most=2, clock=lambda: now[0])
+    recent = ShortCache(seconds=5, most=2, clock=lambda: now[0])
     assert [recent.get("a", make), recent.get("a", make)] == [1, 1]
     now[0] = 5
     assert recent.get("a", make) == 2

@@ -34,10 +34,10 @@ def sign_in_page() -> str:
 def start() -> Response:
     """Off to the wiki; what is to be compared afterwards waits in the session."""
     limits.assign_visitor_id()
-    authorization = services().oauth.authorize_url()
+    attempt = services().oauth.authorize_url()
     target = urls.local_target(request.args.get("next"))
-    session["sign_in"] = {"state": authorization.state, "verifier": authorization.verifier, "next": target}
-    return redirect(authorization.url)
+    session["sign_in"] = {"state": attempt.state, "verifier": attempt.verifier, "next": target}
+    return redirect(attempt.url)
 
 
 @bp.get("/auth/callback")
@@ -45,14 +45,14 @@ def start() -> Response:
 @limits.rate_limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
 def callback() -> Response:
     """Back from the wiki: the account behind the code is signed in, under its central id."""
-    pending = session.pop("sign_in", {})
-    code = read_callback(request.args, pending.get("state", ""))
+    attempt = session.pop("sign_in", {})
+    code = read_callback(request.args, attempt.get("state", ""))
     oauth = services().oauth
-    tokens = oauth.exchange(code, pending["verifier"])
+    tokens = oauth.exchange(code, attempt["verifier"])
     profile = oauth.profile(tokens.access)
     access.check_account_allowed(profile.username, profile.sub)
     _sign_in(profile, tokens)
-    return redirect(urls.local_target(pending.get("next")))
+    return redirect(urls.local_target(attempt.get("next")))
 
 
 def _sign_in(profile: Profile, tokens: Tokens) -> None:

@@ -55,7 +55,7 @@ def _state_cache() -> ShortCache:
     return cache
 
 
-def _load_shared_state(db: Connection, project: Project) -> tuple[ProjectCounts, Search, Hands, Breakdown]:
+def _load_counts(db: Connection, project: Project) -> tuple[ProjectCounts, Search, Hands, Breakdown]:
     search = progress.search(db, project.id)
     counts = progress.counts_of_one(db, project.id, search)
     breakdown = progress.breakdown(db, project.id, cached_counts.prediction_counts(db, project))
@@ -67,10 +67,10 @@ def _load_state(db: Connection, project_id: int, *, accept_cached: bool = False)
     project, role = access.member(db, project_id)
     if accept_cached:
         counts, search, hands, breakdown = _state_cache().get(
-            (project_id, project.status), lambda: _load_shared_state(db, project)
+            (project_id, project.status), lambda: _load_counts(db, project)
         )
     else:
-        counts, search, hands, breakdown = _load_shared_state(db, project)
+        counts, search, hands, breakdown = _load_counts(db, project)
     step = next_step(project_id, project.status, project.min_confirmed, counts, crawled=project.crawled_at is not None)
     return State(
         project,

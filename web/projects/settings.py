@@ -36,7 +36,7 @@ class SettingsForm:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def _form_of_project(project: Project) -> SettingsForm:
+def _stored_form(project: Project) -> SettingsForm:
     return SettingsForm(
         project.label,
         f"{project.distance_threshold:g}",
@@ -101,7 +101,7 @@ def page(project_id: int) -> str:
     with transaction() as db:
         project = access.owner(db, project_id)
         members = projects.members(db, project_id)
-    return _render_page(project, members, _form_of_project(project))
+    return _render_page(project, members, _stored_form(project))
 
 
 @bp.post("/settings")
@@ -174,7 +174,7 @@ def invite(project_id: int) -> Page:
                 "Nobody called “%(name)s” has signed in here yet. Ask them to sign in once, then invite them.",
                 name=name,
             )
-            filled = replace(_form_of_project(project), errors={"name": text})
+            filled = replace(_stored_form(project), errors={"name": text})
             return _render_page(project, projects.members(db, project_id), filled, invited=name), 400
         projects.add_member(db, project_id, invited.id, role)
     flash(gettext("%(name)s is a member now.", name=invited.name), "good")

@@ -52,7 +52,8 @@ def admin_only(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answe
 
 
 def checks_access_itself(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
-    """Mark a view of a project's members that calls `check_membership` or `member` in its own transaction.
+    """Mark a view of a project's members that finds out who asks in its own transaction, by `check_membership` or
+    `member`.
 
     For what is asked many times a second: it saves a transaction each time.
     """

@@ -61,21 +61,21 @@ def _plural_examples(language: str) -> tuple[tuple[str, int], ...]:
     return tuple(number_by_category.items())
 
 
-def _gettext_markup(message: str, /, **values: object) -> Markup:
+def _html_text(message: str, /, **values: object) -> Markup:
     """A text as HTML."""
     markup = Markup(text.translations().gettext(message))  # noqa: S704 - our own texts; what is filled in is escaped
     return markup % values if "%" in markup else markup
 
 
-def _ngettext(singular: str, plural: str, number: int) -> str:
+def _plural_text(singular: str, plural: str, number: int) -> str:
     return str(text.translations().ngettext(singular, plural, number))
 
 
 def init_app(app: Flask) -> None:
     """Choose the language of every request."""
     Babel(app, default_locale="en", default_translation_directories="translations", locale_selector=chosen_language)
-    app.jinja_env.install_gettext_callables(text.gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
-    app.jinja_env.globals["_"] = _gettext_markup
+    app.jinja_env.install_gettext_callables(text.gettext, _plural_text, newstyle=True)  # type: ignore[attr-defined]
+    app.jinja_env.globals["_"] = _html_text
     app.add_template_global(plurals)
     app.jinja_env.globals["languages"] = LANGUAGES
 

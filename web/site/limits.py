@@ -51,17 +51,17 @@ LARGE_BODY = 2 * 1024 * 1024  # a list of 9,000 titles; what was answered during
 LARGE = {"creation.submit", "classify.save"}
 
 
-def _requester_key() -> str:
+def _client_key() -> str:
     """Whoever the signed cookie names: limits are checked before the database is asked whether that session still stands."""
     user = session.get("user")
     if user:
         return f"user {user}"
-    if _shares_address() and _has_visitor_id():
+    if _is_visitor_at_shared_address() and _has_visitor_id():
         return f"visitor {session['visitor']}"
     return network(get_remote_address())
 
 
-def _shares_address() -> bool:
+def _is_visitor_at_shared_address() -> bool:
     """Whether a visitor is not signed in and has an address that many share."""
     return not session.get("user") and is_shared(get_remote_address())
 
@@ -72,7 +72,7 @@ def _has_visitor_id() -> bool:
 
 def _is_unidentified() -> bool:
     """Whether nothing tells the visitor from the others of the address."""
-    return _shares_address() and not _has_visitor_id()
+    return _is_visitor_at_shared_address() and not _has_visitor_id()
 
 
 def assign_visitor_id() -> None:
@@ -113,13 +113,13 @@ def _address_key() -> str:
 
 # The limit of a person stands first: what it refuses is not counted against the others.
 limiter = Limiter(
-    _requester_key,
+    _client_key,
     default_limits=[
         Limit(f"{DEFAULT} per minute", exempt_when=_is_unidentified),
         Limit(
             f"{DEFAULT_TOGETHER} per minute",
             key_function=_address_key,
-            exempt_when=lambda: not _shares_address(),
+            exempt_when=lambda: not _is_visitor_at_shared_address(),
         ),
     ],
 )
@@ -129,13 +129,13 @@ def rate_limited(per_visitor: int, per_address: int = DEFAULT_TOGETHER) -> Calla
     """Let a view be asked for so often in a minute: by each person, and by all visitors of a shared address together."""
 
     def decorate(view: View) -> View:
-        visitor_limit = limiter.limit(f"{per_visitor} per minute", exempt_when=_is_unidentified)
-        address_limit = limiter.limit(
+        for_client = limiter.limit(f"{per_visitor} per minute", exempt_when=_is_unidentified)
+        for_address = limiter.limit(
             f"{per_address} per minute",
             key_func=_address_key,
-            exempt_when=lambda: not _shares_address(),
+            exempt_when=lambda: not _is_visitor_at_shared_address(),
         )
-        return address_limit(visitor_limit(view))  # type: ignore[return-value]  # the innermost is counted first
+        return for_address(for_client(view))  # type: ignore[return-value]  # the innermost is counted first
 
     return decorate
 
@@ -146,13 +146,13 @@ def configuration(settings: Settings) -> dict[str, object]:
     memory:// counts in each process: with two of gunicorn's a limit is up to twice as high, and a restart forgets.
     redis:// and memcached:// count for all processes; while that store is away, or hangs, each process counts by itself.
     """
-    # Toolforge's Redis is shared with other tools.
-    key_hash = hashlib.sha256(settings.secret_key.encode()).hexdigest()[:16]
+    # Toolforge's Redis is shared with other tools, so the keys need a prefix that is hard to guess.
+    mark = hashlib.sha256(settings.secret_key.encode()).hexdigest()[:16]
     kind = settings.limits_uri.partition("://")[0]
     return {
         "RATELIMIT_STORAGE_URI": settings.limits_uri,
         "RATELIMIT_STORAGE_OPTIONS": _redis_options() if kind in _REDIS else {},
-        "RATELIMIT_KEY_PREFIX": f"wikivisage-{key_hash}",
+        "RATELIMIT_KEY_PREFIX": f"wikivisage-{mark}",
         "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": kind != "memory",
     }
 

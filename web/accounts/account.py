@@ -24,25 +24,25 @@ bp = Blueprint("account", __name__)
 @public
 def sign_in_page() -> str:
     """Render the sign-in page, which explains what signing in allows."""
-    limits.give_id()
-    return render_template("accounts/account/sign_in.html", target=urls.local(request.args.get("next")))
+    limits.assign_visitor_id()
+    return render_template("accounts/account/sign_in.html", target=urls.local_target(request.args.get("next")))
 
 
 @bp.get("/auth/start")
 @public
-@limits.limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
+@limits.rate_limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
 def start() -> Response:
     """Redirect to the wiki's OAuth page; the session keeps the state and the PKCE verifier for the callback."""
-    limits.give_id()
+    limits.assign_visitor_id()
     attempt = services().oauth.authorize_url()
-    target = urls.local(request.args.get("next"))
+    target = urls.local_target(request.args.get("next"))
     session["sign_in"] = {"state": attempt.state, "verifier": attempt.verifier, "next": target}
     return redirect(attempt.url)
 
 
 @bp.get("/auth/callback")
 @public
-@limits.limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
+@limits.rate_limited(limits.SIGN_IN, limits.SIGN_IN_TOGETHER)
 def callback() -> Response:
     """Complete the sign-in: exchange the code for tokens, and sign in the account, identified by its central id."""
     attempt = session.pop("sign_in", {})
@@ -50,9 +50,9 @@ def callback() -> Response:
     oauth = services().oauth
     tokens = oauth.exchange(code, attempt["verifier"])
     profile = oauth.profile(tokens.access)
-    access.admitted(profile.username, profile.sub)
+    access.check_account_allowed(profile.username, profile.sub)
     _sign_in(profile, tokens)
-    return redirect(urls.local(attempt.get("next")))
+    return redirect(urls.local_target(attempt.get("next")))
 
 
 def _sign_in(profile: Profile, tokens: Tokens) -> None:
@@ -97,18 +97,18 @@ def sign_out_everywhere() -> Response:
 def page() -> str:
     """Render the account page: the time of the last sign-in, the user's counts, and the sign-out on all devices."""
     with transaction() as db:
-        standing = leaderboard.of_user(db, access.user().id)
-        seen = users.last_seen(db, access.user().id)
-    return render_template("accounts/account/page.html", standing=standing, seen=seen)
+        counts = leaderboard.of_user(db, access.user().id)
+        last_sign_in = users.last_seen(db, access.user().id)
+    return render_template("accounts/account/page.html", counts=counts, last_sign_in=last_sign_in)
 
 
 @bp.get("/account/data.json")
-@limits.limited(limits.DOWNLOAD)
+@limits.rate_limited(limits.DOWNLOAD)
 def data() -> Download:
     """Return all data stored about the user as a JSON download."""
     with transaction() as db:
-        found = privacy.everything(db, access.user().id)
-    lists = (f"{json.dumps(what)}: [\n" + ",\n".join(entries) + "\n]" for what, entries in found.items())
+        exported = privacy.everything(db, access.user().id)
+    lists = (f"{json.dumps(what)}: [\n" + ",\n".join(entries) + "\n]" for what, entries in exported.items())
     return Download(
         "{" + ",\n".join(lists) + "}\n",
         mimetype="application/json",
@@ -124,8 +124,8 @@ def ask_delete() -> str:
 
 def _confirmation_page(error: str) -> str:
     with transaction() as db:
-        going = privacy.sole_projects(db, access.user().id)
-    return render_template("accounts/account/delete.html", going=going, error=error)
+        sole_projects = privacy.sole_projects(db, access.user().id)
+    return render_template("accounts/account/delete.html", sole_projects=sole_projects, error=error)
 
 
 @bp.post("/account/delete")

@@ -22,10 +22,11 @@ LONGEST_REASON = 255
 def page() -> str:
     """Render the workers, the tasks they hold, and the blocked items."""
     with transaction() as db:
-        seen, held, blocked = workers.all_seen(db), tasks.held(db), blocked_items.all_of_them(db)
+        known_workers, held_tasks, blocked = workers.all_seen(db), tasks.held(db), blocked_items.all_of_them(db)
     return render_template(
-        "accounts/admin/page.html", seen=seen, held=held, blocked=blocked, fixed=settings().blocked_items, version=VERSION,
-        unsealed=not settings().token_keys, counted=settings().limits_uri.partition("://")[0],
+        "accounts/admin/page.html", workers=known_workers, held_tasks=held_tasks, blocked=blocked,
+        configured_items=settings().blocked_items, version=VERSION, tokens_unsealed=not settings().token_keys,
+        limits_store=settings().limits_uri.partition("://")[0],
     )  # fmt: skip
 
 

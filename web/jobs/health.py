@@ -9,7 +9,7 @@ from config import VERSION
 from database import Connection, Database, DatabaseError
 from store.jobs import workers
 from store.jobs.workers import Worker
-from web.site.access import recognise, without_user
+from web.site.access import load_user, without_user
 from web.site.limits import limiter
 from web.site.services import services
 
@@ -21,11 +21,11 @@ State = Literal["ok", "failed", "absent"]
 
 @dataclass(frozen=True)
 class Health:
-    """Health of the database and workers; `seen` is empty if the database could not be queried."""
+    """Health of the database and workers; `known_workers` is empty if the database could not be queried."""
 
     database: State
     workers: State
-    seen: list[Worker]
+    known_workers: list[Worker]
 
     @property
     def ok(self) -> bool:
@@ -33,18 +33,18 @@ class Health:
         return self.database == "ok"
 
 
-def look(database: Database) -> Health:
+def check_health(database: Database) -> Health:
     """Query the database for the heartbeats of the workers."""
     try:
         with database.transaction() as db:
-            seen = _seen(db)
+            known_workers = _load_workers(db)
     except DatabaseError:
         return Health("failed", "absent", [])
-    alive = any(worker.age <= SILENT_AFTER for worker in seen)
-    return Health("ok", "ok" if alive else "absent", seen)
+    any_alive = any(worker.age <= SILENT_AFTER for worker in known_workers)
+    return Health("ok", "ok" if any_alive else "absent", known_workers)
 
 
-def _seen(db: Connection) -> list[Worker]:
+def _load_workers(db: Connection) -> list[Worker]:
     return workers.all_seen(db)
 
 
@@ -60,11 +60,11 @@ def alive() -> Response:
 @without_user
 def page() -> tuple[str | Response, int]:
     """Render the health page; clients that do not accept HTML get JSON."""
-    health = look(services().database)
+    health = check_health(services().database)
     if not request.accept_mimetypes.accept_html or "text/html" not in request.headers.get("Accept", ""):
-        return json_of(health)
+        return _json_response(health)
     if health.ok:
-        recognise()
+        load_user()
     status = 200 if health.ok else 503
     return render_template("jobs/health/page.html", health=health, version=VERSION, silent_after=SILENT_AFTER), status
 
@@ -73,16 +73,16 @@ def page() -> tuple[str | Response, int]:
 @without_user
 def as_json() -> tuple[Response, int]:
     """Return the health as JSON for monitoring, with status 200 if the database answers, else 503."""
-    return json_of(look(services().database))
+    return _json_response(check_health(services().database))
 
 
-def json_of(health: Health) -> tuple[Response, int]:
+def _json_response(health: Health) -> tuple[Response, int]:
     """Return the health as JSON with its HTTP status."""
     content = {
         "web": "ok",
         "database": health.database,
         "workers": health.workers,
         "version": VERSION,
-        "seen": [{"id": worker.id, "seconds": worker.age} for worker in health.seen],
+        "seen": [{"id": worker.id, "seconds": worker.age} for worker in health.known_workers],
     }
     return jsonify(content), 200 if health.ok else 503

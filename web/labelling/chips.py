@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 
 from store.detection import faces
 from store.errors import NotFound
-from web.site.access import admit, asks_itself
+from web.site.access import check_membership, checks_access_itself
 from web.site.limits import limiter
 from web.site.services import transaction
 
@@ -15,7 +15,7 @@ KEEP = 30 * 86_400  # seconds; long, because a changed chip has another URL
 
 @bp.get("/chip/<int:project_id>/<int:face_id>.jpg")
 @limiter.exempt  # One page of faces loads many chips.
-@asks_itself
+@checks_access_itself
 def chip(project_id: int, face_id: int) -> Response:
     """Return the crop of a face as a JPEG of about 150 px.
 
@@ -23,7 +23,7 @@ def chip(project_id: int, face_id: int) -> Response:
     may keep the response for KEEP seconds; without it they may keep it for a minute.
     """
     with transaction() as db:
-        admit(db, project_id)
+        check_membership(db, project_id)
         jpeg = faces.chip(db, project_id, face_id)
     if jpeg is None:
         raise NotFound(f"chip {face_id}")

@@ -20,19 +20,19 @@ from store.projects.projects import Project
 from web.labelling import answer_forms, drawn_boxes, question_views
 from web.labelling.question_views import QuestionJson
 from web.projects import model_report
-from web.projects.next_step import link
+from web.projects.next_step import project_url
 from web.site import urls
-from web.site.access import admit, asks_itself, member, user
-from web.site.limits import LOOK_UP, limited
+from web.site.access import check_membership, checks_access_itself, member, user
+from web.site.limits import LOOK_UP, rate_limited
 from web.site.services import services, transaction
 from web.site.text import gettext, ngettext
 from wiki import wikidata
 
 bp = Blueprint("classify", __name__, url_prefix="/projects/<int:project_id>")
 
-AHEAD = 8  # questions per response
-MOST_KNOWN = 400  # faces that the script may list as already asked
-HISTORY = 20  # steps per response that can be undone
+QUESTIONS_AHEAD = 8  # questions per response
+MOST_EXCLUDED = 400  # faces that the script may list as already asked
+STEPS_PER_RESPONSE = 20  # steps per response that can be undone
 
 
 class ResultJson(TypedDict):
@@ -48,31 +48,34 @@ class ResultJson(TypedDict):
     differs: str | None
 
 
-class Missing(Exception):
+class NotInProject(Exception):
     """An answer refers to a file or face that does not belong to the project."""
 
 
 @dataclass(frozen=True)
-class Next:
+class NextQuestions:
     """The next questions for a volunteer, or the reason why there are none."""
 
     questions: list[Asked]
     counts: question_data.AnswerCounts
-    none: NoQuestion | None
+    no_question: NoQuestion | None
 
 
-def _next(db: Connection, project: Project, known: list[int], first: list[Question]) -> Next:
-    """Return the questions `first` if they are still valid, else the next in the ranking except those in `known`."""
-    found = question_data.about(db, project.id, first) if first else []
-    found = found or question_data.ask(db, project.id, user().id, AHEAD, known)
-    none = None if found else question_data.why_none(db, project.id, user().id)
-    return Next(found, question_data.counts(db, project.id, user().id), none)
+def _next_questions(
+    db: Connection, project: Project, excluded_faces: list[int], requested: list[Question]
+) -> NextQuestions:
+    """Return `requested` if they are still valid, else the next in the ranking except those about `excluded_faces`."""
+    asked = question_data.about(db, project.id, requested) if requested else []
+    asked = asked or question_data.ask(db, project.id, user().id, QUESTIONS_AHEAD, excluded_faces)
+    no_question = None if asked else question_data.why_none(db, project.id, user().id)
+    return NextQuestions(asked, question_data.counts(db, project.id, user().id), no_question)
 
 
-def _wished() -> list[Question]:
+def _requested_questions() -> list[Question]:
     """Return the question that the URL requests by `file` and `face`, to answer it again."""
-    pages, wanted = answer_forms.numbers(request.args.get("file"), 1), answer_forms.numbers(request.args.get("face"), 1)
-    return [Question(page, face, "") for page, face in zip(pages, wanted, strict=False)]
+    page_ids = answer_forms.parse_ids(request.args.get("file"), 1)
+    face_ids = answer_forms.parse_ids(request.args.get("face"), 1)
+    return [Question(page_id, face_id, "") for page_id, face_id in zip(page_ids, face_ids, strict=False)]
 
 
 @bp.get("/classify")
@@ -80,32 +83,32 @@ def page(project_id: int) -> str:
     """Render one question with everything needed to answer it; the script prefetches more."""
     with transaction() as db:
         project, role = member(db, project_id)
-        coming = _next(db, project, [], _wished())
+        upcoming = _next_questions(db, project, [], _requested_questions())
         chip, portrait = question_data.reference(db, project_id)
-    questions = [question_views.question(project, one) for one in coming.questions]
+    questions = [question_views.question(project, one) for one in upcoming.questions]
     return render_template(
         "labelling/classify/page.html",
         project=project,
         role=role,
         question=questions[0] if questions else None,
         questions=questions,
-        nothing=coming.none,
-        review=link("review.page", project_id),
-        counts=coming.counts,
+        no_question=upcoming.no_question,
+        review=project_url("review.page", project_id),
+        counts=upcoming.counts,
         may_stop=_may_stop(project),
-        portrait=urls.chip(project_id, chip) if chip else portrait,
+        portrait=urls.chip_url(project_id, chip) if chip else portrait,
         step=str(uuid4()),
-        boot=_boot(project, questions, coming),
+        boot=_boot_data(project, questions, upcoming),
     )
 
 
 def _may_stop(project: Project) -> bool:
     """Return whether the last run of the model reported that hardly any matches remain to be found."""
-    said_last = model_report.read(project.model_json)
-    return said_last is not None and said_last.may_stop
+    report = model_report.parse_report(project.model_json)
+    return report is not None and report.may_stop
 
 
-def _boot(project: Project, questions: list[QuestionJson], coming: Next) -> dict[str, Any]:
+def _boot_data(project: Project, questions: list[QuestionJson], upcoming: NextQuestions) -> dict[str, Any]:
     """Return the data that the page's script starts with."""
     names = ("questions", "save", "undo", "box", "steps", "people", "session")
     return {
@@ -113,37 +116,37 @@ def _boot(project: Project, questions: list[QuestionJson], coming: Next) -> dict
         "project": project.id,
         "label": project.label,
         "questions": questions,
-        "counts": coming.counts.__dict__,
+        "counts": upcoming.counts.__dict__,
         "urls": {name: url_for(f"classify.{name}", project_id=project.id) for name in names}
         | {"face": url_for("classify.face", project_id=project.id, face_id=0)},
     }
 
 
 @bp.get("/questions.json")
-@asks_itself
+@checks_access_itself
 def questions(project_id: int) -> dict[str, Any]:
     """Return the next questions except those about the faces in `have`.
 
     If none is left, `none` is the explanation as HTML, and `passes` says whether questions may come without any answer.
     """
-    known = answer_forms.numbers(request.args.get("have"), MOST_KNOWN)
+    excluded_faces = answer_forms.parse_ids(request.args.get("have"), MOST_EXCLUDED)
     with transaction() as db:
         project, _ = member(db, project_id)
-        coming = _next(db, project, known, [])
-    none = coming.none and render_template(
+        upcoming = _next_questions(db, project, excluded_faces, [])
+    none_html = upcoming.no_question and render_template(
         "labelling/classify/_none.html",
         project=project,
-        nothing=coming.none,
-        counts=coming.counts,
-        review=link("review.page", project_id),
+        no_question=upcoming.no_question,
+        counts=upcoming.counts,
+        review=project_url("review.page", project_id),
     )
     return {
         "user": user().id,
-        "questions": [question_views.question(project, one) for one in coming.questions],
-        "counts": coming.counts.__dict__,
+        "questions": [question_views.question(project, one) for one in upcoming.questions],
+        "counts": upcoming.counts.__dict__,
         "may_stop": _may_stop(project),
-        "none": none,
-        "passes": coming.none is not None and coming.none.why in {"searching", "ranking"},
+        "none": none_html,
+        "passes": upcoming.no_question is not None and upcoming.no_question.why in {"searching", "ranking"},
     }
 
 
@@ -154,11 +157,11 @@ def session(project_id: int) -> dict[str, Any]:
 
 
 @bp.post("/answers")
-@asks_itself
+@checks_access_itself
 def save(project_id: int) -> dict[str, list[ResultJson]]:
     """Save steps of answers, each in its own transaction, so that one failing step does not block the others."""
-    given = answer_forms.steps(request.get_json())
-    return {"results": [_save(project_id, step) for step in given]}
+    parsed_steps = answer_forms.parse_steps(request.get_json())
+    return {"results": [_save(project_id, step) for step in parsed_steps]}
 
 
 def _save(project_id: int, step: list[NewAnswer]) -> ResultJson:
@@ -168,7 +171,7 @@ def _save(project_id: int, step: list[NewAnswer]) -> ResultJson:
         status, differs = ("repeated" if recorded.repeated else "saved"), recorded.differs
     except Stale as error:
         status, text = "stale", drawn_boxes.stale_text(error)
-    except Missing:
+    except NotInProject:
         status, text = (
             "missing",
             gettext("This file is no longer part of the project; the answer about it was not saved."),
@@ -177,18 +180,21 @@ def _save(project_id: int, step: list[NewAnswer]) -> ResultJson:
 
 
 def _record(db: Connection, project_id: int, step: list[NewAnswer]) -> answers.Recorded:
-    """Check membership and record a step in one transaction. Raises Missing, Stale, and the errors of `admit`."""
-    admit(db, project_id)
+    """Check membership and record a step in one transaction.
+
+    Raises NotInProject, Stale, and the errors of `check_membership`.
+    """
+    check_membership(db, project_id)
     try:
         return answers.record(db, project_id, user().id, step)
     except NotFound as error:
-        raise Missing from error
+        raise NotInProject from error
 
 
 @bp.post("/boxes")
 def box(project_id: int) -> dict[str, Any]:
     """Save a drawn bounding box and the answer that it shows the person; a worker computes the encoding later."""
-    drawing = answer_forms.drawing(request.get_json())
+    drawing = answer_forms.parse_drawing(request.get_json())
     try:
         face_id, repeated = services().database.retry(lambda db: drawn_boxes.record(db, project_id, drawing))
     except Stale as error:
@@ -207,22 +213,22 @@ def face(project_id: int, face_id: int) -> dict[str, str]:
 @bp.post("/undo")
 def undo(project_id: int) -> Any:
     """Withdraw the user's step `step`, or else their newest valid one; repeating it for a `step` changes nothing."""
-    step = _step_of(request.get_json()) if request.is_json else None
+    step = _parse_step_id(request.get_json()) if request.is_json else None
     withdrawn = services().database.retry(lambda db: _undo(db, project_id, step))
     if request.is_json:
         return {"withdrawn": len(withdrawn)}
-    back = request.form.get("next")
+    return_url = request.form.get("next")
     if not withdrawn:
         flash(gettext("There is nothing left to undo."))
-    elif not back:
+    elif not return_url:
         first = withdrawn[0]
         return redirect(url_for(".page", project_id=project_id, file=first.page_id, face=first.face_id), 303)
-    return redirect(urls.local(back, url_for(".page", project_id=project_id)), 303)
+    return redirect(urls.local_target(return_url, url_for(".page", project_id=project_id)), 303)
 
 
-def _step_of(body: Any) -> str | None:
-    given = body.get("step") if isinstance(body, dict) else None
-    return answer_forms.uuid(given) if given else None
+def _parse_step_id(body: Any) -> str | None:
+    step = body.get("step") if isinstance(body, dict) else None
+    return answer_forms.parse_uuid(step) if step else None
 
 
 def _undo(db: Connection, project_id: int, step: str | None) -> list[answers.Answer]:
@@ -238,22 +244,27 @@ def steps(project_id: int) -> dict[str, Any]:
 
     `before`: return only steps older than this id.
     """
-    before = answer_forms.numbers(request.args.get("before"), 1)
+    before_ids = answer_forms.parse_ids(request.args.get("before"), 1)
     with transaction() as db:
         project, _ = member(db, project_id)
-        found = question_data.steps(db, project_id, user().id, HISTORY, before[0] if before else None)
-        shown = question_data.about(db, project_id, [step.question for step in found])
-    by_question = {one.question: question_views.question(project, one) for one in shown}
-    return {"steps": [{"step": step.step, "id": step.id, "question": by_question.get(step.question)} for step in found]}
+        valid_steps = question_data.steps(
+            db, project_id, user().id, STEPS_PER_RESPONSE, before_ids[0] if before_ids else None
+        )
+        asked_questions = question_data.about(db, project_id, [step.question for step in valid_steps])
+    by_question = {one.question: question_views.question(project, one) for one in asked_questions}
+    return {
+        "steps": [
+            {"step": step.step, "id": step.id, "question": by_question.get(step.question)} for step in valid_steps
+        ]
+    }
 
 
 @bp.post("/classify")
 def answer(project_id: int) -> Response:
     """Save the answer submitted by the form that is used without JavaScript."""
     form = request.form.to_dict()
-    result = _save(
-        project_id, answer_forms.of_form(form, answer_forms.numbers(form.get("faces"), answer_forms.MOST_ANSWERS))
-    )
+    face_ids = answer_forms.parse_ids(form.get("faces"), answer_forms.MOST_ANSWERS)
+    result = _save(project_id, answer_forms.parse_answer_form(form, face_ids))
     if result["text"]:
         flash(result["text"], "warn")
     if result["differs"]:
@@ -272,7 +283,7 @@ def clear_skips(project_id: int) -> Response:
 
 
 @bp.get("/people.json")
-@limited(LOOK_UP)
+@rate_limited(LOOK_UP)
 def people(project_id: int) -> dict[str, list[dict[str, str]]]:
     """Return Wikidata items whose name begins with `q`, to identify another person in the picture."""
     typed = request.args.get("q", "").strip()

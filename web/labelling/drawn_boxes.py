@@ -17,9 +17,9 @@ def record(db: Connection, project_id: int, drawing: Drawing) -> tuple[int, bool
     request for the same step had already stored the box. Raises NotFound and Stale.
     """
     member(db, project_id)
-    before = answers.of_step(db, project_id, user().id, drawing.step)
-    if before:
-        return before[0].face_id or 0, True
+    earlier = answers.of_step(db, project_id, user().id, drawing.step)
+    if earlier:
+        return earlier[0].face_id or 0, True
     face_id = faces.draw(
         db, project_id, drawing.page_id, user().id, drawing.box, replaces=drawing.replaces, sha1=drawing.sha1
     )
@@ -32,9 +32,9 @@ def record(db: Connection, project_id: int, drawing: Drawing) -> tuple[int, bool
 
 def stale_text(error: Stale) -> str:
     """Explain why an answer or a box was not saved, and what to do next."""
-    words = {
+    texts = {
         "gone": gettext("The face was drawn anew or is not found any more; the answer about it was not saved."),
         "box": gettext("The box lies outside the picture or is too small to hold a face. Draw it again."),
         "face": gettext("The face whose box you corrected has changed meanwhile. Draw it again."),
     }
-    return words.get(error.reason, gettext("This has changed meanwhile; the answer was not saved."))
+    return texts.get(error.reason, gettext("This has changed meanwhile; the answer was not saved."))

@@ -18,7 +18,7 @@ Kind = Literal["yes", "no", "open", "again", "bulk", "bootstrap", "match", "no-m
 
 
 @dataclass(frozen=True)
-class Standing:
+class FaceState:
     """A face's state as displayed; `kind` is a CSS class, `sign` a character printed before `text`."""
 
     kind: Kind
@@ -26,46 +26,46 @@ class Standing:
     text: str
 
 
-def standing(face: ReviewFace) -> Standing:
+def face_state(face: ReviewFace) -> FaceState:
     """Return the state to display for a face.
 
     Precedence: an answer that has to be checked again, a human's answer, an answer implied by another face of the
     picture, a bulk approval, a label from Wikidata or Commons, the model's prediction.
     """
     if face.suspended:
-        return Standing("again", "↻", gettext("overwritten since: look again"))
+        return FaceState("again", "↻", gettext("overwritten since: look again"))
     if face.source == "human":
-        return _human(face)
+        return _answered_state(face)
     if face.source == "implied":
-        return Standing("no", "✕", gettext("another face of the picture is confirmed"))
+        return FaceState("no", "✕", gettext("another face of the picture is confirmed"))
     if face.approved == "bulk":
-        return Standing("bulk", "✓✓", gettext("approved in bulk by %(name)s", name=face.approved_by or "?"))
+        return FaceState("bulk", "✓✓", gettext("approved in bulk by %(name)s", name=face.approved_by or "?"))
     if face.source == "portrait":
-        return Standing("bootstrap", "◆", gettext("portrait on Wikidata, not checked"))
+        return FaceState("bootstrap", "◆", gettext("portrait on Wikidata, not checked"))
     if face.source == "bootstrap":
-        return Standing("bootstrap", "◆", gettext("from Commons, not checked"))
-    return _model(face)
+        return FaceState("bootstrap", "◆", gettext("from Commons, not checked"))
+    return _predicted_state(face)
 
 
-def _human(face: ReviewFace) -> Standing:
+def _answered_state(face: ReviewFace) -> FaceState:
     name = face.said_by or "?"
     if face.label == "target":
-        return Standing("yes", "✓", gettext("confirmed by %(name)s", name=name))
+        return FaceState("yes", "✓", gettext("confirmed by %(name)s", name=name))
     if face.label == "unsure":
-        return Standing("open", "?", gettext("%(name)s was unsure", name=name))
+        return FaceState("open", "?", gettext("%(name)s was unsure", name=name))
     if face.label == "not_face":
-        return Standing("no", "✕", gettext("not a face, says %(name)s", name=name))
-    return Standing("no", "✕", gettext("rejected by %(name)s", name=name))
+        return FaceState("no", "✕", gettext("not a face, says %(name)s", name=name))
+    return FaceState("no", "✕", gettext("rejected by %(name)s", name=name))
 
 
-def _model(face: ReviewFace) -> Standing:
+def _predicted_state(face: ReviewFace) -> FaceState:
     if face.suggestion == "match":
-        return Standing("match", "≈", gettext("suggested"))
+        return FaceState("match", "≈", gettext("suggested"))
     if face.suggestion == "no_match":
-        return Standing("no-match", "≠", gettext("no match, says the model"))
+        return FaceState("no-match", "≠", gettext("no match, says the model"))
     if face.suggestion == "unsure":
-        return Standing("unsure", "?", gettext("the model is unsure"))
-    return Standing("new", "…", gettext("not compared yet"))
+        return FaceState("unsure", "?", gettext("the model is unsure"))
+    return FaceState("new", "…", gettext("not compared yet"))
 
 
 def certainty(probability: float | None) -> str:
@@ -75,16 +75,16 @@ def certainty(probability: float | None) -> str:
     """
     if probability is None:
         return ""
-    return _tenths(min(math.floor(probability * 1000), 999), str(get_locale()))
+    return _format_tenths(min(math.floor(probability * 1000), 999), str(get_locale()))
 
 
 @lru_cache(4096)
-def _tenths(number: int, _language: str) -> str:
+def _format_tenths(tenths: int, _language: str) -> str:
     """Format tenths of a percent in the current language; cached, as many faces of a page share a value."""
-    return str(format_percent(number / 1000, format="#,##0.0%"))
+    return str(format_percent(tenths / 1000, format="#,##0.0%"))
 
 
-def wrong(expected: float) -> str:
+def expected_wrong_text(expected: float) -> str:
     """Return the expected number of wrong matches in words."""
     if expected < 0.05:
         return gettext("hardly any")
@@ -92,7 +92,7 @@ def wrong(expected: float) -> str:
 
 
 @dataclass(frozen=True)
-class Act:
+class Action:
     """An action on selected faces: the endpoint that performs it, its keyboard key, label and explanation."""
 
     endpoint: str
@@ -104,7 +104,7 @@ class Act:
 
 
 # Actions offered under each filter; the first is the most common one.
-_ACTS: dict[Show, tuple[str, ...]] = {
+_ACTIONS: dict[Show, tuple[str, ...]] = {
     "matches": ("approve", "reject", "not_face"),
     "approved": ("withdraw", "reject", "prominent", "plain"),
     "confirmed": ("reject", "prominent", "plain"),
@@ -118,42 +118,42 @@ _ACTS: dict[Show, tuple[str, ...]] = {
 }
 
 
-def acts(show: Show) -> list[Act]:
+def actions(show: Show) -> list[Action]:
     """Return the actions that are offered for the faces of a filter."""
-    known = {
-        "approve": Act(
+    actions_by_name = {
+        "approve": Action(
             "approve",
             "a",
             gettext("Approve"),
             gettext("The files may be written; the model does not learn from it."),
             main=True,
         ),
-        "confirm": Act(
+        "confirm": Action(
             "confirm",
             "y",
             gettext("Confirm"),
             gettext("You looked at each: they are the person. The model learns."),
             main=True,
         ),
-        "reject": Act("reject", "n", gettext("Reject"), gettext("Somebody else. The model learns.")),
-        "not_face": Act("not_face", "i", gettext("Not a face")),
-        "withdraw": Act(
+        "reject": Action("reject", "n", gettext("Reject"), gettext("Somebody else. The model learns.")),
+        "not_face": Action("not_face", "i", gettext("Not a face")),
+        "withdraw": Action(
             "withdraw", "w", gettext("Take approval back"), gettext("Of faces approved in bulk; answers are undone.")
         ),
-        "prominent": Act(
+        "prominent": Action(
             "prominent",
             "p",
             gettext("Prominent"),
             gettext("Written with preferred rank: the person is the main subject."),
         ),
-        "plain": Act("prominent", "o", gettext("Not prominent"), on=0),
+        "plain": Action("prominent", "o", gettext("Not prominent"), on=0),
     }
-    return [known[name] for name in _ACTS[show]]
+    return [actions_by_name[name] for name in _ACTIONS[show]]
 
 
-def empty(show: Show) -> str:
+def no_faces_text(show: Show) -> str:
     """Explain why a filter shows no faces, and what to do."""
-    words = {
+    texts = {
         "matches": gettext(
             "Nothing to approve: the model suggests no match that is still open. Answer questions, and it finds more."
         ),
@@ -164,4 +164,4 @@ def empty(show: Show) -> str:
         "drawn": gettext("No face was drawn by hand."),
         "stated": gettext("No file with a face states the person on Commons yet."),
     }
-    return words.get(show, gettext("No face here."))
+    return texts.get(show, gettext("No face here."))

@@ -11,13 +11,13 @@ from store.detection.files import File
 from store.labelling.question_data import Asked, AskedFace
 from store.projects.projects import Project
 from web.labelling.ages import age
-from web.labelling.captions import Told, told
+from web.labelling.captions import FileTexts, file_texts
 from web.site import urls
 from web.site.text import gettext, lazy_gettext, ngettext
 
 MARGIN = 1.6  # side of the displayed crop divided by the longer side of the bounding box
 
-_WHY = {
+_REASON_TEXTS = {
     "named": lazy_gettext("Somebody said in another project that this is them."),
     "first": lazy_gettext("One of the first: nothing is known yet."),
     "alike": lazy_gettext("Looks most like the faces known so far."),
@@ -51,7 +51,7 @@ class PersonJson(TypedDict):
     hint: str
 
 
-class QuestionJson(Told):
+class QuestionJson(FileTexts):
     """One question; `face` is None if it is about the whole file. `why` is the sentence for the key `reason`."""
 
     page: int
@@ -76,38 +76,38 @@ class QuestionJson(Told):
 def question(project: Project, asked: Asked) -> QuestionJson:
     """Return everything that is displayed for a question."""
     file = asked.file
-    width, height = size(file)
-    shown = [face for face in asked.faces if face.label != "not_face" or face.id == asked.question.face_id]
+    width, height = display_size(file)
+    displayed_faces = [face for face in asked.faces if face.label != "not_face" or face.id == asked.question.face_id]
     return {
         "page": file.page_id,
         "face": asked.question.face_id,
         "reason": asked.question.reason,
-        "why": why(asked.question.reason),
+        "why": reason_text(asked.question.reason),
         "sha1": file.sha1,
         "title": file.title,
         "file_url": urls.file_page(file.title),
         "photo": file.thumb_url,
         "width": width,
         "height": height,
-        **told(file),
+        **file_texts(file),
         "taken": file.taken_on or "",
         "age": age_text(project, file),
         "stated": gettext("Commons states %(label)s here.", label=project.label) if asked.stated else "",
-        "others": [_person(named) for named in asked.others],
-        "faces": _faces(shown),
-        "crop": crop(asked, width, height),
-        "similar": [urls.chip(project.id, chip) for chip in asked.similar],
+        "others": [_person_json(named) for named in asked.others],
+        "faces": _faces_json(displayed_faces),
+        "crop": crop_view_box(asked, width, height),
+        "similar": [urls.chip_url(project.id, chip) for chip in asked.similar],
     }
 
 
-def size(file: File) -> tuple[int, int]:
+def display_size(file: File) -> tuple[int, int]:
     """Return a width and height with the aspect ratio of the picture; 960 x 720 if its size is unknown."""
     if file.searched_width and file.searched_height:
         return file.searched_width, file.searched_height
     return (file.width, file.height) if file.width and file.height else (960, 720)
 
 
-def crop(asked: Asked, width: int, height: int) -> str:
+def crop_view_box(asked: Asked, width: int, height: int) -> str:
     """Return a square around the face in question as an SVG viewBox, in pixels of the picture.
 
     Its side is MARGIN times the longer side of the bounding box.
@@ -119,7 +119,7 @@ def crop(asked: Asked, width: int, height: int) -> str:
     return f"{left:.1f} {top:.1f} {side:.1f} {side:.1f}"
 
 
-def _person(named: Named) -> PersonJson:
+def _person_json(named: Named) -> PersonJson:
     label = (
         named.labels.get(str(get_locale())) or named.labels.get("en") or next(iter(named.labels.values()), named.item)
     )
@@ -127,20 +127,20 @@ def _person(named: Named) -> PersonJson:
     return {"item": named.item, "label": label, "url": urls.item_page(named.item), "hint": hint}
 
 
-def _faces(faces: Sequence[AskedFace]) -> list[FaceJson]:
+def _faces_json(faces: Sequence[AskedFace]) -> list[FaceJson]:
     return [
         {
             "id": face.id,
             "n": place,
             "box": (face.box.left, face.box.top, face.box.width, face.box.height),
             "label": face.label if face.source in {"human", "implied"} else None,
-            "state": _state(face),
+            "state": _answer_text(face),
         }
         for place, face in enumerate(faces, start=1)
     ]
 
 
-def _state(face: AskedFace) -> str:
+def _answer_text(face: AskedFace) -> str:
     if face.source != "human" or not face.label:
         return ""
     name = face.said_by or ""
@@ -153,20 +153,20 @@ def _state(face: AskedFace) -> str:
     return gettext("not a face, says %(name)s", name=name)
 
 
-def why(reason: str) -> str:
+def reason_text(reason: str) -> str:
     """Return the sentence that explains why a question is asked, or "" for reasons without one."""
-    return str(_WHY.get(reason, ""))
+    return str(_REASON_TEXTS.get(reason, ""))
 
 
 def age_text(project: Project, file: File) -> str:
     """Return the person's age in the picture in words, or "" if it is unknown or spans more than 30 years."""
-    found = age(project.born, project.died, file.taken_on)
-    if found is None or found.high - found.low > 30:
+    age_range = age(project.born, project.died, file.taken_on)
+    if age_range is None or age_range.high - age_range.low > 30:
         return ""
-    if found.after_death:
+    if age_range.after_death:
         return gettext("after the person's death")
-    if found.high < 0:
+    if age_range.high < 0:
         return gettext("before the person's birth")
-    if found.low == found.high:
-        return ngettext("aged %(num)d", "aged %(num)d", found.high)
-    return gettext("aged %(low)s to %(high)s", low=max(0, found.low), high=found.high)
+    if age_range.low == age_range.high:
+        return ngettext("aged %(num)d", "aged %(num)d", age_range.high)
+    return gettext("aged %(low)s to %(high)s", low=max(0, age_range.low), high=age_range.high)

@@ -12,10 +12,10 @@ BAR = (FARTHEST - NEAREST) / BARS
 
 
 @dataclass(frozen=True)
-class Part:
-    """One segment of a bar in the histogram, in SVG units; `said` is its CSS class."""
+class BarPart:
+    """One segment of a bar in the histogram, in SVG units; `css_class` is its CSS class."""
 
-    said: str
+    css_class: str
     x: float
     y: float
     width: float
@@ -30,46 +30,48 @@ class Histogram:
     within a threshold. `total`: number of faces.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[BarPart, ...]
     open: tuple[int, ...]
     width: float
     total: int
 
 
-def histogram(found: Distances | None) -> Histogram:
+def histogram(distances: Distances | None) -> Histogram:
     """Return stacked bars: confirmed faces at the bottom, above them rejected ones, then those without an answer."""
-    if found is None:
+    if distances is None:
         return Histogram((), (), 1.0, 0)
     bars = [dict.fromkeys(("yes", "no", "open"), 0) for _ in range(BARS)]
-    for said, counts in (("yes", found.yes), ("no", found.no), ("open", found.open)):
+    for answer, counts in (("yes", distances.yes), ("no", distances.no), ("open", distances.open)):
         for step, number in enumerate(counts):
-            middle = (step + 0.5) * found.width
-            bars[min(max(int((middle - NEAREST) / BAR), 0), BARS - 1)][said] += number
+            middle = (step + 0.5) * distances.width
+            bars[min(max(int((middle - NEAREST) / BAR), 0), BARS - 1)][answer] += number
     highest = max(sum(bar.values()) for bar in bars)
     parts = tuple(part for number, bar in enumerate(bars) for part in _stack(number, bar, highest))
-    return Histogram(parts, found.open, found.width, sum(sum(bar.values()) for bar in bars))
+    return Histogram(parts, distances.open, distances.width, sum(sum(bar.values()) for bar in bars))
 
 
-def _stack(number: int, bar: dict[str, int], highest: int) -> list[Part]:
+def _stack(number: int, bar: dict[str, int], highest: int) -> list[BarPart]:
     width = PLOT_WIDTH / BARS
     y = float(PLOT_HEIGHT)
     parts = []
-    for said, count in bar.items():
+    for answer, count in bar.items():
         if count:
             height = max(1.5, (PLOT_HEIGHT - 8) * count / highest)
             y -= height
-            parts.append(Part(said, round(number * width + 1, 2), round(y, 2), round(width - 2, 2), round(height, 2)))
+            parts.append(
+                BarPart(answer, round(number * width + 1, 2), round(y, 2), round(width - 2, 2), round(height, 2))
+            )
     return parts
 
 
-def place(distance: float) -> float:
+def axis_x(distance: float) -> float:
     """Return the x coordinate of a distance on the histogram's axis."""
     return round(PLOT_WIDTH * (min(max(distance, NEAREST), FARTHEST) - NEAREST) / (FARTHEST - NEAREST), 2)
 
 
-def within(found: Histogram, threshold: float) -> int:
+def count_within(plot: Histogram, threshold: float) -> int:
     """Return how many faces without a human's answer lie within a threshold."""
-    return sum(found.open[: round(threshold / found.width)])
+    return sum(plot.open[: round(threshold / plot.width)])
 
 
 CURVE_WIDTH, CURVE_HEIGHT = 600, 180
@@ -87,29 +89,29 @@ def curve_points(curve: Curve) -> str:
 
 
 @dataclass(frozen=True)
-class Share:
+class BreakdownPart:
     """A segment of the breakdown's bar; `x` and `width` in percent of the bar, `said` is its CSS class."""
 
-    said: str
+    css_class: str
     number: int
     x: float
     width: float
 
 
-def shares(found: Breakdown) -> list[Share]:
+def breakdown_parts(breakdown: Breakdown) -> list[BreakdownPart]:
     """Return the segments of the breakdown's bar, in the order of the legend."""
     numbers = {
-        "human-yes": found.human_yes,
-        "bootstrap": found.bootstrap,
-        "model-yes": found.model_yes,
-        "unsure": found.unsure,
-        "model-no": found.model_no,
-        "human-no": found.human_no,
+        "human-yes": breakdown.human_yes,
+        "bootstrap": breakdown.bootstrap,
+        "model-yes": breakdown.model_yes,
+        "unsure": breakdown.unsure,
+        "model-no": breakdown.model_no,
+        "human-no": breakdown.human_no,
     }
     x = 0.0
-    result = []
-    for said, number in numbers.items():
-        width = 100 * number / found.total if found.total else 0.0
-        result.append(Share(said, number, round(x, 3), round(width, 3)))
+    parts = []
+    for css_class, number in numbers.items():
+        width = 100 * number / breakdown.total if breakdown.total else 0.0
+        parts.append(BreakdownPart(css_class, number, round(x, 3), round(width, 3)))
         x += width
-    return result
+    return parts

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from store.accounts import blocked_items
 from store.projects import projects
 from web.projects import creation_form
-from web.projects.creation_form import Checked, Draft
+from web.projects.creation_form import CheckedDraft, Draft
 from web.site import access, limits
 from web.site.services import services, transaction
 from web.site.text import gettext
@@ -22,40 +22,40 @@ bp = Blueprint("creation", __name__)
 
 
 @bp.get("/projects/new")
-@limits.limited(limits.LOOK_UP)
+@limits.rate_limited(limits.LOOK_UP)
 def page() -> str:
     """Render the form: empty, with people found by name (?q=), or with a person and their category preset (?item=)."""
     typed = request.args.get("q", "").strip()
     if request.args.get("item"):
-        return _form(_check(Draft(item=request.args["item"])))
-    return _form(Checked(Draft()), typed, _find(typed))
+        return _render_form(_check_draft(Draft(item=request.args["item"])))
+    return _render_form(CheckedDraft(Draft()), typed, _search_people(typed))
 
 
 @bp.get("/projects/new/people")
-@limits.limited(limits.LOOK_UP)
+@limits.rate_limited(limits.LOOK_UP)
 def people() -> str:
     """Render the people found by name, as a fragment of the form."""
     typed = request.args.get("q", "").strip()
-    return render_template("projects/creation/_people.html", typed=typed, hits=_find(typed))
+    return render_template("projects/creation/_people.html", typed=typed, hits=_search_people(typed))
 
 
 @bp.post("/projects/new")
-@limits.limited(limits.LOOK_UP)
+@limits.rate_limited(limits.LOOK_UP)
 def submit() -> str | Response | tuple[str, int]:
     """Check the form; create the project if the user asked for it and there are no errors."""
-    checked = _check(creation_form.read(request.form))
+    checked = _check_draft(creation_form.parse_form(request.form))
     if request.form.get("action") == "create" and checked.ready:
         with transaction() as db:
             project_id = projects.create(db, access.user().id, creation_form.new_project(checked))
         return redirect(url_for("project.page", project_id=project_id))
-    return _form(checked), 400 if checked.errors else 200
+    return _render_form(checked), 400 if checked.errors else 200
 
 
-def _find(typed: str) -> list[ItemHit]:
-    return wikidata.search(services().wiki, _item_of(typed), str(get_locale())) if typed else []
+def _search_people(typed: str) -> list[ItemHit]:
+    return wikidata.search(services().wiki, _item_or_text(typed), str(get_locale())) if typed else []
 
 
-def _item_of(typed: str) -> str:
+def _item_or_text(typed: str) -> str:
     """Return the item that a link leads to, or any other text unchanged."""
     try:
         return item_id(typed, [services().settings.wikidata_pages])
@@ -63,24 +63,24 @@ def _item_of(typed: str) -> str:
         return typed
 
 
-def _check(filled: Draft) -> Checked:
+def _check_draft(draft: Draft) -> CheckedDraft:
     """Check the form against the wikis, the blocked items and the user's other projects."""
     today = datetime.now(UTC).date()
-    checked = creation_form.check(services().wiki, services().settings, filled, str(get_locale()), today)
+    checked = creation_form.check(services().wiki, services().settings, draft, str(get_locale()), today)
     if checked.person and _blocked(checked.person.item):
-        checked = checked.refused("item", gettext("Nobody may look for this person here."))
+        checked = checked.with_error("item", gettext("Nobody may look for this person here."))
     if not checked.ready or checked.person is None:
         return checked
     with transaction() as db:
-        twin = projects.alike(db, access.user().id, checked.person.item, filled.kind, checked.source)
-    if twin is None:
+        duplicate = projects.alike(db, access.user().id, checked.person.item, draft.kind, checked.source)
+    if duplicate is None:
         return checked
-    if twin[1] == "deleted":
+    if duplicate[1] == "deleted":
         text = gettext(
             "Your deleted project with this person and source is still being cleared away. Try again in a minute."
         )
-        return checked.refused(filled.kind, text)
-    return replace(checked.refused(filled.kind, gettext("You have this project already.")), twin=twin[0])
+        return checked.with_error(draft.kind, text)
+    return replace(checked.with_error(draft.kind, gettext("You have this project already.")), duplicate_id=duplicate[0])
 
 
 def _blocked(item: str) -> bool:
@@ -88,7 +88,7 @@ def _blocked(item: str) -> bool:
         return item in services().settings.blocked_items or blocked_items.is_blocked(db, item)
 
 
-def _form(checked: Checked, typed: str = "", hits: list[ItemHit] | None = None) -> str:
+def _render_form(checked: CheckedDraft, typed: str = "", hits: list[ItemHit] | None = None) -> str:
     limit = services().settings.max_files
     return render_template(
         "projects/creation/page.html", checked=checked, draft=checked.draft, typed=typed, hits=hits or [],

@@ -8,7 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from config import Settings
 from store.projects.projects import NewProject, SourceKind
-from web.site.text import Lazy, gettext, lazy_gettext, ngettext
+from web.site.text import LazyText, gettext, lazy_gettext, ngettext
 from wiki import addresses, commons, search, wikidata
 from wiki.ages import ADULT, iso, may_be_minor
 from wiki.client import Client
@@ -24,7 +24,7 @@ PREVIEWED_CATEGORIES = 60  # Larger trees are previewed in part, because each ca
 PREVIEWED_TITLES = 50
 LONGEST_LINK = 2_000  # characters; percent-encoding takes up to nine for a letter of a non-Latin script
 _LONGEST_PILE = 11  # digits
-KINDS: dict[SourceKind, Lazy] = {
+KINDS: dict[SourceKind, LazyText] = {
     "category": lazy_gettext("Category"),
     "search": lazy_gettext("Search"),
     "pagepile": lazy_gettext("PagePile"),
@@ -50,12 +50,12 @@ class Draft:
         return self.sources.get(self.kind, "").strip()
 
     @property
-    def left_out(self) -> tuple[str, ...]:
+    def excluded(self) -> tuple[str, ...]:
         """The subcategories that were offered and deselected."""
         return tuple(title for title in self.shown if title not in self.kept)
 
 
-def read(form: MultiDict[str, str]) -> Draft:
+def parse_form(form: MultiDict[str, str]) -> Draft:
     """Parse the form without checking it."""
     kind = form.get("kind", "category")
     chosen: SourceKind = next((name for name in KINDS if name == kind), "category")
@@ -83,18 +83,18 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedDraft:
     """A draft and the results of its checks; `errors` are messages by form field."""
 
     draft: Draft
     person: Person | None = None
     errors: dict[str, str] = field(default_factory=dict)
     files: int | None = None
-    cut: bool = False  # There are more files than a project may hold, or more categories than were read.
+    truncated: bool = False  # There are more files than a project may hold, or more categories than were read.
     branches: tuple[Branch, ...] = ()
     source: str = ""  # in the form that is stored
     titles: tuple[str, ...] = ()  # of a list of titles, without duplicates
-    twin: int | None = None  # id of the user's project with the same person and source
+    duplicate_id: int | None = None  # id of the user's project with the same person and source
     depth: int = USUAL_DEPTH
 
     @property
@@ -102,34 +102,34 @@ class Checked:
         """Whether the project can be created."""
         return self.person is not None and not self.errors and self.files is not None
 
-    def refused(self, where: str, sentence: str) -> "Checked":
+    def with_error(self, field_name: str, text: str) -> "CheckedDraft":
         """Return a copy with an error at a field."""
-        return replace(self, errors={**self.errors, where: sentence})
+        return replace(self, errors={**self.errors, field_name: text})
 
 
-def check(client: Client, settings: Settings, draft: Draft, language: str, today: date) -> Checked:
+def check(client: Client, settings: Settings, draft: Draft, language: str, today: date) -> CheckedDraft:
     """Check person and source against the wikis. Raises WikiError if a wiki does not answer."""
-    checked = check_person(client, settings, Checked(draft), language, today)
+    checked = check_person(client, settings, CheckedDraft(draft), language, today)
     if checked.person and draft.kind == "category" and not draft.source:
-        named = bare_title(checked.person.commons_category)
-        checked = replace(checked, draft=replace(draft, sources={**draft.sources, "category": named}))
+        category = bare_title(checked.person.commons_category)
+        checked = replace(checked, draft=replace(draft, sources={**draft.sources, "category": category}))
     return check_source(client, settings, checked)
 
 
-def check_person(client: Client, settings: Settings, checked: Checked, language: str, today: date) -> Checked:
+def check_person(client: Client, settings: Settings, checked: CheckedDraft, language: str, today: date) -> CheckedDraft:
     """Check that the item exists, is a human, and is not a minor."""
     typed = checked.draft.item
     if not typed:
-        return checked.refused("item", gettext("Choose a person."))
+        return checked.with_error("item", gettext("Choose a person."))
     try:
         person = wikidata.person(client, item_id(typed, [settings.wikidata_pages]), [language, "en"])
     except InvalidName:
-        return checked.refused(
+        return checked.with_error(
             "item", gettext("“%(typed)s” is not a Wikidata item. An item looks like Q42.", typed=typed)
         )
     except NoSuchItem:
-        return checked.refused("item", gettext("There is no item %(item)s on Wikidata.", item=typed))
-    found = replace(checked, person=person)
+        return checked.with_error("item", gettext("There is no item %(item)s on Wikidata.", item=typed))
+    with_person = replace(checked, person=person)
     if not person.is_human:
         name = person.label or person.item
         text = gettext(
@@ -137,18 +137,18 @@ def check_person(client: Client, settings: Settings, checked: Checked, language:
             name=name,
             item=person.item,
         )
-        return found.refused("item", text)
+        return with_person.with_error("item", text)
     if may_be_minor(person, today):
-        return found.refused("item", gettext("WikiVisage does not look for people under %(age)d.", age=ADULT))
-    return found
+        return with_person.with_error("item", gettext("WikiVisage does not look for people under %(age)d.", age=ADULT))
+    return with_person
 
 
-def sites(settings: Settings) -> list[str]:
+def link_sites(settings: Settings) -> list[str]:
     """Return the URLs of the sites whose links are accepted in place of a title."""
     return [settings.commons_pages, *settings.media_hosts]
 
 
-def check_source(client: Client, settings: Settings, checked: Checked) -> Checked:
+def check_source(client: Client, settings: Settings, checked: CheckedDraft) -> CheckedDraft:
     """Check that the source exists and contains files."""
     kind, source = checked.draft.kind, checked.draft.source
     if kind == "category":
@@ -156,46 +156,48 @@ def check_source(client: Client, settings: Settings, checked: Checked) -> Checke
     if kind == "titles":
         return _check_titles(client, settings, checked, source)
     if not source:
-        return checked.refused(kind, gettext("This must not be empty."))
+        return checked.with_error(kind, gettext("This must not be empty."))
     if len(source) > LONGEST_SOURCE:
-        return checked.refused(kind, gettext("This is too long: %(most)d characters at most.", most=LONGEST_SOURCE))
+        return checked.with_error(kind, gettext("This is too long: %(most)d characters at most.", most=LONGEST_SOURCE))
     if kind == "pagepile":
         return _check_pile(client, settings, checked, source)
-    return _counted(checked, settings, "search", source, search.count(client, source))
+    return _with_file_count(checked, settings, "search", source, search.count(client, source))
 
 
-def _counted(checked: Checked, settings: Settings, where: str, source: str, files: int) -> Checked:
+def _with_file_count(
+    checked: CheckedDraft, settings: Settings, field_name: str, source: str, files: int
+) -> CheckedDraft:
     if not files:
-        return checked.refused(where, gettext("No files were found there."))
-    return replace(checked, source=source, files=files, cut=files > settings.max_files)
+        return checked.with_error(field_name, gettext("No files were found there."))
+    return replace(checked, source=source, files=files, truncated=files > settings.max_files)
 
 
-def _check_category(client: Client, settings: Settings, checked: Checked, typed: str) -> Checked:
+def _check_category(client: Client, settings: Settings, checked: CheckedDraft, typed: str) -> CheckedDraft:
     if not typed:
-        return checked.refused("category", gettext("Name a category of Commons."))
+        return checked.with_error("category", gettext("Name a category of Commons."))
     depth = _depth(checked.draft.depth)
     if depth is None:
         text = gettext("The depth must be a whole number from 0 to %(most)d.", most=DEEPEST)
-        return checked.refused("depth", text)
+        return checked.with_error("depth", text)
     try:
-        title = category_title(typed, sites(settings))
+        title = category_title(typed, link_sites(settings))
     except InvalidName:
-        return checked.refused("category", gettext("“%(typed)s” cannot be the name of a category.", typed=typed))
+        return checked.with_error("category", gettext("“%(typed)s” cannot be the name of a category.", typed=typed))
     name = bare_title(title)
     info = commons.category_info(client, [title])[title]
     if not info.exists:
-        return checked.refused("category", gettext("There is no category “%(name)s” on Commons.", name=name))
+        return checked.with_error("category", gettext("There is no category “%(name)s” on Commons.", name=name))
     if info.empty:
-        return checked.refused("category", gettext("The category “%(name)s” is empty.", name=name))
+        return checked.with_error("category", gettext("The category “%(name)s” is empty.", name=name))
     most = min(settings.max_categories, PREVIEWED_CATEGORIES)
     tree = commons.category_tree(client, title, depth, max_categories=most)
-    branches = _branches(tree, frozenset(checked.draft.left_out))
+    branches = _branches(tree, frozenset(checked.draft.excluded))
     files = sum(branch.files for branch in branches if branch.kept)
     if not files:
         text = gettext("There are no files in “%(name)s”, nor in the subcategories that are ticked.", name=name)
-        return replace(checked.refused("category", text), branches=branches, depth=depth)
-    cut = not tree.complete or files > settings.max_files
-    return replace(checked, source=name, files=files, cut=cut, branches=branches, depth=depth)
+        return replace(checked.with_error("category", text), branches=branches, depth=depth)
+    truncated = not tree.complete or files > settings.max_files
+    return replace(checked, source=name, files=files, truncated=truncated, branches=branches, depth=depth)
 
 
 def _depth(typed: str) -> int | None:
@@ -203,62 +205,62 @@ def _depth(typed: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= DEEPEST else None
 
 
-def _branches(tree: CategoryTree, left_out: frozenset[str]) -> tuple[Branch, ...]:
+def _branches(tree: CategoryTree, excluded: frozenset[str]) -> tuple[Branch, ...]:
     """Return the categories in the order of the tree; those below a deselected category are deselected too."""
-    below: dict[str, list[commons.Branch]] = {}
+    children: dict[str, list[commons.Branch]] = {}
     for branch in tree.branches:
-        below.setdefault(branch.parent, []).append(branch)
-    found: list[Branch] = []
+        children.setdefault(branch.parent, []).append(branch)
+    branches: list[Branch] = []
 
     def visit(branch: commons.Branch, kept: bool) -> None:
         name = bare_title(branch.title)
-        here = kept and (branch.depth == 0 or name not in left_out)
-        found.append(Branch(name, branch.depth, branch.files, here, bare_title(branch.parent)))
-        for child in below.get(branch.title, ()):
+        here = kept and (branch.depth == 0 or name not in excluded)
+        branches.append(Branch(name, branch.depth, branch.files, here, bare_title(branch.parent)))
+        for child in children.get(branch.title, ()):
             visit(child, here)
 
     visit(tree.branches[0], True)
-    return tuple(found)
+    return tuple(branches)
 
 
-def _check_titles(client: Client, settings: Settings, checked: Checked, name: str) -> Checked:
+def _check_titles(client: Client, settings: Settings, checked: CheckedDraft, name: str) -> CheckedDraft:
     lines = [line.strip() for line in checked.draft.titles.splitlines() if line.strip()]
     if not lines:
-        return checked.refused("titles", gettext("Paste at least one file title, one a line."))
+        return checked.with_error("titles", gettext("Paste at least one file title, one a line."))
     titles = []
     for line in lines:
         try:
-            titles.append(file_title(line, sites(settings)))
+            titles.append(file_title(line, link_sites(settings)))
         except InvalidName:
             text = gettext("“%(line)s” cannot be the title of a file.", line=line[:80])
-            return checked.refused("titles", text)
-    known = commons.resolve_titles(client, titles[:PREVIEWED_TITLES])
-    if not any(known.values()):
-        return checked.refused("titles", gettext("None of these files is on Commons."))
+            return checked.with_error("titles", text)
+    resolved = commons.resolve_titles(client, titles[:PREVIEWED_TITLES])
+    if not any(resolved.values()):
+        return checked.with_error("titles", gettext("None of these files is on Commons."))
     titles = list(dict.fromkeys(titles))
     files = len(titles)
     source = (name or ngettext("List of %(num)d file", "List of %(num)d files", files))[:LONGEST_SOURCE]
-    return _counted(replace(checked, titles=tuple(titles)), settings, "titles", source, files)
+    return _with_file_count(replace(checked, titles=tuple(titles)), settings, "titles", source, files)
 
 
-def _check_pile(client: Client, settings: Settings, checked: Checked, typed: str) -> Checked:
+def _check_pile(client: Client, settings: Settings, checked: CheckedDraft, typed: str) -> CheckedDraft:
     number = addresses.pile_number(typed)
     if not number or len(number) > _LONGEST_PILE:
-        return checked.refused("pagepile", gettext("A PagePile has a number, for example 12345."))
+        return checked.with_error("pagepile", gettext("A PagePile has a number, for example 12345."))
     try:
         pile = commons.pagepile(client, int(number))
     except GiveUp as error:
         if error.reason != Reason.MISSING:
             raise
-        return checked.refused("pagepile", gettext("There is no PagePile %(number)s.", number=number))
+        return checked.with_error("pagepile", gettext("There is no PagePile %(number)s.", number=number))
     if pile.wiki != "commonswiki":
         text = gettext("PagePile %(number)s is of %(wiki)s, not of Wikimedia Commons.", number=number, wiki=pile.wiki)
-        return checked.refused("pagepile", text)
+        return checked.with_error("pagepile", text)
     files = sum(title.startswith("File:") for title in pile.titles)
-    return _counted(checked, settings, "pagepile", str(int(number)), files)
+    return _with_file_count(checked, settings, "pagepile", str(int(number)), files)
 
 
-def new_project(checked: Checked) -> NewProject:
+def new_project(checked: CheckedDraft) -> NewProject:
     """Return the data to store for a draft that is ready."""
     person = checked.person
     assert person is not None
@@ -274,9 +276,9 @@ def new_project(checked: Checked) -> NewProject:
         source=checked.source,
         source_text="\n".join(map(bare_title, checked.titles)) if is_list else None,
         depth=checked.depth,
-        excluded="\n".join(_left_out(checked.branches)) or None,
+        excluded="\n".join(_excluded(checked.branches)) or None,
     )
 
 
-def _left_out(branches: Sequence[Branch]) -> list[str]:
+def _excluded(branches: Sequence[Branch]) -> list[str]:
     return [branch.title for branch in branches if not branch.kept]

@@ -14,7 +14,7 @@ from web.site import access, urls
 from web.site.services import transaction
 
 bp = Blueprint("dashboard", __name__)
-SHOWN = 12  # projects per page
+CARDS_PER_PAGE = 12  # projects per page
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ def index() -> str:
     typed = request.args.get("q", "").strip()[:100]
     number = max(1, request.args.get("page", 1, type=int))
     with transaction() as db:
-        found = dashboard.page(db, access.user().id, typed, (number - 1) * SHOWN, SHOWN)
-        ids = [entry.id for entry in found.entries]
+        entries_page = dashboard.page(db, access.user().id, typed, (number - 1) * CARDS_PER_PAGE, CARDS_PER_PAGE)
+        ids = [entry.id for entry in entries_page.entries]
         counts = progress.counts(db, ids)
-        faces = dashboard.avatars(db, ids)
-    cards = [_card(entry, counts[entry.id], faces.get(entry.id)) for entry in found.entries]
-    pages = -(-found.total // SHOWN)
+        chips_by_project = dashboard.avatars(db, ids)
+    cards = [_card(entry, counts[entry.id], chips_by_project.get(entry.id)) for entry in entries_page.entries]
+    pages = -(-entries_page.total // CARDS_PER_PAGE)
     return render_template(
-        "projects/dashboard/index.html", cards=cards, typed=typed, page=number, pages=pages, total=found.total,
-        chip_url=urls.chip,
+        "projects/dashboard/index.html", cards=cards, typed=typed, page=number, pages=pages, total=entries_page.total,
+        chip_url=urls.chip_url,
     )  # fmt: skip
 
 

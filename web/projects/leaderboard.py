@@ -7,7 +7,7 @@ from web.site.access import public
 from web.site.services import transaction
 
 bp = Blueprint("leaderboard", __name__)
-SHOWN = 100  # volunteers
+MOST_ROWS = 100  # volunteers
 
 
 @bp.get("/leaderboard")
@@ -15,5 +15,5 @@ SHOWN = 100  # volunteers
 def index() -> str:
     """Render the leaderboard."""
     with transaction() as db:
-        standings = leaderboard.top(db, SHOWN)
-    return render_template("projects/leaderboard/index.html", standings=standings)
+        volunteers = leaderboard.top(db, MOST_ROWS)
+    return render_template("projects/leaderboard/index.html", volunteers=volunteers)

@@ -51,7 +51,7 @@ class Report:
     distances: Distances | None
 
 
-def read(text: str | None) -> Report | None:
+def parse_report(text: str | None) -> Report | None:
     """Parse the report; return None before the first run."""
     if not text:
         return None
@@ -68,17 +68,17 @@ def read(text: str | None) -> Report | None:
         outlooks=tuple(
             Outlook(row["budget"], row["matches"], row["expected_wrong"]) for row in content.get("curve", [])
         ),
-        distances=_distances(content.get("histogram")),
+        distances=_parse_distances(content.get("histogram")),
     )
 
 
-def _distances(found: dict[str, Any] | None) -> Distances | None:
-    if not found or not found.get("bins"):
+def _parse_distances(histogram: dict[str, Any] | None) -> Distances | None:
+    if not histogram or not histogram.get("bins"):
         return None
-    open_ = zip(found["match"], found["unsure"], found["no_match"], strict=True)
+    open_ = zip(histogram["match"], histogram["unsure"], histogram["no_match"], strict=True)
     return Distances(
-        width=found["to"] / found["bins"],
-        yes=tuple(found["target"]),
-        no=tuple(found["other"]),
+        width=histogram["to"] / histogram["bins"],
+        yes=tuple(histogram["target"]),
+        no=tuple(histogram["other"]),
         open=tuple(sum(counts) for counts in open_),
     )

@@ -14,11 +14,11 @@ from store.labelling.progress import Breakdown, Hands, ProjectCounts, Search
 from store.projects import projects
 from store.projects.projects import Project, Role
 from web.projects import cached_counts, charts
-from web.projects.model_report import Report, read
-from web.projects.next_step import NextStep, link, next_step
+from web.projects.model_report import Report, parse_report
+from web.projects.next_step import NextStep, next_step, project_url
 from web.site import access, reasons
 from web.site.services import transaction
-from web.site.short_cache import Recent
+from web.site.short_cache import ShortCache
 from web.site.text import gettext
 
 bp = Blueprint("project", __name__)
@@ -49,24 +49,26 @@ class State:
         return any(work.running for work in self.hands.work)
 
 
-def looks() -> Recent:
+def _state_cache() -> ShortCache:
     """Return the cache of the data that is the same for all viewers of a project; it keeps them for one second."""
-    kept: Recent = current_app.extensions.setdefault("looks", Recent(seconds=1))
-    return kept
+    cache: ShortCache = current_app.extensions.setdefault("project_states", ShortCache(seconds=1))
+    return cache
 
 
 def _load_counts(db: Connection, project: Project) -> tuple[ProjectCounts, Search, Hands, Breakdown]:
     search = progress.search(db, project.id)
     counts = progress.counts_of_one(db, project.id, search)
-    breakdown = progress.breakdown(db, project.id, cached_counts.predicted(db, project))
+    breakdown = progress.breakdown(db, project.id, cached_counts.prediction_counts(db, project))
     return counts, search, progress.hands(db, project.id), breakdown
 
 
-def state_of(db: Connection, project_id: int, *, recent: bool = False) -> State:
-    """Load the state with six queries, besides those for the user; `recent`: accept data up to a second old."""
+def _load_state(db: Connection, project_id: int, *, accept_cached: bool = False) -> State:
+    """Load the state with six queries, besides those for the user; `accept_cached`: accept data up to a second old."""
     project, role = access.member(db, project_id)
-    if recent:
-        counts, search, hands, breakdown = looks().get((project_id, project.status), lambda: _load_counts(db, project))
+    if accept_cached:
+        counts, search, hands, breakdown = _state_cache().get(
+            (project_id, project.status), lambda: _load_counts(db, project)
+        )
     else:
         counts, search, hands, breakdown = _load_counts(db, project)
     step = next_step(project_id, project.status, project.min_confirmed, counts, crawled=project.crawled_at is not None)
@@ -78,14 +80,15 @@ def state_of(db: Connection, project_id: int, *, recent: bool = False) -> State:
         hands,
         breakdown,
         step,
-        read(project.model_json),
+        parse_report(project.model_json),
     )
 
 
 def _progress(state: State) -> str:
     return render_template(
         "projects/project/_progress.html", state=state, project=state.project, role=state.role, reason=reasons.reason,
-        shares=charts.shares(state.breakdown), no_face_url=link("files.page", state.project.id),
+        breakdown_parts=charts.breakdown_parts(state.breakdown),
+        no_face_url=project_url("files.page", state.project.id),
     )  # fmt: skip
 
 
@@ -93,14 +96,14 @@ def _progress(state: State) -> str:
 def page(project_id: int) -> str:
     """Render the page; its upper half is the HTML that `live` returns."""
     with transaction() as db:
-        state = state_of(db, project_id)
+        state = _load_state(db, project_id)
         curve = progress.curve(db, project_id)
         members = projects.members(db, project_id)
     plot = charts.histogram(state.report.distances if state.report else None)
     return render_template(
         "projects/project/page.html", project=state.project, role=state.role, state=state, progress=_progress(state), plot=plot,
-        threshold_x=charts.place(state.project.distance_threshold), curve=curve, points=charts.curve_points(curve),
-        within=charts.within(plot, state.project.distance_threshold), members=members, charts=charts,
+        threshold_x=charts.axis_x(state.project.distance_threshold), curve=curve, points=charts.curve_points(curve),
+        within=charts.count_within(plot, state.project.distance_threshold), members=members, charts=charts,
     )  # fmt: skip
 
 
@@ -108,10 +111,10 @@ def page(project_id: int) -> str:
 def live(project_id: int) -> Response:
     """Return the upper half of the page as HTML, with a hash that changes when the HTML does."""
     with transaction() as db:
-        state = state_of(db, project_id, recent=True)
+        state = _load_state(db, project_id, accept_cached=True)
     html = _progress(state)
-    mark = hashlib.sha256(html.encode()).hexdigest()[:16]
-    return jsonify({"html": html, "mark": mark, "busy": state.busy, "said": state.step.text})
+    content_hash = hashlib.sha256(html.encode()).hexdigest()[:16]
+    return jsonify({"html": html, "mark": content_hash, "busy": state.busy, "said": state.step.text})
 
 
 @bp.get("/projects/<int:project_id>/progress.json")
@@ -123,14 +126,14 @@ def numbers(project_id: int) -> Response:
     """
     with transaction() as db:
         project, _ = access.member(db, project_id)
-        found = progress.counts(db, [project_id])[project_id]
+        counts = progress.counts(db, [project_id])[project_id]
         current = not tasks.is_wanted(db, "model", project_id)
-    report = read(project.model_json)
+    report = parse_report(project.model_json)
     return jsonify(
         {
             "may_stop": report is not None and report.may_stop,
-            "files": found.files,
-            "waiting": found.waiting,
+            "files": counts.files,
+            "waiting": counts.waiting,
             "crawled": project.crawled_at is not None,
             "model_current": current,
         }

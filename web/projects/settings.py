@@ -25,7 +25,7 @@ Page = str | Response | tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Filled:
+class SettingsForm:
     """The settings form as filled in; `errors` are messages by field."""
 
     label: str
@@ -36,8 +36,8 @@ class Filled:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def _stored_form(project: Project) -> Filled:
-    return Filled(
+def _stored_form(project: Project) -> SettingsForm:
+    return SettingsForm(
         project.label,
         f"{project.distance_threshold:g}",
         str(project.min_confirmed),
@@ -46,27 +46,28 @@ def _stored_form(project: Project) -> Filled:
     )
 
 
-def read(form: MultiDict[str, str]) -> tuple[Filled, ProjectSettings]:
+def _parse_form(form: MultiDict[str, str]) -> tuple[SettingsForm, ProjectSettings]:
     """Parse the form. Returns it as filled in, and its settings, which are valid only if the form has no errors."""
-    filled = Filled(
+    filled = SettingsForm(
         label=form.get("label", "").strip(),
         threshold=form.get("threshold", "").strip().replace(",", "."),
         confirmed=form.get("confirmed", "").strip(),
         budget=form.get("budget", ""),
         position="position" in form,
     )
-    threshold, confirmed, budget = _threshold(filled.threshold), _confirmed(filled.confirmed), _budget(filled.budget)
+    threshold, confirmed = _parse_threshold(filled.threshold), _parse_min_confirmed(filled.confirmed)
+    budget = _parse_budget(filled.budget)
     errors = {
-        "label": "" if 0 < len(filled.label) <= LONGEST_LABEL else _label_wanted(),
-        "threshold": _threshold_wanted() if threshold is None else "",
-        "confirmed": _confirmed_wanted() if confirmed is None else "",
+        "label": "" if 0 < len(filled.label) <= LONGEST_LABEL else _label_error(),
+        "threshold": _threshold_error() if threshold is None else "",
+        "confirmed": _min_confirmed_error() if confirmed is None else "",
         "budget": gettext("Choose one of the budgets.") if budget is None else "",
     }
     filled = replace(filled, errors={name: text for name, text in errors.items() if text})
     return filled, ProjectSettings(filled.label, threshold or 0, confirmed or 0, budget or 0, filled.position)
 
 
-def _threshold(typed: str) -> float | None:
+def _parse_threshold(typed: str) -> float | None:
     try:
         number = float(typed)
     except ValueError:
@@ -74,23 +75,23 @@ def _threshold(typed: str) -> float | None:
     return number if NEAREST <= number <= FARTHEST else None
 
 
-def _confirmed(typed: str) -> int | None:
+def _parse_min_confirmed(typed: str) -> int | None:
     return int(typed) if typed.isascii() and typed.isdigit() and 1 <= int(typed[:9]) <= MOST_CONFIRMED else None
 
 
-def _budget(typed: str) -> int | None:
+def _parse_budget(typed: str) -> int | None:
     return next((budget for budget in BUDGETS if str(budget) == typed), None)
 
 
-def _label_wanted() -> str:
+def _label_error() -> str:
     return gettext("The name must have 1 to %(most)d characters.", most=LONGEST_LABEL)
 
 
-def _threshold_wanted() -> str:
+def _threshold_error() -> str:
     return gettext("The distance threshold must be a number from 0.1 to 1.0, for example 0.6.")
 
 
-def _confirmed_wanted() -> str:
+def _min_confirmed_error() -> str:
     return gettext("The number of confirmed faces must be a whole number from 1 to %(most)d.", most=MOST_CONFIRMED)
 
 
@@ -100,27 +101,27 @@ def page(project_id: int) -> str:
     with transaction() as db:
         project = access.owner(db, project_id)
         members = projects.members(db, project_id)
-    return _page(project, members, _stored_form(project))
+    return _render_page(project, members, _stored_form(project))
 
 
 @bp.post("/settings")
 def save(project_id: int) -> Page:
     """Store the settings; store nothing if a field is invalid."""
-    filled, wanted = read(request.form)
+    filled, settings = _parse_form(request.form)
     with transaction() as db:
         project = access.owner(db, project_id)
         if filled.errors:
-            return _page(project, projects.members(db, project_id), filled), 400
-        projects.change_settings(db, project_id, wanted)
+            return _render_page(project, projects.members(db, project_id), filled), 400
+        projects.change_settings(db, project_id, settings)
     flash(gettext("Saved. The model looks at every face again."), "good")
     return redirect(url_for("settings.page", project_id=project_id))
 
 
-def _page(project: Project, members: list[projects.Member], filled: Filled, **more: str) -> str:
-    told = model_report.read(project.model_json)
+def _render_page(project: Project, members: list[projects.Member], filled: SettingsForm, **more: str) -> str:
+    report = model_report.parse_report(project.model_json)
     return render_template(
         "projects/settings/page.html", project=project, role="owner", members=members, filled=filled, budgets=BUDGETS,
-        most_confirmed=MOST_CONFIRMED, outlooks=told.outlooks if told else (),
+        most_confirmed=MOST_CONFIRMED, outlooks=report.outlooks if report else (),
         **more,
     )  # fmt: skip
 
@@ -128,9 +129,9 @@ def _page(project: Project, members: list[projects.Member], filled: Filled, **mo
 @bp.post("/threshold")
 def threshold(project_id: int) -> Response:
     """Change only the distance threshold, from the overview page."""
-    number = _threshold(request.form.get("threshold", ""))
+    number = _parse_threshold(request.form.get("threshold", ""))
     if number is None:
-        raise BadInput(_threshold_wanted(), "threshold")
+        raise BadInput(_threshold_error(), "threshold")
     with transaction() as db:
         project = access.owner(db, project_id)
         settings = ProjectSettings(
@@ -149,14 +150,14 @@ def status(project_id: int) -> Response:
         "paused": gettext("The project is paused. Workers stop within one batch of pictures."),
         "completed": gettext("The project is completed. It is not searched any more; sending and undo still work."),
     }
-    wanted = request.form.get("status", "")
-    if wanted not in messages:
+    new_status = request.form.get("status", "")
+    if new_status not in messages:
         raise BadInput(gettext("A project can be active, paused or completed."), "status")
     with transaction() as db:
         if access.owner(db, project_id).barred:
             raise NotAllowed("barred")
-        projects.set_status(db, project_id, wanted)  # type: ignore[arg-type]
-    flash(messages[wanted], "good")
+        projects.set_status(db, project_id, new_status)  # type: ignore[arg-type]
+    flash(messages[new_status], "good")
     return redirect(url_for("settings.page", project_id=project_id))
 
 
@@ -174,7 +175,7 @@ def invite(project_id: int) -> Page:
                 name=name,
             )
             filled = replace(_stored_form(project), errors={"name": text})
-            return _page(project, projects.members(db, project_id), filled, invited=name), 400
+            return _render_page(project, projects.members(db, project_id), filled, invited=name), 400
         projects.add_member(db, project_id, invited.id, role)
     flash(gettext("%(name)s is a member now.", name=invited.name), "good")
     return redirect(url_for("settings.page", project_id=project_id) + "#members")

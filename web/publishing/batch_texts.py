@@ -6,13 +6,13 @@ from store.publishing.batches import Batch
 from store.publishing.edits import Edit
 from web.site import reasons
 from web.site.formats import number
-from web.site.text import Lazy, gettext, lazy_gettext, ngettext
+from web.site.text import LazyText, gettext, lazy_gettext, ngettext
 
 # In the order in which a page lists them.
 STATES = ("failed", "skipped", "reverted", "sending", "queued", "done", "already", "undone", "cancelled")
 
 
-_STATES: dict[str, Lazy] = {
+_STATE_NAMES: dict[str, LazyText] = {
     "queued": lazy_gettext("waiting"),
     "sending": lazy_gettext("being sent"),
     "done": lazy_gettext("written"),
@@ -25,36 +25,36 @@ _STATES: dict[str, Lazy] = {
 }
 
 
-def state(name: str) -> str:
+def edit_state(name: str) -> str:
     """Return the name of an edit's state."""
-    return str(_STATES.get(name, name))
+    return str(_STATE_NAMES.get(name, name))
 
 
-def kind(batch: Batch) -> str:
+def batch_kind(batch: Batch) -> str:
     """Return a description of what the batch does."""
-    known = {
+    texts = {
         "send": gettext("Statements added"),
         "undo": gettext("Statements undone"),
         "removal": gettext("Statements removed"),
         "positions": gettext("Positions added"),
     }
-    return known[batch.kind]
+    return texts[batch.kind]
 
 
-def standing(batch: Batch) -> str:
+def batch_state(batch: Batch) -> str:
     """Return the batch's state in one or a few words."""
     if batch.state == "running":
         return gettext("waiting for Commons") if batch.waiting_seconds else gettext("running")
-    known = {"paused": gettext("paused"), "stopped": gettext("stopped"), "done": gettext("done")}
-    return known[batch.state]
+    texts = {"paused": gettext("paused"), "stopped": gettext("stopped"), "done": gettext("done")}
+    return texts[batch.state]
 
 
-def why(batch: Batch) -> str:
+def pause_explanation(batch: Batch) -> str:
     """Explain why the batch is paused and what to do; "" if it is not paused."""
     if batch.state != "paused":
         return ""
     name = batch.user_name
-    known = {
+    texts = {
         "human": gettext("You or another owner paused it. Resume it when you like."),
         "reverted": gettext(
             "Several of these edits were taken back by others on Commons. Look at them, and at your talk page there, before you "
@@ -71,10 +71,10 @@ def why(batch: Batch) -> str:
             "The account %(name)s is blocked on Commons. Resume it once the block has ended.", name=name
         ),
     }
-    return known.get(batch.pause_reason or "", reasons.reason(batch.pause_reason))
+    return texts.get(batch.pause_reason or "", reasons.reason(batch.pause_reason))
 
 
-def waiting(batch: Batch) -> str:
+def wait_explanation(batch: Batch) -> str:
     """Explain why and how long Commons makes the batch wait; "" if it does not."""
     if batch.state != "running" or not batch.waiting_seconds:
         return ""
@@ -85,7 +85,7 @@ def waiting(batch: Batch) -> str:
     return " ".join(parts)
 
 
-def became(edit: Edit) -> str:
+def edit_explanation(edit: Edit) -> str:
     """Explain why an edit failed, was skipped or still waits; "" if there is nothing to explain."""
     if edit.error == "asked_again":  # it is undone, and planned anew
         return reasons.reason(edit.error)
@@ -95,7 +95,7 @@ def became(edit: Edit) -> str:
 
 
 @dataclass(frozen=True)
-class Can:
+class PermittedActions:
     """The actions on a batch that are open to the current user."""
 
     pause: bool
@@ -105,16 +105,16 @@ class Can:
     undo: bool
 
 
-def can(batch: Batch, user_id: int, *, owner: bool) -> Can:
+def permitted_actions(batch: Batch, user_id: int, *, owner: bool) -> PermittedActions:
     """Return the permitted actions.
 
     Every owner may pause, stop and undo a batch; only the user under whose account it is sent may resume or retry it.
     """
-    mine = owner and batch.user_id == user_id
-    return Can(
+    is_sender = owner and batch.user_id == user_id
+    return PermittedActions(
         pause=owner and batch.state == "running" and batch.open > 0,
-        resume=mine and batch.state == "paused",
+        resume=is_sender and batch.state == "paused",
         stop=owner and batch.state in {"running", "paused"} and batch.open > 0,
-        retry=mine and batch.counts.get("failed", 0) > 0,
+        retry=is_sender and batch.counts.get("failed", 0) > 0,
         undo=owner and batch.kind == "send" and batch.counts.get("done", 0) > 0,
     )

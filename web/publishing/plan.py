@@ -31,7 +31,7 @@ BATCHES = 30
 Answer = Any
 
 
-def _page() -> int:
+def _page_number() -> int:
     return max(1, min(request.args.get("page", 1, type=int), 1_000_000))
 
 
@@ -41,16 +41,20 @@ def page(project_id: int) -> str:
     verdict = next((name for name in VERDICTS if name == request.args.get("show")), "send")
     with transaction() as db:
         project, role = member(db, project_id)
-        plan = plans.plan(db, project_id, verdict, PAGE, _page())
-        running = [batch for batch in batches.of_project(db, project_id, 5) if batch.state in {"running", "paused"}]
+        plan = plans.plan(db, project_id, verdict, PAGE, _page_number())
+        open_batches = [
+            batch for batch in batches.of_project(db, project_id, 5) if batch.state in {"running", "paused"}
+        ]
         removals = len(plans.removal_offers(db, project_id))
-        doubted, bare = cached_counts.doubted(db, project), bare_statements.count(db, project_id)
-        merged = sorted(merges.names(db, project.item) - {project.item})
+        doubted_files = cached_counts.doubted_file_count(db, project)
+        without_position = bare_statements.count(db, project_id)
+        merged_items = sorted(merges.names(db, project.item) - {project.item})
     return render_template(
         "publishing/page.html", project=project, role=role, summary=plan.summary, verdict=verdict, verdicts=VERDICTS,
-        rows=list_rows.plan_rows(project_id, plan.files), page=plan.page, pages=plan.pages, running=running, removals=removals,
-        doubted=doubted, bare=bare,
-        words=batch_texts, edit_summary=_edit_summary(project), wrong=face_states.wrong, merged=merged,
+        rows=list_rows.plan_rows(project_id, plan.files), page=plan.page, pages=plan.pages, open_batches=open_batches,
+        removals=removals, doubted_files=doubted_files, without_position=without_position, merged_items=merged_items,
+        texts=batch_texts, edit_summary=_edit_summary(project),
+        expected_wrong_text=face_states.expected_wrong_text,
     )  # fmt: skip
 
 
@@ -65,21 +69,21 @@ def send(project_id: int) -> Answer:
     send_access.check_sign_in(project_id)
     batch_id = services().database.retry(lambda db: plans.send(db, project_id, user().id))
     if batch_id is None and not wants_json():
-        batch_id = _newest(project_id)
-    return send_access.led_to(project_id, batch_id, gettext("There is nothing to send."))
+        batch_id = _running_batch_of_user(project_id)
+    return send_access.redirect_to_batch(project_id, batch_id, gettext("There is nothing to send."))
 
 
-def _newest(project_id: int) -> int | None:
+def _running_batch_of_user(project_id: int) -> int | None:
     """Return the id of the user's batch that is already being sent, if any."""
     with transaction() as db:
-        found = batches.of_project(db, project_id, 5)
-    return next((batch.id for batch in found if batch.user_id == user().id and batch.state == "running"), None)
+        newest = batches.of_project(db, project_id, 5)
+    return next((batch.id for batch in newest if batch.user_id == user().id and batch.state == "running"), None)
 
 
 @bp.post("/send/again")
 def again(project_id: int) -> Answer:
     """Plan files again whose edits were reverted or undone, because a human requests it."""
-    pages = list_parameters.some(list_parameters.body().get("pages"))
+    pages = list_parameters.parse_nonempty_selection(list_parameters.parse_body().get("pages"))
 
     def work(db: Connection) -> int:
         owner(db, project_id)
@@ -98,10 +102,10 @@ def history(project_id: int) -> str:
     before = request.args.get("before", 2**62, type=int)
     with transaction() as db:
         project, role = member(db, project_id)
-        found = batches.of_project(db, project_id, BATCHES + 1, before)
+        listed = batches.of_project(db, project_id, BATCHES + 1, before)
     return render_template(
-        "publishing/history.html", project=project, role=role, batches=found[:BATCHES], words=batch_texts,
-        states=batch_texts.STATES, more=found[BATCHES - 1].id if len(found) > BATCHES else None, first=before == 2**62,
+        "publishing/history.html", project=project, role=role, batches=listed[:BATCHES], texts=batch_texts,
+        states=batch_texts.STATES, more=listed[BATCHES - 1].id if len(listed) > BATCHES else None, first=before == 2**62,
     )  # fmt: skip
 
 
@@ -113,7 +117,9 @@ def positions(project_id: int) -> Answer:
     def work(db: Connection) -> int | None:
         return bare_statements.qualify(db, project_id, user().id, bare_statements.bare(db, project_id))
 
-    return send_access.led_to(project_id, services().database.retry(work), gettext("There is nothing to send."))
+    return send_access.redirect_to_batch(
+        project_id, services().database.retry(work), gettext("There is nothing to send.")
+    )
 
 
 @bp.get("/removals")
@@ -125,7 +131,7 @@ def removals(project_id: int) -> str:
         faces = review.faces(db, project_id, [offer.face_id for offer in offers if offer.face_id])
     return render_template(
         "publishing/removals.html", project=project, role=role, offers=offers, reason=reasons.reason,
-        faces={face.page_id: face for face in faces}, standing=face_states.standing, chip_url=urls.chip,
+        faces={face.page_id: face for face in faces}, face_state=face_states.face_state, chip_url=urls.chip_url,
         edit_summary=depicts.summary(depicts.summary_words("remove", project.item, project.label), "…"),
     )  # fmt: skip
 
@@ -133,19 +139,23 @@ def removals(project_id: int) -> str:
 @bp.post("/removals")
 def remove(project_id: int) -> Answer:
     """Remove the statements of the selected `pages`; for those in `forced` even if others added to the statement."""
-    sent = list_parameters.body()
-    pages = list_parameters.some(sent.get("pages"))
-    forced = set(list_parameters.ids(request.form.getlist("forced") if not request.is_json else sent.get("forced")))
+    fields = list_parameters.parse_body()
+    pages = list_parameters.parse_nonempty_selection(fields.get("pages"))
+    forced = set(
+        list_parameters.parse_selection(request.form.getlist("forced") if not request.is_json else fields.get("forced"))
+    )
     send_access.check_sign_in(project_id)
 
     def work(db: Connection) -> int | None:
-        plain = plans.remove_stated(
+        plain_batch = plans.remove_stated(
             db, project_id, user().id, [one for one in pages if one not in forced], forced=False
         )
-        second = plans.remove_stated(db, project_id, user().id, [one for one in pages if one in forced], forced=True)
-        return plain or second
+        forced_batch = plans.remove_stated(
+            db, project_id, user().id, [one for one in pages if one in forced], forced=True
+        )
+        return plain_batch or forced_batch
 
-    return send_access.led_to(
+    return send_access.redirect_to_batch(
         project_id, services().database.retry(work), gettext("Nothing was removed: these statements are gone already.")
     )
 
@@ -158,9 +168,9 @@ def doubted(project_id: int) -> str:
     """
     with transaction() as db:
         project, role = member(db, project_id)
-        found, total, number = audit.doubted(db, project_id, PAGE, _page())
+        files, total, page_number = audit.doubted(db, project_id, PAGE, _page_number())
     return render_template(
-        "publishing/audit.html", project=project, role=role, found=found, total=total, page=number,
+        "publishing/audit.html", project=project, role=role, files=files, total=total, page=page_number,
         pages=max(1, -(-total // PAGE)),
-        chip_url=urls.chip, certainty=face_states.certainty,
+        chip_url=urls.chip_url, certainty=face_states.certainty,
     )  # fmt: skip

@@ -31,7 +31,7 @@ class NotAllowed(Exception):
 
 # A project is barred if nobody may search for its person. Its members can still delete it, leave it and undo edits,
 # which is what these blueprints serve.
-_OPEN_WHILE_BARRED = {"batches", "settings"}
+_BLUEPRINTS_WHILE_BARRED = {"batches", "settings"}
 
 
 def public(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
@@ -52,12 +52,13 @@ def admin_only(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answe
     return view
 
 
-def asks_itself(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
-    """Mark a view for project members that loads the user in its own transaction, by calling `admit` or `member`.
+def checks_access_itself(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
+    """Mark a view for project members that loads the user in its own transaction, by calling `check_membership` or
+    `member`.
 
     This saves one transaction per request, for endpoints that are requested many times a second.
     """
-    view.asks_itself = True  # type: ignore[attr-defined]
+    view.checks_access_itself = True  # type: ignore[attr-defined]
     return view
 
 
@@ -84,13 +85,13 @@ def member(db: Connection, project_id: int) -> tuple[Project, Role]:
     change a barred project.
     """
     if "user" not in g:
-        g.user = _valid(users.get(db, session["user"]))
+        g.user = _user_if_session_valid(users.get(db, session["user"]))
     project, role = projects.for_member(db, project_id, user().id)
     _check_not_barred(project.barred)
     return project, role
 
 
-def admit(db: Connection, project_id: int) -> Role:
+def check_membership(db: Connection, project_id: int) -> Role:
     """Check membership as `member` does, but return only the role.
 
     It reads less from the database, for endpoints that are requested many times a second.
@@ -98,18 +99,18 @@ def admit(db: Connection, project_id: int) -> Role:
     if "user" in g:
         role, barred = projects.membership(db, project_id, user().id)
     else:
-        found = members.asker(db, project_id, session["user"])
-        g.user = _valid(found.user if found else None)
-        if found is None or g.user is None:
+        requester = members.asker(db, project_id, session["user"])
+        g.user = _user_if_session_valid(requester.user if requester else None)
+        if requester is None or g.user is None:
             raise SignInNeeded
-        role, barred = found.membership()
+        role, barred = requester.membership()
     _check_not_barred(barred)
     return role
 
 
 def _check_not_barred(barred: str | None) -> None:
     """Raise NotAllowed if the request would change a barred project outside of _OPEN_WHILE_BARRED."""
-    if barred and request.method != "GET" and request.blueprint not in _OPEN_WHILE_BARRED:
+    if barred and request.method != "GET" and request.blueprint not in _BLUEPRINTS_WHILE_BARRED:
         raise NotAllowed("barred")
 
 
@@ -127,26 +128,26 @@ def is_admin() -> bool:
     return found is not None and settings().is_admin(found.name, found.subject)
 
 
-def admitted(name: str, subject: str) -> None:
+def check_account_allowed(name: str, subject: str) -> None:
     """Raise NotAllowed if the account may not use this site."""
     if not settings().admits(name, subject):
         raise NotAllowed("not_admitted")
 
 
-def recognise() -> None:
+def load_user() -> None:
     """Load the signed-in user, or None, into `g.user`, for example for the page header. Queries the database."""
-    g.user = _known_user()
+    g.user = _load_session_user()
 
 
-def _known_user() -> User | None:
+def _load_session_user() -> User | None:
     if "user" not in session:
         return None
     with transaction() as db:
         found = users.get(db, session["user"])
-    return _valid(found)
+    return _user_if_session_valid(found)
 
 
-def _valid(found: User | None) -> User | None:
+def _user_if_session_valid(found: User | None) -> User | None:
     """Return the user if the session is still valid, else clear the session and return None."""
     if found is None or found.session_epoch != session.get("epoch") or not settings().admits(found.name, found.subject):
         session.clear()
@@ -158,11 +159,11 @@ def _check_access() -> Response | None:
     view = current_app.view_functions.get(request.endpoint or "")
     if view is None or getattr(view, "without_user", False):
         return None
-    if getattr(view, "asks_itself", False):
+    if getattr(view, "checks_access_itself", False):
         if "user" not in session:
             raise SignInNeeded
         return None
-    recognise()
+    load_user()
     if g.user is None and not getattr(view, "public", False):
         raise SignInNeeded
     if getattr(view, "admin_only", False) and not is_admin():

@@ -29,7 +29,7 @@ class Assets:
     files: dict[str, bytes]
 
 
-def read(root: Path) -> Assets:
+def load_assets(root: Path) -> Assets:
     """Read all files below `root` and compute the hash over them."""
     paths = sorted(path for path in root.rglob("*") if path.is_file())
     files = {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
@@ -64,7 +64,7 @@ def serve(version: str, name: str) -> Response:
 
 def init_app(app: Flask) -> None:
     """Serve static files, and compress text responses."""
-    app.extensions["assets"] = read(ROOT)
+    app.extensions["assets"] = load_assets(ROOT)
     app.add_url_rule("/static/<version>/<path:name>", "static", serve)
     app.add_template_global(static_url)
     app.config["COMPRESS_ALGORITHM"] = ["br", "gzip"]

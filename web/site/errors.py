@@ -15,7 +15,7 @@ from web.site.text import gettext, lazy_gettext
 from wiki.errors import AuthorizationLost, SignInFailed, Wait, WikiError
 
 log = logging.getLogger(__name__)
-Answer = Response | tuple[str | dict[str, str], int] | tuple[str | dict[str, str], int, dict[str, str]]
+ErrorResponse = Response | tuple[str | dict[str, str], int] | tuple[str | dict[str, str], int, dict[str, str]]
 
 
 class BadInput(Exception):
@@ -34,14 +34,16 @@ def wants_json() -> bool:
     )
 
 
-def answer(status: int, error: str, title: str, text: str, headers: dict[str, str] | None = None) -> Answer:
+def problem_response(
+    status: int, error: str, title: str, text: str, headers: dict[str, str] | None = None
+) -> ErrorResponse:
     """Render an error as a page, or as JSON if the client expects it; `error` is a key for scripts."""
     if wants_json():
         return {"error": error, "text": text}, status, headers or {}
     return render_template("site/errors/problem.html", status=status, title=title, text=text), status, headers or {}
 
 
-def _sign_in_needed(_error: SignInNeeded) -> Answer:
+def _sign_in_needed(_error: SignInNeeded) -> ErrorResponse:
     if wants_json():
         text = gettext("You are signed out. Sign in again; nothing is lost.")
         return {"error": "signed_out", "text": text}, 401
@@ -49,8 +51,8 @@ def _sign_in_needed(_error: SignInNeeded) -> Answer:
     return redirect(url_for("account.sign_in_page", next=target))
 
 
-def _not_found(_error: Exception) -> Answer:
-    return answer(
+def _not_found(_error: Exception) -> ErrorResponse:
+    return problem_response(
         404,
         "not_found",
         gettext("Not found"),
@@ -58,8 +60,8 @@ def _not_found(_error: Exception) -> Answer:
     )
 
 
-def _gone(_error: Exception) -> Answer:
-    return answer(
+def _gone(_error: Exception) -> ErrorResponse:
+    return problem_response(
         410,
         "gone",
         gettext("Deleted"),
@@ -80,59 +82,63 @@ _NOT_ALLOWED = {
 }
 
 
-def _not_allowed(error: NotAllowed) -> Answer:
-    return answer(403, error.reason, gettext("Not allowed"), str(_NOT_ALLOWED[error.reason]))
+def _not_allowed(error: NotAllowed) -> ErrorResponse:
+    return problem_response(403, error.reason, gettext("Not allowed"), str(_NOT_ALLOWED[error.reason]))
 
 
-def _stale(error: Stale) -> Answer:
+def _stale(error: Stale) -> ErrorResponse:
     text = gettext("This has changed since the page was loaded. Reload it and try again.")
-    return answer(409, error.reason, gettext("Changed meanwhile"), text)
+    return problem_response(409, error.reason, gettext("Changed meanwhile"), text)
 
 
-def _duplicate(_error: Duplicate) -> Answer:
+def _duplicate(_error: Duplicate) -> ErrorResponse:
     text = gettext("The same thing is there already; nothing was changed.")
-    return answer(409, "duplicate", gettext("Already there"), text)
+    return problem_response(409, "duplicate", gettext("Already there"), text)
 
 
-def _bad_input(error: BadInput) -> Answer:
-    return answer(400, "bad_input", gettext("That cannot be used"), error.text)
+def _bad_input(error: BadInput) -> ErrorResponse:
+    return problem_response(400, "bad_input", gettext("That cannot be used"), error.text)
 
 
-def _csrf(_error: CSRFError) -> Answer:
+def _csrf(_error: CSRFError) -> ErrorResponse:
     text = gettext("The page was open for so long that its form has expired. Go back, reload the page and try again.")
-    return answer(400, "csrf", gettext("This form has expired"), text)
+    return problem_response(400, "csrf", gettext("This form has expired"), text)
 
 
-def _database_unavailable(error: DatabaseUnavailable) -> Answer:
+def _database_unavailable(error: DatabaseUnavailable) -> ErrorResponse:
     log.warning("%s", error)
     text = gettext("The database cannot be reached at the moment. Nothing is lost; try again in a moment.")
-    return answer(503, "database", gettext("Back in a moment"), text, {"Retry-After": "5"})
+    return problem_response(503, "database", gettext("Back in a moment"), text, {"Retry-After": "5"})
 
 
-def _not_signed_in(error: SignInFailed) -> Answer:
+def _not_signed_in(error: SignInFailed) -> ErrorResponse:
     return render_template("accounts/account/not_signed_in.html", text=reasons.reason(error.reason)), 400
 
 
-def _wiki(error: WikiError) -> Answer:
+def _wiki(error: WikiError) -> ErrorResponse:
     log.warning("%s", error)
     headers = {"Retry-After": str(max(1, round(error.seconds)))} if isinstance(error, Wait) else {}
     if isinstance(error, AuthorizationLost):
-        return answer(401, "signed_out", gettext("Please sign in again"), reasons.reason("authorization_lost"))
-    return answer(502, "wiki", gettext("Wikimedia does not answer as it should"), reasons.reason(error.reason), headers)
+        return problem_response(
+            401, "signed_out", gettext("Please sign in again"), reasons.reason("authorization_lost")
+        )
+    return problem_response(
+        502, "wiki", gettext("Wikimedia does not answer as it should"), reasons.reason(error.reason), headers
+    )
 
 
-def _internal_error(error: Exception) -> Answer:
+def _internal_error(error: Exception) -> ErrorResponse:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
     text = gettext("Something went wrong on our side. Nothing was half-done; try again, and report it if it stays.")
-    return answer(500, "server", gettext("Something went wrong"), text)
+    return problem_response(500, "server", gettext("Something went wrong"), text)
 
 
-def _untrusted_host(_error: SecurityError) -> Answer:
+def _untrusted_host(_error: SecurityError) -> ErrorResponse:
     """Answer in plain text: a page needs URLs, which cannot be built for an untrusted host name."""
     return Response("This site does not answer under that name.\n", 400, mimetype="text/plain")
 
 
-def _http(error: HTTPException) -> Answer | HTTPException:
+def _http(error: HTTPException) -> ErrorResponse | HTTPException:
     code = error.code or 500
     if code < 400 or error.response is not None:
         return error
@@ -140,16 +146,18 @@ def _http(error: HTTPException) -> Answer | HTTPException:
         return _not_found(error)
     if code == 405:
         text = gettext("This address cannot be used in that way. Go back and follow a link or button of the page.")
-        return answer(405, "method", gettext("Not possible like that"), text, dict(error.get_headers()[1:]))
+        return problem_response(405, "method", gettext("Not possible like that"), text, dict(error.get_headers()[1:]))
     if code == 413:
         text = gettext("That was too much at once. Send less.")
-        return answer(413, "too_large", gettext("Too large"), text)
+        return problem_response(413, "too_large", gettext("Too large"), text)
     if code == 429:
         text = gettext("That was too fast. Wait a minute and go on.")
-        return answer(429, "too_fast", gettext("One moment"), text, {"Retry-After": "30"})
+        return problem_response(429, "too_fast", gettext("One moment"), text, {"Retry-After": "30"})
     if code >= 500:
         return _internal_error(error)
-    return answer(code, "bad_request", gettext("That cannot be used"), gettext("The request was not understood."))
+    return problem_response(
+        code, "bad_request", gettext("That cannot be used"), gettext("The request was not understood.")
+    )
 
 
 def init_app(app: Flask) -> None:

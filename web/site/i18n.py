@@ -50,21 +50,21 @@ def theme() -> str:
 def plurals(singular: str, plural: str) -> dict[str, str]:
     """Return the plural forms of a message by category of Intl.PluralRules, for scripts: {"one": ..., "other": ...}."""
     translate = text.translations().ngettext
-    return {category: translate(singular, plural, number) for category, number in _examples(str(get_locale()))}
+    return {category: translate(singular, plural, number) for category, number in _plural_examples(str(get_locale()))}
 
 
 @cache
-def _examples(language: str) -> tuple[tuple[str, int], ...]:
+def _plural_examples(language: str) -> tuple[tuple[str, int], ...]:
     """Return one number of each plural category of a language; `other` is included even if only fractions have it."""
     rule = Locale.parse(language).plural_form
-    found = {"other": 2} | {rule(number): number for number in reversed(_SAMPLES)}
-    return tuple(found.items())
+    number_by_category = {"other": 2} | {rule(number): number for number in reversed(_SAMPLES)}
+    return tuple(number_by_category.items())
 
 
 def _html_text(message: str, /, **values: object) -> Markup:
     """Return a translated text as HTML."""
-    found = Markup(text.translations().gettext(message))  # noqa: S704 - the text is ours, the values are escaped
-    return found % values if "%" in found else found
+    markup = Markup(text.translations().gettext(message))  # noqa: S704 - the text is ours, the values are escaped
+    return markup % values if "%" in markup else markup
 
 
 def _plural_text(singular: str, plural: str, number: int) -> str:

@@ -78,7 +78,7 @@ def _is_unidentified() -> bool:
     return _is_visitor_at_shared_address() and not _has_visitor_id()
 
 
-def give_id() -> None:
+def assign_visitor_id() -> None:
     """Give a visitor at a shared address an id before the sign-in; the id serves only to count requests.
 
     The OAuth callback is counted by the same id. The OAuth state could not serve as the id, because it is a new one for
@@ -91,22 +91,22 @@ def give_id() -> None:
 def is_shared(address: str) -> bool:
     """Return whether an address belongs to a proxy or to this machine, and so does not identify a client."""
     try:
-        found = ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        return is_shared(str(found.ipv4_mapped))
-    return any(found in network for network in _SHARED)
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        return is_shared(str(parsed.ipv4_mapped))
+    return any(parsed in network for network in _SHARED)
 
 
 def network(address: str) -> str:
     """Return the address to count by: for IPv6 the /64 network, because one connection has all of its addresses."""
     try:
-        found = ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return address
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
-        return str(IPv6Address(int(found) >> 64 << 64))
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
+        return str(IPv6Address(int(parsed) >> 64 << 64))
     return address
 
 
@@ -129,13 +129,13 @@ limiter = Limiter(
 )
 
 
-def limited(each: int, together: int = DEFAULT_TOGETHER) -> Callable[[View], View]:
+def rate_limited(per_visitor: int, per_address: int = DEFAULT_TOGETHER) -> Callable[[View], View]:
     """Limit a view's requests per minute: `each` per client, `together` for all visitors of a shared address."""
 
     def decorate(view: View) -> View:
-        for_client = limiter.limit(f"{each} per minute", exempt_when=_is_unidentified)
+        for_client = limiter.limit(f"{per_visitor} per minute", exempt_when=_is_unidentified)
         for_address = limiter.limit(
-            f"{together} per minute",
+            f"{per_address} per minute",
             key_func=_address_key,
             exempt_when=lambda: not _is_visitor_at_shared_address(),
         )
@@ -175,7 +175,7 @@ def _set_body_limit() -> None:
     request.max_form_memory_size = request.max_content_length
 
 
-def bound_bodies(app: Flask) -> None:
+def limit_body_size(app: Flask) -> None:
     """Refuse request bodies above the endpoint's maximum size. To be called before anything that reads a form."""
     app.before_request(_set_body_limit)
 

@@ -45,7 +45,7 @@ def help_page() -> str:
 @public
 def preferences() -> Redirect:
     """Store the chosen language or theme, and redirect back to the page with the form."""
-    response = redirect(urls.local(request.form.get("next")))
+    response = redirect(urls.local_target(request.form.get("next")))
     language, theme = request.form.get("language"), request.form.get("theme")
     secure = settings().production
     if language in i18n.LANGUAGES:

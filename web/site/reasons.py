@@ -1,8 +1,8 @@
 """Messages for reason keys (of the wiki, a picture, an edit, a project): what happened and what comes next."""
 
-from web.site.text import Lazy, gettext, lazy_gettext
+from web.site.text import LazyText, gettext, lazy_gettext
 
-_SENTENCES: dict[str, Lazy] = {
+_SENTENCES: dict[str, LazyText] = {
     # temporary errors of the wiki
     "maxlag": lazy_gettext("Wikimedia's databases are behind. It goes on by itself once they have caught up."),
     "ratelimited": lazy_gettext("Wikimedia asks this account to go slower. It goes on by itself."),

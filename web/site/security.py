@@ -16,7 +16,7 @@ ALIVE = "/alive"  # The route is defined in web/jobs/health.py.
 csrf = CSRFProtect()
 
 
-class AnyHostForProbes(Request):
+class ProbeTolerantRequest(Request):
     """Request class that accepts any Host header for the health check.
 
     Health checks send the pod's address as host, which is not one of the site's names. The response does not depend on
@@ -60,7 +60,7 @@ def configuration(settings: Settings) -> dict[str, object]:
     }
 
 
-class Json(DefaultJSONProvider):
+class JsonProvider(DefaultJSONProvider):
     """Flask's JSON provider, which treats JSON nested too deeply as invalid input instead of an internal error."""
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
@@ -70,7 +70,7 @@ class Json(DefaultJSONProvider):
             raise ValueError("nested too deep") from None
 
 
-def policy(settings: Settings) -> str:
+def content_security_policy(settings: Settings) -> str:
     """Return the Content-Security-Policy: resources only from this site, images also from the media hosts."""
     scheme = "https://" if settings.production else ""
     media = " ".join(f"{scheme}{host}" for host in settings.media_hosts)
@@ -92,13 +92,13 @@ def policy(settings: Settings) -> str:
 def init_app(app: Flask) -> None:
     """Check CSRF tokens of requests that change state, and set the response headers."""
     settings: Settings = app.extensions["services"].settings
-    app.json = Json(app)
-    app.request_class = AnyHostForProbes
-    limits.bound_bodies(app)
+    app.json = JsonProvider(app)
+    app.request_class = ProbeTolerantRequest
+    limits.limit_body_size(app)
     csrf.init_app(app)
     app.add_template_global(generate_csrf, "csrf_token")
     headers = {
-        "Content-Security-Policy": policy(settings),
+        "Content-Security-Policy": content_security_policy(settings),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), browsing-topics=()",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 Value = TypeVar("Value")
 
 
-class Recent:
+class ShortCache:
     """At most `most` answers, each for `seconds`. Two threads may both make one: the later is kept."""
 
     def __init__(self, seconds: float, most: int = 500, clock: Callable[[], float] = time.monotonic) -> None:

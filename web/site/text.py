@@ -37,7 +37,7 @@ def ngettext(singular: str, plural: str, number: int, /, **values: object) -> st
     return text % values
 
 
-class Lazy:
+class LazyText:
     """A message that is translated when it is displayed."""
 
     def __init__(self, message: str) -> None:
@@ -47,6 +47,6 @@ class Lazy:
         return gettext(self._message)
 
 
-def lazy_gettext(message: str, /) -> Lazy:
+def lazy_gettext(message: str, /) -> LazyText:
     """Return a message that is translated on display; for messages in module-level tables."""
-    return Lazy(message)
+    return LazyText(message)

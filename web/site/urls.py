@@ -13,7 +13,7 @@ from wiki import addresses
 _PLACEHOLDER = 9_007_199_254_740_993  # larger than any id
 
 
-def local(target: str | None, otherwise: str = "/") -> str:
+def local_target(target: str | None, otherwise: str = "/") -> str:
     """Return `target` if it is a path of this site, else `otherwise`; prevents redirects to other sites."""
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
         return otherwise
@@ -62,7 +62,7 @@ def page_url(page: int, query: Mapping[str, str]) -> str:
     return url_for(request.endpoint or "", **values)
 
 
-def pattern(endpoint: str, name: str, **values: Any) -> Callable[[int], str]:
+def url_pattern(endpoint: str, name: str, **values: Any) -> Callable[[int], str]:
     """Return a function that inserts a number, the argument `name`, into an otherwise fixed URL.
 
     It is faster than `url_for` for every row of a page.
@@ -72,14 +72,14 @@ def pattern(endpoint: str, name: str, **values: Any) -> Callable[[int], str]:
     return lambda number: f"{start}{number}{end}"
 
 
-def chip(project_id: int, of: Chip) -> str:
+def chip_url(project_id: int, of: Chip) -> str:
     """Return the URL of a face's chip. Each version of a chip has its own URL, so browsers can cache it for long."""
     return url_for("pictures.chip", project_id=project_id, face_id=of.face_id, v=of.version)
 
 
-def chips(project_id: int) -> Callable[[Chip], str]:
+def chip_urls(project_id: int) -> Callable[[Chip], str]:
     """Return a function that returns the same URLs as `chip`, but faster for many chips."""
-    of_face = pattern("pictures.chip", "face_id", project_id=project_id)
+    of_face = url_pattern("pictures.chip", "face_id", project_id=project_id)
     return lambda chip: f"{of_face(chip.face_id)}?v={chip.version}"
 
 

@@ -14,7 +14,7 @@ from testing.file_copies import change_files
 from testing.labelling_project import Labelling, fill, nowhere
 from tests.web.browser import JSON, Browser
 from tests.web.nasty import NAMES
-from web.labelling.captions import told
+from web.labelling.captions import file_texts
 
 CAPTIONS = {
     "en": "A portrait",
@@ -137,7 +137,7 @@ def test_the_description_is_left_out_where_the_caption_says_it(
     with labelling.database.transaction() as db:
         file = files.get(db, pages(labelling)[:1])[pages(labelling)[0]]
     with app.test_request_context():
-        assert told(file) == {"caption": caption, "caption_lang": "", "description": description if both else ""}
+        assert file_texts(file) == {"caption": caption, "caption_lang": "", "description": description if both else ""}
 
 
 @pytest.mark.parametrize("name", NAMES)

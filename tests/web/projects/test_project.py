@@ -16,7 +16,7 @@ from testing.file_copies import change_files
 from testing.labelling_project import replace_predictions
 from tests.web.browser import JSON, Browser
 from tests.web.conftest import Cast
-from web.site.short_cache import Recent
+from web.site.short_cache import ShortCache
 
 
 def add_files(db: Connection, project_id: int, number: int) -> list[tuple[int, int]]:
@@ -92,21 +92,21 @@ def test_a_missing_worker_is_said(database: Database, alice: Browser, cast: Cast
 def test_live_progress_changes_its_mark_only_with_what_it_shows(
     app: Flask, database: Database, alice: Browser, cast: Cast
 ):
-    app.extensions["looks"] = Recent(seconds=0)
+    app.extensions["project_states"] = ShortCache(seconds=0)
     url = f"/projects/{cast.project_id}/progress"
     first = alice.client.get(url, headers=JSON).get_json()
     assert alice.client.get(url, headers=JSON).get_json() == first
     with database.transaction() as db:
         add_files(db, cast.project_id, 3)
     second = alice.client.get(url, headers=JSON).get_json()
-    app.extensions.pop("looks")
+    app.extensions.pop("project_states")
     assert second["mark"] != first["mark"]
 
 
 def test_who_watches_at_once_shares_a_look_but_a_page_is_fresh(
     app: Flask, database: Database, alice: Browser, bob: Browser, cast: Cast
 ):
-    app.extensions["looks"] = Recent(seconds=60)
+    app.extensions["project_states"] = ShortCache(seconds=60)
     path = f"/projects/{cast.project_id}"
     first = alice.client.get(f"{path}/progress", headers=JSON).get_json()
     with database.transaction() as db:
@@ -114,7 +114,7 @@ def test_who_watches_at_once_shares_a_look_but_a_page_is_fresh(
             say(db, cast, page_id, face_id, "target")
     assert bob.client.get(f"{path}/progress", headers=JSON).get_json()["said"] == first["said"]
     assert "3 approved matches can be sent" in alice.get(path).text
-    app.extensions.pop("looks")
+    app.extensions.pop("project_states")
 
 
 def test_what_to_do_next(database: Database, alice: Browser, cast: Cast):

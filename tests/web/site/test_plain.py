@@ -6,7 +6,7 @@ from store.labelling.progress import Breakdown, Curve
 from web.projects import charts, model_report
 from web.projects.model_report import Distances
 from web.site import reasons, urls
-from web.site.short_cache import Recent
+from web.site.short_cache import ShortCache
 from wiki.errors import Reason
 
 
@@ -19,16 +19,16 @@ def test_a_histogram_stacks_and_holds_what_lies_outside():
     plot = charts.histogram(distances(yes={0: 1, 11: 1}, open={50: 4, 119: 2}))
     assert plot.total == 8
     first, *_ = plot.parts
-    assert (first.said, first.x, first.y + first.height) == ("yes", 1, charts.PLOT_HEIGHT)
+    assert (first.css_class, first.x, first.y + first.height) == ("yes", 1, charts.PLOT_HEIGHT)
     assert max(part.height for part in plot.parts) == charts.PLOT_HEIGHT - 8
-    assert {round(part.x + part.width) for part in plot.parts if part.said == "open"} >= {charts.PLOT_WIDTH - 1}
+    assert {round(part.x + part.width) for part in plot.parts if part.css_class == "open"} >= {charts.PLOT_WIDTH - 1}
 
 
 def test_how_many_lie_within():
     plot = charts.histogram(distances(open={29: 1, 30: 2, 59: 3, 60: 5}))
-    assert charts.within(plot, 0.3) == 1
-    assert charts.within(plot, 0.6) == 6
-    assert charts.within(plot, 1.0) == 11
+    assert charts.count_within(plot, 0.3) == 1
+    assert charts.count_within(plot, 0.6) == 6
+    assert charts.count_within(plot, 1.0) == 11
 
 
 def test_nothing_to_draw():
@@ -44,19 +44,19 @@ def test_a_curve_goes_from_corner_to_corner():
 
 
 def test_shares_fill_the_bar():
-    found = charts.shares(Breakdown(1, 1, 0, 2, 0, 0))
+    found = charts.breakdown_parts(Breakdown(1, 1, 0, 2, 0, 0))
     assert sum(share.width for share in found) == pytest.approx(100)
     assert [share.x for share in found if share.number] == [0, 25, 75]
 
 
 def test_no_report_before_the_first_run():
-    assert model_report.read(None) is None
-    assert model_report.read("{}") == model_report.Report(False, False, 0, 0, 0, 0, 0, (), None)
+    assert model_report.parse_report(None) is None
+    assert model_report.parse_report("{}") == model_report.Report(False, False, 0, 0, 0, 0, 0, (), None)
 
 
 @pytest.mark.parametrize("target", ["/", "/projects?q=a", "/projects/1#members"])
 def test_addresses_of_ours(target: str):
-    assert urls.local(target) == target
+    assert urls.local_target(target) == target
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_addresses_of_ours(target: str):
     [None, "", "projects", "//x.example", "/\\x.example", "http://x.example", "/\t/x.example", "/a\nb", "\\\\x"],
 )
 def test_addresses_that_lead_away(target: str | None):
-    assert urls.local(target) == "/"
+    assert urls.local_target(target) == "/"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_what_was_asked_recently_is_not_asked_again():
         made.append(1)
         return len(made)
 
-    recent = Recent(seconds=5, most=2, clock=lambda: now[0])
+    recent = ShortCache(seconds=5, most=2, clock=lambda: now[0])
     assert [recent.get("a", make), recent.get("a", make)] == [1, 1]
     now[0] = 5
     assert recent.get("a", make) == 2

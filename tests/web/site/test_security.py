@@ -14,7 +14,7 @@ from tests.web.browser import JSON, Browser
 from tests.web.conftest import Cast
 from tests.web.routes import TABLE
 from web.site.access import without_user
-from web.site.security import policy
+from web.site.security import content_security_policy
 from wiki import addresses
 
 HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", "Accept": "text/html"}
@@ -36,9 +36,8 @@ def test_no_page_may_run_anything_inline(anybody: Browser, web_settings: Setting
 
 def test_pages_may_show_originals_and_renderings_from_their_hosts(web_settings: Settings):
     hosts = Settings.from_env({}).media_hosts
-    allowed = (
-        policy(replace(web_settings, production=True, media_hosts=hosts)).split("img-src ")[1].split(";")[0].split()
-    )
+    policy = content_security_policy(replace(web_settings, production=True, media_hosts=hosts))
+    allowed = policy.split("img-src ")[1].split(";")[0].split()
     for address in (
         "https://upload.wikimedia.org/wikipedia/commons/a/ab/N.jpg?utm_content=thumbnail_unscaled",
         "https://thumb.wikimedia.org/wikipedia/commons/thumb/a/ab/N.jpg/960px-N.jpg?utm_content=thumbnail",

@@ -119,13 +119,13 @@ class Begun(Job):
         self.project = self._create(self.item, CATEGORY)
         self._wait("the files to be searched", self._searched)
         self._answer()
-        self._wait("the model to take in the answers", self._settled)
+        self._wait("the model to take in the answers", self._model_current)
         matches = [face["face"] for face in self._faces() if face["suggestion"] == "match" and face["label"] is None]
         half = len(matches) // 2
         self.volunteer.call(f"{self.project}/review/approve", {"faces": matches[:half]})
         self._send()
         self.volunteer.call(f"{self.project}/review/approve", {"faces": matches[half:][:3]})
-        self._wait("the model to take in the approvals", self._settled)
+        self._wait("the model to take in the approvals", self._model_current)
 
     def create_another(self, person: str) -> None:
         """A project that is searched, and nothing said about it."""

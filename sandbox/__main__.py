@@ -1,4 +1,4 @@
-"""python -m sandbox --port N --photos DIR [--state FILE] ..."""
+"""Run the sandbox wiki in the foreground: python -m sandbox --port N --photos DIR [--state FILE] ..."""
 
 import argparse
 import signal
@@ -15,16 +15,16 @@ from sandbox.state.world import Settings
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=8181, help="0: any free port (default 8181)")
     parser.add_argument("--photos", type=Path, required=True, help="folder with NAME/*.jpg")
-    parser.add_argument("--state", type=Path, help="file that keeps the wiki over a restart")
-    parser.add_argument("--variants", type=int, help="at least so many photographs of each person (0: none are added)")
+    parser.add_argument("--state", type=Path, help="file in which the wiki is kept across restarts")
+    parser.add_argument("--variants", type=int, help="minimum number of photographs of each person (0: add none)")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "wikivisage-sandbox")
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds that every request takes on top")
-    parser.add_argument("--edit-limit", type=int, default=0, help="edits a user may make in 60 s (0: no limit)")
-    parser.add_argument("--token-seconds", type=float, default=14400.0, help="life of an access token")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds added to every request")
+    parser.add_argument("--edit-limit", type=int, default=0, help="maximum edits of a user in 60 s (0: no limit)")
+    parser.add_argument("--token-seconds", type=float, default=14400.0, help="lifetime of an access token")
     parser.add_argument("--client-id", default=CLIENT_ID)
     parser.add_argument("--client-secret", default=CLIENT_SECRET)
     parser.add_argument(
@@ -34,7 +34,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(given: list[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; the exit status is 1 with a sentence when it cannot."""
+    """Serve until SIGINT or SIGTERM; return the exit status, 1 with a message if the sandbox cannot start."""
     options = arguments(given)
     consumer = Consumer(options.client_id, options.client_secret, redirects=options.redirect_uri)
     settings = Settings(options.latency, options.edit_limit, token_seconds=options.token_seconds)

@@ -1,4 +1,4 @@
-"""The sandbox's own JSON interface: faults, other people's edits, the truth to read back, reset."""
+"""The sandbox's JSON admin interface: faults, edits by other users, the whole state for checks, and reset."""
 
 import copy
 from collections.abc import Callable
@@ -25,13 +25,13 @@ def _refused(text: str, status: int = 400) -> tuple[Response, int]:
 
 @bp.get("/faults")
 def faults() -> Response:
-    """The faults that wait, how often each kind struck, and the kinds there are."""
+    """Return the pending faults, how often each kind was triggered, and all kinds."""
     return jsonify(world().faults.as_json() | {"kinds": POINTS})
 
 
 @bp.post("/faults")
 def change_faults() -> Response | tuple[Response, int]:
-    """{"clear": true | "KIND"} and/or {"add": [FAULT, ...]}, or one FAULT."""
+    """Clear or add faults: {"clear": true | "KIND"} and/or {"add": [FAULT, ...]}, or a single FAULT."""
     given = request.get_json()
     if not isinstance(given, dict):
         return _refused("An object is expected.")
@@ -47,7 +47,7 @@ def change_faults() -> Response | tuple[Response, int]:
 
 @bp.post("/edit")
 def edit() -> Response | tuple[Response, int]:
-    """Somebody else does something: {"kind": KIND, ...}; see `others.KINDS`."""
+    """Perform an action of another user: {"kind": KIND, ...}; see `other_people.KINDS`."""
     given = request.get_json()
     if not isinstance(given, dict) or given.get("kind") not in other_people.KINDS:
         return _refused(f"kind must be one of {', '.join(other_people.KINDS)}")
@@ -62,7 +62,7 @@ def edit() -> Response | tuple[Response, int]:
 
 @bp.get("/state")
 def state() -> Response:
-    """The truth: files, statements, edits, items, users, counts. `?title=` for one file, `?files=0` without them."""
+    """Return files, statements, edits, items, users and counts; `?title=` for one file only, `?files=0` for none."""
     with world().lock:
         return jsonify(_state(request.args.get("title", ""), files=request.args.get("files") != "0"))
 
@@ -113,7 +113,7 @@ def _file(page: Page) -> Json:
 
 @bp.post("/settings")
 def settings() -> Response | tuple[Response, int]:
-    """Change settings while it runs: latency, edit_limit, edit_window, token_seconds, refresh_seconds, sparql."""
+    """Change settings of the running sandbox; the body maps field names of `Settings` to values."""
     given = request.get_json()
     known = asdict(world().settings)
     if not isinstance(given, dict) or set(given) - set(known):
@@ -127,7 +127,10 @@ def settings() -> Response | tuple[Response, int]:
 
 @bp.post("/reset")
 def reset() -> Response:
-    """Back to the beginning: pages, items, users, edits, faults, counts, settings. {"keep_tokens": true} leaves sign-ins alive."""
+    """Restore the initial pages, items, users, edits, faults, counts and settings.
+
+    With {"keep_tokens": true} users and their OAuth tokens are kept.
+    """
     begin: Callable[[], State] = current_app.extensions["begin"]
     given: Any = request.get_json(silent=True) or {}
     here = world()

@@ -1,4 +1,4 @@
-"""The Flask application: every stand-in on one port, with faults and latency in front of it."""
+"""The Flask application that serves all simulated services on one port, with latency and faults."""
 
 import re
 import time
@@ -25,7 +25,10 @@ Wait = Callable[[float], None]
 
 
 def create_app(world: World, begin: Callable[[], State], *, wait: Wait = time.sleep) -> Flask:
-    """The application of a world; `begin` makes the state that a reset goes back to."""
+    """Create the application that serves `world`.
+
+    `begin` returns the state that a reset restores; `wait` sleeps for a number of seconds.
+    """
     app = Flask(__name__)
     app.extensions |= {"world": world, "begin": begin, "wait": wait}
     app.jinja_env.filters["page_path"] = names.page_path
@@ -36,18 +39,18 @@ def create_app(world: World, begin: Callable[[], State], *, wait: Wait = time.sl
     app.add_url_rule("/sparql", "sparql", sparql_endpoint, methods=["GET", "POST"])
     app.before_request(_before)
     app.after_request(_after)
-    app.teardown_request(_done)
+    app.teardown_request(_finish)
     return app
 
 
 def api_php() -> Response:
-    """A request to one of the wikis."""
+    """Answer a request to the action API of one of the wikis."""
     base = request.host_url.rstrip("/")
     return api.answer(media.world(), request, base, SCRIPTS[request.path], ACTIONS, lost_race=g.lost_race)
 
 
 def sparql_endpoint() -> AnyResponse:
-    """The query service."""
+    """Answer a request to the query service, or redirect to a login page if the settings say so."""
     world = media.world()
     world.counts.requests["sparql"] += 1
     if world.settings.sparql == "login":
@@ -64,7 +67,7 @@ def sparql_endpoint() -> AnyResponse:
 
 
 def _kind() -> str:
-    """Which stand-in a request is for; the sandbox's own pages are none, and have no faults."""
+    """Return the service that the request addresses; "" for the sandbox's own pages, which have no faults."""
     path = request.path
     if path in SCRIPTS:
         return "api"
@@ -110,11 +113,11 @@ def _before() -> AnyResponse | None:
     if delay:
         wait(delay.seconds)
     fault = world.faults.take("request", _facts())
-    return _strike(fault) if fault else None
+    return _injected_response(fault) if fault else None
 
 
 def _begin_writing(world: World) -> bool:
-    """Note that a page is being written; true when somebody else is at it: then this one will lose."""
+    """Register that this request writes a page; return True if another request already does, so that this one fails."""
     values = request.form
     if request.method != "POST" or not values.get("action", "").startswith("wb"):
         return False
@@ -127,7 +130,7 @@ def _begin_writing(world: World) -> bool:
         return False
 
 
-def _strike(fault: Fault) -> AnyResponse:
+def _injected_response(fault: Fault) -> AnyResponse:
     headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
     match fault.kind:
         case "too_many_requests":
@@ -139,7 +142,7 @@ def _strike(fault: Fault) -> AnyResponse:
             return answer
         case "html":
             return page_of_error(200, "Something that is not the API has answered.")
-    return _cut()
+    return _abort_connection()
 
 
 def _after(response: Response) -> AnyResponse:
@@ -153,18 +156,18 @@ def _after(response: Response) -> AnyResponse:
         current_app.extensions["wait"](delay.seconds)
     fault = world.faults.take("answer", _facts())
     if fault and fault.kind == "drop_after":
-        return _cut()
+        return _abort_connection()
     if fault and fault.kind == "cut_short":
         _cut_short(response)
     elif fault and fault.kind in SPOILERS:
         SPOILERS[fault.kind](response, fault.to)
     elif fault:
-        _spoil(response, whole=fault.kind == "corrupt")
+        _damage_body(response, whole=fault.kind == "corrupt")
     return response
 
 
-def _spoil(response: Response, *, whole: bool) -> None:
-    """Half of the body (the length still agrees), or a body of the same length whose second half is zeros."""
+def _damage_body(response: Response, *, whole: bool) -> None:
+    """Replace the body by its first half, with a matching length; `whole`: keep the length and zero the second half."""
     response.direct_passthrough = False
     data = response.get_data()
     half = data[: len(data) // 2]
@@ -173,7 +176,7 @@ def _spoil(response: Response, *, whole: bool) -> None:
 
 
 def _cut_short(response: Response) -> None:
-    """Half of the body, then the connection breaks: shorter than Content-Length promised."""
+    """Send half of the body and then abort the connection, so that it is shorter than its Content-Length."""
     response.direct_passthrough = False
     data, connection = response.get_data(), request.environ.get("sandbox.connection")
 
@@ -186,15 +189,15 @@ def _cut_short(response: Response) -> None:
     response.headers["Content-Length"] = str(len(data))
 
 
-def _cut() -> AnyResponse:
-    """Break the connection without an answer. Without a real connection (Flask's test client) that is a 599."""
+def _abort_connection() -> AnyResponse:
+    """Abort the connection without a response. Flask's test client has no connection and gets status 599 instead."""
     connection: Any = request.environ.get("sandbox.connection")
     if connection is not None:
         connection.abort()
     return Response(b"", 599)
 
 
-def _done(_: BaseException | None) -> None:
+def _finish(_: BaseException | None) -> None:
     kind = getattr(g, "kind", "")
     if kind:
         world = media.world()

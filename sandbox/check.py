@@ -1,12 +1,14 @@
-"""The main job, once, over HTTP as a volunteer's browser does it, and whether what came out is right.
+"""End-to-end check of the main workflow, performed once over HTTP as a volunteer's browser does it.
 
     python -m sandbox.check --app http://localhost:8000 --sandbox http://127.0.0.1:8181 [--photos DIR] [--person NAME]
 
-Signs in, creates a project, waits for the workers, answers by the names of the photographs' folders (only where one face was
-found: of several it cannot know which), lets the model answer the rest, approves, sends, and reads the statements back from
-the wiki. Ends with 0 only if every approved file states the person exactly once and no other file does that did not before,
-no statement is wrong, at least 0.9 of the person's files in which a face was found carry the statement, and no original was
-fetched of a file that is wider than 960 px and has a rendering.
+It signs in, creates a project, waits for the workers, answers questions by the names of the photographs' folders, lets
+the model classify the other faces, approves its matches, sends them, and reads the statements back from the wiki.
+Questions about files with several faces are skipped, because a folder's name does not tell which face is the person's.
+
+The exit code is 0 only if every approved file states the person exactly once, no other file gained such a statement, no
+statement is wrong, at least 0.9 of the person's files in which a face was found carry the statement, and no original
+was fetched of a file that is wider than 960 px and has a rendering.
 """
 
 import argparse
@@ -32,12 +34,15 @@ LOOK_AGAIN_SECONDS = 0.3
 
 
 class Unexpected(Exception):
-    """The application did something else than a volunteer would expect; the text says what."""
+    """The application did not behave as a volunteer would expect; the text describes what happened."""
 
 
 @dataclass
 class Volunteer:
-    """A browser without a window: cookies, the CSRF token of the last page, JSON calls."""
+    """An HTTP client that acts like a browser: it keeps cookies and the CSRF token of the last page.
+
+    `app` and `sandbox` are the addresses of the application and the sandbox. Unexpected responses raise Unexpected.
+    """
 
     app: str
     sandbox: str
@@ -45,20 +50,20 @@ class Volunteer:
     csrf: str = ""
 
     def __post_init__(self) -> None:
-        self.browser.headers["Referer"] = f"{self.app}/"  # which a site with https asks for
+        self.browser.headers["Referer"] = f"{self.app}/"  # The CSRF protection requires it with https.
 
     def page(self, path: str) -> str:
-        """GET a page; its CSRF token is kept."""
+        """Get a page, keep its CSRF token, and return its HTML."""
         return self._read(self.browser.get(self._url(path), timeout=60))
 
     def submit(self, path: str, fields: dict[str, str]) -> str:
-        """POST a form and follow where it leads; returns the last address."""
+        """Post a form and follow redirects; return the final address."""
         answer = self.browser.post(self._url(path), data={"csrf_token": self.csrf, **fields}, timeout=120)
         self._read(answer)
         return str(answer.url)
 
     def call(self, path: str, body: Any = None) -> Any:
-        """A JSON call: GET, or POST where there is a body."""
+        """Make a JSON request, POST if there is a body and GET otherwise; return the response's JSON."""
         headers = {"Accept": "application/json", "X-CSRFToken": self.csrf}
         if body is None:
             answer = self.browser.get(self._url(path), headers=headers, timeout=60)
@@ -69,7 +74,7 @@ class Volunteer:
         return answer.json()
 
     def sign_in(self) -> None:
-        """Through the wiki's own pages: pick a user, allow the application."""
+        """Sign in through the wiki's pages: choose a user, then authorize the application."""
         answer = self.browser.get(self._url("/auth/start"), timeout=60)
         login = re.search(r'name="returnto" value="([^"]*)"', answer.text)
         if login is None:
@@ -85,7 +90,7 @@ class Volunteer:
             raise Unexpected("signing in did not lead to a signed-in page")
 
     def truth(self) -> dict[str, Any]:
-        """What the wiki holds."""
+        """Return the sandbox's whole state."""
         found: dict[str, Any] = requests.get(f"{self.sandbox}/sandbox/state", timeout=60).json()
         return found
 
@@ -107,7 +112,10 @@ def _text(value: str) -> str:
 
 @dataclass
 class Job:
-    """One project from its creation to the statements."""
+    """One run of the workflow, from creating the project to sending statements.
+
+    `person`: folder of the person. `seconds`: duration of each stage.
+    """
 
     volunteer: Volunteer
     person: str
@@ -117,7 +125,7 @@ class Job:
     skipped: int = 0
 
     def run(self) -> "Outcome":
-        """All of it. Raises Unexpected."""
+        """Perform all stages and compare the wiki before and after. Raises Unexpected."""
         with self._stage("sign in"):
             self.volunteer.sign_in()
         before = self.volunteer.truth()
@@ -132,7 +140,7 @@ class Job:
             self._wait("the files to be searched", self._searched)
         with self._stage("answer and infer"):
             self._answer()
-            self._wait("the model to take in the answers", self._settled)
+            self._wait("the model to take in the answers", self._model_current)
         faces = self._faces()
         with self._stage("approve"):
             approved = self.volunteer.call(f"{self.project}/review/approve", {"all": 1, "show": "matches"})["approved"]
@@ -155,11 +163,11 @@ class Job:
         progress = self.volunteer.call(f"{self.project}/progress.json")
         return bool(progress["crawled"] and progress["files"] and not progress["waiting"])
 
-    def _settled(self) -> bool:
+    def _model_current(self) -> bool:
         return bool(self.volunteer.call(f"{self.project}/progress.json")["model_current"])
 
     def _answer(self) -> None:
-        """Answer what is asked until the application says that one can stop, or nothing is asked any more."""
+        """Answer questions until there are none left or the application reports that no more are needed."""
         seen: list[int] = []
         while self.answered < MOST_ANSWERS:
             have = ",".join(map(str, seen[-300:]))
@@ -172,15 +180,15 @@ class Job:
             question = coming["questions"][0]
             if question["reason"] == "skipped":
                 return
-            self._say(question)
+            self._submit_answer(question)
             if question["face"]:
                 seen.append(question["face"])
             if self.answered >= LEAST_ANSWERS and self.volunteer.call(f"{self.project}/progress.json")["may_stop"]:
                 return
-            if self.answered % 3 == 0:  # the next questions follow from these answers
-                self._wait("the model to take in the answers", self._settled)
+            if self.answered % 3 == 0:  # The model chooses the next questions from these answers.
+                self._wait("the model to take in the answers", self._model_current)
 
-    def _say(self, question: dict[str, Any]) -> None:
+    def _submit_answer(self, question: dict[str, Any]) -> None:
         if len(question["faces"]) != 1:
             answer, self.skipped = "skip", self.skipped + 1
         else:
@@ -233,18 +241,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The figures of the table, and what is wrong with them (nothing, if all is well)."""
+    """The figures to print, and a message for each requirement that is not met."""
 
     figures: dict[str, Any]
     faults: list[str]
 
     def joined(self, other: "Outcome") -> "Outcome":
-        """Both in one."""
+        """Return the union of both outcomes."""
         return Outcome(self.figures | other.figures, self.faults + other.faults)
 
 
 def _category(state: dict[str, Any], person: str) -> str:
-    """The category that holds most of the person's photographs, with others among them where there is one."""
+    """Return the category with most of the person's photographs, preferably one that also has files of others."""
     own = Counter(name for page in state["files"] if person in page["people"] for name in page["categories"])
     mixed = {name: count for name, count in own.items() if "Photographs with" in name}
     best: str = max(mixed or own, key=lambda name: own[name])
@@ -260,10 +268,13 @@ def judge(
     to_send: set[int],
     approved: int,
 ) -> Outcome:
-    """Hold the wiki against what was approved, and against the truth.
+    """Compare the statements on the wiki with the approved files and with the ground truth.
 
-    A folder says who is in its photographs, not who else: a statement about one with several faces in another person's
-    folder is listed to be looked at, not judged.
+    `before` and `after`: states of the wiki. `to_send`: page ids of the approved files. `approved`: number of faces
+    approved in bulk.
+
+    A folder names one person in its photographs but not the others. A statement about a file with several faces in
+    another person's folder is therefore listed for inspection and not counted as wrong.
     """
     earlier = {page["id"]: page["depicts"].count(item) for page in before["files"]}
     now = {page["id"]: page["depicts"].count(item) for page in after["files"]}
@@ -304,7 +315,10 @@ def judge(
 
 
 def fetching(before: dict[str, Any], after: dict[str, Any]) -> Outcome:
-    """What the stand-in was asked for between two states: renderings, but originals of files of 960 px or less."""
+    """Return how many renderings and originals were fetched between two states of the wiki.
+
+    Originals may be fetched of files that are at most 960 px wide only.
+    """
     names = ("thumbnails", "originals", "avoidable_originals")
     thumbnails, originals, avoidable = (
         Counter(after["counts"][name]) - Counter(before["counts"][name]) for name in names
@@ -324,12 +338,14 @@ def _most_photographed(volunteer: Volunteer) -> str:
 
 
 def main(given: list[str] | None = None) -> int:
-    """Run from the command line; returns the exit code."""
+    """Run from the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.check", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--app", required=True)
     parser.add_argument("--sandbox", required=True)
-    parser.add_argument("--photos", type=Path, help="only said in the table")
-    parser.add_argument("--person", default="", help="folder of the person; default: the one with most photographs")
+    parser.add_argument(
+        "--photos", type=Path, help="has no effect; accepted so that the command shows which photographs were used"
+    )
+    parser.add_argument("--person", default="", help="folder of the person; default: the one with the most photographs")
     chosen = parser.parse_args(given)
     volunteer = Volunteer(chosen.app.rstrip("/"), chosen.sandbox.rstrip("/"))
     job = Job(volunteer, chosen.person or _most_photographed(volunteer))
@@ -342,7 +358,7 @@ def main(given: list[str] | None = None) -> int:
     for name, value in outcome.figures.items():
         print(f"{name:36} {value}")
     for fault in outcome.faults:
-        print(f"NOT AS IT SHOULD BE: {fault}")
+        print(f"FAILED: {fault}")
     print("Every approved file states the person exactly once, and nothing else does." if not outcome.faults else "")
     return 1 if outcome.faults else 0
 

@@ -1,4 +1,4 @@
-"""The environment variables with which WikiVisage talks to a sandbox: python -m sandbox.environment SANDBOX APP"""
+"""Print the environment variables that make WikiVisage use a sandbox: python -m sandbox.environment SANDBOX APP"""
 
 import argparse
 import base64
@@ -10,10 +10,10 @@ from sandbox.server import CLIENT_ID, CLIENT_SECRET
 
 
 def variables(sandbox: str, app: str) -> dict[str, str]:
-    """Every endpoint, the consumer, and fresh keys.
+    """Return the settings for all endpoints, the OAuth consumer and newly generated keys.
 
-    `sandbox` and `app` are their addresses without a slash at the end. Nothing is left at its default that would lead
-    to Wikimedia.
+    `sandbox` and `app` are the two addresses without a trailing slash. Every setting whose default points to Wikimedia
+    is included.
     """
     return {
         "WIKIVISAGE_COMMONS_API": f"{sandbox}/w/api.php",
@@ -35,7 +35,7 @@ def variables(sandbox: str, app: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Print them for a shell to source."""
+    """Print the variables as `export` lines that a shell can source."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.environment", description=__doc__)
     parser.add_argument("sandbox", help="its address, for example http://127.0.0.1:8181")
     parser.add_argument("app", help="the application's address, for example http://localhost:8000")

@@ -1,4 +1,8 @@
-"""What somebody else does to the wiki while a client works: edits, overwritten and moved files, blocks, deletions."""
+"""Actions of other users on the wiki while a client works: edits, overwritten and moved files, blocks, deletions.
+
+Each function takes the world and a JSON object, whose fields its docstring lists ("?" marks optional ones), and
+returns the JSON response. A missing field raises KeyError; a page, item or user that does not exist raises Impossible.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +16,7 @@ Given = dict[str, Any]
 
 
 class Impossible(Exception):
-    """There is no such page, statement or item; the text says which."""
+    """The action cannot be performed, for example because a page does not exist; the text gives the reason."""
 
 
 def _page(world: World, given: Given) -> Page:
@@ -27,7 +31,7 @@ def _page(world: World, given: Given) -> Page:
 
 
 def _new_title(given: Any) -> str | None:
-    """A file's title, with or without "File:"."""
+    """Return the normalised title of a file given with or without "File:", or None if it is invalid."""
     return names.normalise(str(given) if str(given).lower().startswith("file:") else f"File:{given}")
 
 
@@ -41,7 +45,7 @@ def _save(world: World, page: Page, given: Given, entity: Entity, comment: str) 
 
 
 def add_statement(world: World, given: Given) -> Json:
-    """{title|id, value: "Q76", property?: "P180", qualifiers?: {"P2677": "pct:..."}, rank?, user?}."""
+    """Add a statement: {title|id, value: "Q76", property?: "P180", qualifiers?: {"P2677": "pct:..."}, rank?, user?}."""
     page = _page(world, given)
     snaks = [string_snak(prop, text) for prop, text in (given.get("qualifiers") or {}).items()]
     snak = item_snak(given.get("property", "P180"), str(given["value"]))
@@ -59,14 +63,17 @@ def _found(page: Page, given: Given) -> Json:
 
 
 def remove_statement(world: World, given: Given) -> Json:
-    """{title|id, guid | value, user?}."""
+    """Remove a statement: {title|id, guid | value, user?}."""
     page = _page(world, given)
     guid = str(_found(page, given)["id"])
     return _save(world, page, given, drop(page.last.entity or Entity(), guid), "/* wbremoveclaims-remove:1| */")
 
 
 def change_statement(world: World, given: Given) -> Json:
-    """{title|id, guid | value, qualifiers?, rank?, new_value?, user?}: qualifiers replace those that were there."""
+    """Change a statement: {title|id, guid | value, qualifiers?, rank?, new_value?, user?}.
+
+    `qualifiers` replaces all qualifiers of the statement.
+    """
     page = _page(world, given)
     old = _found(page, given)
     snak = item_snak("P180", str(given["new_value"])) if "new_value" in given else old["mainsnak"]
@@ -78,7 +85,7 @@ def change_statement(world: World, given: Given) -> Json:
 
 
 def set_captions(world: World, given: Given) -> Json:
-    """{title|id, captions: {"nb": "Et portrett"}, user?}: these and no others from now on."""
+    """Replace all captions of a file: {title|id, captions: {"nb": "Et portrett"}, user?}."""
     page, captions = _page(world, given), {str(name): str(text) for name, text in given["captions"].items()}
     before = page.last.entity or Entity()
     entity = Entity(captions, before.descriptions, before.statements)
@@ -86,14 +93,14 @@ def set_captions(world: World, given: Given) -> Json:
 
 
 def edit_text(world: World, given: Given) -> Json:
-    """{title|id, text, user?}: only the wikitext changes, the MediaInfo stays."""
+    """Change the wikitext but not the MediaInfo: {title|id, text, user?}."""
     page = _page(world, given)
     user = str(given.get("user", "Volunteer"))
     return {"revision": world.add_revision(page, user=user, comment="text", text=str(given["text"])).id}
 
 
 def overwrite(world: World, given: Given) -> Json:
-    """{title|id, with: TITLE of another file | path, user?}: a new version of the file, the page keeps its id."""
+    """Upload a new version of a file: {title|id, with: TITLE of another file | path, user?}. The page keeps its id."""
     page = _page(world, given)
     if "path" in given:
         version = Version(str(given["path"]), world.stamp(), str(given.get("user", "Volunteer")))
@@ -110,7 +117,7 @@ def overwrite(world: World, given: Given) -> Json:
 
 
 def move(world: World, given: Given) -> Json:
-    """{title|id, to, redirect?: true, user?}: the page keeps its id; a redirect gets a new one."""
+    """Move a page, which keeps its id, and leave a redirect with a new id: {title|id, to, redirect?: true, user?}."""
     page = _page(world, given)
     title = _new_title(given["to"])
     if title is None or world.page(title):
@@ -127,7 +134,7 @@ def move(world: World, given: Given) -> Json:
 
 
 def delete(world: World, given: Given) -> Json:
-    """{title|id}."""
+    """Delete a page: {title|id}."""
     page = _page(world, given)
     world.reindex(page, lambda: setattr(page, "deleted", True))
     del world.titles[page.title]
@@ -135,7 +142,7 @@ def delete(world: World, given: Given) -> Json:
 
 
 def undelete(world: World, given: Given) -> Json:
-    """{id}: the same page id and statements come back."""
+    """Restore a deleted page with its id and statements: {id}."""
     page = world.state.pages.get(int(str(given["id"]).lstrip("Mm")))
     if page is None or not page.deleted:
         raise Impossible(f"There is no deleted page {given['id']}.")
@@ -145,7 +152,7 @@ def undelete(world: World, given: Given) -> Json:
 
 
 def protect(world: World, given: Given) -> Json:
-    """{title|id, level?: "sysop" | ""}."""
+    """Protect a page, or remove the protection with the level "": {title|id, level?: "sysop" | ""}."""
     page = _page(world, given)
     page.protection = str(given.get("level", "sysop"))
     world.add_revision(page, user="Admin", comment="Protected" if page.protection else "Removed protection")
@@ -153,7 +160,7 @@ def protect(world: World, given: Given) -> Json:
 
 
 def categorise(world: World, given: Given) -> Json:
-    """{title|id, add?: [CATEGORY], remove?: [CATEGORY]}."""
+    """Add a page to categories or remove it from them: {title|id, add?: [CATEGORY], remove?: [CATEGORY]}."""
     page = _page(world, given)
     added = [names.normalise(str(one)) or "" for one in given.get("add", [])]
     removed = [names.normalise(str(one)) or "" for one in given.get("remove", [])]
@@ -168,7 +175,7 @@ def categorise(world: World, given: Given) -> Json:
 
 
 def upload(world: World, given: Given) -> Json:
-    """{title, path | with: TITLE, categories?: [CATEGORY], people?: [NAME]}: a new file."""
+    """Upload a new file: {title, path | with: TITLE, categories?: [CATEGORY], people?: [NAME]}."""
     title = _new_title(given["title"])
     if title is None or world.page(title):
         raise Impossible(f"{given['title']} cannot be the title of a new file.")
@@ -186,7 +193,7 @@ def upload(world: World, given: Given) -> Json:
 
 
 def block(world: World, given: Given) -> Json:
-    """{user, reason?, titles?: [TITLE] for a partial block}."""
+    """Block a user, from some pages only if `titles` is given: {user, reason?, titles?: [TITLE]}."""
     user = world.user(str(given["user"]))
     number, world.state.next_block = world.state.next_block, world.state.next_block + 1
     titles = [names.normalise(str(one)) or "" for one in given.get("titles", [])]
@@ -197,14 +204,14 @@ def block(world: World, given: Given) -> Json:
 
 
 def unblock(world: World, given: Given) -> Json:
-    """{user}."""
+    """Unblock a user: {user}."""
     world.user(str(given["user"])).block = None
     world.version += 1
     return {}
 
 
 def rename_user(world: World, given: Given) -> Json:
-    """{user, to}: the account keeps its number, its tokens stay alive."""
+    """Rename an account, which keeps its id and its tokens: {user, to}."""
     user = world.state.users.pop(str(given["user"]), None)
     if user is None:
         raise Impossible(f"There is no user {given['user']}.")
@@ -217,17 +224,17 @@ def rename_user(world: World, given: Given) -> Json:
 
 
 def expire_tokens(world: World, given: Given) -> Json:
-    """{user, refresh?: true}: access tokens run out, refresh tokens too when asked."""
+    """Let a user's access tokens expire, with `refresh` also the refresh tokens: {user, refresh?: true}."""
     return {"expired": oauth.expire(world, str(given["user"]), refresh=bool(given.get("refresh")))}
 
 
 def revoke_tokens(world: World, given: Given) -> Json:
-    """{user}: the user takes the grant back."""
+    """Revoke all OAuth grants of a user: {user}."""
     return {"revoked": oauth.revoke(world, str(given["user"]))}
 
 
 def disable_consumer(world: World, given: Given) -> Json:
-    """{consumer, enabled?: false}: an administrator disables the OAuth client (or enables it again)."""
+    """Disable an OAuth client, or enable it again: {consumer, enabled?: false}."""
     consumer = world.state.consumers.get(str(given["consumer"]))
     if consumer is None:
         raise Impossible(f"There is no consumer {given['consumer']}.")
@@ -237,7 +244,7 @@ def disable_consumer(world: World, given: Given) -> Json:
 
 
 def make_item(world: World, given: Given) -> Json:
-    """{item: "Q..", label, description?, human?: true, image?: FILE NAME, category?}: a new item."""
+    """Create an item: {item: "Q..", label, description?, human?: true, image?: FILE NAME, category?}."""
     number = str(given["item"])
     snaks = [item_snak("P31", "Q5")] if given.get("human", True) else []
     snaks += [
@@ -255,7 +262,7 @@ def make_item(world: World, given: Given) -> Json:
 
 
 def merge_items(world: World, given: Given) -> Json:
-    """{item, into}: the first becomes a redirect."""
+    """Merge an item into another, so that it becomes a redirect: {item, into}."""
     item = world.item(str(given["item"]))
     if item is None or world.item(str(given["into"])) is None:
         raise Impossible("One of the items does not exist.")
@@ -265,7 +272,7 @@ def merge_items(world: World, given: Given) -> Json:
 
 
 def delete_item(world: World, given: Given) -> Json:
-    """{item}."""
+    """Delete an item: {item}."""
     item = world.item(str(given["item"]))
     if item is None:
         raise Impossible(f"There is no item {given['item']}.")

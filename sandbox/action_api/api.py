@@ -1,4 +1,4 @@
-"""api.php: reads the request, finds out who asks, and hands it to the module; then writes the answer as MediaWiki does."""
+"""The entry point api.php: parse and authenticate the request, call the module, and format the response."""
 
 import hashlib
 import secrets
@@ -19,13 +19,13 @@ LISTS = "https://lists.wikimedia.org/postorius/lists/mediawiki-api-announce.list
 
 @dataclass
 class Call:
-    """One request to api.php: its parameters, who sends it, and the warnings it gathers."""
+    """One request to api.php: its parameters, its user, and the warnings collected so far."""
 
     world: World
     request: Request
     params: dict[str, str]
     base: str
-    """Scheme, host and port, without a slash at the end."""
+    """Scheme, host and port, without a trailing slash."""
     site: str
     """"commons" or "wikidata"."""
     grant: Grant | None = None
@@ -35,27 +35,27 @@ class Call:
     extra: Json = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     lost_race: bool = False
-    """Whether somebody else was writing the same page when this request came."""
+    """Whether another request was writing the same page when this one arrived."""
     later: dict[str, str | int] = field(default_factory=dict)
-    """Where a generator goes on, once the properties of this batch are complete."""
+    """The generator's continuation, which is returned once the properties of this batch are complete."""
 
     @property
     def version(self) -> int:
-        """formatversion."""
+        """The requested formatversion."""
         return 2 if self.get("formatversion") in ("2", "latest") else 1
 
     def get(self, name: str, default: str = "") -> str:
-        """A parameter, noted as known."""
+        """Return a parameter and mark it as recognized."""
         self.used.add(name)
         return self.params.get(name, default)
 
     def has(self, name: str) -> bool:
-        """Whether a boolean parameter was sent: any value counts, an empty one too."""
+        """Return whether a boolean parameter was sent; any value counts as true, even an empty one."""
         self.used.add(name)
         return name in self.params
 
     def many(self, name: str, default: str = "", limit: int = 50) -> list[str]:
-        """The values of a multi-value parameter. Raises ApiError when they are too many."""
+        """Return the values of a multi-value parameter. Raises ApiError `toomanyvalues` for more than `limit`."""
         text = self.get(name, default)
         if text == "":
             return []
@@ -67,18 +67,18 @@ class Call:
         return values
 
     def warn(self, module: str, text: str, code: str = "warning", data: Json | None = None) -> None:
-        """Add a warning to the answer."""
+        """Add a warning to the response."""
         self.warnings.setdefault(module, []).append(Part(code, text, data))
 
     def require(self, name: str) -> str:
-        """A parameter that must be there. Raises ApiError `missingparam`."""
+        """Return a required parameter. Raises ApiError `missingparam`."""
         value = self.get(name)
         if not value:
             raise ApiError("missingparam", f'The "{name}" parameter must be set.')
         return value
 
     def facts(self) -> dict[str, str]:
-        """What faults are matched with."""
+        """Return the properties of the request that a fault's `match` is compared with."""
         modules = [self.params.get(name, "") for name in ("action", "prop", "list", "meta", "generator")]
         titles = (self.params.get(name, "") for name in ("titles", "title", "id", "ids", "entity", "claim", "data"))
         return {
@@ -96,7 +96,7 @@ Module = Callable[[Call], Json]
 
 @dataclass(frozen=True)
 class Action:
-    """A value of `action`: what answers it, and whether it changes something (needs POST and a token)."""
+    """A module for one value of `action`; `writes`: it changes data and therefore requires POST and a token."""
 
     run: Module
     writes: bool = False
@@ -105,8 +105,8 @@ class Action:
 def answer(
     world: World, request: Request, base: str, site: str, actions: dict[str, Action], *, lost_race: bool = False
 ) -> Response:
-    """The answer to a request to api.php."""
-    params = {name: values[0] for name, values in _both(request).items()}
+    """Answer a request to api.php."""
+    params = {name: values[0] for name, values in _parameters(request).items()}
     call = Call(world, request, params, base, site, lost_race=lost_race)
     headers: dict[str, str] = {}
     try:
@@ -121,7 +121,7 @@ def answer(
     return Response(msgspec.json.encode(body), content_type="application/json; charset=utf-8", headers=headers)
 
 
-def _both(request: Request) -> dict[str, list[str]]:
+def _parameters(request: Request) -> dict[str, list[str]]:
     return {**request.args.to_dict(flat=False), **request.form.to_dict(flat=False)}
 
 
@@ -141,21 +141,24 @@ def _run(call: Call, actions: dict[str, Action]) -> Json:
     _check_lag(call)
     with call.world.lock:
         body = action.run(call)
-    _warn_of_strangers(call)
+    _warn_of_unknown_parameters(call)
     return _with_warnings(call, body | call.extra)
 
 
-def _warn_of_strangers(call: Call) -> None:
+def _warn_of_unknown_parameters(call: Call) -> None:
     known = {"callback", "origin", "requestid", "uselang", "errorlang", "bot", "tags", "utf8", "smaxage", "format"}
     known |= {"formatversion", "errorformat", "maxlag", "token", "continue", "ascii", "maxage", "watchlist"}
-    strange = [name for name in call.params if name not in call.used | known]
-    if strange:
-        plural = "s" if len(strange) > 1 else ""
-        call.warn("main", f"Unrecognized parameter{plural}: {', '.join(strange)}.", "unrecognizedparams")
+    unknown = [name for name in call.params if name not in call.used | known]
+    if unknown:
+        plural = "s" if len(unknown) > 1 else ""
+        call.warn("main", f"Unrecognized parameter{plural}: {', '.join(unknown)}.", "unrecognizedparams")
 
 
 def identify(call: Call) -> None:
-    """Find out who asks. A bearer that is not alive is an error, for reads too. Raises ApiError."""
+    """Set the grant and user of a request with an access token; leave anonymous requests unchanged.
+
+    Raises ApiError if the token or its consumer is not valid, also for requests that only read.
+    """
     header = call.request.headers.get("Authorization", "")
     if not header.startswith("Bearer ") or call.get("origin") == "*":
         return
@@ -189,7 +192,7 @@ def _check_asserts(call: Call) -> None:
 
 
 def csrf_token(call: Call) -> str:
-    """The CSRF token of whoever asks; an anonymous one is always the same."""
+    """Return the CSRF token of the request's user; it is the same for all anonymous users."""
     return call.grant.csrf if call.grant else "+\\"
 
 
@@ -230,7 +233,7 @@ def _check_lag(call: Call) -> None:
 
 
 def error_body(call: Call, error: ApiError) -> Json:
-    """An error in the format that was asked for."""
+    """Return the response body for an error in the requested `errorformat`."""
     docref = (
         f"See {call.base}/w/api.php for API usage. Subscribe to the mediawiki-api-announce mailing list at "
         f"&lt;{LISTS}&gt; for notice of API deprecations and breaking changes."
@@ -260,10 +263,10 @@ def _listed(part: Part, kind: str, module: str | None) -> Json:
 
 
 def _with_warnings(call: Call, body: Json) -> Json:
-    """Add the warnings in the shape of the error format, and what formatversion 1 does to booleans."""
+    """Return the body with the warnings, in the shape that errorformat and formatversion demand."""
     warnings = _warnings(call)
     result = ({"warnings": warnings} if warnings else {}) | body
-    return result if call.version == 2 else _old(result)
+    return result if call.version == 2 else _formatversion_1(result)
 
 
 def _warnings(call: Call) -> Any:
@@ -287,12 +290,12 @@ def _path(module: str) -> str:
     return module if module == "main" or module.startswith("wb") else f"query+{module}"
 
 
-def _old(value: Any) -> Any:
-    """formatversion 1: true is an empty string, false is left out."""
+def _formatversion_1(value: Any) -> Any:
+    """Convert booleans as formatversion 1 does: true becomes an empty string, false is left out."""
     if isinstance(value, dict):
-        return {key: _old(inner) for key, inner in value.items() if inner is not False}
+        return {key: _formatversion_1(inner) for key, inner in value.items() if inner is not False}
     if isinstance(value, list):
-        return [_old(inner) for inner in value]
+        return [_formatversion_1(inner) for inner in value]
     return "" if value is True else value
 
 
@@ -303,11 +306,11 @@ def _html(body: Json) -> str:
 
 
 def request_id() -> str:
-    """An id as in X-Request-Id."""
+    """Return a new id in the form of X-Request-Id."""
     return secrets.token_hex(12)
 
 
 def fingerprint(call: Call) -> str:
-    """The same for two identical requests (an edit filter's warning lets the second pass)."""
+    """Return a hash that is equal for identical requests: the second passes an edit filter that only warns."""
     kept = sorted((name, value) for name, value in call.params.items() if name != "token")
     return hashlib.sha256(repr((kept, call.user and call.user.name)).encode()).hexdigest()

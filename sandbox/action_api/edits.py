@@ -1,4 +1,4 @@
-"""Saving a change of a page's MediaInfo: who may, against which base, and what Wikibase does when the base is stale."""
+"""Saving of changes to a page's MediaInfo: permissions, base revisions, and patching as Wikibase does it."""
 
 import copy
 from collections.abc import Callable
@@ -18,8 +18,11 @@ LONGEST_SUMMARY = 500
 
 @dataclass
 class Saved:
-    """What came of a save: the newest revision's number, whether nothing changed, and the entity that Wikibase shows
-    (when the base was stale that is base + change, not what is stored)."""
+    """The result of a save.
+
+    `revision`: id of the newest revision. `shown`: the entity that Wikibase returns, which for an outdated base is the
+    changed base, not the stored entity.
+    """
 
     revision: int
     unchanged: bool
@@ -27,7 +30,10 @@ class Saved:
 
 
 def page_of(call: Call, entity_id: str) -> Page:
-    """The file page of an M id. Raises ApiError `no-such-entity`; a redirect page or a page without a file is accepted."""
+    """Return the file page of an M id; redirects and pages without a file are accepted.
+
+    Raises ApiError `no-such-entity`.
+    """
     number = entity_id[1:]
     page = call.world.page_of_id(int(number)) if number.isdigit() and entity_id[:1] in "Mm" else None
     if page is None or page.namespace != 6 or call.site != "commons":
@@ -36,7 +42,10 @@ def page_of(call: Call, entity_id: str) -> Page:
 
 
 def base_revision(call: Call, page: Page) -> Revision:
-    """The revision that the client began with. Raises ApiError `nosuchrevid`, or the bad-revision exception."""
+    """Return the revision that the client's change is based on.
+
+    Raises ApiError `nosuchrevid`, or Wikibase's BadRevisionException for a revision older than the first MediaInfo.
+    """
     text = call.get("baserevid")
     if not text or text == "0":
         return page.last
@@ -49,9 +58,9 @@ def base_revision(call: Call, page: Page) -> Revision:
 
 
 def save(call: Call, page: Page, change: Change, comment: str, *, early: bool) -> Saved:
-    """Apply a change and make a new revision. `early`: permissions are asked before anything else (wbeditentity).
+    """Apply a change to the base revision and store the result as a new revision. Raises ApiError.
 
-    Raises ApiError.
+    `comment`: automatic part of the summary. `early`: permissions are checked before all else, as in wbeditentity.
     """
     base = base_revision(call, page)
     if early:
@@ -62,7 +71,7 @@ def save(call: Call, page: Page, change: Change, comment: str, *, early: bool) -
         return Saved(page.last.id, True, before)
     _refuse(call, page, early=early)
     stored = after if base is page.last else patched(before, after, page.last.entity or Entity())
-    _refuse_late(call, page, early=early)
+    _refuse_while_saving(call, page, early=early)
     if base is not page.last:
         call.messages.setdefault(call.get("action"), []).append(PATCHED)
     _store(call, page, stored, comment)
@@ -70,10 +79,10 @@ def save(call: Call, page: Page, change: Change, comment: str, *, early: bool) -
 
 
 def patched(base: Entity, wanted: Entity, latest: Entity) -> Entity:
-    """The difference base -> wanted applied to the latest entity, statement by statement. Raises ApiError `editconflict`.
+    """Return the latest entity with the difference from `base` to `wanted` applied statement by statement.
 
-    A statement changed by both is overwritten silently, as on a real wiki; one that is already as wanted, or gone, is
-    a conflict.
+    As on a real wiki, a statement that both edits changed is overwritten silently. A statement that already has the
+    wanted form, or that is gone, is a conflict: raises ApiError `editconflict`.
     """
     old, new = ({statement["id"].upper(): statement for statement in one.all()} for one in (base, wanted))
     result = latest
@@ -96,13 +105,13 @@ def _changed(base: dict[str, str], wanted: dict[str, str]) -> dict[str, str]:
 
 
 def _refuse(call: Call, page: Page, *, early: bool) -> None:
-    refusal = permission(call, page) or _struck(call)
+    refusal = permission(call, page) or _injected_refusal(call)
     if refusal:
         raise errors.refused(refusal, early=early)
 
 
 def permission(call: Call, page: Page) -> Refusal | None:
-    """Why this user may not edit that page, or None."""
+    """Return the reason why the user may not edit the page, or None if the user may."""
     if call.grant and "editpage" not in call.grant.scopes:
         return errors.no_right()
     block = call.user.block if call.user else None
@@ -113,8 +122,11 @@ def permission(call: Call, page: Page) -> Refusal | None:
     return None
 
 
-def _struck(call: Call) -> Refusal | None:
-    """A refusal that a fault asks for; each is taken once per request, although both checks of wbeditentity come by."""
+def _injected_refusal(call: Call) -> Refusal | None:
+    """Return the refusal that a fault demands, or None.
+
+    Only the first call of a request takes a fault, because wbeditentity checks permissions twice.
+    """
     if "refusal_done" in call.used:
         return None
     call.used.add("refusal_done")
@@ -127,18 +139,18 @@ def _struck(call: Call) -> Refusal | None:
     return known.get(fault.kind, errors.no_right())
 
 
-def _refuse_late(call: Call, page: Page, *, early: bool) -> None:
-    """What is found out while saving: edit filters, the rate limit, somebody who was faster."""
+def _refuse_while_saving(call: Call, page: Page, *, early: bool) -> None:
+    """Raise ApiError for what Wikibase detects only while saving: edit filters, conflicting writes, the rate limit."""
     fault = call.world.faults.take("save", call.facts())
     if fault:
-        _strike(call, fault, early=early)
+        _raise_injected(call, fault, early=early)
     if call.lost_race:
         raise errors.refused(errors.lost_race(), early=False)
     if too_fast(call):
         raise errors.refused(errors.rate_limited(), early=early)
 
 
-def _strike(call: Call, fault: Fault, *, early: bool) -> None:
+def _raise_injected(call: Call, fault: Fault, *, early: bool) -> None:
     match fault.kind:
         case "ratelimited":
             raise errors.refused(errors.rate_limited(), early=early)
@@ -155,14 +167,14 @@ def _strike(call: Call, fault: Fault, *, early: bool) -> None:
 
 
 def _warn_once(call: Call, description: str, *, early: bool) -> None:
-    mark = fingerprint(call)
-    if mark not in call.world.faults.warned:
-        call.world.faults.warned.add(mark)
+    request_hash = fingerprint(call)
+    if request_hash not in call.world.faults.warned:
+        call.world.faults.warned.add(request_hash)
         raise errors.refused(errors.abuse_filter("warn", description, "2"), early=early)
 
 
 def too_fast(call: Call) -> bool:
-    """Count an edit of this user; true when the limit is used up (then it is not counted)."""
+    """Count an edit of the user; return True, without counting it, if the rate limit is exceeded."""
     settings, name = call.world.settings, call.user.name if call.user else "127.0.0.1"
     if not settings.edit_limit:
         return False
@@ -191,7 +203,7 @@ def _store(call: Call, page: Page, entity: Entity, comment: str) -> None:
 
 
 def _temporary(call: Call) -> str:
-    """An edit without login makes a temporary account, silently, as on Commons."""
+    """Return the name of a new temporary account, as Commons creates one for an edit without login."""
     name = f"~2026-{call.world.state.next_temporary}"
     call.world.state.next_temporary += 1
     call.extra |= {"tempusercreated": name, "tempuserredirect": None}
@@ -199,7 +211,7 @@ def _temporary(call: Call) -> str:
 
 
 def link(statement: Json) -> str:
-    """What a statement says, as the automatic part of a summary has it."""
+    """Return property and value of a statement as wikitext for the automatic part of a summary."""
     snak = statement["mainsnak"]
     prop = f"[[Property:{snak['property']}]]"
     if "datavalue" not in snak:

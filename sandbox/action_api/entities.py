@@ -1,4 +1,4 @@
-"""The modules that read entities: wbgetentities, wbgetclaims, wbsearchentities."""
+"""API modules that read entities: wbgetentities, wbgetclaims and wbsearchentities."""
 
 import re
 from typing import Any
@@ -24,7 +24,10 @@ PROPERTY_LABELS = {
 
 
 def terms(texts: dict[str, str], languages: list[str] | None = None, *, fallback: bool = False) -> Json:
-    """Labels or descriptions as Wikibase writes them, of some languages or all."""
+    """Return labels or descriptions in Wikibase's JSON format.
+
+    `languages`: only these, None for all. `fallback`: English texts take the place of missing ones.
+    """
     shown: Json = {}
     for language in texts if languages is None else languages:
         if language in texts:
@@ -35,13 +38,13 @@ def terms(texts: dict[str, str], languages: list[str] | None = None, *, fallback
 
 
 def entity_json(entity: Entity) -> Json:
-    """Labels, descriptions and statements of a MediaInfo. Without statements that is a LIST, as on a real wiki."""
+    """Return labels, descriptions and statements of a MediaInfo; no statements are an empty list, as on a real wiki."""
     statements: Any = entity.statements or []
     return {"labels": terms(entity.labels), "descriptions": terms(entity.descriptions), "statements": statements}
 
 
 def get_entities(call: Call) -> Json:
-    """action=wbgetentities for M and Q ids."""
+    """Answer action=wbgetentities for M and Q ids."""
     ids = call.many("ids")
     if not ids:
         for site in call.many("sites"):
@@ -70,7 +73,7 @@ def _props(call: Call) -> set[str]:
 
 
 def media_info(call: Call, page: Page) -> Json:
-    """A MediaInfo as wbgetentities shows it."""
+    """Return a MediaInfo in the format of wbgetentities."""
     props, entity = _props(call), page.last.entity or Entity()
     info = {
         "pageid": page.id,
@@ -143,7 +146,7 @@ def _stored(call: Call, entity_id: str) -> Entity:
 
 
 def search_entities(call: Call) -> Json:
-    """action=wbsearchentities: items (or properties) whose label has the words, or whose id it is."""
+    """Answer action=wbsearchentities: items (also found by id) or properties whose label contains the search text."""
     words, language = call.require("search"), call.get("language", "en")
     limit, start = _number(call, "limit", 7, 50), _number(call, "continue", 0, 10000)
     found = _properties(call, words) if call.get("type", "item") == "property" else _items(call, words, language)

@@ -1,4 +1,4 @@
-"""list=...: categorymembers, search, usercontribs, users; also as generators."""
+"""List modules of action=query, also usable as generators: categorymembers, search, usercontribs and users."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +15,11 @@ ORDER = ("page", "subcat", "file")
 
 @dataclass
 class Answer:
-    """Rows of a list (or the pages, for a generator), where it goes on, and what stands beside them."""
+    """The result of a list module.
+
+    `rows`: for a list. `pages`: for a generator. `more`: continuation parameters. `beside`: other keys of the response.
+    `limit`: the limit to report if "max" was requested, else 0.
+    """
 
     rows: list[Json] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
@@ -28,7 +32,10 @@ List = Callable[[Call, str], Answer]
 
 
 def limit_of(call: Call, name: str, module: str, default: int = 10, most: int = 500) -> tuple[int, int]:
-    """The limit that holds, and the same once more when "max" was asked. Too many is a warning, not an error."""
+    """Return the effective limit, and the limit to report: the same if "max" was requested, else 0.
+
+    A limit outside 1 to `most` only adds a warning. Raises ApiError `badinteger`.
+    """
     text = call.get(name) or str(default)
     if text == "max":
         return most, most
@@ -40,7 +47,7 @@ def limit_of(call: Call, name: str, module: str, default: int = 10, most: int = 
 
 
 def category_members(call: Call, prefix: str) -> Answer:
-    """list=categorymembers. A missing category and an empty one look the same."""
+    """Answer list=categorymembers; a category that does not exist gives the same result as an empty one."""
     title = _category(call, prefix)
     limit, asked_max = limit_of(call, f"{prefix}cmlimit", "categorymembers")
     types = call.get(f"{prefix}cmtype", "page|subcat|file").split("|")
@@ -100,7 +107,7 @@ def _digits(stamp: str) -> str:
 
 
 def _moment(text: str) -> str:
-    """A timestamp in 14 digits, or "" when none was sent. Raises ApiError `badtimestamp`."""
+    """Return a timestamp as 14 digits, or "" if none was sent. Raises ApiError `badtimestamp`."""
     digits = _digits(text)
     if text and len(digits) < 14:
         raise ApiError("badtimestamp", f'Invalid value "{text}" for timestamp parameter.')
@@ -147,7 +154,7 @@ def _member(page: Page, category: str, wanted: list[str]) -> Json:
 
 
 def search_pages(call: Call, prefix: str) -> Answer:
-    """list=search with CirrusSearch's words (see `search.find`)."""
+    """Answer list=search with CirrusSearch's keywords (see `search.find`)."""
     text = call.get(f"{prefix}srsearch")
     if not text:
         raise ApiError("missingparam", 'The "srsearch" parameter must be set.')
@@ -176,7 +183,7 @@ def _hit(page: Page, wanted: list[str]) -> Json:
 
 
 def contributions(call: Call, prefix: str) -> Answer:
-    """list=usercontribs of one user, newest first."""
+    """Answer list=usercontribs for one user, newest first."""
     name = call.get(f"{prefix}ucuser")
     limit, asked_max = limit_of(call, f"{prefix}uclimit", "usercontribs")
     wanted = call.get(f"{prefix}ucprop", "ids|title|timestamp|comment|size|flags").split("|")
@@ -214,7 +221,7 @@ def _contribution(call: Call, number: int, page: Page, wanted: list[str]) -> Jso
 
 
 def users(call: Call, prefix: str) -> Answer:
-    """list=users, by name or by id."""
+    """Answer list=users for names and ids."""
     asked, numbers = call.many(f"{prefix}ususers"), call.many(f"{prefix}ususerids")
     props = call.get(f"{prefix}usprop").split("|")
     known = call.world.state.users

@@ -1,4 +1,4 @@
-"""meta=...: tokens, userinfo, siteinfo."""
+"""Meta modules of action=query: tokens, userinfo and siteinfo."""
 
 import secrets
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Meta = Callable[[Call], Json]
 
 
 def tokens(call: Call) -> Json:
-    """meta=tokens."""
+    """Answer meta=tokens."""
     wanted = call.get("type", "csrf").split("|")
     found = {f"{kind}token": csrf_token(call) if kind == "csrf" else _other_token() for kind in wanted}
     return {"tokens": found}
@@ -25,7 +25,7 @@ def _other_token() -> str:
 
 
 def user_info(call: Call) -> Json:
-    """meta=userinfo. Who is not signed in appears under the address."""
+    """Answer meta=userinfo; an anonymous user is shown with the IP address as the name."""
     props = call.get("uiprop").split("|")
     user = call.user
     body: Json = {"id": user.id, "name": user.name} if user else {"id": 0, "name": "127.0.0.1", "anon": True}
@@ -56,7 +56,7 @@ def _rates(call: Call) -> Json:
 
 
 def site_info(call: Call) -> Json:
-    """meta=siteinfo: the general part and dbrepllag."""
+    """Answer meta=siteinfo for `general` and `dbrepllag`."""
     parts = call.get("siprop", "general").split("|")
     lag = {"dbrepllag": [{"host": "", "lag": -1}]} if "dbrepllag" in parts else {}
     return ({"general": _general(call)} if "general" in parts else {}) | lag

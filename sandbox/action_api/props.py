@@ -1,4 +1,4 @@
-"""prop=...: what action=query tells of pages."""
+"""Property modules of action=query: imageinfo, info, categoryinfo, categories and revisions."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,11 @@ Continuation = dict[str, str | int]
 
 @dataclass
 class Asked:
-    """The pages of a batch with the JSON that is to be filled, and those that are missing."""
+    """The pages for which a property module is called.
+
+    `pages`: each page with its JSON object, which the module fills. `missing`: the JSON objects of missing pages.
+    `generated`: the pages come from a generator.
+    """
 
     call: Call
     pages: list[tuple[Page, Json]]
@@ -34,8 +38,10 @@ Prop = Callable[[Asked], Continuation]
 
 
 def image_info(asked: Asked) -> Continuation:
-    """prop=imageinfo. A redirect shows the file of its target under its own id. With thumbnails only 50 of a
-    generator's pages are filled in one response."""
+    """Answer prop=imageinfo; a redirect has the file of its target under its own id.
+
+    If thumbnails are requested, one response has imageinfo for THUMBNAILS_A_RESPONSE pages only.
+    """
     call = asked.call
     wanted = _known(call, "iiprop", "timestamp|user", IMAGEINFO, "imageinfo")
     for body in asked.missing:
@@ -58,12 +64,12 @@ def image_info(asked: Asked) -> Continuation:
 
 def _known(call: Call, name: str, default: str, allowed: str, module: str) -> set[str]:
     given = call.get(name, default).split("|")
-    strange = [value for value in given if value not in allowed.split("|")]
-    if strange:
-        data = {"values": strange}
-        text = f'Unrecognized value for parameter "{name}": {", ".join(strange)}'
+    unknown = [value for value in given if value not in allowed.split("|")]
+    if unknown:
+        data = {"values": unknown}
+        text = f'Unrecognized value for parameter "{name}": {", ".join(unknown)}'
         call.warn(module, text, "unrecognizedvalues", data)
-    return set(given) - set(strange)
+    return set(given) - set(unknown)
 
 
 def _versions(call: Call, file: Page) -> list[Version]:
@@ -100,7 +106,7 @@ def _version(call: Call, file: Page, version: Version, wanted: set[str]) -> Json
 
 
 def archive_name(file: Page, version: Version) -> str:
-    """The name under which an old version is kept: the time it was replaced, "!", the file's name."""
+    """Return the name under which an old version is archived: the time of its replacement, "!" and the file's name."""
     replaced = file.versions[file.versions.index(version) + 1].timestamp
     return "".join(c for c in replaced if c.isdigit()) + "!" + names.db_key(file.title)
 
@@ -124,7 +130,7 @@ def _thumb_urls(call: Call, version: Version, key: str, images: str, original: s
     if not facts.width:
         icon = f"{call.base}/w/resources/assets/file-type-icons/fileicon.png"
         return {"thumburl": icon + names.provenance("thumbnail"), "thumbwidth": 120, "thumbheight": 120}
-    wish = int(width) if width.isdigit() else facts.width
+    wanted = int(width) if width.isdigit() else facts.width
     bound = int(height) if height.isdigit() else None
 
     def url(wanted: int) -> str:
@@ -133,7 +139,7 @@ def _thumb_urls(call: Call, version: Version, key: str, images: str, original: s
             return original + names.provenance("thumbnail_unscaled")
         return f"{images}/thumb/{names.thumb_path(key, step)}" + names.provenance("thumbnail")
 
-    shown = rendering(facts, wish, bound)
+    shown = rendering(facts, wanted, bound)
     main = url(shown.width)
     body: Json = {"thumburl": main, "thumbwidth": shown.width, "thumbheight": shown.height}
     if shown.step and not facts.rotated:
@@ -153,7 +159,7 @@ def _extmetadata(file: Page, version: Version) -> Json:
 
 
 def info(asked: Asked) -> Continuation:
-    """prop=info, with inprop=protection and intestactions."""
+    """Answer prop=info, with inprop=protection and intestactions."""
     language = {"pagelanguage": "en", "pagelanguagehtmlcode": "en", "pagelanguagedir": "ltr"}
     for body in asked.missing:
         if "title" in body:
@@ -186,7 +192,7 @@ def _test_action(call: Call, page: Page) -> object:
 
 
 def category_info(asked: Asked) -> Continuation:
-    """prop=categoryinfo. A page that is missing may still have members."""
+    """Answer prop=categoryinfo; a category without a page can have members."""
     for title, body in [(body.get("title", ""), body) for body in asked.missing] + [
         (p.title, b) for p, b in asked.pages
     ]:
@@ -203,7 +209,7 @@ def category_info(asked: Asked) -> Continuation:
 
 
 def categories(asked: Asked) -> Continuation:
-    """prop=categories."""
+    """Answer prop=categories."""
     wanted = asked.call.many("clcategories")
     asked.call.get("cllimit")
     for page, body in asked.pages:
@@ -214,7 +220,7 @@ def categories(asked: Asked) -> Continuation:
 
 
 def revisions(asked: Asked) -> Continuation:
-    """prop=revisions: the newest ones (`rvlimit`, of one page), with comment, user, tags and slots."""
+    """Answer prop=revisions: the newest one of each page, or the `rvlimit` newest ones of a single page."""
     call = asked.call
     wanted = _known(call, "rvprop", "ids|timestamp|flags|comment|user", RVPROP, "revisions")
     limit = call.get("rvlimit")

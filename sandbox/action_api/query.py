@@ -1,4 +1,4 @@
-"""action=query: which pages are meant (titles, ids, a generator), what is asked of them, and how it goes on."""
+"""The module action=query: the set of requested pages, their properties, lists, meta data and continuation."""
 
 from dataclasses import dataclass, field
 
@@ -10,8 +10,8 @@ from sandbox.state.model import Json, Page
 
 
 @dataclass
-class Meant:
-    """The pages that a request means, and what was done to the names."""
+class PageSet:
+    """The pages requested by titles, ids or a generator, with normalised titles and resolved redirects."""
 
     pages: list[Page] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -23,16 +23,16 @@ class Meant:
 
 
 def query(call: Call) -> Json:
-    """The answer to action=query."""
+    """Answer action=query."""
     body: Json = {}
     more: dict[str, str | int] = {}
     result: Json = {}
     limits: dict[str, int] = {}
     call.get("continue")
-    meant = _meant(call, more, limits)
+    page_set = _requested_pages(call, more, limits)
     whole = True
-    if meant:
-        whole = _pages(call, meant, result, more)
+    if page_set:
+        whole = _pages(call, page_set, result, more)
     for name in call.many("list"):
         _list(call, name, result, more, limits)
     for name in call.many("meta"):
@@ -68,7 +68,7 @@ def _list(call: Call, name: str, result: Json, more: dict[str, str | int], limit
         limits[name] = answer.limit
 
 
-def _meant(call: Call, more: dict[str, str | int], limits: dict[str, int]) -> Meant | None:
+def _requested_pages(call: Call, more: dict[str, str | int], limits: dict[str, int]) -> PageSet | None:
     generator = call.get("generator")
     if generator:
         return _generated(call, generator, more, limits)
@@ -80,7 +80,7 @@ def _meant(call: Call, more: dict[str, str | int], limits: dict[str, int]) -> Me
     return None
 
 
-def _generated(call: Call, name: str, more: dict[str, str | int], limits: dict[str, int]) -> Meant:
+def _generated(call: Call, name: str, more: dict[str, str | int], limits: dict[str, int]) -> PageSet:
     found = lists.LISTS.get(name)
     if found is None:
         raise ApiError("badvalue", f'Unrecognized value for parameter "generator": {name}.')
@@ -89,73 +89,75 @@ def _generated(call: Call, name: str, more: dict[str, str | int], limits: dict[s
         limits[name] = answer.limit
     call.later = {f"g{key}": value for key, value in answer.more.items()}
     pages = sorted(answer.pages, key=lambda page: page.id)
-    return _resolved(call, Meant(pages=pages, generated=True))
+    return _resolved(call, PageSet(pages=pages, generated=True))
 
 
-def _by_titles(call: Call, titles: list[str]) -> Meant:
-    meant = Meant()
+def _by_titles(call: Call, titles: list[str]) -> PageSet:
+    page_set = PageSet()
     for given in titles:
         title = names.normalise(given)
         if title is None:
-            meant.invalid.append(given)
+            page_set.invalid.append(given)
             continue
         if title != given:
-            meant.normalised.append({"fromencoded": False, "from": given, "to": title})
+            page_set.normalised.append({"fromencoded": False, "from": given, "to": title})
         page = call.world.page(title)
         if page is None:
-            meant.missing.append(title)
-        elif page not in meant.pages:
-            meant.pages.append(page)
-    return meant
+            page_set.missing.append(title)
+        elif page not in page_set.pages:
+            page_set.pages.append(page)
+    return page_set
 
 
-def _by_ids(call: Call, ids: list[str], revisions: list[str]) -> Meant:
-    meant = Meant()
+def _by_ids(call: Call, ids: list[str], revisions: list[str]) -> PageSet:
+    page_set = PageSet()
     for text in ids:
         if not text.isdigit():
             raise ApiError("badinteger", f'Invalid value "{text}" for integer parameter "pageids".')
         page = call.world.page_of_id(int(text))
         if page is None:
-            meant.missing_ids.append(int(text))
-        elif page not in meant.pages:
-            meant.pages.append(page)
+            page_set.missing_ids.append(int(text))
+        elif page not in page_set.pages:
+            page_set.pages.append(page)
     wanted = {int(text) for text in revisions if text.isdigit()}
     for page in call.world.state.pages.values() if wanted else ():
         if not page.deleted and any(revision.id in wanted for revision in page.revisions):
-            meant.pages.append(page)
-    return meant
+            page_set.pages.append(page)
+    return page_set
 
 
-def _resolved(call: Call, meant: Meant) -> Meant:
+def _resolved(call: Call, page_set: PageSet) -> PageSet:
     if not call.has("redirects"):
-        return meant
+        return page_set
     kept: list[Page] = []
-    for page in meant.pages:
+    for page in page_set.pages:
         target = call.world.page(page.redirect) if page.redirect else page
         if page.redirect:
-            meant.redirects.append({"from": page.title, "to": page.redirect})
+            page_set.redirects.append({"from": page.title, "to": page.redirect})
         if target is not None and target not in kept:
             kept.append(target)
         elif target is None and page.redirect:
-            meant.missing.append(page.redirect)
-    meant.pages = kept
-    return meant
+            page_set.missing.append(page.redirect)
+    page_set.pages = kept
+    return page_set
 
 
-def _pages(call: Call, meant: Meant, result: Json, more: dict[str, str | int]) -> bool:
-    """Fill in the pages; false while some of what was asked is still to come."""
-    if meant.normalised:
-        result["normalized"] = meant.normalised
-    if meant.redirects:
-        result["redirects"] = meant.redirects
-    found: list[Json] = [{"ns": names.namespace_of(title), "title": title, "missing": True} for title in meant.missing]
-    found += [{"pageid": number, "missing": True} for number in meant.missing_ids]
+def _pages(call: Call, page_set: PageSet, result: Json, more: dict[str, str | int]) -> bool:
+    """Add the pages and their properties to `result`; return False if a property has to be continued."""
+    if page_set.normalised:
+        result["normalized"] = page_set.normalised
+    if page_set.redirects:
+        result["redirects"] = page_set.redirects
+    found: list[Json] = [
+        {"ns": names.namespace_of(title), "title": title, "missing": True} for title in page_set.missing
+    ]
+    found += [{"pageid": number, "missing": True} for number in page_set.missing_ids]
     found += [
         {"title": title, "invalidreason": "The requested page title contains invalid characters.", "invalid": True}
-        for title in meant.invalid
+        for title in page_set.invalid
     ]
     gone = len(found)
-    pages = sorted(meant.pages, key=lambda page: page.id)
+    pages = sorted(page_set.pages, key=lambda page: page.id)
     found += [{"pageid": page.id, "ns": page.namespace, "title": page.title} for page in pages]
     wanted = call.many("prop")
     whole = True
@@ -164,7 +166,7 @@ def _pages(call: Call, meant: Meant, result: Json, more: dict[str, str | int]) -
         if prop is None:
             call.warn("query", f'Unrecognized value for parameter "prop": {name}', "unrecognizedvalues")
             continue
-        asked = props.Asked(call, list(zip(pages, found[gone:], strict=True)), found[:gone], meant.generated)
+        asked = props.Asked(call, list(zip(pages, found[gone:], strict=True)), found[:gone], page_set.generated)
         started = prop(asked)
         more |= started
         whole = whole and not started
@@ -176,7 +178,7 @@ def _pages(call: Call, meant: Meant, result: Json, more: dict[str, str | int]) -
 
 
 def _keyed(found: list[Json]) -> Json:
-    """formatversion 1: an object by page id, missing titles under -1, -2, ..."""
+    """Return pages as formatversion 1 does: an object keyed by page id, with -1, -2, ... for missing titles."""
     keyed: Json = {}
     number = 0
     for page in found:

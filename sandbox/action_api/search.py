@@ -1,4 +1,7 @@
-"""The search words of Commons: haswbstatement, incategory, deepcategory, intitle, filetype, plain words, each with "-"."""
+"""Search with CirrusSearch's keywords: haswbstatement, incategory, deepcategory, intitle, filetype, filemime.
+
+Words without a keyword are matched against title and text; "-" negates a word.
+"""
 
 import re
 from collections.abc import Callable
@@ -14,14 +17,14 @@ Test = Callable[[Page], bool]
 
 
 def find(world: World, text: str, namespaces: set[int]) -> list[Page]:
-    """The pages that have all the words, by page id."""
+    """Return the pages that match all words of the query, ordered by page id."""
     tests = [_test(world, minus, keyword, _unquoted(value)) for minus, keyword, value in _words(text)]
     pages = (page for page in world.state.pages.values() if not page.deleted and not page.redirect)
     return [page for page in pages if page.namespace in namespaces and all(test(page) for test in tests)]
 
 
 def _words(text: str) -> list[tuple[str, str, str]]:
-    """Each word: minus or nothing, keyword or nothing, value. Quotes may stand around the value of a keyword."""
+    """Split a query into (minus or "", keyword or "", value) for each word; a value may be quoted."""
     return [(minus, keyword, value) for minus, keyword, value in _WORD.findall(text)]
 
 
@@ -82,7 +85,7 @@ def _in_deep_category(world: World, value: str) -> Test:
 
 
 def below_category(world: World, title: str, limit: int = DEEPCATEGORY_LIMIT) -> set[str]:
-    """A category and those below it, breadth first, at most `limit`; loops are seen through."""
+    """Return a category and its subcategories, breadth first, until `limit` is reached; loops are followed once."""
     seen, queue = {title}, [title]
     while queue and len(seen) < limit:
         for number in sorted(world.members.get(queue.pop(0), ())):

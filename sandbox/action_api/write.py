@@ -1,4 +1,4 @@
-"""The modules that change statements: wbeditentity, wbcreateclaim, wbsetclaim, wbremoveclaims, wbsetqualifier, and kin."""
+"""API modules that change data: statements, qualifiers, captions and wikitext."""
 
 import copy
 import json
@@ -25,11 +25,11 @@ from sandbox.state.statements import (
 )
 
 TAGS = {"wikivisage", "facetag-edit"}
-"""The change tags that an account may give to its own edits here."""
+"""The change tags that users may apply to their own edits."""
 
 
 def edit_entity(call: Call) -> Json:
-    """action=wbeditentity on a MediaInfo."""
+    """Answer action=wbeditentity for a MediaInfo."""
     _check_tags(call)
     if call.get("new"):
         info = f"Cannot automatically assign ID: {call.get('new')} entities do not support automatic IDs!"
@@ -66,13 +66,13 @@ def _data(call: Call) -> Json:
 
 
 def _claims(data: Json) -> list[Any]:
-    """The claims of the data; `statements`, the name that reading has, is not looked at, as on a real wiki."""
+    """Return the claims of the data; `statements`, the key used in responses, is ignored as on a real wiki."""
     given = data.get("claims") or []
     return [claim for group in given.values() for claim in group] if isinstance(given, dict) else list(given)
 
 
 def _claim_change(call: Call, entity_id: str, claim: Any) -> tuple[Json | None, str]:
-    """What one claim of the data does: a statement to put, or None and the GUID to remove."""
+    """Parse one claim of the data: return a statement to store with its GUID, or None with the GUID to remove."""
     if isinstance(claim, dict) and "remove" in claim:
         return None, str(claim.get("id", ""))
     one = read_statement(claim, call.world.item_exists)
@@ -89,7 +89,7 @@ def _labels(data: Json) -> dict[str, str]:
 
 
 def create_claim(call: Call) -> Json:
-    """action=wbcreateclaim: one statement with a GUID of the server's making."""
+    """Answer action=wbcreateclaim: add one statement with a new GUID."""
     _check_tags(call)
     page = page_of(call, call.require("entity"))
     prop, kind = call.require("property"), call.require("snaktype")
@@ -118,7 +118,7 @@ def _claim_answer(revision: int, one: Json) -> Json:
 
 
 def set_claim(call: Call) -> Json:
-    """action=wbsetclaim: a statement under the GUID that the client sends, new or changed."""
+    """Answer action=wbsetclaim: add or change the statement with the GUID that the client sends."""
     _check_tags(call)
     try:
         given = json.loads(call.require("claim"))
@@ -137,7 +137,7 @@ def set_claim(call: Call) -> Json:
 
 
 def remove_claims(call: Call) -> Json:
-    """action=wbremoveclaims: up to 50 statements of one page, by GUID."""
+    """Answer action=wbremoveclaims: remove up to 50 statements of one page by GUID."""
     _check_tags(call)
     guids = call.many("claim")
     if not guids or not all(valid_guid(guid) for guid in guids):
@@ -161,7 +161,7 @@ def remove_claims(call: Call) -> Json:
 
 
 def set_qualifier(call: Call) -> Json:
-    """action=wbsetqualifier: adds a qualifier to a statement, or changes the one of `snakhash`."""
+    """Answer action=wbsetqualifier: add a qualifier to a statement, or change the one with the hash `snakhash`."""
     _check_tags(call)
     guid, prop, _ = call.require("claim"), call.require("property"), call.require("snaktype")
     if not valid_guid(guid):
@@ -198,7 +198,7 @@ def _qualified(found: Json, snak: Json, replaced: str) -> Json:
 
 
 def remove_qualifiers(call: Call) -> Json:
-    """action=wbremovequalifiers: takes qualifiers away, by their hashes."""
+    """Answer action=wbremovequalifiers: remove qualifiers by their hashes."""
     _check_tags(call)
     guid, hashes = call.require("claim"), call.many("qualifiers")
     if not valid_guid(guid):
@@ -221,7 +221,7 @@ def remove_qualifiers(call: Call) -> Json:
 
 
 def set_label(call: Call) -> Json:
-    """action=wbsetlabel: a caption."""
+    """Answer action=wbsetlabel: set a caption."""
     _check_tags(call)
     page = page_of(call, call.require("id"))
     language, value = call.require("language"), call.get("value")
@@ -238,7 +238,10 @@ def set_label(call: Call) -> Json:
 
 
 def edit_page(call: Call) -> Json:
-    """action=edit: an undo of a MediaInfo edit claims success and does nothing; a text becomes a new revision."""
+    """Answer action=edit: store a text as a new revision; an undo reports success but changes nothing.
+
+    The real API does the same for an undo of a MediaInfo edit.
+    """
     page = call.world.page(names.normalise(call.get("title")) or "")
     if page is None and call.get("pageid").isdigit():
         page = call.world.page_of_id(int(call.get("pageid")))
@@ -256,16 +259,16 @@ def edit_page(call: Call) -> Json:
 
 
 def logout(call: Call) -> Json:
-    """action=logout: impossible with a bearer token."""
+    """Answer action=logout, which is impossible with an access token. Raises ApiError `cannotlogout`."""
     info = "Logging out is not possible when using MediaWiki\\Extension\\OAuth\\SessionProvider sessions."
     raise ApiError("cannotlogout", info)
 
 
 def _check_tags(call: Call) -> None:
-    strange = [tag for tag in call.many("tags") if tag not in TAGS]
-    if strange:
-        info = f'The tag "{strange[0]}" is not allowed to be manually applied.'
-        raise ApiError("badtags", info, extra={"disallowedtags": strange})
+    unknown = [tag for tag in call.many("tags") if tag not in TAGS]
+    if unknown:
+        info = f'The tag "{unknown[0]}" is not allowed to be manually applied.'
+        raise ApiError("badtags", info, extra={"disallowedtags": unknown})
 
 
 ACTIONS = {

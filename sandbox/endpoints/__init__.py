@@ -1,1 +1,1 @@
-"""Everything but the action API: pages, pictures, OAuth, the query service and PagePile."""
+"""Endpoints other than the action API: pages, media files, OAuth, the query service and PagePile."""

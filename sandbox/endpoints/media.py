@@ -1,4 +1,4 @@
-"""Originals, thumbnails and the redirects that lead to them."""
+"""Endpoints for originals and renderings of files, and the redirects that lead to them."""
 
 import mimetypes
 import re
@@ -16,26 +16,26 @@ from sandbox.state.world import World
 
 bp = Blueprint("media", __name__)
 SEARCHED_WIDTH = 960
-"""Pixels: the rendering that Commons is expected to be asked for in place of a larger original."""
+"""Width in pixels of the rendering that clients should request instead of a larger original."""
 _THUMB = re.compile(r"(?:lossy-page\d+-|page\d+-)?(\d+)px-.+")
 
 
 def world() -> World:
-    """The world of this application."""
+    """Return the world of the current application."""
     found = current_app.extensions["world"]
     assert isinstance(found, World)
     return found
 
 
 def page_of_error(status: int, text: str) -> Response:
-    """An HTML page for an error of the media servers."""
+    """Return an HTML error page like those of Wikimedia's media servers."""
     body = f"<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Error</h1><p>{text}</p></body></html>"
     return Response(body, status, content_type="text/html; charset=utf-8")
 
 
 @bp.get("/w/images/<a>/<b>/<name>")
 def original(a: str, b: str, name: str) -> Response:
-    """The file itself, in its newest version."""
+    """Return the newest version of a file."""
     file = _file(name)
     if file is None or f"{a}/{b}" != names.hash_folders(names.db_key(file.title)):
         return page_of_error(404, "File not found")
@@ -49,7 +49,7 @@ def original(a: str, b: str, name: str) -> Response:
 
 @bp.get("/w/images/archive/<a>/<b>/<name>")
 def archived(a: str, b: str, name: str) -> Response:
-    """An older version of a file."""
+    """Return an older version of a file."""
     file = _file(name.partition("!")[2])
     for version in file.versions[:-1] if file else []:
         if file and archive_name(file, version) == name:
@@ -59,7 +59,7 @@ def archived(a: str, b: str, name: str) -> Response:
 
 @bp.get("/w/images/thumb/<a>/<b>/<name>/<thumb>")
 def thumbnail(a: str, b: str, name: str, thumb: str) -> Response:
-    """A rendering. A width that is no step gives the next step's, as the origin servers do."""
+    """Return a rendering; a width that is not one of the steps gets the next larger step, as on the origin servers."""
     file, match = _file(name), _THUMB.fullmatch(thumb)
     if file is None or match is None or f"{a}/{b}" != names.hash_folders(names.db_key(file.title)):
         return page_of_error(404, "Error creating thumbnail: file not found")
@@ -85,13 +85,13 @@ def _rendering(file: Page, width: int) -> Response:
 
 @bp.get("/w/resources/assets/file-type-icons/fileicon.png")
 def icon() -> Response:
-    """What imageinfo gives in place of the rendering of a format that cannot be rendered."""
+    """Return the icon to which imageinfo links for formats that cannot be rendered."""
     return current_app.send_static_file("icon.png")
 
 
 @bp.get("/w/thumb.php")
 def thumb_php() -> AnyResponse:
-    """thumb.php?f=NAME&w=WIDTH."""
+    """Answer thumb.php?f=NAME&w=WIDTH with a rendering."""
     key, width = request.args.get("f", ""), request.args.get("w", "")
     page = world().page(names.normalise(f"File:{key}") or "")
     if page and page.redirect:
@@ -104,7 +104,7 @@ def thumb_php() -> AnyResponse:
 
 @bp.get("/wiki/Special:FilePath/<path:name>")
 def file_path(name: str) -> AnyResponse:
-    """The first hop of two."""
+    """Redirect Special:FilePath to Special:Redirect, the first of two redirects as on Commons."""
     if "Authorization" in request.headers:
         return page_of_error(400, "The authorization headers in your request are for the API; this is not an API URL.")
     width = request.args.get("width", "")
@@ -116,12 +116,12 @@ def file_path(name: str) -> AnyResponse:
 
 @bp.get("/wiki/Special:Redirect/file/<path:name>")
 def redirect_file(name: str) -> AnyResponse:
-    """The second hop: to the original or a rendering."""
+    """Redirect Special:Redirect/file to the original or a rendering."""
     return to_media(name, request.args.get("width", ""))
 
 
 def to_media(name: str, width: str) -> AnyResponse:
-    """Where a file name leads, or a 404 page."""
+    """Return a redirect to the original or to the rendering of that width, or a 404 page."""
     title = names.normalise(name if name.lower().startswith("file:") else f"File:{name}")
     file = world().file(title or "")
     if file is None:

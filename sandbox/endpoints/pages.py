@@ -1,4 +1,4 @@
-"""The wiki to look at in a browser: a main page, categories, files with statements and history, items."""
+"""The wiki's HTML pages: main page, categories, items, and files with their statements and history."""
 
 from flask import Blueprint, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -15,14 +15,14 @@ SHOWN_MEMBERS = 500
 
 @bp.get("/")
 def root() -> AnyResponse:
-    """To the main page."""
+    """Redirect to the main page."""
     return redirect("/wiki/", 302)
 
 
 @bp.get("/wiki/")
 @bp.get("/wiki/Main_Page")
 def main_page() -> str:
-    """Everything there is to look at."""
+    """Render the main page: categories, items and the last 20 edits by clients."""
     with world().lock:
         state = world().state
         categories = sorted((name, len(members)) for name, members in world().members.items() if members)
@@ -34,7 +34,7 @@ def main_page() -> str:
 
 @bp.get("/w/index.php")
 def index_php() -> AnyResponse | str:
-    """The forms of index.php that lead somewhere: curid and Special:Redirect."""
+    """Redirect the supported forms of index.php: title, curid, oldid and Special:Redirect."""
     title = request.args.get("title", "")
     if title.startswith("Special:Redirect/file/"):
         return to_media(title.removeprefix("Special:Redirect/file/"), request.args.get("width", ""))
@@ -46,7 +46,7 @@ def index_php() -> AnyResponse | str:
 
 @bp.get("/wiki/Special:EntityPage/<entity>")
 def entity_page(entity: str) -> AnyResponse:
-    """From an id to its page."""
+    """Redirect from an entity id to its page."""
     page = world().page_of_id(int(entity[1:])) if entity[1:].isdigit() and entity[0] == "M" else None
     if page is None and world().item(entity) is None:
         return page_of_error(404, "There is no such entity.")
@@ -55,7 +55,7 @@ def entity_page(entity: str) -> AnyResponse:
 
 @bp.get("/wiki/Special:EntityData/<name>")
 def entity_data(name: str) -> AnyResponse:
-    """A MediaInfo or an item as JSON."""
+    """Return a MediaInfo or an item as JSON."""
     entity_id = name.removesuffix(".json")
     page = world().page_of_id(int(entity_id[1:])) if entity_id[:1] == "M" and entity_id[1:].isdigit() else None
     item = world().item(entity_id)
@@ -73,7 +73,7 @@ def entity_data(name: str) -> AnyResponse:
 @bp.get("/wiki/<path:name>")
 @bp.get("/entity/<path:name>")
 def show(name: str) -> AnyResponse | str | tuple[str, int]:
-    """A page. A redirect is followed."""
+    """Render an item, category or file; a redirect is followed unless the URL has the parameter `redirect`."""
     if "Authorization" in request.headers:
         return page_of_error(400, "The authorization headers in your request are for the API; this is not an API URL.")
     with world().lock:
@@ -92,7 +92,7 @@ def show(name: str) -> AnyResponse | str | tuple[str, int]:
 
 
 def _rows(entity: Entity | None) -> list[Json]:
-    """Statements as a template shows them."""
+    """Return the statements as rows for the template."""
     rows: list[Json] = []
     for one in entity.all() if entity else []:
         qualifiers = [snak for group in one.get("qualifiers", {}).values() for snak in group]
@@ -136,7 +136,7 @@ def _category(title: str, page: Page | None) -> str:
 
 
 def _tile(page: Page) -> Json:
-    """A file in a category: its small picture and whom it depicts."""
+    """Return a file of a category for the template: page, URL of the thumbnail, and depicted items."""
     file = world().file(page.title)
     facts = world().pictures.facts(file.versions[-1]) if file else None
     picture = ""

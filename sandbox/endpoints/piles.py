@@ -1,4 +1,4 @@
-"""PagePile's get_data: lists of pages by number. The sandbox has one pile for each category, under the category's page id."""
+"""PagePile's endpoint get_data; each category is a pile whose number is the category's page id."""
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -9,7 +9,7 @@ bp = Blueprint("piles", __name__)
 
 @bp.get("/pagepile")
 def pile() -> Response:
-    """The pages of a pile. An error is plain text with status 200, as on the real one."""
+    """Return the files of a pile as JSON; an error is plain text with status 200, as in the real PagePile."""
     number = request.args.get("id", "")
     with world().lock:
         page = world().page_of_id(int(number)) if number.isdigit() else None

@@ -1,4 +1,4 @@
-"""The HTTP side of OAuth: authorize, the login page, the page that asks for consent, token, resources."""
+"""OAuth endpoints and sign-in pages: authorization, login, consent, access tokens and resources."""
 
 from urllib.parse import urlencode, urlsplit
 
@@ -27,39 +27,39 @@ def _here() -> str:
 @bp.get("/w/rest.php/oauth2/authorize")
 @bp.get("/meta/w/rest.php/oauth2/authorize")
 def authorize() -> AnyResponse:
-    """To the login page, to the page that asks, and after it back to the client."""
+    """Redirect an authorization request to the login page, then to the consent page, then back to the client."""
     try:
-        wish = oauth.read_wish(world(), request)
+        authorization = oauth.read_authorization_request(world(), request)
     except BadRequest as error:
         return page_of_error(error.status, str(error))
-    strange = oauth.unknown_scope(request)
-    if strange:
-        return redirect(oauth.scope_refused(wish, strange), 302)
+    unknown = oauth.unknown_scope(request)
+    if unknown:
+        return redirect(oauth.scope_refused(authorization, unknown), 302)
     user = request.cookies.get(COOKIE, "")
     if not user:
         return redirect(f"/wiki/Special:UserLogin?{urlencode({'returnto': _here()})}", 307)
     if "approval_cancel" in request.args:
-        return redirect(oauth.denied(wish), 302)
+        return redirect(oauth.denied(authorization), 302)
     if "approval_pass" in request.args and request.cookies.get("sandbox_approved") == "yes":
         with world().lock:
-            answer = redirect(oauth.grant_code(world(), _codes(), wish, world().user(user).name), 302)
+            answer = redirect(oauth.grant_code(world(), _codes(), authorization, world().user(user).name), 302)
         answer.delete_cookie("sandbox_approved")
         return answer
     fields = {"returnto": request.path, "returntoquery": request.query_string.decode()}
-    fields |= {"client_id": wish.consumer.id, "oauth_version": "2", "scope": " ".join(wish.scopes)}
+    fields |= {"client_id": authorization.consumer.id, "oauth_version": "2", "scope": " ".join(authorization.scopes)}
     return redirect(f"/wiki/Special:OAuth/approve?{urlencode(fields)}", 307)
 
 
 @bp.get("/wiki/Special:UserLogin")
 def login_page() -> str:
-    """Pick a user name; there are no passwords here."""
+    """Render the login page, where the user picks a name; the sandbox has no passwords."""
     names = [name for name in world().state.users if name not in ("Sandbox", "Volunteer")]
     return render_template("login.html", names=names, returnto=request.args.get("returnto", "/wiki/"))
 
 
 @bp.post("/wiki/Special:UserLogin")
 def login() -> AnyResponse:
-    """Sign the browser in under the name that was picked."""
+    """Sign the browser in under the chosen name, creating the account if necessary."""
     name = " ".join(request.form.get("wpName", "").replace("_", " ").split())
     if not name or any(letter in name for letter in "#<>[]|{}@:/"):
         return page_of_error(400, "That is no user name. Go back and pick another.")
@@ -72,14 +72,14 @@ def login() -> AnyResponse:
 
 
 def _local(target: str) -> str:
-    """The target when it is a path of this server, else the main page."""
+    """Return the target if it is a path of this server, else the main page; this prevents open redirects."""
     parts = urlsplit(target)
     return target if target.startswith("/") and not target.startswith("//") and not parts.netloc else "/wiki/"
 
 
 @bp.get("/wiki/Special:OAuth/approve")
 def approve_page() -> str | AnyResponse:
-    """Asks whether the client may act for the user."""
+    """Render the page that asks whether the client may act for the user."""
     consumer = world().state.consumers.get(request.args.get("client_id", ""))
     if consumer is None:
         return page_of_error(401, "There is no such client.")
@@ -88,7 +88,7 @@ def approve_page() -> str | AnyResponse:
 
 @bp.post("/wiki/Special:OAuth/approve")
 def approve() -> AnyResponse:
-    """Yes (button `accept`) or no (button `cancel`)."""
+    """Handle the consent form: the button `accept` approves, `cancel` rejects the request."""
     target = _local(request.form.get("returnto", ""))
     query = request.form.get("returntoquery", "")
     verdict = "approval_pass=1" if "accept" in request.form else "approval_cancel=1"
@@ -100,7 +100,7 @@ def approve() -> AnyResponse:
 @bp.post("/w/rest.php/oauth2/access_token")
 @bp.post("/meta/w/rest.php/oauth2/access_token")
 def access_token() -> Response | tuple[Response, int]:
-    """A code or a refresh token against tokens."""
+    """Exchange an authorization code or a refresh token for new tokens."""
     if request.mimetype == "application/json":
         text = {"en": "Unsupported Content-Type: application/json"}
         body: Json = {"errorKey": "rest-unsupported-content-type", "messageTranslations": text, "httpCode": 415}
@@ -119,7 +119,7 @@ def access_token() -> Response | tuple[Response, int]:
 @bp.get("/w/rest.php/oauth2/resource/<kind>")
 @bp.get("/meta/w/rest.php/oauth2/resource/<kind>")
 def resource(kind: str) -> Response | tuple[Response, int]:
-    """The profile, or the scopes, of a bearer."""
+    """Return the profile or the scopes of the access token's user."""
     world().counts.requests[f"oauth:{kind}"] += 1
     if kind not in ("profile", "scopes"):
         text = {"en": f'Unrecognized value for parameter "type": {kind}.'}
@@ -135,7 +135,7 @@ def resource(kind: str) -> Response | tuple[Response, int]:
 
 @bp.get("/wiki/Special:UserLogout")
 def logout() -> AnyResponse:
-    """Sign the browser out. The tokens of clients stay alive."""
+    """Sign the browser out; the clients' tokens remain valid."""
     answer = make_response(redirect("/wiki/", 302))
     answer.delete_cookie(COOKIE)
     return answer
@@ -143,7 +143,7 @@ def logout() -> AnyResponse:
 
 @bp.post("/wiki/Special:OAuthManageMyGrants")
 def revoke() -> AnyResponse:
-    """The user takes back what was granted to clients."""
+    """Revoke all grants of the signed-in user."""
     name = request.cookies.get(COOKIE, "")
     with world().lock:
         oauth.revoke(world(), name)

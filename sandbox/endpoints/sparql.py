@@ -1,4 +1,7 @@
-"""The query service, as far as a client asks it for files that depict somebody. No SPARQL engine: forms are recognised."""
+"""The query service, limited to queries for files that depict an item.
+
+There is no SPARQL engine; the supported forms are recognised by regular expressions.
+"""
 
 import re
 from dataclasses import dataclass
@@ -19,12 +22,15 @@ _NOT_DEPRECATED = re.compile(
 
 
 class BadQuery(Exception):
-    """A query of a form that is not understood; the real service answers 400 with a stack trace as text."""
+    """The query has an unsupported form; the real service answers 400 with a stack trace as plain text."""
 
 
 @dataclass
-class Wish:
-    """What a query asks for."""
+class ParsedQuery:
+    """A parsed query: files that depict one of `items` with a statement of the given ranks, further restricted.
+
+    `files`: page ids, None for all. `category`: title, "" for any; `deep`: subcategories are included.
+    """
 
     items: list[str]
     ranks: Ranks
@@ -37,8 +43,8 @@ class Wish:
     count: bool
 
 
-def read(text: str) -> Wish:
-    """Understand a query. Raises BadQuery."""
+def read(text: str) -> ParsedQuery:
+    """Parse a query. Raises BadQuery."""
     bare = re.sub(r"(?m)(^|\s)#[^\n]*", " ", text)
     selected = re.search(r"SELECT\s+(DISTINCT\s+|REDUCED\s+)?(.*?)(?:WHERE\s*)?\{", bare, re.IGNORECASE | re.DOTALL)
     if not selected or bare.count("{") != bare.count("}"):
@@ -51,7 +57,7 @@ def read(text: str) -> Wish:
     category = re.search(r'"(Category:(?:[^"\\]|\\.)+)"', bare)
     limit = re.search(r"\bLIMIT\s+(\d+)", bare, re.IGNORECASE)
     offset = re.search(r"\bOFFSET\s+(\d+)", bare, re.IGNORECASE)
-    return Wish(
+    return ParsedQuery(
         items=list(dict.fromkeys(items)),
         ranks=ranks,
         files=files or None,
@@ -65,7 +71,10 @@ def read(text: str) -> Wish:
 
 
 def _ranks(query: str) -> Ranks | None:
-    """Which statements the predicates reach: `wdt:` those of the best rank, `p:`/`ps:` all; None without any of them."""
+    """Return the ranks that the query's predicates select, or None if it does not use P180.
+
+    `wdt:` selects the statements of the best rank, `p:`/`ps:` those of all ranks.
+    """
     if _BEST.search(query):
         return "best"
     if not _EVERY.search(query):
@@ -74,36 +83,38 @@ def _ranks(query: str) -> Ranks | None:
 
 
 def answer(world: World, text: str) -> Json:
-    """The results in application/sparql-results+json. Raises BadQuery."""
-    wish = read(text)
-    rows = _rows(world, wish)
-    if wish.count:
+    """Return the results of a query as an application/sparql-results+json object. Raises BadQuery."""
+    query = read(text)
+    rows = _rows(world, query)
+    if query.count:
         number = {"type": "literal", "datatype": "http://www.w3.org/2001/XMLSchema#integer", "value": str(len(rows))}
-        name = wish.variables[-1]
+        name = query.variables[-1]
         return {"head": {"vars": [name]}, "results": {"bindings": [{name: number}]}}
-    rows = rows[wish.offset :][: wish.limit]
-    bindings = [_binding(wish, number, item) for number, item in rows]
-    return {"head": {"vars": wish.variables}, "results": {"bindings": bindings}}
+    rows = rows[query.offset :][: query.limit]
+    bindings = [_binding(query, number, item) for number, item in rows]
+    return {"head": {"vars": query.variables}, "results": {"bindings": bindings}}
 
 
-def _rows(world: World, wish: Wish) -> list[tuple[int, str]]:
-    rows = [(number, item) for item in wish.items for number in world.depicting(item, wish.ranks)]
+def _rows(world: World, query: ParsedQuery) -> list[tuple[int, str]]:
+    rows = [(number, item) for item in query.items for number in world.depicting(item, query.ranks)]
     rows = [row for row in rows if world.state.pages[row[0]].namespace == 6]
-    if wish.files is not None:
-        rows = [row for row in rows if row[0] in wish.files]
-    if wish.category:
-        within = below_category(world, wish.category) if wish.deep else {wish.category}
+    if query.files is not None:
+        rows = [row for row in rows if row[0] in query.files]
+    if query.category:
+        within = below_category(world, query.category) if query.deep else {query.category}
         rows = [row for row in rows if within & set(world.state.pages[row[0]].categories)]
     return rows
 
 
-def _binding(wish: Wish, number: int, item: str) -> Json:
-    """One row: the variable named like an item gets the item, the others the file."""
+def _binding(query: ParsedQuery, number: int, item: str) -> Json:
+    """Return one result row; variables whose name suggests an item get the item, all others the file."""
     row: Json = {}
-    for name in wish.variables:
+    for name in query.variables:
         about_item = re.search(r"item|depict|person|human|value", name, re.IGNORECASE)
         uri = (
-            f"http://www.wikidata.org/entity/{item}" if about_item and len(wish.variables) > 1 else f"{ENTITY}M{number}"
+            f"http://www.wikidata.org/entity/{item}"
+            if about_item and len(query.variables) > 1
+            else f"{ENTITY}M{number}"
         )
         row[name] = {"type": "uri", "value": uri}
     return row

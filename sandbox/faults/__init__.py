@@ -1,1 +1,1 @@
-"""Faults on demand, and hostile answers."""
+"""Fault injection: failures on request, and responses of a malicious wiki."""

@@ -1,4 +1,4 @@
-"""What a wiki that means harm may answer, in place of what it should: faults of the point `answer`."""
+"""Responses of a malicious wiki; each is a kind of fault that is injected at the point `answer`."""
 
 import json
 import struct
@@ -12,11 +12,11 @@ from flask import Response
 
 OWNED = "owned by the wiki"
 MARKUP = f"<script>document.title='{OWNED}'</script><img src=x onerror=\"document.title='{OWNED}'\">{{{{7*7}}}}"
-"""Stands behind every text of an answer of kind `script`."""
+"""Markup that a fault of kind `script` appends to every text of the response."""
 TEXTS = {"title", "value", "info", "text", "name", "username", "user", "comment", "description", "label", "html", "*"}
 HUGE = 10**300
 PIECE = b" " * 65_536
-BOMB_SIDE = 30_000  # pixels; 0.9 gigapixels are 110 kB as a PNG of one colour
+BOMB_SIDE = 30_000  # pixels; a PNG of one colour with 0.9 gigapixels has 110 kB
 
 
 def _script(response: Response, _to: str) -> None:
@@ -43,7 +43,7 @@ def _as_json(response: Response, change: Callable[[str, Any], Any]) -> None:
 
 
 def _redirect(response: Response, to: str) -> None:
-    _let_go(response)
+    _close_body(response)
     response.status_code = 302
     response.headers["Location"] = to
     response.set_data(b"")
@@ -77,13 +77,13 @@ def _endless(response: Response, _to: str) -> None:
 
 
 def _stream(response: Response, parts: Iterator[bytes]) -> None:
-    _let_go(response)
+    _close_body(response)
     response.response = parts
     response.headers.pop("Content-Length", None)
 
 
-def _let_go(response: Response) -> None:
-    """Close the file that was to be sent."""
+def _close_body(response: Response) -> None:
+    """Close the file of a response whose body is about to be replaced."""
     response.direct_passthrough = False
     close = getattr(response.response, "close", None)
     if close is not None:
@@ -95,7 +95,7 @@ def _deep(response: Response, _to: str) -> None:
 
 
 def _dense(response: Response, _to: str) -> None:
-    """As many objects as fit in what a client may read."""
+    """Send a body with so many empty objects that parsing it takes far more memory than the 12 MB sent."""
     _replace(response, b'{"query": [' + b"{}," * 4_000_000 + b"{}]}", response.content_type)
 
 
@@ -118,14 +118,14 @@ def _bomb(response: Response, _to: str) -> None:
 
 
 def _replace(response: Response, body: bytes, content_type: str | None) -> None:
-    _let_go(response)
+    _close_body(response)
     response.set_data(body)
     response.headers["Content-Type"] = content_type or "application/octet-stream"
     response.headers.pop("ETag", None)
 
 
 def bomb(side: int = BOMB_SIDE) -> bytes:
-    """A PNG of side x side black pixels: small to send, 0.9 GB once decoded (one byte a pixel)."""
+    """Return a PNG of side x side black pixels, which is small but takes 0.9 GB decoded (one byte per pixel)."""
     press, row, body = zlib.compressobj(9), bytes(1 + side), bytearray()
     for _ in range(side):
         body += press.compress(row)
@@ -153,4 +153,4 @@ SPOILERS: dict[str, Callable[[Response, str], None]] = {
     "zip": _zip,
     "bomb": _bomb,
 }
-"""Each changes the answer; the text is where `redirect` leads to."""
+"""Kind of fault -> function that changes the response; its second argument is the target of `redirect`."""

@@ -1,4 +1,4 @@
-"""Faults on demand: a queue that every layer asks at its own point."""
+"""A queue of injected faults, which each layer queries at its own point of a request."""
 
 import random
 import re
@@ -35,18 +35,26 @@ POINTS = {
     "refresh": "refresh",
     **dict.fromkeys(SPOILERS, "answer"),
 }
-"""Every kind of fault, and the point of a request at which it strikes."""
+"""Kind of fault -> point of a request at which it is injected."""
 
 MATCHES = ("path", "action", "module", "title", "user", "method")
 
 
 class BadFault(ValueError):
-    """A fault that cannot be: says which field is wrong."""
+    """The description of a fault is invalid; the text names the wrong field."""
 
 
 @dataclass
 class Fault:
-    """A fault that waits. It strikes requests that match, `count` times (None: until cleared), after `skip` of them."""
+    """A pending fault.
+
+    It is injected into matching requests: the first `skip` of them are spared, then it is injected `count` times (None:
+    until it is cleared), each time with the given probability.
+
+    `seconds`: length of a delay. `retry_after`: the header Retry-After. `status`: HTTP status of `unavailable`. `lag`:
+    seconds reported by `maxlag`. `reason`: text of a block, filter or read-only mode. `to`: target of `redirect`.
+    `struck`: number of injections so far.
+    """
 
     id: int
     kind: str
@@ -64,13 +72,13 @@ class Fault:
     struck: int = 0
 
     def fits(self, facts: dict[str, str]) -> bool:
-        """Whether the request is one that it strikes: every match is a regular expression, searched."""
+        """Return whether every pattern of `match`, a regular expression, is found in the request's property."""
         return all(re.search(pattern, facts.get(name, "")) for name, pattern in self.match.items())
 
 
 @dataclass
 class Faults:
-    """The faults that wait, oldest first."""
+    """The pending faults, oldest first; `struck` counts the injections by kind."""
 
     waiting: list[Fault] = field(default_factory=list)
     struck: dict[str, int] = field(default_factory=dict)
@@ -80,7 +88,7 @@ class Faults:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, given: dict[str, Any]) -> Fault:
-        """Queue a fault from its JSON. Raises BadFault."""
+        """Queue a fault given as JSON. Raises BadFault."""
         match = given.get("match") or {}
         if given.get("kind") not in POINTS:
             raise BadFault(f"kind must be one of {', '.join(POINTS)}")
@@ -102,14 +110,14 @@ class Faults:
         return fault
 
     def clear(self, kind: str = "") -> None:
-        """Take all faults away, or those of a kind."""
+        """Remove all faults, or all of one kind."""
         with self._lock:
             self.waiting = [fault for fault in self.waiting if kind and fault.kind != kind]
             if not kind:
                 self.warned.clear()
 
     def take(self, point: str, facts: dict[str, str]) -> Fault | None:
-        """The oldest fault that strikes this request at that point; the others wait for the next."""
+        """Return the oldest fault to inject into this request at that point, or None; count it as injected."""
         if not self.waiting:
             return None
         with self._lock:
@@ -131,6 +139,6 @@ class Faults:
         return True
 
     def as_json(self) -> dict[str, Any]:
-        """What waits and how often each kind struck."""
+        """Return the pending faults and the number of injections by kind."""
         with self._lock:
             return {"waiting": [asdict(fault) for fault in self.waiting], "struck": dict(self.struck)}

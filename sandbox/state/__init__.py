@@ -1,1 +1,1 @@
-"""What the stand-in knows: pages, files, items, users, statements and tokens."""
+"""The state of the simulated wikis: pages, files, items, users, statements and tokens."""

@@ -1,4 +1,4 @@
-"""The world that the sandbox begins with, built from a folder of photographs (DIR/NAME/*.jpg)."""
+"""The initial state of the sandbox, built from a folder of photographs (DIR/NAME/*.jpg)."""
 
 import itertools
 import json
@@ -20,9 +20,12 @@ RECIPES = (
 )
 DECORATIONS = ("{}", "{}", "{}", "{} “Łódź & Tromsø”", "{}", "{}", "{} (who's that?)", "{}", "{} 100%", "{}", "{}")
 STATED = 3
-"""So many files of each person state it from the start."""
+"""Number of files of each person that depict the person from the start."""
 CAPTIONED = {2: ("en", "nb", "es", "fr"), 3: ("de",), 5: ("en-gb", "es"), 6: ("ar",)}
-"""Which files of each person have captions from the start, by their place: in the pages' languages, in others alone."""
+"""Index of a file among those of a person -> languages of its initial captions.
+
+Some are languages of the application, the others have to be shown as a fallback.
+"""
 CAPTIONS = {
     "en": "A photograph of {}",
     "en-gb": "A photo of {}",
@@ -36,16 +39,16 @@ FIRST_MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 VARIANTS_FILE = "sandbox.json"
-"""In a folder of photographs: how many of each person there are to be, variants included."""
+"""File in a folder of photographs that holds the wanted number of photographs of each person, including variants."""
 
 
 class NoPhotographs(Exception):
-    """The folder has no photographs; the text says what was expected."""
+    """The folder has no photographs; the text describes the expected layout."""
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A file to be: its folder, where its bytes are, and the recipe of a variant."""
+    """The source of a file page: the person's folder, the path of the photograph, and the recipe if it is a variant."""
 
     folder: str
     path: Path
@@ -53,9 +56,12 @@ class Photograph:
 
 
 def photographs(root: Path) -> dict[str, list[Photograph]]:
-    """The photographs of each folder; those that lie flat belong to the person their name begins with."""
+    """Return the photographs by folder; one without a folder belongs to the person its file name begins with.
+
+    Raises NoPhotographs.
+    """
     if not root.is_dir():
-        raise NoPhotographs(f"{root} is no folder. Photographs are expected as {root}/NAME/*.jpg.")
+        raise NoPhotographs(f"{root} is not a folder. Photographs are expected as {root}/NAME/*.jpg.")
     found: dict[str, list[Photograph]] = {}
     for path in sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURES and path.is_file()):
         parts = path.relative_to(root).parts
@@ -67,12 +73,12 @@ def photographs(root: Path) -> dict[str, list[Photograph]]:
 
 
 def write_variants(root: Path, number: int) -> None:
-    """Note beside the photographs how many of each person there are to be."""
+    """Store the wanted number of photographs of each person in the folder of the photographs."""
     (root / VARIANTS_FILE).write_text(json.dumps({"variants": number}) + "\n", encoding="utf-8")
 
 
 def read_variants(root: Path) -> int:
-    """How many of each person there are to be; 0, no variants, where nothing is noted."""
+    """Return the wanted number of photographs of each person; 0, which adds no variants, if none is stored."""
     try:
         return int(json.loads((root / VARIANTS_FILE).read_text(encoding="utf-8"))["variants"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -80,25 +86,28 @@ def read_variants(root: Path) -> int:
 
 
 def with_variants(found: list[Photograph], wanted: int) -> list[Photograph]:
-    """The photographs and, where they are fewer than wanted, variants of them (each recipe of each in turn)."""
+    """Return the photographs and as many variants of them as are missing from the wanted number.
+
+    The first recipe is applied to all photographs before the second one is used.
+    """
     variants = (Photograph(one.folder, one.path, recipe) for recipe in RECIPES for one in found)
     return found + list(itertools.islice(variants, max(0, wanted - len(found))))
 
 
 class Builder:
-    """Puts a state together. Everything in it depends on the photographs alone: ids and times are the same each time."""
+    """Builder of a state; ids and times depend on the photographs only and are the same in every run."""
 
     def __init__(self) -> None:
         self.state = State()
         self.moment = FIRST_MOMENT
 
     def tick(self) -> str:
-        """The next moment, as MediaWiki writes it."""
+        """Advance the clock by seven minutes; return the time in MediaWiki's format."""
         self.moment += timedelta(minutes=7)
         return self.moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def page(self, title: str, text: str, categories: Iterable[str] = ()) -> Page:
-        """A new page with its first revision."""
+        """Add a page with its first revision."""
         number, self.state.next_page = self.state.next_page, self.state.next_page + 1
         page = Page(number, title, names.namespace_of(title))
         page.categories = {category: self.tick() for category in categories}
@@ -107,14 +116,14 @@ class Builder:
         return page
 
     def revision(self, page: Page, user: str, comment: str, *, text: str = "", entity: Entity | None = None) -> None:
-        """One more revision of a page."""
+        """Add a revision to a page; without `text` it keeps the previous text."""
         number, self.state.next_revision = self.state.next_revision, self.state.next_revision + 1
         last = page.revisions[-1] if page.revisions else None
         words = text or (last.text if last else "")
         page.revisions.append(Revision(number, last.id if last else 0, user, self.tick(), comment, [], entity, words))
 
     def item(self, number: str, label: str, description: str, snaks: list[Json]) -> None:
-        """A new item."""
+        """Add an item with a statement for each snak."""
         page, self.state.next_page = self.state.next_page, self.state.next_page + 1
         revision, self.state.next_revision = self.state.next_revision, self.state.next_revision + 1
         guids = (f"{number}$00000000-0000-4000-8000-{index:012X}" for index in itertools.count(1))
@@ -123,7 +132,7 @@ class Builder:
         self.state.items[number] = Item(number, page, entity, revision, self.tick())
 
     def file(self, title: str, photograph: Photograph, categories: Iterable[str]) -> Page:
-        """A file page."""
+        """Add a file page for a photograph."""
         person = photograph.folder not in NOT_PEOPLE
         marked = f" This is a variant made by the sandbox: {photograph.recipe}." if photograph.recipe else ""
         described = f"{label_of(photograph.folder)}." if person else "A photograph."
@@ -135,26 +144,26 @@ class Builder:
         return page
 
     def state_depicts(self, page: Page, item: str) -> None:
-        """State P180 on a file from the start, by some other volunteer."""
+        """Add a depicts statement (P180) to a file as an edit by another volunteer."""
         guid = f"M{page.id}$00000000-0000-4000-8000-{int(item[1:]):012X}"
         entity = Entity(statements=group_by_property([statement(guid, item_snak("P180", item))]))
         comment = f"/* wbcreateclaim-create:1| */ [[Property:P180]]: [[{item}]]"
         self.revision(page, "Volunteer", comment, entity=entity)
 
     def caption(self, page: Page, captions: dict[str, str]) -> None:
-        """Give a file captions by language from the start; what is stated stays."""
+        """Set a file's captions (language -> text) as an edit by another volunteer; its statements are kept."""
         statements = page.last.entity.statements if page.last.entity else {}
         comment = f"/* wbeditentity-update-languages:0||{', '.join(captions)} */"
         self.revision(page, "Volunteer", comment, entity=Entity(captions, {}, statements))
 
 
 def titles() -> Iterator[str]:
-    """Patterns for titles; a few carry what has to be escaped somewhere."""
+    """Return an endless iterator of patterns for titles, some with characters that need escaping."""
     return itertools.cycle(DECORATIONS)
 
 
 def title_of(photograph: Photograph, pattern: str, taken: set[str]) -> str:
-    """A title of its own for a photograph."""
+    """Return a title for a photograph that is not in `taken`, and add it there."""
     stem = re.sub(r"[#<>\[\]|{}_\x00-\x1f]+", " ", photograph.path.stem).strip()
     label = label_of(photograph.folder) if photograph.folder not in NOT_PEOPLE else "Photograph"
     shown = stem if stem.lower().startswith(label.lower()) else f"{label} {stem}"
@@ -174,9 +183,10 @@ def title_of(photograph: Photograph, pattern: str, taken: set[str]) -> str:
 def build(
     root: Path, *, variants: int | None = None, consumer: Consumer | None = None, users: Iterable[str] = ()
 ) -> State:
-    """The whole world. `variants`: each person has at least so many photographs (None: as the folder notes).
+    """Build the whole initial state.
 
-    Raises NoPhotographs.
+    `variants`: minimum number of photographs of each person, None for the number stored in the folder. `users`: names
+    of additional accounts. Raises NoPhotographs.
     """
     found = photographs(root)
     number_each = read_variants(root) if variants is None else variants
@@ -209,7 +219,7 @@ def _files(builder: Builder, group: list[Photograph], pattern: Iterator[str], ta
 
 
 def _person(builder: Builder, name: str, pages: dict[str, list[Page]], others: list[Page]) -> None:
-    """The item and categories of a person, and the states a client must cope with."""
+    """Add a person's item and categories, some statements and captions, and unusual members of the categories."""
     label, who, own = label_of(name), known(name), pages[name]
     snaks = [item_snak("P31", "Q5"), string_snak("P373", label), string_snak("P18", names.bare(own[0].title))]
     snaks += [time_snak("P569", who.born, who.precision)] if who.born else []
@@ -223,22 +233,25 @@ def _person(builder: Builder, name: str, pages: dict[str, list[Page]], others: l
     mixed, album = f"Category:Photographs with {label}", f"Category:Photographs with {label}, album"
     builder.page(mixed, f"Photographs, many of them with {label}.", [album])
     builder.page(album, "A subcategory that holds its own parent: a loop.", [mixed])
-    strangers = _strangers(name, pages, others, len(own))
-    for index, page in enumerate([*own, *strangers]):
+    others_files = _files_of_others(name, pages, others, len(own))
+    for index, page in enumerate([*own, *others_files]):
         page.categories[album if index % 5 == 4 else mixed] = builder.tick()
-    _traps(builder, label, mixed, own)
+    _unsuitable_members(builder, label, mixed, own)
 
 
-def _strangers(name: str, pages: dict[str, list[Page]], others: list[Page], people: int) -> list[Page]:
-    """Files without the person: of other people a share, evenly, and of the group photographs, as many as half of its own."""
+def _files_of_others(name: str, pages: dict[str, list[Page]], others: list[Page], people: int) -> list[Page]:
+    """Return files that do not show the person, evenly chosen: half as many as the person's own, but at least 6.
+
+    They are photographs of other people and those that belong to nobody.
+    """
     foreign = [page for other, group in pages.items() if other != name for page in group]
     pool = foreign + others
     wanted = min(len(pool), max(6, people // 2))
     return [pool[index * len(pool) // wanted] for index in range(wanted)] if wanted else []
 
 
-def _traps(builder: Builder, label: str, mixed: str, own: list[Page]) -> None:
-    """Members of a category that are no photographs: unsuitable types, a redirect, a page without a file; and a deleted file."""
+def _unsuitable_members(builder: Builder, label: str, mixed: str, own: list[Page]) -> None:
+    """Add category members that clients have to skip: audio, PDF, a redirect, a page without a file, a deleted file."""
     here = Path(__file__).parents[1] / "static"
     for title, sample in (
         (f"File:Interview with {label}.ogg", "silence.ogg"),

@@ -1,4 +1,4 @@
-"""Errors of the action API. The answer's HTTP status is 200; only the code and a header tell them apart."""
+"""Errors of the action API. Their HTTP status is 200; only the error code and a header identify them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,21 +15,21 @@ DENIED = (
 
 @dataclass
 class Message:
-    """A message of MediaWiki: its name, parameters and text."""
+    """A MediaWiki interface message: name, text and parameters."""
 
     name: str
     text: str
     parameters: list[Any] = field(default_factory=list)
 
     def as_json(self, version: int) -> Json:
-        """The message as the API writes it; formatversion 1 wraps the text."""
+        """Return the message in the API's format; formatversion 1 wraps the text in an object."""
         html: Any = self.text if version == 2 else {"*": self.text}
         return {"name": self.name, "parameters": self.parameters, "html": html}
 
 
 @dataclass
 class Part:
-    """One line of the list that errorformat=plaintext (and its kin) gives."""
+    """One entry of the list of errors in the error formats other than bc, for example plaintext."""
 
     code: str
     text: str
@@ -39,8 +39,9 @@ class Part:
 class ApiError(Exception):
     """An error of the action API.
 
-    `messages` are those of Wikibase's errors, `extra` what stands beside code and info, `header` the value of
-    MediaWiki-API-Error where it says more than the code, `parts` the list for the newer error formats.
+    `messages`: Wikibase's messages. `extra`: further keys beside `code` and `info`. `header`: value of the header
+    MediaWiki-API-Error if it differs from the code. `parts`: the list of errors for the error formats other than bc.
+    `module`: path of the module that is reported, "" for the requested action and None for none.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class ApiError(Exception):
         self.docref = docref
 
     def listed(self) -> list[Part]:
-        """The parts for errorformat other than bc."""
+        """Return the list of errors for the error formats other than bc."""
         if self.parts is not None:
             return self.parts
         data = dict(self.extra)
@@ -76,60 +77,66 @@ class ApiError(Exception):
 
 
 def wikibase(code: str, info: str, message: str = "", *parameters: Any, extra: Json | None = None) -> ApiError:
-    """An error that Wikibase's modules make, with its message."""
+    """Return an error of Wikibase's API modules with its message."""
     found = Message(message or f"wikibase-api-{code}", info, list(parameters))
     return ApiError(code, info, messages=[found], extra=extra)
 
 
 def no_such_entity(entity_id: str) -> ApiError:
-    """For a page that has no MediaInfo, is gone, or is no file: one and the same (the message itself is missing)."""
+    """Return the error for a page that does not exist, is not a file or has no MediaInfo.
+
+    The real wiki does not define the message, so its name in "⧼⧽" takes the place of the text.
+    """
     error = wikibase("no-such-entity", "⧼no-such-entity⧽", "no-such-entity", entity_id)
     error.module = "main"
     return error
 
 
 def unknown_id(entity_id: str) -> ApiError:
-    """For an id that is none, in wbgetentities: it fails the whole batch."""
+    """Return the error for an invalid id in wbgetentities; one such id fails the whole request."""
     info = f'Could not find an entity with the ID "{entity_id}".'
     return wikibase("no-such-entity", info, "wikibase-api-no-such-entity", entity_id, extra={"id": entity_id})
 
 
 def invalid_snak() -> ApiError:
-    """A value that is no value of the property's type."""
+    """Return the error for a value that does not have the property's data type."""
     return wikibase("invalid-snak", "Invalid snak data.")
 
 
 def invalid_claim(info: str) -> ApiError:
-    """A statement that is none."""
+    """Return the error for JSON that is not a valid statement."""
     return wikibase("invalid-claim", info, "wikibase-api-invalid-claim", info)
 
 
 def invalid_guid() -> ApiError:
-    """A statement id that is none, or whose statement is gone."""
+    """Return the error for a malformed statement id, or one whose statement does not exist."""
     return wikibase("invalid-guid", "Invalid claim guid.")
 
 
 def modification_failed(info: str, message: str = "wikibase-api-modification-failed", *parameters: Any) -> ApiError:
-    """A change that Wikibase's validators refuse."""
+    """Return the error for a change that Wikibase's validators reject."""
     return wikibase("modification-failed", info, message, *(parameters or (info,)))
 
 
 def edit_conflict() -> ApiError:
-    """A stale baserevid whose change cannot be patched into the newest revision."""
+    """Return the error for an outdated baserevid whose change cannot be patched into the newest revision."""
     info = "Edit conflict. Could not patch the current revision."
     messages = [Message("wikibase-api-editconflict", info), Message("edit-conflict", "Edit conflict.")]
     return ApiError("editconflict", info, messages=messages)
 
 
 def bad_revision(request_id: str) -> ApiError:
-    """A baserevid from before the first MediaInfo, which somebody made meanwhile: a conflict in a fault's clothes."""
+    """Return the error for a baserevid older than the first MediaInfo.
+
+    It is an edit conflict that Wikibase reports as an internal error.
+    """
     name = "Wikibase\\Lib\\Store\\BadRevisionException"
     info = f"[{request_id}] Caught exception of type {name}"
     return ApiError(f"internal_api_error_{name}", info, extra={"errorclass": name}, docref=False)
 
 
 def internal_error(request_id: str) -> ApiError:
-    """A fault of the wiki's own."""
+    """Return the error for an internal failure of the wiki."""
     name = "Wikimedia\\Rdbms\\DBQueryError"
     info = f"[{request_id}] Caught exception of type {name}"
     return ApiError("internal_api_error_DBQueryError", info, extra={"errorclass": name}, docref=False)
@@ -137,7 +144,11 @@ def internal_error(request_id: str) -> ApiError:
 
 @dataclass
 class Refusal:
-    """Why a save was refused: code, Wikibase's message, and the message of the newer error formats."""
+    """The reason why a save was refused.
+
+    `message`: Wikibase's message. `text`: message of the error formats other than bc. `permission`: the reason is a
+    missing permission, which wbeditentity reports before saving.
+    """
 
     code: str
     message: Message
@@ -145,11 +156,14 @@ class Refusal:
     data: Json | None = None
     permission: bool = True
     again: Part | None = None
-    """What the newer formats say once more at the end."""
+    """Additional last entry in the error formats other than bc."""
 
 
 def refused(refusal: Refusal, *, early: bool) -> ApiError:
-    """The answer to a refused save. wbeditentity asks for the permission first (`early`), the others while saving."""
+    """Return the error for a refused save.
+
+    `early`: the permission was checked before saving, as in wbeditentity; other modules check it while saving.
+    """
     early = early and refusal.permission
     code, name, info = DENIED if early else FAILED
     messages = [Message(name, info), refusal.message]
@@ -167,7 +181,7 @@ def refused(refusal: Refusal, *, early: bool) -> ApiError:
 
 
 def rate_limited() -> Refusal:
-    """Too many edits in the user's window."""
+    """Return the refusal of a user who exceeds the rate limit."""
     text = (
         "As an anti-abuse measure, you are limited from performing this action too many times in a short space of "
         "time, and you have exceeded this limit.\nPlease try again in a few minutes."
@@ -178,13 +192,13 @@ def rate_limited() -> Refusal:
 
 
 def protected() -> Refusal:
-    """A protected page."""
+    """Return the refusal for a protected page."""
     text = "This page has been protected to prevent editing or other actions."
     return Refusal("protectedpage", Message("protectedpagetext", text, ["editprotected", "edit"]), text)
 
 
 def no_right() -> Refusal:
-    """An account without the right to edit, as when the grant was not given."""
+    """Return the refusal of a user without the right to edit, for example because the grant is missing."""
     users = "[[Wikimedia Commons:Users|Users]]"
     text = f"The action you have requested is limited to users in one of the groups: *, {users}."
     message = Message("badaccess-groups", text, [{"list": ["*", users], "type": "comma"}, 2])
@@ -192,7 +206,7 @@ def no_right() -> Refusal:
 
 
 def blocked(block: Block, user: str) -> Refusal:
-    """A blocked account; a partial block has another message."""
+    """Return the refusal of a blocked user; a partial block has another message."""
     partial = bool(block.titles)
     kind = "is blocked from doing this" if partial else "has been blocked"
     text = (
@@ -206,7 +220,7 @@ def blocked(block: Block, user: str) -> Refusal:
 
 
 def block_info(block: Block) -> Json:
-    """A block as userinfo, intestactions and errors show it."""
+    """Return a block in the format of userinfo, intestactions and errors."""
     return {
         "blockid": block.id,
         "blockedby": "Admin",
@@ -226,7 +240,7 @@ def block_info(block: Block) -> Json:
 
 
 def abuse_filter(action: str, description: str, number: str) -> Refusal:
-    """An edit filter: `action` is "disallow" or "warn"; a warned request passes when it comes a second time."""
+    """Return the refusal of an edit filter; `action` is "disallow" or "warn", which lets a repeated request pass."""
     code = "abusefilter-warning" if action == "warn" else "abusefilter-disallowed"
     text = (
         "This action has been automatically identified as harmful, and therefore disallowed. "
@@ -237,6 +251,6 @@ def abuse_filter(action: str, description: str, number: str) -> Refusal:
 
 
 def lost_race() -> Refusal:
-    """Two writes of one page at the same moment: this one lost."""
+    """Return the refusal of a write during which another request wrote the same page."""
     message = Message("edit-conflict", "Edit conflict.")
     return Refusal("editconflict", message, "Edit conflict: somebody else has changed the page.", permission=False)

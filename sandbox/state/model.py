@@ -1,4 +1,4 @@
-"""What the sandbox knows: pages with revisions and file versions, items, users. Plain data, saved as JSON."""
+"""Dataclasses of the sandbox's state, which is saved as JSON: pages, revisions, file versions, items and users."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,18 +8,18 @@ Json = dict[str, Any]
 
 @dataclass
 class Entity:
-    """A MediaInfo or an item. Never changed in place: every revision keeps its own."""
+    """The content of a MediaInfo or item. It is never changed in place, because every revision keeps its own."""
 
     labels: dict[str, str] = field(default_factory=dict)
     descriptions: dict[str, str] = field(default_factory=dict)
     statements: dict[str, list[Json]] = field(default_factory=dict)
 
     def all(self) -> list[Json]:
-        """Every statement, in the order of its property."""
+        """Return all statements, grouped by property."""
         return [statement for group in self.statements.values() for statement in group]
 
     def find(self, guid: str) -> Json | None:
-        """The statement of that GUID (its letters compared without case, as Wikibase does)."""
+        """Return the statement with that GUID, or None; like Wikibase, this ignores case."""
         wanted = guid.upper()
         return next((statement for statement in self.all() if statement["id"].upper() == wanted), None)
 
@@ -40,7 +40,7 @@ class Revision:
 
 @dataclass
 class Version:
-    """One version of a file: where its bytes are, and the recipe when it is a variant made by the sandbox."""
+    """One version of a file: the path of its content, and the recipe if it is a variant made by the sandbox."""
 
     path: str
     timestamp: str
@@ -51,7 +51,7 @@ class Version:
 
 @dataclass
 class Page:
-    """A page of Commons; without `versions` it is a page without a file."""
+    """A page of Commons; a file page without `versions` has no file."""
 
     id: int
     title: str
@@ -59,12 +59,12 @@ class Page:
     revisions: list[Revision] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
     categories: dict[str, str] = field(default_factory=dict)
-    """Title of the category -> when the page came into it."""
+    """Title of the category -> time at which the page was added to it."""
     redirect: str | None = None
     deleted: bool = False
     protection: str = ""
     people: list[str] = field(default_factory=list)
-    """The folders (persons) that the photograph came from: the truth for checks."""
+    """The people shown, by folder name; checks use them as the ground truth."""
 
     @property
     def last(self) -> Revision:
@@ -72,7 +72,7 @@ class Page:
         return self.revisions[-1]
 
     def revision(self, number: int) -> Revision | None:
-        """The revision of that number, when it is one of this page."""
+        """Return the revision with that id, or None if the page has none."""
         return next((revision for revision in self.revisions if revision.id == number), None)
 
 
@@ -91,7 +91,7 @@ class Item:
 
 @dataclass
 class Block:
-    """A block of a user: of everything, or (partial) of some pages."""
+    """A block of a user; with `titles` it is partial and applies to these pages only."""
 
     id: int
     reason: str
@@ -114,7 +114,7 @@ class User:
 
 @dataclass
 class Edit:
-    """A line of the log of edits that checks read back."""
+    """An entry of the log of edits, which checks read; `moment` is the time in seconds since the epoch."""
 
     revision: int
     user: str
@@ -129,7 +129,7 @@ class Edit:
 
 @dataclass
 class Consumer:
-    """An OAuth client. Without redirect URIs any loopback address is right."""
+    """An OAuth client; without `redirects` any loopback address is accepted as the redirect URI."""
 
     id: str
     secret: str
@@ -141,7 +141,7 @@ class Consumer:
 
 @dataclass
 class Grant:
-    """What one authorization gave: the tokens that are alive now."""
+    """The tokens that one authorization issued; `alive` is False once they are revoked or replaced."""
 
     consumer: str
     user: str
@@ -156,7 +156,7 @@ class Grant:
 
 @dataclass
 class State:
-    """Everything that is saved."""
+    """The complete state, as it is saved."""
 
     pages: dict[int, Page] = field(default_factory=dict)
     items: dict[str, Item] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""OAuth 2.0 as Meta's rest.php gives it: the flow, tokens that rotate, and the profile."""
+"""OAuth 2.0 as implemented by Meta's rest.php: authorization, rotating tokens, and the user's profile."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ EDIT_RIGHTS = ["edit", "createpage", "createtalk", "item-term", "mediainfo-term"
 
 
 class OAuthError(Exception):
-    """An error of the token endpoint or of a resource: unlike the action API's it has a status of its own."""
+    """An error of the token endpoint or of a resource; unlike errors of the action API it sets the HTTP status."""
 
     def __init__(self, status: int, error: str, description: str, hint: str = "") -> None:
         super().__init__(description)
@@ -39,7 +39,7 @@ class OAuthError(Exception):
 
 
 class BadRequest(Exception):
-    """An authorize request that cannot even be redirected: a page says so."""
+    """An authorization request that is answered with an error page, because it cannot be redirected to the client."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -48,7 +48,7 @@ class BadRequest(Exception):
 
 @dataclass
 class Code:
-    """An authorization code that was given."""
+    """An authorization code that was issued; `until` is its expiry in seconds since the epoch."""
 
     consumer: str
     user: str
@@ -61,8 +61,8 @@ class Code:
 
 
 @dataclass
-class Wish:
-    """An authorize request that is in order."""
+class AuthorizationRequest:
+    """A valid authorization request; `sent_redirect` is the redirect URI as sent, maybe empty."""
 
     consumer: Consumer
     redirect: str
@@ -74,14 +74,14 @@ class Wish:
 
 
 class Codes:
-    """The codes that are out, not saved: a restart in the middle of a sign-in means to sign in again."""
+    """The issued authorization codes. They are not saved, so that a restart aborts sign-ins in progress."""
 
     def __init__(self) -> None:
         self.given: dict[str, Code] = {}
 
 
-def read_wish(world: World, request: Request) -> Wish:
-    """The authorize request. Raises BadRequest for what Meta answers with a page of its own."""
+def read_authorization_request(world: World, request: Request) -> AuthorizationRequest:
+    """Parse an authorization request. Raises BadRequest for errors that Meta shows on a page of its own."""
     args = request.args
     consumer = world.state.consumers.get(args.get("client_id", ""))
     if args.get("response_type") != "code":
@@ -98,7 +98,7 @@ def read_wish(world: World, request: Request) -> Wish:
         raise BadRequest(400, "Code challenge must be provided for public clients.")
     scopes = _scopes(consumer, args.get("scope", ""))
     challenge, method = args.get("code_challenge", ""), args.get("code_challenge_method", "plain")
-    return Wish(consumer, redirect, sent, args.get("state", ""), scopes, challenge, method)
+    return AuthorizationRequest(consumer, redirect, sent, args.get("state", ""), scopes, challenge, method)
 
 
 def _may_redirect(consumer: Consumer, uri: str) -> bool:
@@ -113,41 +113,52 @@ def _scopes(consumer: Consumer, wanted: str) -> list[str]:
 
 
 def unknown_scope(request: Request) -> str:
-    """The first scope that no consumer may have, or ""."""
+    """Return the first requested scope that does not exist, or ""."""
     known = {"basic", "editpage", "createeditmovepage", "highvolume", "mwoauth-authonly", "delete", "uploadfile"}
     return next((scope for scope in request.args.get("scope", "").split() if scope not in known), "")
 
 
-def grant_code(world: World, codes: Codes, wish: Wish, user: str) -> str:
-    """The address to go back to with a new code, after the user said yes."""
+def grant_code(world: World, codes: Codes, authorization: AuthorizationRequest, user: str) -> str:
+    """Issue a code after the user's approval; return the client's redirect URI with the code."""
     code = "def502" + secrets.token_hex(437)
     until = world.clock() + CODE_SECONDS
     codes.given[code] = Code(
-        wish.consumer.id, user, wish.sent_redirect, wish.scopes, wish.challenge, wish.method, until
+        authorization.consumer.id,
+        user,
+        authorization.sent_redirect,
+        authorization.scopes,
+        authorization.challenge,
+        authorization.method,
+        until,
     )
-    return back(wish.redirect, {"code": code, **({"state": wish.state} if wish.state else {})})
+    return back(
+        authorization.redirect, {"code": code, **({"state": authorization.state} if authorization.state else {})}
+    )
 
 
-def denied(wish: Wish) -> str:
-    """The address to go back to when the user said no: another error than the standard's, and no state."""
+def denied(authorization: AuthorizationRequest) -> str:
+    """Return the client's redirect URI for a rejected request.
+
+    As on Meta, the error differs from the OAuth standard's and the state is left out.
+    """
     text = "User has rejected the request from client application"
-    return back(wish.redirect, {"error": "unauthorized_client", "error_description": text, "message": text})
+    return back(authorization.redirect, {"error": "unauthorized_client", "error_description": text, "message": text})
 
 
-def scope_refused(wish: Wish, scope: str) -> str:
-    """The address to go back to for a scope that does not exist."""
+def scope_refused(authorization: AuthorizationRequest, scope: str) -> str:
+    """Return the client's redirect URI for a request with a scope that does not exist."""
     text = "The requested scope is invalid, unknown, or malformed"
     fields = {"error": "invalid_scope", "error_description": text, "hint": f"Check the `{scope}` scope"}
-    return back(wish.redirect, {**fields, "message": text})
+    return back(authorization.redirect, {**fields, "message": text})
 
 
 def back(redirect: str, fields: dict[str, str]) -> str:
-    """A redirect URI with more in its query."""
+    """Return a redirect URI with fields added to its query."""
     return redirect + ("&" if "?" in redirect else "?") + urlencode(fields)
 
 
 def token(world: World, codes: Codes, request: Request) -> Json:
-    """The answer of the token endpoint. Raises OAuthError."""
+    """Answer a request to the token endpoint. Raises OAuthError."""
     form = request.form
     kind = form.get("grant_type", "")
     if kind not in ("authorization_code", "refresh_token"):
@@ -169,20 +180,20 @@ def _client(world: World, request: Request) -> Consumer:
     return consumer
 
 
-def _bad(hint: str) -> OAuthError:
+def _invalid_request(hint: str) -> OAuthError:
     return OAuthError(400, "invalid_request", INVALID_REQUEST, hint)
 
 
 def _from_code(world: World, codes: Codes, consumer: Consumer, form: dict[str, str]) -> Json:
     if not form.get("code"):
-        raise _bad("Check the `code` parameter")
+        raise _invalid_request("Check the `code` parameter")
     code = codes.given.get(form["code"])
     if code is None or code.consumer != consumer.id:
-        raise _bad("Cannot decrypt the authorization code")
+        raise _invalid_request("Cannot decrypt the authorization code")
     if code.used or code.until < world.clock():
-        raise _bad(f"Authorization code has {'been revoked' if code.used else 'expired'}")
+        raise _invalid_request(f"Authorization code has {'been revoked' if code.used else 'expired'}")
     if code.redirect and not form.get("redirect_uri"):
-        raise _bad("Check the `redirect_uri` parameter")
+        raise _invalid_request("Check the `redirect_uri` parameter")
     if code.redirect and form["redirect_uri"] != code.redirect:
         raise OAuthError(401, "invalid_client", "Client authentication failed")
     _check_verifier(code, form.get("code_verifier", ""))
@@ -194,25 +205,25 @@ def _check_verifier(code: Code, verifier: str) -> None:
     if not code.challenge:
         return
     if not verifier:
-        raise _bad("Check the `code_verifier` parameter")
+        raise _invalid_request("Check the `code_verifier` parameter")
     digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
     if code.challenge != (digest if code.method == "S256" else verifier):
         raise OAuthError(400, "invalid_grant", INVALID_GRANT, "Failed to verify `code_verifier`.")
 
 
 def _refreshed(world: World, consumer: Consumer, refresh: str) -> Json:
-    def dead(hint: str) -> OAuthError:
+    def invalid(hint: str) -> OAuthError:
         return OAuthError(401, "invalid_request", "The refresh token is invalid.", hint)
 
     grant = next((grant for grant in world.state.grants if grant.refresh == refresh), None)
     if grant is None:
-        raise dead("Cannot decrypt the refresh token")
+        raise invalid("Cannot decrypt the refresh token")
     if grant.consumer != consumer.id:
-        raise dead("Token is not linked to client")
+        raise invalid("Token is not linked to client")
     if not grant.alive or world.faults.take("refresh", {"user": grant.user, "path": "/oauth2/access_token"}):
-        raise dead("Token has been revoked")
+        raise invalid("Token has been revoked")
     if grant.refresh_until < world.clock():
-        raise dead("Token has expired")
+        raise invalid("Token has expired")
     if not consumer.enabled:
         hint = f"Client {consumer.id} is not usable by user with ID {world.user(grant.user).id}"
         raise OAuthError(401, "access_denied", ACCESS_DENIED, hint)
@@ -233,7 +244,7 @@ def _issue(world: World, consumer: Consumer, user: str, scopes: list[str]) -> Js
 
 
 def _jwt(consumer: Consumer, subject: str, scopes: list[str], now: float, until: float) -> str:
-    """A token of the length and look of a real one; nobody can check its signature, nobody should."""
+    """Return an access token in the form and length of a real one; its signature is random bytes."""
     claims: dict[str, Any] = {"aud": consumer.id, "jti": secrets.token_hex(40), "iat": now, "nbf": now, "exp": until}
     claims |= {"sub": subject, "iss": "https://meta.wikimedia.org", "scopes": scopes}
     parts = [json.dumps({"typ": "JWT", "alg": "RS256"}).encode(), json.dumps(claims).encode(), secrets.token_bytes(256)]
@@ -241,28 +252,28 @@ def _jwt(consumer: Consumer, subject: str, scopes: list[str], now: float, until:
 
 
 def grant_of(world: World, access: str) -> Grant | None:
-    """The grant of an access token that is alive, or None."""
+    """Return the grant of a valid access token, or None if it is unknown, revoked or expired."""
     with world.lock:
         found = next((grant for grant in reversed(world.state.grants) if grant.access == access), None)
     return found if found and found.alive and found.access_until > world.clock() else None
 
 
 def resource(world: World, request: Request, kind: str) -> Json:
-    """The resources `profile` and `scopes`. Raises OAuthError."""
+    """Return the resource `profile` or `scopes`. Raises OAuthError."""
     header = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
     if header.count(".") != 2:
         raise OAuthError(401, "access_denied", ACCESS_DENIED, "The JWT string must have two dots")
     facts = {"path": request.path, "method": request.method}
     grant = grant_of(world, header)
     if grant is None or world.faults.take("authorization", facts):
-        raise OAuthError(401, "access_denied", ACCESS_DENIED, _why_dead(world, header))
+        raise OAuthError(401, "access_denied", ACCESS_DENIED, _invalidity_hint(world, header))
     if kind == "scopes":
         numbers = [0, *range(2, len(grant.scopes) + 1)]
         return {"scopes": {str(number): scope for number, scope in zip(numbers, grant.scopes, strict=True)}}
     return _profile(world, grant)
 
 
-def _why_dead(world: World, access: str) -> str:
+def _invalidity_hint(world: World, access: str) -> str:
     revoked = any(grant.access == access and not grant.alive for grant in world.state.grants)
     return "Access token has been revoked" if revoked else "Access token could not be verified"
 
@@ -285,12 +296,12 @@ def _profile(world: World, grant: Grant) -> Json:
 
 
 def rights(scopes: list[str] | None) -> list[str]:
-    """The rights that a grant gives, of those that every account has."""
+    """Return the user rights that the scopes of a grant include; None for a session without a grant."""
     return RIGHTS + (EDIT_RIGHTS if scopes is None or "editpage" in scopes else [])
 
 
 def revoke(world: World, user: str) -> int:
-    """Kill every token of a user; tells how many grants died."""
+    """Revoke every token of a user; return the number of revoked grants."""
     alive = [grant for grant in world.state.grants if grant.user == user and grant.alive]
     for grant in alive:
         grant.alive = False
@@ -299,7 +310,7 @@ def revoke(world: World, user: str) -> int:
 
 
 def expire(world: World, user: str, *, refresh: bool = False) -> int:
-    """Let the access tokens of a user run out (and the refresh tokens too); tells how many."""
+    """Expire the access tokens of a user, with `refresh` also the refresh tokens; return the number of grants."""
     alive = [grant for grant in world.state.grants if grant.user == user and grant.alive]
     for grant in alive:
         grant.access_until = 0.0

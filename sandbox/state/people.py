@@ -1,15 +1,15 @@
-"""Who is who: the items of people whose photographs are common, and the made-up numbers of everybody else."""
+"""Wikidata items for the people in the photographs: real ones for well-known people, made-up ones for all others."""
 
 import zlib
 from dataclasses import dataclass
 
 NOT_PEOPLE = {"groups", "noface", "others", "crowds", "negatives", "awkward", "objects", "unknown"}
-"""Folders whose photographs belong to nobody: they are mixed into the categories as what is not the person."""
+"""Folders whose photographs belong to no person; they are added to the categories as negative examples."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """A person with an item on the real Wikidata; born as Wikibase writes dates, with its precision (11: day, 9: year)."""
+    """A person with an item; `born` is a date in Wikibase's format, `precision` is 11 for a day and 9 for a year."""
 
     item: str
     description: str
@@ -50,17 +50,20 @@ THINGS = {
         "structure that spans and provides a passage over a road, railway, river, or some other obstacle",
     ),
 }
-"""Items that are not human beings, with label and description."""
+"""Items that are not people (except Q5, the class of people): id -> label and description."""
 
 
 def label_of(folder: str) -> str:
-    """The label of a person from the folder's name: underscores to blanks, words capitalised."""
+    """Return a person's label: the folder's name with blanks for underscores and capitalised words."""
     words = folder.replace("_", " ").split()
     return " ".join(word[0].upper() + word[1:] for word in words)
 
 
 def known(folder: str) -> Known:
-    """What the sandbox says about the person of a folder; unknown people get a stable number far above the real ones."""
+    """Return the item of a folder's person.
+
+    A person who is not in KNOWN gets an id derived from the folder's name, far above those of real items.
+    """
     found = KNOWN.get(" ".join(folder.replace("_", " ").lower().split()))
     if found:
         return found

@@ -1,4 +1,4 @@
-"""The bytes behind the files: originals, marked variants and thumbnails, made when asked for and kept on disk."""
+"""The content of files: originals, variants and renderings, generated on request and cached on disk."""
 
 import hashlib
 import io
@@ -17,12 +17,16 @@ STEPS = (20, 40, 60, 120, 250, 330, 500, 960, 1280, 1920, 3840)
 """The widths that Wikimedia renders ($wgThumbnailSteps)."""
 
 MEDIA_TYPES = {"image": "BITMAP", "audio": "AUDIO", "video": "VIDEO"}
-Image.MAX_IMAGE_PIXELS = None  # the wiki holds what it holds; whoever downloads must look out
+Image.MAX_IMAGE_PIXELS = None  # The wiki serves pictures of any size; the limit is the client's task.
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What imageinfo tells about one version of a file. Width and height are after rotation; 0 for no picture."""
+    """Properties of one version of a file, as in imageinfo.
+
+    `size`: bytes. `width`, `height`: pixels after rotation, 0 if the file is not a picture. `rotated`: the EXIF data
+    ask for a rotation.
+    """
 
     path: Path
     size: int
@@ -44,8 +48,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Rendering:
-    """Which rendering answers a wish for a width. `step` None: the original itself. Width and height are what the API
-    claims, not what is delivered."""
+    """The rendering that the API offers for a requested width.
+
+    `step`: width of the delivered rendering in pixels, None for the original. `width`, `height`: as reported by the
+    API, which can differ from the delivered picture.
+    """
 
     step: int | None
     width: int
@@ -53,7 +60,7 @@ class Rendering:
 
 
 def rendering(facts: Facts, wanted: int, max_height: int | None = None) -> Rendering:
-    """The rendering that MediaWiki offers for a wished width (pixels), as observed with Wikimedia's step widths."""
+    """Return the rendering that MediaWiki offers for a requested width (pixels), as observed on Wikimedia's wikis."""
     if max_height:
         wanted = min(wanted, max(1, round(max_height * facts.width / facts.height)))
     if facts.rotated:
@@ -67,7 +74,7 @@ def rendering(facts: Facts, wanted: int, max_height: int | None = None) -> Rende
 
 
 class Pictures:
-    """Reads sizes and hashes lazily, and renders into a cache folder that several sandboxes may share."""
+    """Reader of file properties and maker of renderings, with a cache folder that several sandboxes can share."""
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache
@@ -76,7 +83,7 @@ class Pictures:
         self._rendering = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
 
     def facts(self, version: Version) -> Facts:
-        """Size, hash and dimensions of a version; read once."""
+        """Return the properties of a version, which are read once and then cached."""
         key = (version.path, version.recipe)
         found = self._facts.get(key)
         if found is None:
@@ -86,7 +93,7 @@ class Pictures:
         return found
 
     def thumbnail(self, version: Version, step: int) -> Path:
-        """The file of a rendering of that width (pixels), made when it is not in the cache."""
+        """Return the path of the rendering of that width (pixels), generating it if it is not in the cache."""
         facts = self.facts(version)
         target = self.cache / "thumbs" / facts.sha1[:2] / f"{facts.sha1}-{step}{_suffix(facts.mime)}"
         if not target.exists():
@@ -139,17 +146,17 @@ def _render(path: Path, width: int, mime: str) -> bytes:
 
 
 def _variant(path: Path, recipe: str) -> bytes:
-    """A variant of a photograph: the recipe's words, joined by "+": mirrored, dimmed, cropped, rescaled."""
+    """Return a variant of a photograph as JPEG; the recipe consists of words joined by "+", as in "mirrored+dimmed"."""
     with Image.open(path) as image:
         picture = ImageOps.exif_transpose(image).convert("RGB")
     for word in recipe.split("+"):
-        picture = _cook(picture, word)
+        picture = _transformed(picture, word)
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=92)
     return out.getvalue()
 
 
-def _cook(picture: Image.Image, word: str) -> Image.Image:
+def _transformed(picture: Image.Image, word: str) -> Image.Image:
     width, height = picture.size
     match word:
         case "mirrored":
@@ -170,7 +177,7 @@ def _cook(picture: Image.Image, word: str) -> Image.Image:
 
 
 def _write(target: Path, data: bytes) -> None:
-    """Write a file at once or not at all."""
+    """Write a file atomically."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent)
     with os.fdopen(handle, "wb") as out:

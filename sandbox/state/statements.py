@@ -1,4 +1,4 @@
-"""Statements as Wikibase reads and writes them: one canonical JSON form, with hashes and GUIDs."""
+"""Wikibase statements in one canonical JSON form, with hashes and GUIDs."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ PROPERTIES = {
     "P6243": "wikibase-item",
     "P921": "wikibase-item",
 }
-"""The properties that exist, with their data types."""
+"""Property -> data type, for all properties that exist."""
 
 _GUID = re.compile(r"[MQ]\d+\$[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}", re.IGNORECASE)
 Exists = Callable[[str], bool]
@@ -32,29 +32,29 @@ Ranks = Literal["all", "not deprecated", "best"]
 
 
 def new_guid(entity_id: str) -> str:
-    """A GUID as the server makes it: upper case."""
+    """Return a new GUID in upper case, as the server generates it."""
     return f"{entity_id}${str(uuid.uuid4()).upper()}"
 
 
 def valid_guid(guid: str) -> bool:
-    """Whether that is the form of a statement's GUID."""
+    """Return whether the text has the form of a statement's GUID."""
     return bool(_GUID.fullmatch(guid))
 
 
 def item_snak(prop: str, item: str) -> Json:
-    """A snak whose value is an item."""
+    """Return a snak whose value is an item."""
     number = int(item[1:])
     value = {"value": {"entity-type": "item", "numeric-id": number, "id": item}, "type": "wikibase-entityid"}
     return _with_hash({"snaktype": "value", "property": prop, "datavalue": value})
 
 
 def string_snak(prop: str, text: str) -> Json:
-    """A snak whose value is a string."""
+    """Return a snak whose value is a string."""
     return _with_hash({"snaktype": "value", "property": prop, "datavalue": {"value": text, "type": "string"}})
 
 
 def time_snak(prop: str, time: str, precision: int) -> Json:
-    """A snak whose value is a date; precision 11 is a day, 9 a year."""
+    """Return a snak whose value is a date; precision 11 is a day, 9 a year."""
     value = {
         "time": time,
         "timezone": 0,
@@ -67,7 +67,7 @@ def time_snak(prop: str, time: str, precision: int) -> Json:
 
 
 def statement(guid: str, snak: Json, qualifiers: list[Json] | None = None, rank: str = "normal") -> Json:
-    """A statement in the canonical form, without references."""
+    """Return a statement in canonical form, without references."""
     result: Json = {"mainsnak": snak, "type": "statement"}
     if qualifiers:
         grouped = group_by_property(qualifiers)
@@ -77,7 +77,7 @@ def statement(guid: str, snak: Json, qualifiers: list[Json] | None = None, rank:
 
 
 def group_by_property(snaks: list[Json]) -> dict[str, list[Json]]:
-    """Snaks (or statements) under the name of their property, in their first order."""
+    """Return snaks or statements grouped by property; the order is kept."""
     groups: dict[str, list[Json]] = {}
     for snak in snaks:
         groups.setdefault((snak.get("mainsnak") or snak)["property"], []).append(snak)
@@ -85,9 +85,9 @@ def group_by_property(snaks: list[Json]) -> dict[str, list[Json]]:
 
 
 def read_snak(given: Any, exists: Exists) -> Json:
-    """A client's snak in canonical form.
+    """Return a client's snak in canonical form; `exists` tells whether an item exists.
 
-    Raises ApiError: `invalid-snak` for what is no snak, `modification-failed` for a value that may not be stored.
+    Raises ApiError: `invalid-snak` for malformed JSON, `modification-failed` for a value that may not be stored.
     """
     if not isinstance(given, dict) or given.get("snaktype") not in ("value", "somevalue", "novalue"):
         raise invalid_snak()
@@ -105,7 +105,7 @@ def read_snak(given: Any, exists: Exists) -> Json:
 
 
 def read_value(prop: str, value: Any, exists: Exists) -> Json:
-    """A snak of a value that a client sent. Raises ApiError as `read_snak` does."""
+    """Return a snak for a value that a client sent. Raises ApiError as `read_snak` does."""
     kind = PROPERTIES[prop]
     if kind == "wikibase-item":
         return _item_value(prop, value, exists)
@@ -134,7 +134,7 @@ def _item_value(prop: str, value: Any, exists: Exists) -> Json:
 
 
 def read_statement(given: Any, exists: Exists) -> Json:
-    """A client's statement in canonical form; without `id` when the client sent none. Raises ApiError."""
+    """Return a client's statement in canonical form; its `id` is "" if the client sent none. Raises ApiError."""
     if not isinstance(given, dict) or given.get("type") != "statement":
         raise invalid_claim("")
     rank = given.get("rank", "normal")
@@ -173,7 +173,7 @@ def _hash(value: Any) -> str:
 
 
 def with_datatype(given: Json) -> Json:
-    """The statement as wbgetclaims and the write modules show it: every snak with its data type."""
+    """Return a statement in the format of wbgetclaims and the writing modules, with the data type in every snak."""
     result = dict(given)
     result["mainsnak"] = _typed(given["mainsnak"])
     if "qualifiers" in given:
@@ -193,12 +193,12 @@ def _typed(snak: Json) -> Json:
 
 
 def same(one: Json | None, other: Json | None) -> bool:
-    """Whether two statements say the same, order of keys aside."""
+    """Return whether two statements are equal; the order of keys does not matter."""
     return one == other
 
 
 def put(entity: Entity, given: Json) -> Entity:
-    """The entity with that statement added, or changed where its GUID is already there."""
+    """Return the entity with the statement added, or replaced if the entity has one with that GUID."""
     statements = {prop: list(group) for prop, group in entity.statements.items()}
     for group in statements.values():
         for index, present in enumerate(group):
@@ -210,7 +210,7 @@ def put(entity: Entity, given: Json) -> Entity:
 
 
 def drop(entity: Entity, guid: str) -> Entity:
-    """The entity without that statement."""
+    """Return the entity without the statement of that GUID."""
     kept = {
         prop: [present for present in group if present["id"].upper() != guid.upper()]
         for prop, group in entity.statements.items()
@@ -219,7 +219,10 @@ def drop(entity: Entity, guid: str) -> Entity:
 
 
 def depicted(entity: Entity | None, ranks: Ranks = "not deprecated") -> list[str]:
-    """The items of the P180 statements of some ranks; "best": the preferred ones where there are any, else the normal ones."""
+    """Return the items of the depicts statements (P180) with the given ranks.
+
+    "best" means the preferred statements if there are any, else the normal ones.
+    """
     group = entity.statements.get("P180", []) if entity else []
     kept = {"all": {"preferred", "normal", "deprecated"}, "not deprecated": {"preferred", "normal"}}
     preferred = any(one["rank"] == "preferred" for one in group)

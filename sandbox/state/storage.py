@@ -1,4 +1,4 @@
-"""Keeping the state in a file: written whole, to a file beside it that then takes its name."""
+"""Loading and atomic saving of the state as a JSON file."""
 
 import os
 import tempfile
@@ -12,19 +12,19 @@ from sandbox.state.world import World
 
 
 class BadState(Exception):
-    """A state file that cannot be read; the text says what to do."""
+    """The state file cannot be read; the text says what to do."""
 
 
 def load(path: Path) -> State:
-    """The state of a file. Raises BadState."""
+    """Load the state from a file. Raises BadState."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=State)
     except (msgspec.DecodeError, OSError) as error:
-        raise BadState(f"{path} is no state of the sandbox ({error}). Delete it to begin anew.") from error
+        raise BadState(f"{path} is not a state file of the sandbox ({error}). Delete it to begin anew.") from error
 
 
 def save(world: World, path: Path) -> None:
-    """Write the state, at once or not at all."""
+    """Write the state atomically: to a temporary file that is then renamed."""
     with world.lock:
         data = msgspec.json.encode(world.state)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def save(world: World, path: Path) -> None:
 
 
 class Keeper:
-    """Saves a world whenever it has changed, and a last time when it stops."""
+    """A background thread that saves a world after every change and when it stops."""
 
     def __init__(self, world: World, path: Path, *, every: float = 0.5) -> None:
         self.world, self.path, self.every = world, path, every
@@ -57,7 +57,7 @@ class Keeper:
             self.saved = version
 
     def stop(self) -> None:
-        """Save what is not saved yet, and end."""
+        """Stop the thread and save changes that are not saved yet."""
         self._stop.set()
         self._thread.join()
         self._save()

@@ -1,4 +1,4 @@
-"""The running sandbox: the saved state behind one lock, its indices, and the clock."""
+"""The running sandbox's data: the saved state, indices over it, settings, counters and the clock."""
 
 import secrets
 import threading
@@ -19,37 +19,40 @@ Clock = Callable[[], float]
 
 @dataclass
 class Settings:
-    """What can be changed while it runs."""
+    """Settings that can be changed while the sandbox runs."""
 
     latency: float = 0.0
-    """Seconds that every request to a wiki takes on top."""
+    """Seconds added to every request to a wiki."""
     edit_limit: int = 0
-    """Edits a user may make per `edit_window` seconds; 0: no limit."""
+    """Maximum number of edits of a user in `edit_window` seconds; 0 for no limit."""
     edit_window: float = 60.0
     token_seconds: float = 14400.0
     refresh_seconds: float = 365 * 86400.0
     sparql: str = "open"
-    """"open", or "login": the endpoint sends everybody to a login page, as the public one does."""
+    """"open", or "login": the query service redirects all requests to a login page, as the public one does."""
 
 
 @dataclass
 class Counts:
-    """What was asked of the sandbox."""
+    """Counters of requests, which checks read; `most_at_once` is the maximum of `busy`, the requests in progress."""
 
     requests: Counter[str] = field(default_factory=Counter)
     thumbnails: Counter[str] = field(default_factory=Counter)
     originals: Counter[str] = field(default_factory=Counter)
     avoidable_originals: Counter[str] = field(default_factory=Counter)
-    """Originals of more than 960 px, of which there is a rendering."""
+    """Requests for originals wider than 960 px that have a rendering."""
     odd_widths: Counter[str] = field(default_factory=Counter)
-    """Renderings asked for at a width that is none of Wikimedia's steps."""
+    """Requests for renderings whose width is not one of Wikimedia's steps."""
     agents: Counter[str] = field(default_factory=Counter)
     busy: Counter[str] = field(default_factory=Counter)
     most_at_once: Counter[str] = field(default_factory=Counter)
 
 
 class World:
-    """The wiki. Every reader and writer of `state` holds `lock`."""
+    """The wiki; code that reads or writes `state` must hold `lock`.
+
+    `version` increases with every change of the state. `clock` returns seconds since the epoch.
+    """
 
     def __init__(
         self, state: State, pictures: Pictures, *, settings: Settings | None = None, clock: Clock = time.time
@@ -68,14 +71,14 @@ class World:
         self.use(state)
 
     def use(self, state: State) -> None:
-        """Take over another state (at the start, and after a reset)."""
+        """Replace the state, at the start and after a reset, and rebuild the indices."""
         with self.lock:
             self.state = state
             self.recent_edits.clear()
             self.titles = {page.title: page.id for page in state.pages.values() if not page.deleted}
             self.members: dict[str, set[int]] = defaultdict(set)
             self.stating: dict[str, set[int]] = defaultdict(set)
-            """Item -> the pages that state it as depicted, with any rank."""
+            """Item -> ids of the pages with a depicts statement about it, of any rank."""
             for page in state.pages.values():
                 self._index(page)
             self.version += 1
@@ -95,42 +98,42 @@ class World:
             self.stating[item].discard(page.id)
 
     def stamp(self) -> str:
-        """Now, as MediaWiki writes it."""
+        """Return the current time in MediaWiki's format."""
         return datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def page(self, title: str) -> Page | None:
-        """The page of a canonical title, or None."""
+        """Return the page with a canonical title, or None."""
         number = self.titles.get(title)
         return self.state.pages[number] if number is not None else None
 
     def page_of_id(self, number: int) -> Page | None:
-        """The page of an id, unless it was deleted."""
+        """Return the page with an id, or None if it does not exist or is deleted."""
         page = self.state.pages.get(number)
         return page if page and not page.deleted else None
 
     def file(self, title: str) -> Page | None:
-        """The page that has the file of that title: redirects are followed, pages without a file are none."""
+        """Return the page of a file, following a redirect; None if there is no page or it has no file."""
         page = self.page(title)
         if page and page.redirect:
             page = self.page(page.redirect)
         return page if page and page.versions else None
 
     def depicting(self, item_id: str, ranks: Ranks = "not deprecated") -> list[int]:
-        """The ids of the pages that state the item with such a rank, in order."""
+        """Return the ids of the pages that depict the item with a statement of these ranks, in ascending order."""
         pages = (self.state.pages[number] for number in sorted(self.stating.get(item_id, ())))
         return [page.id for page in pages if item_id in depicted(page.last.entity, ranks)]
 
     def item(self, item_id: str) -> Item | None:
-        """The item, as it is (maybe a redirect), unless deleted."""
+        """Return an item, which can be a redirect, or None if it does not exist or is deleted."""
         item = self.state.items.get(item_id)
         return item if item and not item.deleted else None
 
     def item_exists(self, item_id: str) -> bool:
-        """Whether a statement may have that item as its value; one that was merged away may."""
+        """Return whether a statement may have the item as its value; a redirect is allowed."""
         return self.item(item_id) is not None
 
     def user(self, name: str) -> User:
-        """The account of that name, made when it is not there yet."""
+        """Return the account of that name, creating it if necessary."""
         name = name[:1].upper() + name[1:]
         if name not in self.state.users:
             number = max((user.id for user in self.state.users.values()), default=1) + 1
@@ -140,7 +143,7 @@ class World:
     def add_page(
         self, title: str, *, text: str = "", user: str = "Sandbox", categories: list[str] | None = None
     ) -> Page:
-        """A new page with its first revision."""
+        """Add a page with its first revision."""
         number = self.state.next_page
         self.state.next_page += 1
         page = Page(number, title, names.namespace_of(title))
@@ -160,7 +163,7 @@ class World:
         text: str | None = None,
         tags: list[str] | None = None,
     ) -> Revision:
-        """A new revision; what is not given stays as it was."""
+        """Add a revision to a page; `entity` and `text` are kept from the previous one if they are not given."""
         last = page.revisions[-1] if page.revisions else None
         if last:
             self._unindex(page)
@@ -175,13 +178,13 @@ class World:
         return page.last
 
     def reindex(self, page: Page, change: Callable[[], None]) -> None:
-        """Change what the indices hang on (categories, deletion) in one go."""
+        """Call `change`, which modifies the page's categories or its deletion, and update the indices."""
         self._unindex(page)
         change()
         self._index(page)
         self.version += 1
 
     def log(self, edit: Edit) -> None:
-        """Note an edit for the checks that read back."""
+        """Append an edit to the log that checks read."""
         self.state.edits.append(edit)
         self.version += 1

@@ -1,4 +1,4 @@
-# Shared by the scripts; to be sourced. Puts the working folder at the repository's root.
+# Functions that the scripts share; meant to be sourced. Changes the working directory to the repository's root.
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$ROOT"
 NAME="script/$(basename "$0")"
@@ -9,13 +9,13 @@ fail() {
     exit 1
 }
 
-# The comment at the head of a script is its --help.
+# Print the comment at the head of the script, which is its --help.
 show_help() {
     awk 'NR > 1 && !/^#/ { exit } NR > 1 { sub(/^# ?/, ""); print }' "$0"
 }
 
-# Take the database and the port from .env where the environment does not set them; what else stands in .env belongs to
-# `python app.py` and `python worker.py`, which read it themselves.
+# Read the database settings and the port from .env unless the environment sets them. The other settings in .env are for
+# `python app.py` and `python worker.py`, which read the file themselves.
 read_dotenv() {
     [ -f .env ] || return 0
     eval "$("$VENV_PYTHON" - <<'PYTHON'
@@ -34,7 +34,7 @@ has_own_database() {
     [ -n "${TOOL_TOOLSDB_HOST:-}" ]
 }
 
-# Prints the browser that the tests drive; fails where there is none.
+# Print the path of the browser for the tests; fail if none is installed.
 find_chromium() {
     local name
     for name in "${CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable \

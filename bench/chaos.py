@@ -1,15 +1,16 @@
-"""Everything fails at random for minutes while workers work and a volunteer answers; then calm: what stands?
+"""Fault-injection benchmark: random failures for some minutes, then a check that nothing was lost or done twice.
 
     python -m bench.chaos [--minutes 10] [--files 400] [--seed N] [--json FILE]
 
-Worker processes and their detector children are killed (-9), MariaDB is killed or restarted on its data and port, the wiki
-(the sandbox) fails requests, all the time and at once. A volunteer answers questions and sends what is approved; what the
-database said it took, they take for granted. In the end one worker is killed for good, and the rest is calm. Detector
-children sleep (testing/sleeping_worker.py); everything else is real. Only due times pass faster: what was put off for minutes
-or hours is due within seconds.
+Worker processes and their detector children are killed with SIGKILL, MariaDB is killed or restarted with its data and
+port, and the wiki (the sandbox) fails requests, all concurrently. Meanwhile a volunteer answers questions and sends
+approved files; an answer counts as stored once the database has confirmed it. At the end one worker is killed and not
+restarted, and no further faults are injected. Detector children only sleep (testing/sleeping_worker.py); everything
+else is real, except that retries that were postponed by minutes or hours become due within seconds.
 
-Exits with 1 unless every file was searched exactly once in effect, every answer that was taken is a label, every approved
-file carries its statement exactly once on the wiki, no claim, child or connection is left over, and memory is as before.
+Exits with 1 unless every file was effectively searched exactly once, every stored answer is a label, every approved
+file has its statement exactly once on the wiki, no lease, child process or connection is left over, and a worker's
+memory has not grown.
 """
 
 import argparse
@@ -37,14 +38,14 @@ from store.publishing import batches, edits, plans
 from testing.publishing import ITEM, Workshop, empty, statements, workshop
 
 CALM_S = 300.0
-MORE_MEMORY = 1.3  # times what it was, and
-SPARE_MB = 40.0  # what caches may take
+MORE_MEMORY = 1.3  # allowed growth of a worker's memory as a factor, in addition to
+SPARE_MB = 40.0  # the memory that caches may take
 BENCH_CONNECTIONS = 6
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What stands when all is calm."""
+    """Figures after the last fault; `memory_mb` and `memory_mb_before` are of the worker that was never killed."""
 
     files: int
     answers: int
@@ -65,7 +66,7 @@ class Judged:
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost, repeated or left over, and there was something to lose."""
+        """Whether nothing was lost, repeated or left over, and there were files, answers and approvals to lose."""
         wrong = self.not_searched + self.searched_twice + self.lost_labels + self.statements_twice
         wrong += self.statements_missing + self.leases_left + self.orphans + self.bad_exits
         more = self.memory_mb > MORE_MEMORY * self.memory_mb_before + SPARE_MB
@@ -75,7 +76,7 @@ class Judged:
 
 @dataclass
 class Volunteer:
-    """Answers about every face that is found, sends what is approved, and remembers what was taken."""
+    """A volunteer who answers about every face, sends approved files, and records what the database has confirmed."""
 
     shop: Workshop
     project_id: int
@@ -85,18 +86,19 @@ class Volunteer:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def work(self) -> None:
-        """Until told to stop; a database that is away is waited for."""
+        """Answer and send until `stop` is set; retry while the database is unavailable."""
         while not self.stop.wait(0.3):
             try:
-                self.hurry()
-                self.look()
+                self.shorten_waits()
+                self.record_searched()
                 for page_id, face_id in self.open()[:25]:
                     self.answer(page_id, face_id)
                 self.shop.database.retry(lambda db: plans.send(db, self.project_id, self.user_id))
             except DatabaseError:
                 continue
 
-    def look(self) -> None:
+    def record_searched(self) -> None:
+        """Record when each file was first seen to be searched."""
         rows = self.shop.database.retry(
             lambda db: db.rows("SELECT page_id, searched_at FROM files WHERE state = 'searched'")
         )
@@ -104,19 +106,19 @@ class Volunteer:
             self.searched_at.setdefault(row["page_id"], row["searched_at"])
 
     def open(self) -> list[tuple[int, int]]:
-        """Faces about which nothing was said, with their pages."""
+        """Return (page id, face id) of the faces without an answer."""
         rows = self.shop.database.retry(lambda db: db.rows("SELECT id, page_id FROM faces WHERE state = 'encoded'"))
         return [(row["page_id"], row["id"]) for row in rows if row["page_id"] not in self.said]
 
     def answer(self, page_id: int, face_id: int) -> None:
-        """Every third is the person. The same answer is sent again until the database has taken it."""
+        """Answer about a face, that it is the person in every third page; retry until the database confirms it."""
         word = "target" if page_id % 3 == 0 else "other"
         given = NewAnswer(f"c{face_id}", f"s{face_id}", page_id, face_id, word)  # type: ignore[arg-type]
         self.shop.database.retry(lambda db: answers.record(db, self.project_id, self.user_id, [given]))
         self.said[page_id] = (face_id, word)
 
-    def hurry(self) -> None:
-        """Minutes pass in seconds for what was put off; leases and heartbeats keep their time."""
+    def shorten_waits(self) -> None:
+        """Make postponed tasks, edits and searches due in 3 s; leases and heartbeats keep their real times."""
 
         def work(db: Connection) -> None:
             soon = "NOW() + INTERVAL 3 SECOND"
@@ -129,8 +131,8 @@ class Volunteer:
 
         self.shop.database.retry(work)
 
-    def mend(self) -> None:
-        """What a person does when calm is back: try again what was given up."""
+    def retry_failed(self) -> None:
+        """Retry failed searches and edits and resume paused batches, as a user would after the failures."""
 
         def work(db: Connection) -> None:
             files.search_again(db, db.column("SELECT page_id FROM files WHERE state = 'error'"))
@@ -159,10 +161,10 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench.chaos", description="Everything fails at random; then calm.")
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long it lasts")
+    parser = argparse.ArgumentParser(prog="bench.chaos", description="Random failures, then a check for losses.")
+    parser.add_argument("--minutes", type=float, default=10.0, help="duration of the faults")
     parser.add_argument("--files", type=int, default=400, help="files of the project")
-    parser.add_argument("--seed", type=int, default=1, help="of what happens when")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random faults")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     return parser.parse_args(given)
 
@@ -170,8 +172,8 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
 def play(
     shop: Workshop, folder: Path, seconds: float, wanted: int, rng: random.Random
 ) -> tuple[Judged, dict[str, int]]:
-    """Trouble for so many seconds, then calm."""
-    # So long that there is work to lose to the end.
+    """Inject faults for `seconds`, wait until all work is done, and check; also return the number of faults by kind."""
+    # The time per picture is such that the files last until the end of the faults.
     crew, volunteer = begin(shop, folder, wanted, max(0.1, seconds * len(Crew.names) / wanted), Crew.names)
     _until(lambda: len(volunteer.open()) > 5, 120)
     before = resident_mb(crew.running["steady"].pid)
@@ -186,12 +188,15 @@ def play(
     come_to_rest(volunteer, answering, crew)
     judged = judge(volunteer, crew, before, time.monotonic() - calm)
     for error in chaos.errors:
-        print("while making trouble:", error, file=sys.stderr)
+        print("error while injecting a fault:", error, file=sys.stderr)
     return judged, dict(chaos.struck)
 
 
 def begin(shop: Workshop, folder: Path, wanted: int, sleep: float, names: Sequence[str]) -> tuple[Crew, Volunteer]:
-    """An empty database, a wiki as it was, workers of these names whose children sleep so many seconds, and a project."""
+    """Reset database and wiki, start a worker for each name, and create a project with a volunteer.
+
+    `wanted`: number of files. `sleep`: seconds that a detector child takes for each picture.
+    """
     empty(shop.database)
     shop.wiki.post("reset", {"keep_tokens": True})
     shop.wiki.post("settings", {"edit_limit": 1_000_000, "edit_window": 60.0})
@@ -207,8 +212,8 @@ def begin(shop: Workshop, folder: Path, wanted: int, sleep: float, names: Sequen
 
 
 def come_to_rest(volunteer: Volunteer, answering: threading.Thread, crew: Crew) -> None:
-    """Wait until everything is searched, answered and sent, no claim is left and no child without its worker."""
-    _until(lambda: _calm(volunteer), CALM_S)
+    """Wait until everything is searched, answered and sent, and no lease or orphaned child process is left."""
+    _until(lambda: _finished(volunteer), CALM_S)
     volunteer.stop.set()
     answering.join(30)
     _until(lambda: not leases(volunteer) and not crew.orphans(), 90)
@@ -223,9 +228,9 @@ def _until(look: Callable[[], object], seconds: float) -> bool:
     return False
 
 
-def _calm(volunteer: Volunteer) -> bool:
-    """Whether all is searched, answered and sent; what was given up is tried again."""
-    volunteer.mend()
+def _finished(volunteer: Volunteer) -> bool:
+    """Return whether everything is searched, answered and sent; retry what has failed."""
+    volunteer.retry_failed()
     left = _number(
         volunteer,
         """SELECT (SELECT COUNT(*) FROM files WHERE state IN ('waiting', 'error'))
@@ -239,7 +244,7 @@ def _calm(volunteer: Volunteer) -> bool:
 
 
 def leases(volunteer: Volunteer) -> int:
-    """Claims that nobody gave back."""
+    """Return the number of leases and file locks that are held."""
     return _number(
         volunteer,
         """SELECT (SELECT COUNT(*) FROM files WHERE lease_token IS NOT NULL)
@@ -249,7 +254,11 @@ def leases(volunteer: Volunteer) -> int:
 
 
 def judge(volunteer: Volunteer, crew: Crew, before: float, seconds: float) -> Judged:
-    """Compare what stands in the database and on the wiki with what was said."""
+    """Compare database and wiki with the volunteer's records; stop the workers.
+
+    `before`: memory of the steady worker before the faults, in MB. `seconds`: time from the last fault to the end of
+    all work.
+    """
     shop, project_id = volunteer.shop, volunteer.project_id
     rows = _rows(volunteer, "SELECT page_id, state, searched_at, face_count FROM files")
     faces = {
@@ -273,7 +282,7 @@ def judge(volunteer: Volunteer, crew: Crew, before: float, seconds: float) -> Ju
     connections = _number(
         volunteer, "SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s", shop.settings.db_user
     )
-    # Workers that live go on looking around: a claim of a moment is none that is left.
+    # The living workers keep polling, so a lease can be held for a moment without being left over.
     left = 0 if _until(lambda: not leases(volunteer), 30) else leases(volunteer)
     orphans, alive = len(crew.orphans()), len(crew.running)
     memory = resident_mb(crew.running["steady"].pid)

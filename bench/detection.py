@@ -1,17 +1,18 @@
-"""How fast faces are found and encoded, how many, and in how much memory: the usual recipe, HOG alone, and ours.
+"""Benchmark of detection and encoding: speed, faces found and memory of the usual recipe, of HOG alone, and of ours.
 
     python -m bench.detection --photos DIR [--json FILE] [--images N] [--cache DIR]
 
-DIR holds scenes/NAME/* (who it shows is known), groups/* (with boxes/*.xml drawn by hand) and noface/*, or NAME/*. All
-parts search the same photographs in turns of BLOCK, so that whatever else the machine does meets them alike:
+DIR contains scenes/NAME/* (the person is known), groups/* (with hand-drawn boxes in boxes/*.xml) and noface/*, or just
+NAME/*. All parts search the same photographs alternately, BLOCK at a time, so that other load affects them equally:
 
-* baseline: the usual recipe. face_recognition on 500 px, HOG with one upsampling, dlib's network, four spawned children.
-* limit: dlib's HOG by itself on the 960 px pictures in colour, decoded beforehand, a process a core. limit_grey: in grey.
-* ours: vision.detection.pool with HOG, a child a core. second_look: with CenterFace where HOG found none or several (the default).
+* baseline: the usual recipe. face_recognition on 500 px, HOG with one upsampling, dlib's network, four child processes.
+* limit: only dlib's HOG, on 960 px pictures in colour, decoded in advance, one process per core. limit_grey: in grey.
+* ours: vision.detection.pool with HOG, one child per core. second_look: the default, with CenterFace where HOG found no
+  face or several.
 
-Both sides read renderings from a folder, as Wikimedia would give them: nothing is downloaded. images_per_s is by the clock
-on all cores, core_s_per_image what the part's processes spent (on a busy machine believe ratio_core_s, not the clock).
-Exits 1 when a target is missed, 2 when there is no input.
+All parts read renderings like Wikimedia's from a folder; nothing is downloaded. images_per_s is wall-clock speed on all
+cores, core_s_per_image the CPU time of the part's processes (on a busy machine, rely on ratio_core_s instead).
+Exits with 1 if a target is missed and with 2 if there is no input.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ Figures = dict[str, Any]
 
 
 class PartProcess:
-    """One part, asked for block after block."""
+    """A process that runs one part and searches blocks of photographs."""
 
     def __init__(self, name: str, folder: Path, cache: Path) -> None:
         self.name = name
@@ -52,17 +53,18 @@ class PartProcess:
         self.blocks: list[Figures] = []
 
     def search(self, names: list[str]) -> Figures:
+        """Search the photographs of these names; return the part's figures for the block."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(names) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.name} ended early; what it wrote above says why")
+            raise RuntimeError(f"{self.name} ended early; its output above gives the reason")
         return dict(json.loads(line))
 
     def end(self) -> list[Any]:
-        """All answers."""
+        """End the process; return the answers about all photographs."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
@@ -70,7 +72,7 @@ class PartProcess:
 
 
 def measure(photographs: list[Photograph], folder: Path, cache: Path) -> dict[str, Figures]:
-    """Each part's figures. The first turn warms up, and its end is the cold start."""
+    """Return the figures of each part. The first photographs warm up; the first one's result ends the cold start."""
     names = [photograph.name for photograph in photographs]
     parts, cold = [], {}
     for name in PARTS:
@@ -103,6 +105,7 @@ def _figures(part: PartProcess, photographs: list[Photograph], cold_s: float) ->
 
 
 def report(figures: dict[str, Figures]) -> Figures:
+    """Add to the figures of the parts the ratios between them and the state of the machine."""
     ours, second, baseline = figures["ours"], figures["second_look"], figures["baseline"]
     return {
         **figures,
@@ -127,7 +130,7 @@ def _ratio(one: float | None, other: float | None) -> float | None:
 
 
 def missed(result: Figures) -> list[str]:
-    """A sentence for each target that was missed; what these photographs do not let one measure is left out."""
+    """Return a message for each missed target; targets that these photographs cannot measure are left out."""
     ours, baseline = result["ours"], result["baseline"]
     wanted: list[tuple[str, float | None, float | None]] = [
         ("images/s of ours over the usual recipe's", result["ratio_images_per_s"], 3.0),
@@ -147,6 +150,7 @@ def missed(result: Figures) -> list[str]:
 
 
 def show(result: Figures) -> None:
+    """Print the figures as a table."""
     keys = [key for key in result["ours"] if not isinstance(result["ours"][key], dict)]
     print(f"{'':28}" + "".join(f"{name:>13}" for name in PARTS))
     for key in keys:
@@ -165,10 +169,12 @@ def main(arguments: list[str] | None = None) -> int:
     print("python -m bench.detection", shlex.join(sys.argv[1:] if arguments is None else arguments))
     photographs = collect(options.photos)[: options.images] if options.photos.is_dir() else []
     if not photographs:
-        print(f"No photographs in {options.photos}: it should hold scenes/NAME/*.jpg, or NAME/*.jpg.", file=sys.stderr)
+        print(
+            f"No photographs in {options.photos}: it should contain scenes/NAME/*.jpg, or NAME/*.jpg.", file=sys.stderr
+        )
         return 2
     if any(prepared(SearchSettings(cache=options.cache), Event()).networks.values()):
-        print("A network cannot be had, as the line above says, so not all can be measured.", file=sys.stderr)
+        print("A network is not available (see the line above), so not everything can be measured.", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
         print(f"Rendering {len(photographs)} photographs", file=sys.stderr)
@@ -189,8 +195,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.detection", description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, required=True)
-    parser.add_argument("--json", type=Path, help="write all figures there")
-    parser.add_argument("--images", type=int, help="so many photographs only, for a quick look")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--images", type=int, help="maximum number of photographs, for a quick run")
     parser.add_argument("--cache", type=Path, default=user_cache(), help="the folder for weights (%(default)s)")
     return parser.parse_args(arguments)
 

@@ -1,15 +1,18 @@
-"""From key press to next question painted, in a real browser: 100 answers at two a second, and one page load per answer.
+"""Benchmark of the question page in a real browser: time from a key press to the next question on the screen.
 
     python -m bench.labelling [--photos DIR] [--answers 100] [--reloads 50] [--rate 2] [--json FILE]
 
-gunicorn as in Procfile, with 50 ms added to each of its answers; the sandbox with 400 ms added to each picture; a private
-MariaDB; Chromium with an empty cache, every photograph at an address of its own. A time begins with the key event's own time
-stamp (so that waiting for the page counts). It ends in the first task after the frame in which the next question's photograph,
-loaded and decoded, is in the document, or when the browser says that it presented the frame after the key (Event Timing),
-whichever is later. "One page load per answer" is the same page without its script: a key sends the form, which leads to the next
-page. `own_kb` is what the page itself came with before the first answer (HTML, CSS, JS and its strings as they went over the
-wire, compressed, with all that it imports; without pictures). Ends with 1 when the p95 is 100 ms or more, when the page is 60 kB or
-more, or when an answer is not in the database as given.
+It measures 100 answers at two per second, and for comparison one page load per answer, which is the same page without
+its script: a key submits the form, and the response is the next page.
+
+gunicorn runs as in Procfile, with 50 ms added to each response; the sandbox adds 400 ms to each picture; Chromium
+starts with an empty cache, and every photograph has a URL of its own. A measurement starts with the time stamp of the
+key event, so that waiting for a busy page counts. It ends in the first task after the frame in which the next
+question's photograph, loaded and decoded, is in the document, or when the browser has presented the frame after the key
+(Event Timing), whichever is later. `own_kb` is the size of the page before the first answer: HTML, CSS, JavaScript with
+all imports, and translations, compressed as transferred, without pictures.
+
+Exits with 1 if the p95 is 100 ms or more, the page is 60 kB or larger, or an answer is not in the database as given.
 """
 
 import argparse
@@ -39,12 +42,12 @@ from testing.labelling_project import Labelling, fill, photographs
 PICTURE_DELAY = 0.4
 MOST_MS = 100.0
 MOST_KB = 60.0
-DIFFERENT = 60  # photographs; each is shown under several addresses
+DIFFERENT = 60  # photographs; each is shown under several URLs
 FOLDERS = (servers.SHARED / "photos" / "scenes", servers.ROOT / ".local" / "photos")
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 KEYS = {"y": "target", "n": "other"}
 
-# Notes each answering key: the face it was about, and when the next question was painted.
+# Record for each answering key the face that it was about, and when the next question was painted.
 WATCH = """
 window.pressed = [];
 new PerformanceObserver((list) => {
@@ -68,12 +71,12 @@ addEventListener("keydown", (event) => {
 }, true);
 """
 
-# Bytes of the body of each part of the page as it came over the wire, by kind.
+# Transferred size in bytes of each part of the page (HTML, CSS, JavaScript and JSON), by path.
 OWN = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
   .filter(({ name, initiatorType }) => initiatorType === "navigation" || /\\.(css|js|json)(\\?|$)/.test(new URL(name).pathname))
   .map(({ name, encodedBodySize }) => [new URL(name).pathname, encodedBodySize])"""
 
-# The page without its script: a key presses the button, the next page notes when it has been painted.
+# For the page without its script: a key presses the button, and the next page records when it has been painted.
 RELOAD = """
 const now = () => performance.timeOrigin + performance.now();
 addEventListener("keydown", (event) => {
@@ -96,7 +99,7 @@ addEventListener("DOMContentLoaded", () => {
 
 @dataclass(frozen=True)
 class World:
-    """All that runs."""
+    """The running servers and browser, with the project."""
 
     labelling: Labelling
     address: str
@@ -105,7 +108,7 @@ class World:
 
 @contextmanager
 def world(photos: Path, files: int) -> Iterator[World]:
-    """A project with `files` questions, its servers and a browser."""
+    """Run the servers and a browser for a project with `files` questions, for the duration of the block."""
     with tempfile.TemporaryDirectory() as folder, servers.mariadb(Path(folder) / "mariadb") as server:
         sandbox = Sandbox(photos, cache=Path(folder)).start()
         with servers.empty_database(server, f"{server['TOOL_TOOLSDB_USER']}__wikivisage_bench") as empty:
@@ -124,7 +127,10 @@ def world(photos: Path, files: int) -> Iterator[World]:
 
 
 def apart(pictures: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """`count` photographs, each at an address that no cache has seen; rendered once, for rendering is not what is measured."""
+    """Return `count` photographs, each with a URL that no cache contains, by repeating the given ones.
+
+    Each rendering is requested once in advance, so that the time the sandbox takes to render is not measured.
+    """
     for picture in pictures:
         requests.get(picture["imageinfo"][0]["thumburl"], timeout=60)
     found = []
@@ -136,14 +142,14 @@ def apart(pictures: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
 
 
 def with_number(address: str, number: int) -> str:
-    """The same picture at another address."""
+    """Return another URL of the same picture."""
     parts = urlsplit(address)
     return urlunsplit(parts._replace(query=f"{parts.query}&{number}"))
 
 
 @contextmanager
 def gunicorn(settings: Settings, folder: Path) -> Iterator[str]:
-    """The application as in Procfile, with a slower road to it."""
+    """Run the application as in Procfile but with delayed responses; yield its address."""
     port = servers.free_port()
     command = [
         sys.executable,
@@ -162,7 +168,7 @@ def gunicorn(settings: Settings, folder: Path) -> Iterator[str]:
 
 
 def open_page(found: World, script: str, *, plain: bool = False) -> Page:
-    """The classify page in a browser of its own, with nothing in its cache; `plain`: without the page's script."""
+    """Open the question page in a new browser context with an empty cache; `plain`: without the page's script."""
     context = found.browser.new_context(viewport={"width": 1280, "height": 900})
     context.add_cookies([found.labelling.cookie()])
     context.add_init_script(script)
@@ -175,7 +181,7 @@ def open_page(found: World, script: str, *, plain: bool = False) -> Page:
 
 
 def own_parts(found: World) -> dict[str, int]:
-    """Bytes of the page's own parts, by path; a browser with an empty cache fetches each."""
+    """Return the transferred bytes of the page's own parts by path, as fetched with an empty cache."""
     page = open_page(found, "")
     page.wait_for_load_state("networkidle")
     parts: dict[str, int] = dict(page.evaluate(OWN))
@@ -186,7 +192,7 @@ def own_parts(found: World) -> dict[str, int]:
 
 
 def answer_ahead(found: World, answers: int, rate: float) -> list[dict[str, Any]]:
-    """Answer at a steady rate; what the page noted of each key: face, key, at, painted, presented (ms)."""
+    """Answer `rate` questions per second; return for each key press: face, key, and at, painted and presented in ms."""
     page = open_page(found, WATCH)
     begin = time.monotonic() + 1 / rate
     for place in range(answers):
@@ -201,7 +207,7 @@ def answer_ahead(found: World, answers: int, rate: float) -> list[dict[str, Any]
 
 
 def answer_by_reload(found: World, answers: int) -> list[float]:
-    """Milliseconds from key to painted, where each answer loads the page."""
+    """Return the times from key press to painted question in ms if each answer loads the page."""
     page = open_page(found, RELOAD, plain=True)
     times = []
     for place in range(answers):
@@ -214,7 +220,7 @@ def answer_by_reload(found: World, answers: int) -> list[float]:
 
 
 def measure(photos: Path, answers: int, reloads: int, rate: float) -> dict[str, Any]:
-    """The figures of one run."""
+    """Run the measurement and return its figures."""
     with world(photos, answers + reloads + 20) as found:
         parts = own_parts(found)
         pressed = answer_ahead(found, answers, rate)
@@ -240,7 +246,7 @@ def percentile(values: list[float], percent: int) -> float:
 
 
 def missed(figures: dict[str, Any]) -> list[str]:
-    """A sentence for each target that the figures miss."""
+    """Return a message for each target that the figures miss."""
     found = []
     if figures["key_to_next_p95_ms"] >= MOST_MS:
         found.append(f"key to next question: p95 {figures['key_to_next_p95_ms']} ms, not below {MOST_MS:.0f} ms")
@@ -257,7 +263,7 @@ def main() -> int:
     parser.add_argument("--photos", type=Path, help="folder with NAME/*.jpg")
     parser.add_argument("--answers", type=int, default=100)
     parser.add_argument("--reloads", type=int, default=50)
-    parser.add_argument("--rate", type=float, default=2.0, help="answers a second")
+    parser.add_argument("--rate", type=float, default=2.0, help="answers per second")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     photos = options.photos or next((folder for folder in FOLDERS if folder.is_dir()), None)

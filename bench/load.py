@@ -1,13 +1,15 @@
-"""Many volunteers at once: how long they wait, and whether an answer is lost.
+"""Load benchmark: response times, failed requests and lost answers with many concurrent volunteers.
 
     python -m bench.load [--volunteers 50] [--watchers 20] [--seconds 60] [--times 1] [--no-worker] [--json FILE]
 
-Volunteers answer once a second (0.5 to 1.5 s between two answers), with questions fetched ahead and the pictures beside
-them; watchers look at the project's progress every 2 s. All are members of one project of 9,000 files and 20,000 faces.
-gunicorn runs as in Procfile; a real worker beside it ranks the questions anew after answers and searches photographs from
-the sandbox for faces all the while (where there are photographs). Everything, the people included, shares this machine.
---times 10: ten times the people, to see what gives way first. Ends with 1 when p95 is 100 ms or more, when a request failed,
-when an answer that was called saved is not in the database, or when there were more than 20 connections.
+Volunteers answer once per second (0.5 to 1.5 s between two answers), prefetching questions and the chips shown with
+them; watchers poll the project's progress every 2 s. All are members of one project with 9,000 files and 20,000 faces.
+gunicorn runs as in Procfile. A real worker runs the model after answers and continuously searches photographs from the
+sandbox for faces, if there are photographs. All processes share this machine, including the simulated people.
+--times 10 multiplies the number of people, to find out what fails first.
+
+Exits with 1 if p95 is 100 ms or more, a request failed, an answer that was confirmed is not in the database, or there
+were more than 20 database connections.
 """
 
 import argparse
@@ -45,14 +47,18 @@ from testing import processes, servers
 from testing.sessions import cookies
 
 MOST_MS, MOST_CONNECTIONS = 100.0, 20
-SETTLE_SECONDS = 8.0  # until the worker's children are up
-EACH_PROCESS = 90  # people in one process of ours
+SETTLE_SECONDS = 8.0  # until the worker's children have started
+EACH_PROCESS = 90  # simulated people per process
 PHOTOGRAPHS = (servers.SHARED / "photos" / "scenes", servers.ROOT / ".local" / "photos")
 
 
 @dataclass
 class Found:
-    """What came out. `busy`: cores that each part took; `late_s`: by how much an answer fell behind its turn, at most."""
+    """The figures of a run.
+
+    `busy`: cores used by each part. `late_s`: maximum delay of an answer behind its planned time in seconds.
+    `searched`: number of photographs searched meanwhile. `by_endpoint`: number of requests, p50 and p95 in ms.
+    """
 
     volunteers: int
     watchers: int
@@ -72,7 +78,7 @@ class Found:
 
     @property
     def faults(self) -> list[str]:
-        """What is wrong, if anything."""
+        """A message for each target that is missed."""
         told = {
             f"p95 {self.p95_ms:.0f} ms": self.p95_ms >= MOST_MS,
             f"{self.errors} requests failed": self.errors,
@@ -83,7 +89,7 @@ class Found:
 
 
 class Watch:
-    """Counts the database's connections but its own, twice a second."""
+    """A thread that counts the database connections, except its own, twice per second; `most` is the maximum."""
 
     def __init__(self, settings: Settings) -> None:
         self._database = Database(settings, size=1)
@@ -108,7 +114,7 @@ class Watch:
 
 
 def invite(db: Connection, project_id: int, count: int) -> list[int]:
-    """So many labellers of the project."""
+    """Add `count` new users to the project as labellers; return their ids."""
     found = []
     for number in range(count):
         name = f"Volunteer {number}"
@@ -122,7 +128,7 @@ def invite(db: Connection, project_id: int, count: int) -> list[int]:
 
 @contextmanager
 def worker_beside(settings: Settings, database: Database, sandbox: Sandbox | None, folder: Path) -> Iterator[int]:
-    """A worker that has photographs to search all the while; yields its process."""
+    """Run a worker for the duration of the block, with the sandbox's photographs to search; yield its process id."""
     if sandbox is not None:
         with database.transaction() as db:
             _something_to_search(db, sandbox)
@@ -148,7 +154,7 @@ def _something_to_search(db: Connection, sandbox: Sandbox) -> None:
 
 
 def search_again(database: Database, stop: threading.Event) -> None:
-    """Let the worker begin anew whenever it is through with the photographs."""
+    """Queue searched photographs again until `stop` is set, so that the worker never runs out of work."""
     while not stop.wait(1.0):
         with database.transaction() as db:
             done = db.column(
@@ -162,7 +168,10 @@ def search_again(database: Database, stop: threading.Event) -> None:
 def measure(
     settings: Settings, database: Database, filled: Filled, folder: Path, asked: Found, worker: int | None
 ) -> Found:
-    """Everybody at once, against the web process of the Procfile; `worker`: the process of the one beside it."""
+    """Run all volunteers and watchers against the Procfile's web process; return the figures.
+
+    `asked`: the wanted number of people and seconds. `worker`: process id of the worker, None if there is none.
+    """
     app = create_app(settings)
     people = asked.volunteers + asked.watchers
     with database.transaction() as db:
@@ -189,7 +198,7 @@ def measure(
 
 
 def spent(roots: dict[str, int], worker: int | None) -> dict[str, float]:
-    """Milliseconds on a core so far, by part; the worker's children are those that search pictures."""
+    """Return the CPU time so far in ms by part; `searches` are the worker's children, which search pictures."""
     of = {name: processes.family(pid) for name, pid in roots.items()}
     if worker is not None:
         of |= {"worker": [worker], "searches": processes.family(worker)[1:]}
@@ -197,14 +206,14 @@ def spent(roots: dict[str, int], worker: int | None) -> dict[str, float]:
 
 
 def everybody(plans: list[Plan]) -> list[Seen]:
-    """The people in processes of their own, so that their waiting is not for each other."""
+    """Run the people in several processes, so that they do not wait for each other; return what each one recorded."""
     parts = [plans[start : start + EACH_PROCESS] for start in range(0, len(plans), EACH_PROCESS)]
     with ProcessPoolExecutor(len(parts), mp_context=get_context("spawn")) as pool:
         return [seen for part in pool.map(crowd, parts) for seen in part]
 
 
 def settle(database: Database, seen: list[Seen], found: Found) -> Found:
-    """Figures from what all of them met, and from what is stored."""
+    """Complete the figures from the people's records and from the database."""
     ms = defaultdict(list)
     for one in seen:
         for endpoint, taken in one.ms:
@@ -238,7 +247,7 @@ def _percentile(values: Sequence[float], percent: int) -> float:
 
 
 def run(folder: Path, asked: Found, *, with_worker: bool) -> Found:
-    """Fill a database, start everything, measure."""
+    """Fill a database, start all servers, and measure."""
     photographs = next((place for place in PHOTOGRAPHS if place.is_dir()), None)
     sandbox = Sandbox(photographs, cache=folder / "pictures").start() if photographs and with_worker else None
     base = sandbox.base if sandbox else "http://127.0.0.1:9"
@@ -268,7 +277,7 @@ def run(folder: Path, asked: Found, *, with_worker: bool) -> Found:
 
 
 def table(found: Found) -> str:
-    """The figures as a person reads them."""
+    """Return the figures as text."""
     lines = [
         f"{found.volunteers} volunteers and {found.watchers} watchers for {found.seconds:.0f} s: {found.requests} requests, "
         f"p50 {found.p50_ms:.1f} ms, p95 {found.p95_ms:.1f} ms, {found.errors} failed",
@@ -283,13 +292,13 @@ def table(found: Found) -> str:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit code."""
+    """Run from the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--volunteers", type=int, default=50)
     parser.add_argument("--watchers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--times", type=int, default=1, help="so many times the people")
-    parser.add_argument("--no-worker", action="store_true", help="nobody searches or ranks beside it")
+    parser.add_argument("--times", type=int, default=1, help="factor for the number of people")
+    parser.add_argument("--no-worker", action="store_true", help="run no worker at the same time")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args(given)
     command = shlex.join(["python", "-m", "bench.load", *(sys.argv[1:] if given is None else given)])

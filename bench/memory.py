@@ -1,11 +1,11 @@
-"""Memory of a worker: its own process and each detector child, with usual photographs and with the largest pictures.
+"""Memory benchmark of a worker: its main process and each detector child, with usual photographs and the largest ones.
 
     python -m bench.memory [--seconds 60] [--json FILE]
 
-A worker searches the photographs of the sandbox again and again with two children, beside them it runs the model of a
-project of 9,000 files and 20,000 faces. Then a pool of one child searches pictures of 100 megapixels in each format.
-All figures are MiB that a process alone holds and its part of what it shares (PSS), the most of samples ten times a
-second. Ends with 1 when one is larger than the figure with which pipeline/jobs/quota.py counts.
+A worker repeatedly searches the photographs of the sandbox with two children and runs the model of a project with 9,000
+files and 20,000 faces. Then a pool with one child searches pictures of 100 megapixels in each format. All figures are
+proportional set sizes (PSS: private memory and the process's part of shared memory) in MiB, the maximum of ten samples
+per second. Exits with 1 if one exceeds the figure that pipeline/jobs/quota.py assumes.
 """
 
 import argparse
@@ -44,7 +44,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF")
 
 
 class Watch:
-    """Samples the processes that `pids` names at each time; `most`: the largest figure of each, MiB."""
+    """A thread that samples the memory of the processes returned by `pids`; `most`: maximum in MiB by process id."""
 
     def __init__(self, pids: Callable[[], Sequence[int]]) -> None:
         self._pids = pids
@@ -68,7 +68,7 @@ class Watch:
 
 @contextmanager
 def searching_worker(folder: Path, photographs: Path) -> Iterator[tuple[int, Database, int]]:
-    """A worker with work for a while; yields its process, the database and the project whose model is large."""
+    """Run a worker that never runs out of work; yield its process id, the database, and the id of the large project."""
     sandbox = Sandbox(photographs, cache=folder / "pictures").start()
     with servers.mariadb(folder / "mariadb") as server:
         empty = servers.empty_database(server, f"{server['TOOL_TOOLSDB_USER']}__memory")
@@ -91,7 +91,7 @@ def searching_worker(folder: Path, photographs: Path) -> Iterator[tuple[int, Dat
 
 
 def of_worker(seconds: float) -> dict[str, float]:
-    """The most of the worker's own process and of its largest child."""
+    """Return the maximum memory in MiB of the worker's main process and of its largest child."""
     photographs = next(place for place in PHOTOGRAPHS if place.is_dir())
     with (
         tempfile.TemporaryDirectory(prefix="wikivisage-memory-") as folder,
@@ -108,7 +108,10 @@ def of_worker(seconds: float) -> dict[str, float]:
 
 
 def large(photograph: Path, format_: str) -> bytes:
-    """A photograph blown up to the largest picture that is searched, in a format; of as good a quality as may be fetched."""
+    """Return a photograph enlarged to the maximum number of pixels, encoded in the given format.
+
+    The quality is reduced until the file is not larger than the limit for downloads, MAX_BYTES.
+    """
     with Image.open(photograph) as image:
         blown = image.convert("RGB").resize((LARGE_SIDE, LARGE_SIDE))
     for options in ({"quality": 90}, {"quality": 50}, {"quality": 20}):
@@ -124,7 +127,7 @@ def large(photograph: Path, format_: str) -> bytes:
 
 
 def of_large(photograph: Path) -> dict[str, float]:
-    """The most of a child with the largest picture of each format."""
+    """Return the maximum memory in MiB of a child that searches the largest picture of each format."""
     pillow_heif.register_heif_opener()
     found = {}
     for format_ in FORMATS:
@@ -149,7 +152,7 @@ def _searched(pool: FacePool, data: bytes) -> str:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit code."""
+    """Run from the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--json", type=Path)
@@ -166,7 +169,7 @@ def main(given: Sequence[str] | None = None) -> int:
     for name, most in pictures.items():
         print(f"{name}: {most:.0f} MiB")
     for name, (most, counted) in figures.items():
-        print(f"{name}: {most:.0f} MiB, counted with {counted // MIB}{'  <-- more' if most * MIB > counted else ''}")
+        print(f"{name}: {most:.0f} MiB, assumed: {counted // MIB}{'  <-- more' if most * MIB > counted else ''}")
     if chosen.json:
         chosen.json.write_text(json.dumps({**usual, **pictures}, indent=1) + "\n")
     return 1 if any(most * MIB > counted for most, counted in figures.values()) else 0

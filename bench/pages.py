@@ -1,15 +1,20 @@
-"""Server time and SQL statements of every page and JSON call, in a project of 9,000 files and 20,000 faces.
+"""Benchmark of response times and SQL statements of every page and JSON endpoint.
 
     python -m bench.pages [--files 9000] [--faces 20000] [--rounds 40] [--only TEXT] [--json FILE]
 
-The pages are found in the application's own list of addresses: every GET that the owner of a project sees, and some of them
-again with filters. gunicorn runs as in Procfile, on a private MariaDB. A page's time is from the request's first byte sent to the
-answer's last byte read, over loopback; pages take turns, so that whatever else the machine does meets them alike. Statements are
-counted by the server (SELECT, INSERT, UPDATE, DELETE, REPLACE; not BEGIN and COMMIT), those that find out who asks among them,
-the most of two looks at a page. What lists of different addresses hold is compared, so that no filter is timed that is not
-looked at. "busy" (the median) and "least" are what gunicorn and MariaDB worked for a request: where they are far below p50, the
-machine had other things to do. Ends with 1 when a page's p95 is 50 ms or more, when it takes more than 10 statements, or when it
-did not deliver what was asked for.
+The pages are taken from the application's URL map: every GET route as the owner of a project sees it, some of them also
+with filters. gunicorn runs as in Procfile, on a private MariaDB, with a project of 9,000 files and 20,000 faces.
+
+* Times are measured over loopback, from the first byte of the request to the last byte of the response. Pages are
+  requested alternately, so that other load on the machine affects them equally.
+* Statements are counted by the database server (SELECT, INSERT, UPDATE, DELETE, REPLACE; not BEGIN and COMMIT),
+  including those that authenticate the user; the larger number of two requests counts.
+* The entries of a list with different filters are compared, to detect filters that the page ignores.
+* "busy" (the median) and "least" are the CPU time of gunicorn and MariaDB for one request. If they are far below p50,
+  the machine was busy with other work.
+
+Exits with 1 if a page's p95 is 50 ms or more, if it takes more than 10 statements, or if it did not return what was
+requested.
 """
 
 import argparse
@@ -41,11 +46,11 @@ from testing import processes, servers
 from testing.sessions import cookies
 
 MOST_MS, MOST_STATEMENTS = 50.0, 10
-WARM_UPS = 8  # two processes, and the first request of each compiles the template
-PAUSE = 1 / 18  # requests a second that stay below the limit for one user
+WARM_UPS = 8  # There are two processes, and the first request in each compiles the template.
+PAUSE = 1 / 18  # seconds between requests, to stay below the rate limit of one user
 TOO_MANY, REFUSED_PAUSE = 429, 6.0
 NOWHERE = "http://127.0.0.1:9"
-# Pages whose time is not ours: endpoint -> why they are left out.
+# Pages whose time depends on other servers: endpoint -> why it is left out.
 LEFT_OUT = {
     "account.start": "leads to the wiki",
     "account.callback": "waits for the wiki",
@@ -54,7 +59,7 @@ LEFT_OUT = {
 
 
 def filters(filled: Filled) -> dict[str, list[str]]:
-    """The same pages as they are asked otherwise, by endpoint."""
+    """Return the query strings with which pages are requested a second time, by endpoint."""
     asked = ",".join(map(str, filled.asked))
     middle = filled.page_id
     return {
@@ -82,7 +87,11 @@ COUNTED = re.compile("^Com_(select|insert|update|delete|replace)(_multi|_select)
 
 @dataclass
 class Page:
-    """One address: its endpoint, the statements of one request and the milliseconds of all."""
+    """A URL and its measurements.
+
+    `statements`: of one request. `entries`: entries of the list, None if the page is not a list. `undelivered`: what is
+    wrong with the entries. `ms`: time of each request. `busy_ms`: CPU time of each request.
+    """
 
     endpoint: str
     path: str
@@ -104,20 +113,20 @@ class Page:
 
     @property
     def busy(self) -> float:
-        """What the web process and the database worked for one request, however long they waited for a core; 0: unknown."""
+        """Median CPU time of web process and database for one request in ms, without waiting times; 0 if unknown."""
         return median(self.busy_ms) if self.busy_ms else 0.0
 
     @property
     def least(self) -> float:
-        """The least work of all requests: neighbours that share a core's caches make the others dearer.
+        """Minimum CPU time of a request in ms, the figure least affected by other processes that share the CPU caches.
 
-        A thread that ends takes its time with it: what is not above 0 is none.
+        Values that are not positive are ignored: they occur because the CPU time of a thread that ends is lost.
         """
         return min((ms for ms in self.busy_ms if ms > 0), default=0.0)
 
     @property
     def faults(self) -> list[str]:
-        """What is wrong with it, if anything."""
+        """A message for each target that the page misses."""
         found = [] if self.status == 200 or self.path == "/" else [f"answers {self.status}"]
         found += [self.undelivered] if self.undelivered else []
         if self.p95 >= MOST_MS:
@@ -128,7 +137,10 @@ class Page:
 
 
 def pages(app: Flask, filled: Filled) -> list[Page]:
-    """Every GET of the application with arguments that exist. Raises KeyError for an argument that this does not know."""
+    """Return every GET route of the application with existing arguments.
+
+    Raises KeyError for a route with an argument for which no value is known here.
+    """
     arguments = {
         "project_id": filled.project_id,
         "page_id": filled.faceless_page_id,
@@ -148,7 +160,7 @@ def pages(app: Flask, filled: Filled) -> list[Page]:
 
 
 def web_command(port: int) -> list[str]:
-    """The Procfile's web process, on this port of loopback alone."""
+    """Return the command of the Procfile's web process, bound to this port on loopback only."""
     line = next(line for line in (servers.ROOT / "Procfile").read_text().splitlines() if line.startswith("web: "))
     command = shlex.split(line.removeprefix("web: ").replace("0.0.0.0:${PORT:-8000}", f"127.0.0.1:{port}"))
     return [sys.executable, "-m", *command]
@@ -156,7 +168,7 @@ def web_command(port: int) -> list[str]:
 
 @contextmanager
 def served(settings: Settings, folder: Path) -> Iterator[tuple[str, int]]:
-    """gunicorn as in production for the length of a block; yields its address and its process."""
+    """Run gunicorn as in production for the duration of the block; yield its address and process id."""
     port = servers.free_port()
     with servers.running(web_command(port), servers.environment(settings), folder / "gunicorn.log") as process:
         servers.wait_for_http(f"http://127.0.0.1:{port}/health", process)
@@ -164,20 +176,20 @@ def served(settings: Settings, folder: Path) -> Iterator[tuple[str, int]]:
 
 
 class Meter:
-    """Asks for pages, one at a time, and never faster than the limit for one user. `pids`: those that work for them now, for
-    gunicorn replaces processes."""
+    """A client that requests pages one at a time, below the rate limit of one user, and measures them.
+
+    `pids` returns the current ids of the web and database processes, because gunicorn replaces its processes.
+    """
 
     def __init__(self, address: str, cookie: dict[str, str], database: Database, pids: Callable[[], list[int]]) -> None:
         self._address, self._cookie, self._database, self._pids = address, cookie, database, pids
         self._browser = requests.Session()
 
     def ask(self, page: Page) -> float:
-        """Milliseconds of one request; what it answered is noted."""
+        """Request a page, record status, size and entries of the response, and return the time in ms."""
         headers = {"Accept": "application/json" if page.path.split("?")[0].endswith(".json") else "text/html"}
         status = TOO_MANY
-        while (
-            status == TOO_MANY
-        ):  # a page with a limit of its own is waited for: what is refused says nothing of the page
+        while status == TOO_MANY:  # Refused by the page's own rate limit: wait, because a refusal is not the page.
             started = time.perf_counter()
             answer = self._browser.get(
                 self._address + page.path, cookies=self._cookie, headers=headers, timeout=60, allow_redirects=False
@@ -191,7 +203,7 @@ class Meter:
         return 1000 * taken
 
     def measure(self, page: Page) -> None:
-        """One request, noted."""
+        """Request a page once and record its time and CPU time."""
         pids = self._pids()
         before = sum(map(processes.busy_ms, pids))
         page.ms.append(self.ask(page))
@@ -199,7 +211,7 @@ class Meter:
             page.busy_ms.append(sum(map(processes.busy_ms, pids)) - before)
 
     def count(self, page: Page) -> int:
-        """The statements of one request; nobody else talks to the server."""
+        """Return the number of statements of one request; this requires that nobody else uses the database server."""
         before = self._counted()
         self.ask(page)
         return self._counted() - before
@@ -211,11 +223,11 @@ class Meter:
 
 
 def measure(meter: Meter, found: Sequence[Page], rounds: int) -> None:
-    """Warm up, count, look at what was delivered, then ask for all of them in turns."""
+    """Warm up, count statements, check the entries of lists, then measure all pages alternately."""
     for page in found:
         for _ in range(WARM_UPS):
             meter.ask(page)
-    for _ in range(2):  # in turns: what a process keeps for seconds is gone until a page comes again
+    for _ in range(2):  # Alternately, so that caches that last for seconds have expired when a page is counted again.
         for page in found:
             page.statements = max(page.statements, meter.count(page))
     wrong = delivered.faults((page.endpoint, page.path, page.entries) for page in found)
@@ -227,7 +239,7 @@ def measure(meter: Meter, found: Sequence[Page], rounds: int) -> None:
 
 
 def table(found: Sequence[Page]) -> str:
-    """Slowest first."""
+    """Return the measurements as a table, slowest page first."""
     lines = [f"{'p50 ms':>7} {'p95 ms':>7} {'busy ms':>7} {'least':>6} {'SQL':>4} {'kB':>6}  page"]
     for page in sorted(found, key=lambda page: -page.p95):
         fault = "".join(f"  <-- {fault}" for fault in page.faults)
@@ -239,12 +251,12 @@ def table(found: Sequence[Page]) -> str:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit code."""
+    """Run from the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=9_000)
     parser.add_argument("--faces", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--only", default="", help="pages whose address or endpoint holds this text")
+    parser.add_argument("--only", default="", help="only pages whose URL or endpoint contains this text")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args(given)
     command = shlex.join(["python", "-m", "bench.pages", *(sys.argv[1:] if given is None else given)])
@@ -267,7 +279,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def run(folder: Path, files: int, faces: int, rounds: int, only: str = "") -> list[Page]:
-    """Fill a database, serve it, and measure."""
+    """Fill a database, start the server, and measure the pages."""
     with servers.mariadb(folder / "mariadb") as server:
         name = f"{server['TOOL_TOOLSDB_USER']}__pages"
         with servers.empty_database(server, name) as empty:

@@ -1,11 +1,12 @@
-"""Every fault of the wiki, the network, the database and ourselves, in the middle of sending: what stands afterwards.
+"""Fault-injection benchmark of publishing: faults of wiki, network, database and workers while statements are sent.
 
     python -m bench.publish_faults [--files 200] [--only NAME ...] [--json FILE]
 
-For each fault: a project with approved files is sent while the fault strikes, then calm returns (the cause of a lasting
-refusal is mended, the volunteer signs in again, failed edits are retried), and the wiki's own state is compared with the
-ledger. Exits with 1 unless each file carries the statement exactly once, nothing was reported that is not so, and nobody
-else's statement was touched. Waits pass 200 times as fast; requests, database and processes are real.
+For each fault, a project with approved files is sent while the fault is active. Then the fault is ended: the cause of a
+lasting refusal is removed, the volunteer signs in again, and failed edits are retried. Finally the statements on the
+wiki are compared with the edits in the database. Exits with 1 unless each file has the statement exactly once, every
+reported state was true, and no statement of another user was removed. Waits are 200 times as short as in production;
+requests, database and processes are real.
 """
 
 import argparse
@@ -27,7 +28,11 @@ SETTLED = {"done", "already"}
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one fault."""
+    """The result of one fault.
+
+    `once`, `twice`, `missing`: number of files with the statement once, more than once or not at all. `false_reports`:
+    edits whose state does not match the wiki. `others_removed`: removed statements of other users.
+    """
 
     fault: str
     files: int
@@ -40,12 +45,12 @@ class Row:
 
     @property
     def good(self) -> bool:
-        """Whether each file carries the statement exactly once and every report is true."""
+        """Whether each file has the statement exactly once, every report is true, and nothing of others was removed."""
         return self.once == self.files and not (self.twice or self.missing or self.false_reports or self.others_removed)
 
 
 def play(fault: Fault, files: int, shop: Workshop, seed: int) -> tuple[Row, str]:
-    """One fault from beginning to calm; with the reasons that the volunteer was shown."""
+    """Send a project during a fault, end the fault, and compare; also return the reasons shown to the volunteer."""
     case = shop.fresh(files)
     scene = Scene(case, shop, random.Random(seed))
     started = time.monotonic()
@@ -59,7 +64,7 @@ def play(fault: Fault, files: int, shop: Workshop, seed: int) -> tuple[Row, str]
     never = armed and _faults(shop.wiki)[1] == struck
     shop.wiki.calm()
     fault.mend(scene)
-    for _ in range(2):  # the wiki may have said no before every page was tried
+    for _ in range(2):  # After the first retry a refusal can have paused the batch before every page was tried.
         _retry(case, scene.batch_id)
         _settle(case)
     scene.ended.set()
@@ -74,25 +79,25 @@ def play(fault: Fault, files: int, shop: Workshop, seed: int) -> tuple[Row, str]
 
 
 def _faults(wiki: Wiki) -> tuple[bool, int]:
-    """Whether faults of the wiki wait, and how often any has struck."""
+    """Return whether faults of the wiki are pending, and the total number of injections."""
     found = wiki.state()["faults"]
     return bool(found["waiting"]), sum(found["struck"].values())
 
 
 def _settle(case: Case) -> None:
-    """Wait until nothing is open, or all that is open waits for a human."""
+    """Wait until no edit is open except those of paused batches."""
     deadline = time.monotonic() + LONGEST_SECONDS
     while time.monotonic() < deadline:
         try:
             if not case.open_edits():
                 return
-        except Exception:  # the database is away: that is one of the faults
+        except Exception:  # The database may be unavailable, which is one of the faults.
             time.sleep(0.2)
         time.sleep(0.05)
 
 
 def _refused(case: Case, batch_id: int) -> list[str]:
-    """The reasons that the volunteer is shown: of failed edits and of the pause."""
+    """Return the reasons shown to the volunteer: of failed edits and of a paused batch."""
     with case.database.transaction() as db:
         reasons = db.column("SELECT DISTINCT error FROM edits WHERE batch_id = %s AND state = 'failed'", (batch_id,))
         paused = db.value("SELECT pause_reason FROM batches WHERE id = %s AND state = 'paused'", (batch_id,))
@@ -106,7 +111,7 @@ def _retry(case: Case, batch_id: int) -> None:
 
 
 def _false_reports(case: Case, wiki: Wiki, batch_id: int) -> int:
-    """Edits said to be written or there already that the wiki does not show, and said to have failed that it does."""
+    """Count the edits that are settled but whose statement is missing, or failed but whose statement exists."""
     stated = statements(wiki.state(), case.page_ids)
     with case.database.transaction() as db:
         rows = db.rows("SELECT page_id, state FROM edits WHERE batch_id = %s AND action = 'add'", (batch_id,))
@@ -134,12 +139,12 @@ def _judge(fault: Fault, scene: Scene, seconds: float, reported_while: int) -> R
 
 
 def _unreported(case: Case, batch_id: int) -> int:
-    """Edits that are on the wiki by now and that the ledger does not call settled."""
+    """Count the edits that are not settled; at the end every edit should be."""
     return sum(count for state, count in case.counts(batch_id).items() if state not in SETTLED)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run from the command line; returns the exit code."""
+    """Run from the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--files", type=int, default=200, help="approved files for each fault")
     parser.add_argument("--only", nargs="*", default=[], help="faults whose name contains one of these")

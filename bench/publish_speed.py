@@ -1,10 +1,11 @@
-"""How fast statements are sent where every request to the wiki takes 100 ms: one write a file, reads and checks batched.
+"""Speed benchmark of publishing with a wiki that takes 100 ms for every request.
 
     python -m bench.publish_speed [--files 500] [--latency 0.1] [--json FILE]
 
-`ratio_to_serial_latency`: the time taken over that of one write after the other with nothing in between. The account's
-rate limit is set high; on Wikimedia it is what decides. Nothing is hurried here. Exits with 1 unless every file carries the
-statement exactly once, the ledger says so, and the ratio is at most 1.3.
+Each file needs one write; reads and checks are batched. `ratio_to_serial_latency` is the time taken divided by that of
+the writes alone, one after the other. The account's rate limit is set high; on Wikimedia it determines the speed. Waits
+take their real time. Exits with 1 unless every file has the statement exactly once, every edit is stored as done, and
+the ratio is at most 1.3.
 """
 
 import argparse
@@ -23,7 +24,7 @@ LONGEST_SECONDS = 600.0
 
 
 def send(shop: Workshop, files: int, latency: float) -> dict[str, Any]:
-    """Send a project of so many files and check what came of it."""
+    """Send a project with this number of files and return the figures; `latency`: seconds per request to the wiki."""
     case = shop.fresh(files)
     before = _requests(shop)
     shop.wiki.post("settings", {"latency": latency})
@@ -60,13 +61,13 @@ def _once(case: Case) -> int:
 
 
 def good(row: dict[str, Any]) -> bool:
-    """Whether all was sent, once, and as fast as it can be."""
+    """Return whether every statement was sent exactly once and the ratio is within its limit."""
     whole = row["once"] == row["reported_done"] == row["writes"] == row["files"]
     return bool(whole and row["ratio_to_serial_latency"] <= MOST_RATIO)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run from the command line; returns the exit code."""
+    """Run from the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--files", type=int, default=500)
     parser.add_argument("--latency", type=float, default=0.1, help="seconds that every request to the wiki takes")

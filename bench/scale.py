@@ -1,16 +1,16 @@
-"""Does twice as many workers do twice as much, and does a claim take as long with a hundred times as many files?
+"""Scaling benchmark: throughput with more workers, and the time of a claim with more files in the tables.
 
     python -m bench.scale [--files 800] [--workers 1,2,4,8] [--tables 10000,100000,1000000] [--json FILE]
 
-The same files, all of one project, are searched by 1, 2, 4 and 8 real worker processes, each with one detector child that
-sleeps 200 ms for a picture (so that the machine's cores are not what is measured); wiki (the sandbox), database and
-pictures are real. The clock runs from the moment at which the files are there, with all workers and children started, to
-the last file stored. Then claims are timed with 10^4, 10^5 and 10^6 files in the table, nine tenths of them searched.
+The same files of one project are searched by 1, 2, 4 and 8 real worker processes, each with one detector child that
+sleeps 200 ms for each picture, so that the number of cores does not limit the result; the sandbox wiki, the database
+and the pictures are real. Time is measured from adding the files, with all workers and children started, to storing the
+last one. Then claims are timed with 10^4, 10^5 and 10^6 files in the table, nine tenths of them searched.
 
 Exits with 1 unless throughput is at least 0.9 of linear, no file was downloaded or stored twice, and a claim's 95th
 percentile grows at most 1.5 times from the smallest table to the largest.
 
-What limits it next is worked out on paper, from what was measured, for 100 workers and 10^8 files: see `on_paper`.
+`on_paper` estimates from the figures what would limit 100 workers and 10^8 files.
 """
 
 import argparse
@@ -45,23 +45,24 @@ MOST_GROWTH = 1.5
 ROUNDS, CLAIMS_IN_A_ROUND = 20, 30
 BATCH = 50
 PROJECT_FILES = 5_000
-WARM_EACH = 6  # files that start a worker's child before the clock runs
+WARM_EACH = 6  # files per worker that are searched before the measurement, so that its child has started
 LONGEST_S = 900.0
 
 
 @dataclass(frozen=True)
 class Run:
-    """`seconds` from the first file due to the last file stored; `load`: the machine's, before.
+    """The figures of one run.
 
-    `core_ms`: what workers, their children and the database server worked for each file, waiting and sleep left out. A busy
-    machine changes it little, unlike `seconds`.
+    `seconds`: from adding the files to storing the last one. `load`: the machine's load average before the run.
+    `core_ms`: CPU time of workers, children and database server per file; unlike `seconds`, it depends little on other
+    load on the machine.
     """
 
     workers: int
     files: int
     seconds: float
     downloaded_twice: int
-    statements: float  # SQL, for each file, by all workers
+    statements: float  # SQL statements per file, of all workers
     core_ms: float
     load: float
 
@@ -72,13 +73,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Claims:
-    """Milliseconds of a claim of BATCH files, with so many files and projects in the tables."""
+    """Times of claims of BATCH files in ms, with `files` and `projects` rows in the tables."""
 
     files: int
     projects: int
     p50_ms: float
     p95_ms: float
-    bytes_each: float  # of a file in `files` and `project_files`, with indexes
+    bytes_each: float  # per file in `files` and `project_files`, with indexes
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -104,7 +105,9 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         prog="bench.scale", description="Workers side by side, and claims in large tables."
     )
     parser.add_argument("--files", type=int, default=800, help="files that are searched in each run")
-    parser.add_argument("--workers", type=_numbers, default=[1, 2, 4, 8], help="numbers of workers, by comma")
+    parser.add_argument(
+        "--workers", type=_numbers, default=[1, 2, 4, 8], help="numbers of workers, separated by commas"
+    )
     parser.add_argument("--tables", type=_numbers, default=[10_000, 100_000, 1_000_000], help="files in the table")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     return parser.parse_args(given)
@@ -115,7 +118,7 @@ def _numbers(value: str) -> list[int]:
 
 
 def side_by_side(count: int, wanted: int, settings: Settings, shop: Workshop, folder: Path) -> Run:
-    """The project searched by `count` workers."""
+    """Measure how fast `count` workers search `wanted` files of one project."""
     database, wiki = shop.database, shop.wiki
     empty(database)
     wiki.post("reset", {"keep_tokens": True})
@@ -146,14 +149,14 @@ def side_by_side(count: int, wanted: int, settings: Settings, shop: Workshop, fo
 
 
 def _worked(started: Sequence[servers.Process], folder: Path) -> float:
-    """Milliseconds on a core of all workers with their children, and of the database server."""
+    """Return the CPU time of all workers, their children and the database server in ms."""
     server = int((folder / "mariadb" / "mariadb.pid").read_text())
     return sum(processes.busy_ms(pid) for pid in (server, *(p for each in started for p in processes.family(each.pid))))
 
 
 @contextmanager
 def all_of(count: int, settings: Settings, folder: Path) -> Iterator[list[servers.Process]]:
-    """So many sleeping workers for the length of a block."""
+    """Run `count` workers with sleeping children for the duration of the block."""
     started = [servers.sleeping_worker(settings, f"worker-{number}", folder, SECONDS) for number in range(count)]
     try:
         yield started
@@ -163,7 +166,7 @@ def all_of(count: int, settings: Settings, folder: Path) -> Iterator[list[server
 
 
 def project(database: Database, name: str) -> int:
-    """A project whose category is not looked at: its files are given."""
+    """Create a project whose category is not crawled, because its files are added directly; return its id."""
 
     def work(db: Connection) -> int:
         owner = users.sign_in(
@@ -177,7 +180,7 @@ def project(database: Database, name: str) -> int:
 
 
 def add(database: Database, project_id: int, found: Sequence[tuple[int, str]]) -> None:
-    """Let the project look at files of the wiki."""
+    """Add files (page id, title) of the wiki to the project."""
     database.retry(lambda db: files.add_to_project(db, project_id, found, "source", 1_000_000))
 
 
@@ -192,7 +195,7 @@ def _left(database: Database) -> int:
 
 
 def _asked(database: Database) -> int:
-    """SQL statements that the server was sent since it started, commits and pings left out."""
+    """Return the number of SQL statements that the server has executed, without commits and pings."""
     names = ("Com_select", "Com_insert", "Com_insert_select", "Com_update", "Com_update_multi", "Com_delete")
     rows = database.retry(lambda db: db.rows("SHOW GLOBAL STATUS LIKE 'Com\\_%%'"))
     return sum(int(row["Value"]) for row in rows if row["Variable_name"] in names)
@@ -206,7 +209,7 @@ def _until(look: Callable[[], object]) -> None:
 
 
 def timed_claims(counts: Sequence[int], shop: Workshop) -> list[Claims]:
-    """Claim and settle batches, with so many files in the tables; in turns, so that all sizes have the same weather."""
+    """Time claims with each number of files in the tables, alternately so that other load affects all equally."""
     with ExitStack() as stack:
         tables = [stack.enter_context(table(count, shop)) for count in counts]
         for _ in range(ROUNDS):
@@ -217,7 +220,7 @@ def timed_claims(counts: Sequence[int], shop: Workshop) -> list[Claims]:
 
 @dataclass
 class Table:
-    """A database with so many files, and how long claims in it took."""
+    """A database with `count` files, and the times of claims in it in ms."""
 
     count: int
     projects: int
@@ -225,7 +228,7 @@ class Table:
     times: list[float]
 
     def claim(self, times: int) -> None:
-        """Time so many claims; the first of them is not counted: the others had the caches."""
+        """Time this number of claims after one that is not counted, because it runs with other tables' cached data."""
         for number in range(times + 1):
             began = time.perf_counter()
             lease = self.database.retry(lambda db: searches.claim(db, "bench", BATCH))
@@ -235,6 +238,7 @@ class Table:
             self.times += [taken] if number else []
 
     def claims(self) -> Claims:
+        """Return the percentiles of the times and the size of a file in the tables."""
         sizes = self.database.retry(
             lambda db: db.value(
                 """SELECT SUM(data_length + index_length) FROM information_schema.tables
@@ -247,7 +251,7 @@ class Table:
 
 @contextmanager
 def table(count: int, shop: Workshop) -> Iterator[Table]:
-    """A database with `count` files, for the length of a block."""
+    """Create a database with `count` files for the duration of the block."""
     with servers.empty_database(shop.server.variables, f"{shop.settings.db_user}__bench_{count}") as settings:
         database = Database(settings, size=2)
         migrate.migrate(database)
@@ -256,7 +260,7 @@ def table(count: int, shop: Workshop) -> Iterator[Table]:
 
 
 def fill(database: Database, count: int) -> int:
-    """`count` files in projects of PROJECT_FILES, a tenth of each project's waiting; returns the number of projects."""
+    """Insert `count` files in projects of PROJECT_FILES, a tenth of them waiting; return the number of projects."""
     number = max(2, count // PROJECT_FILES)
     each = count // number
     for place in range(number):
@@ -284,7 +288,7 @@ def fill(database: Database, count: int) -> int:
 
 
 def _settled(database: Database, lease: searches.SearchLease) -> None:
-    """As if given back, so that there is always something to claim."""
+    """Release a lease as if its files were returned, so that there is always something to claim."""
     listed = ",".join(str(page_id) for page_id in lease.page_ids)
 
     def work(db: Connection) -> None:
@@ -298,7 +302,7 @@ def _settled(database: Database, lease: searches.SearchLease) -> None:
 
 
 def report(runs: Sequence[Run], claims: Sequence[Claims]) -> dict[str, Any]:
-    """The figures, and whether they are good."""
+    """Return the figures and whether they meet the targets."""
     one = runs[0].per_second / runs[0].workers
     speedup = {str(run.workers): round(run.per_second / one, 3) for run in runs}
     growth = claims[-1].p95_ms / claims[0].p95_ms
@@ -320,7 +324,7 @@ def report(runs: Sequence[Run], claims: Sequence[Claims]) -> dict[str, Any]:
 
 
 def show(runs: Sequence[Run], claims: Sequence[Claims], found: dict[str, Any]) -> None:
-    """The table."""
+    """Print the figures as tables."""
     print(
         f"{'workers':>8}{'files':>8}{'seconds':>10}{'files/s':>10}{'speed-up':>10}{'core ms/file':>14}"
         f"{'twice':>7}{'load before':>13}"
@@ -338,7 +342,7 @@ def show(runs: Sequence[Run], claims: Sequence[Claims], found: dict[str, Any]) -
 
 
 def on_paper(runs: Sequence[Run], claims: Sequence[Claims]) -> str:
-    """What limits it next, for 100 workers of two children each and 10^8 files, from what was measured."""
+    """Return an estimate, from the figures, of what limits 100 workers with two children each and 10^8 files."""
     pool = Settings().pool_size
     rate = 100 * 2 / SECONDS
     batches = rate / BATCH
@@ -346,18 +350,18 @@ def on_paper(runs: Sequence[Run], claims: Sequence[Claims]) -> str:
     claim, statements, each = claims[-1].p50_ms, runs[-1].statements, claims[-1].bytes_each
     busy, room = batches * claim / 10, each * 1e8 / 1e9
     cores = rate * runs[-1].core_ms / 1000
-    return f"""On paper: 100 workers of two children at {SECONDS * 1000:.0f} ms search {rate:.0f} files a second, 10^8 files in
-{hours:.0f} hours. What would stop it, the first to do so first:
-1. Connections: {100 * pool} at {pool} a worker, where ToolsDB allows a user 20: three workers and the web. More need a database
-   of one's own, or a proxy that pools connections; nothing in the code stands in the way.
-2. Wikimedia: {rate:.0f} pictures a second for one tool are beyond good manners, whatever the machine could do.
-3. Statements: {statements:.0f} a file, {rate * statements:.0f} a second for one server, and a commit for each file. Workers and
-   server together work {runs[-1].core_ms:.1f} ms a file without looking at it, {cores:.0f} cores in all.
-   Storing several files in one transaction is next.
-4. Claims: {batches:.0f} a second at {claim:.1f} ms keep a thread of the server busy {busy:.0f} % of the time. A claim reads the
-   projects that wait, not all. The signal is one row, written {batches:.0f} times a second and more.
-5. Room: {each:.0f} bytes a file in `files` and `project_files`, {room:.0f} GB. A face takes about 0.8 kB and its chip
-   5 kB: the chips would go to a file store first."""
+    return f"""Estimate: 100 workers with two children at {SECONDS * 1000:.0f} ms search {rate:.0f} files per second,
+10^8 files in {hours:.0f} hours. Limits, in the order in which they are reached:
+1. Connections: {100 * pool} at {pool} per worker, but ToolsDB allows a user 20: three workers and the web service. More
+   require a separate database server or a proxy that pools connections; the code needs no change.
+2. Wikimedia: {rate:.0f} pictures per second are more than one tool should request, whatever the machine could do.
+3. Statements: {statements:.0f} per file, {rate * statements:.0f} per second for one server, and a commit for each file.
+   Workers and server together need {runs[-1].core_ms:.1f} ms of CPU time per file without the detection,
+   {cores:.0f} cores in all. The next improvement is to store several files in one transaction.
+4. Claims: {batches:.0f} per second at {claim:.1f} ms keep a thread of the server busy {busy:.0f} % of the time.
+   A claim reads only the projects with waiting files. The signal is one row, written at least {batches:.0f} times per second.
+5. Storage: {each:.0f} bytes per file in `files` and `project_files`, {room:.0f} GB. A face takes about 0.8 kB and
+   its chip 5 kB: the chips would be moved to a file store first."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pictures of every page for the documents, by a real browser, of a project in the middle of its life (script/screenshots)."""
+"""Screenshots of every page for the documents, taken in a real browser (called by script/screenshots)."""
 
 import argparse
 import io
@@ -32,30 +32,34 @@ SIZES = {"wide": (1280, 800), "narrow": (390, 760)}
 TALLEST = {"wide": 1500, "narrow": 1900}
 QUALITY = 72
 MOST_SKIPS = 60
-UNNAMED = ("groups",)  # people who are not public figures do not go into our documents
+UNNAMED = ("groups",)  # The documents must not show people who are not public figures.
 CATEGORY = "Photographs with Barack Obama"
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A page: its name, where it is ({p}: the project), what is done there first, and whether one is signed in."""
+    """A page to photograph.
+
+    `name`: part of the file name. `path`: URL path, in which {p} is the project's path and {item} its item. `act`:
+    called with the page before the screenshot is taken.
+    """
 
     name: str
     path: str
     act: Callable[[Page], Any] = lambda page: None
     signed_in: bool = True
-    whole: bool = True  # as tall as it is; else what one sees without scrolling
+    whole: bool = True  # the whole height of the page, else only the part visible without scrolling
 
 
 def _check(page: Page) -> None:
-    """Let the new project be checked: the category's tree with its counts."""
+    """Check the new project's category and wait for its tree with the counts."""
     page.fill("#category", "People")
     page.click("button[value=check]")
     page.wait_for_selector("#tree")
 
 
 def _skip_until(selector: str) -> Callable[[Page], Any]:
-    """Skip questions until the page shows what the selector finds."""
+    """Return an action that skips questions until the page contains an element for the selector."""
 
     def act(page: Page) -> None:
         for _ in range(MOST_SKIPS):
@@ -68,7 +72,7 @@ def _skip_until(selector: str) -> Callable[[Page], Any]:
 
 
 def _follow(selector: str) -> Callable[[Page], Any]:
-    """Go where the first link leads that the selector finds."""
+    """Return an action that follows the first link that matches the selector."""
 
     def act(page: Page) -> None:
         address = page.get_attribute(selector, "href")
@@ -107,12 +111,12 @@ SHOTS = (
 
 
 class Begun(Job):
-    """The main job up to the middle: questions answered, some matches approved and sent, the others waiting for a look."""
+    """The workflow of sandbox.check, stopped half-way: answers given, and half of the matches approved and sent."""
 
     item = ""
 
     def run_half(self) -> None:
-        """Raises sandbox.check.Unexpected."""
+        """Create the project, answer, and approve and send half of the matches. Raises sandbox.check.Unexpected."""
         before = self.volunteer.truth()
         self.people = {page["id"]: page["people"] for page in before["files"]}
         self.item = before["people"][self.person]
@@ -128,7 +132,7 @@ class Begun(Job):
         self._wait("the model to take in the approvals", self._model_current)
 
     def create_another(self, person: str) -> None:
-        """A project that is searched, and nothing said about it."""
+        """Create a project for another person and wait until its files are searched."""
         item = self.volunteer.truth()["people"][person]
         own, self.project = self.project, self._create(item, CATEGORY)
         self._wait("the files to be searched", self._searched)
@@ -137,7 +141,7 @@ class Begun(Job):
 
 @contextmanager
 def running(photos: Path, folder: Path) -> Iterator[Begun]:
-    """The whole application on this machine, with a project in the middle of its life; its workers have ended."""
+    """Run the application with a worker for the duration of the block; yield a half-finished project."""
     with ExitStack() as stack:
         server = stack.enter_context(servers.mariadb(folder / "mariadb"))
         empty = stack.enter_context(servers.empty_database(server, f"{server['TOOL_TOOLSDB_USER']}__pictures"))
@@ -164,7 +168,7 @@ def running(photos: Path, folder: Path) -> Iterator[Begun]:
 
 
 def take(browser: Browser, job: Begun, shots: Sequence[Shot]) -> None:
-    """Every shot in both themes and sizes."""
+    """Save every shot in both themes and both sizes."""
     for theme in THEMES:
         for size, (width, height) in SIZES.items():
             for signed_in in (True, False):
@@ -185,21 +189,23 @@ def take(browser: Browser, job: Begun, shots: Sequence[Shot]) -> None:
 
 
 def sign_in(context: BrowserContext, volunteer: Volunteer) -> None:
-    """Give the browser the volunteer's session."""
+    """Copy the volunteer's session cookie to the browser."""
     for cookie in volunteer.browser.cookies:
         if cookie.domain.startswith("localhost"):
             context.add_cookies([{"name": cookie.name, "value": cookie.value or "", "url": volunteer.app}])
 
 
 def save(context: BrowserContext, job: Begun, shot: Shot, name: str, size: tuple[int, int, int]) -> None:
-    """One picture, as WebP; `size`: width, least height and greatest height."""
+    """Save one screenshot as WebP; `size`: width, minimum and maximum height in pixels."""
     width, least, tallest = size
     page = context.new_page()
     page.goto(job.volunteer.app + shot.path.format(p=job.project, item=job.item))
     page.wait_for_load_state("networkidle")
     shot.act(page)
     page.wait_for_load_state("networkidle")
-    if shot.whole:  # a taller window, not a longer picture: what sticks to its edges stays there
+    if (
+        shot.whole
+    ):  # Enlarge the window instead of taking a full-page screenshot, so that sticky elements stay in place.
         height = page.evaluate("document.documentElement.scrollHeight")
         page.set_viewport_size({"width": width, "height": min(max(height, least), tallest)})
     taken = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
@@ -208,11 +214,11 @@ def save(context: BrowserContext, job: Begun, shot: Shot, name: str, size: tuple
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit code."""
+    """Run from the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--chromium", required=True)
-    parser.add_argument("names", nargs="*", help="pages; all where none is named")
+    parser.add_argument("names", nargs="*", help="names of pages (default: all)")
     chosen = parser.parse_args(given)
     unknown = set(chosen.names) - {shot.name for shot in SHOTS}
     if unknown:

@@ -1,1 +1,1 @@
-"""What goes wrong in bench.chaos and bench.publish_faults."""
+"""The faults that bench.chaos and bench.publish_faults inject."""

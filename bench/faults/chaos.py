@@ -1,4 +1,4 @@
-"""What goes wrong while bench/chaos.py lasts: processes killed, the database restarted, the wiki failing, at random moments."""
+"""Random faults for bench/chaos.py: killed processes, a restarted database, failing requests to the wiki."""
 
 import os
 import random
@@ -36,7 +36,10 @@ WIKI_FAULTS = (
 
 @dataclass
 class Crew:
-    """Worker processes by name. `steady` is never killed itself, only its children; the last one is killed for good."""
+    """Worker processes by name.
+
+    `steady` is never killed, only its children; bench/chaos.py kills the last one at the end without restarting it.
+    """
 
     settings: Settings
     folder: Path
@@ -47,31 +50,32 @@ class Crew:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, name: str) -> None:
+        """Start the worker of that name."""
         self.running[name] = servers.sleeping_worker(self.settings, name, self.folder, self.sleep)
 
     def kill(self, name: str) -> None:
-        """SIGKILL the worker, not its children: they have to notice."""
+        """Kill the worker with SIGKILL but not its children, which have to notice it and end."""
         self.look()
         self.running.pop(name).kill()
 
     def look(self) -> list[int]:
-        """The living detector children."""
+        """Return the process ids of the living detector children, and remember their workers."""
         found = {child: process.pid for process in self.running.values() for child in children_of(process.pid)}
         self.children |= found
         return list(found)
 
     def orphans(self) -> list[int]:
-        """Children that outlived their worker."""
+        """Return the process ids of children that have outlived their worker."""
         living = {process.pid for process in self.running.values()}
         return [child for child, parent in self.children.items() if parent not in living and is_child(child)]
 
     def stop(self) -> list[int]:
-        """End all in order; returns the exit codes."""
+        """Stop all workers with SIGTERM; return their exit codes."""
         return [process.stop(15) for process in self.running.values()]
 
 
 def children_of(pid: int) -> list[int]:
-    """The detector children of a worker."""
+    """Return the process ids of a worker's detector children."""
     found: list[int] = []
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -80,14 +84,14 @@ def children_of(pid: int) -> list[int]:
 
 
 def is_child(pid: int) -> bool:
-    """Whether the process is there and one that was spawned."""
+    """Return whether the process exists and was spawned by multiprocessing."""
     with suppress(OSError):
         return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
 
 
 def resident_mb(pid: int) -> float:
-    """Memory that the process holds, in MB."""
+    """Return the resident memory of the process in MB; 0 if it has ended."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
@@ -97,7 +101,7 @@ def resident_mb(pid: int) -> float:
 
 @dataclass
 class Chaos:
-    """A thread for each kind of trouble, until `stop`. `struck` counts by kind."""
+    """Threads that inject one kind of fault each, from `start()` to `stop()`; `struck` counts the faults by kind."""
 
     shop: Workshop
     crew: Crew
@@ -109,6 +113,7 @@ class Chaos:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
+        """Start the threads; each waits a random time between two limits in seconds before every fault."""
         kinds: tuple[tuple[Callable[[], None], float, float], ...] = (
             (self.kill_worker, 4.0, 9.0),
             (self.kill_child, 1.0, 4.0),
@@ -121,7 +126,7 @@ class Chaos:
             self._threads.append(thread)
 
     def stop(self) -> None:
-        """End the trouble; what was begun is mended first."""
+        """Stop injecting faults, wait until killed servers run again, and clear the wiki's faults."""
         self._stop.set()
         for thread in self._threads:
             thread.join(120)
@@ -135,7 +140,7 @@ class Chaos:
                 self.errors.append(f"{type(error).__name__}: {error}")
 
     def kill_worker(self) -> None:
-        """Killed at any moment, and started again by whoever looks after it, under the same name."""
+        """Kill a worker at any moment and restart it under the same name after up to 2 s, as Kubernetes would."""
         with self.crew.lock:
             name = self.rng.choice([name for name in self.crew.running if name != "steady"])
             self.crew.kill(name)
@@ -145,6 +150,7 @@ class Chaos:
             self.crew.start(name)
 
     def kill_child(self) -> None:
+        """Kill a detector child of any worker with SIGKILL."""
         with self.crew.lock:
             children = self.crew.look()
         if children:
@@ -153,13 +159,13 @@ class Chaos:
                 self.struck["child killed"] += 1
 
     def fault(self) -> None:
-        """The wiki fails a few requests of any kind."""
+        """Let the wiki fail up to six requests of any kind."""
         kind = self.rng.choice(WIKI_FAULTS)
         self.shop.wiki.faults({"kind": kind, "count": self.rng.randint(1, 6), "probability": 0.5, "seconds": 0.3})
         self.struck["wiki fault"] += 1
 
     def restart_database(self) -> None:
-        """Stopped in order or killed, away for a moment, back on the same data and port."""
+        """Stop or kill the database server and restart it after up to 2 s with the same data and port."""
         if self.rng.random() < 0.5:
             pid = int((self.folder / "mariadb" / "mariadb.pid").read_text())
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What strikes while approved files are sent: the wiki, the network, the database, other people and ourselves."""
+"""Faults for bench/publish_faults.py, injected while approved files are sent, and the actions that end them."""
 
 import random
 import tempfile
@@ -19,25 +19,29 @@ LONGEST_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Fault:
-    """What strikes, and what mends it. `refused`: edits must be reported as failed or the batch as paused meanwhile."""
+    """A fault; `strike` injects it, and `mend` removes its cause.
+
+    `refused`: while it lasts, edits must be reported as failed or the batch as paused. `senders`: number of concurrent
+    senders.
+    """
 
     name: str
     strike: Callable[["Scene"], None]
     mend: Callable[["Scene"], None] = lambda scene: None
     refused: bool = False
     senders: int = 1
-    process: bool = False  # a real worker process, so that it can be killed
+    process: bool = False  # The fault runs real worker processes, which can be killed, instead of senders.
 
 
 @dataclass
 class Scene:
-    """A case while its fault strikes."""
+    """A case together with what its fault needs; `ended` is set once the case is over."""
 
     case: Case
     shop: Workshop
     rng: random.Random
     batch_id: int = 0
-    others: dict[int, str] = field(default_factory=dict)  # page -> statement id of somebody else
+    others: dict[int, str] = field(default_factory=dict)  # page id -> id of another user's statement
     helpers: list[threading.Thread] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -48,24 +52,24 @@ class Scene:
 
     @property
     def settings(self) -> Settings:
-        """What the workers are given."""
+        """The settings of the workers."""
         return self.shop.settings
 
     def meanwhile(self, work: Callable[[], None]) -> None:
-        """Do something in a thread of its own while edits are sent."""
+        """Run `work` in a background thread while edits are sent."""
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         self.helpers.append(thread)
 
 
 def of_wiki(name: str, *faults: dict[str, Any]) -> Fault:
-    """A fault that the sandbox plays some times, the first time for certain, and that passes by itself."""
+    """Return a temporary fault of the sandbox: it is injected once for certain, then with its given probability."""
     certain = [{**fault, "count": 1, "probability": 1.0} for fault in faults]
     return Fault(name, lambda scene: scene.wiki.faults(*certain, *faults))
 
 
 def lasting(name: str, kind: str, **more: Any) -> Fault:
-    """A refusal that stays until its cause is mended."""
+    """Return a refusal by the sandbox that lasts until it is cleared."""
     strike = {"kind": kind, "count": None, "match": {"action": "wb"}, **more}
     return Fault(name, lambda scene: scene.wiki.faults(strike), refused=True)
 
@@ -85,13 +89,13 @@ def _at(kind: str, point: str, count: int = 2, **more: Any) -> dict[str, Any]:
 
 
 def expire(scene: Scene) -> None:
-    """The access token ends: a refresh is due."""
+    """Let the access token expire, so that it has to be refreshed."""
     with scene.case.database.transaction() as db:
         db.execute("UPDATE users SET token_expires_at = NOW() - INTERVAL 1 HOUR")
 
 
 def at_refresh(kind: str, count: int = 2) -> Callable[["Scene"], None]:
-    """A fault of the refresh that is due."""
+    """Return a function that makes a token refresh due and lets it fail."""
 
     def strike(scene: Scene) -> None:
         expire(scene)
@@ -101,17 +105,17 @@ def at_refresh(kind: str, count: int = 2) -> Callable[["Scene"], None]:
 
 
 def revoke(scene: Scene) -> None:
-    """The user takes the grant back on the wiki."""
+    """Revoke the user's grant on the wiki."""
     scene.wiki.other("revoke_tokens", user=VOLUNTEER)
 
 
 def sign_in(scene: Scene) -> None:
-    """The volunteer signs in again."""
+    """Sign the volunteer in again."""
     scene.wiki.sign_in(scene.settings, scene.case.database)
 
 
 def others_edit(scene: Scene) -> None:
-    """A human edits the same entities while we do: other statements, the same statement, other text."""
+    """Edit the same pages as another user at the same time: other statements, the same statement, the wikitext."""
 
     def work() -> None:
         for page_id in scene.case.page_ids:
@@ -126,14 +130,14 @@ def others_edit(scene: Scene) -> None:
 
 
 def write_first(scene: Scene) -> None:
-    """Somebody states the person in half of the files between our read and our write."""
+    """Let another user add the statement to half of the files before they are sent."""
     for page_id in scene.case.page_ids[::2]:
         made = scene.wiki.other("add_statement", id=page_id, value=ITEM, user="Bob", rank="preferred")
         scene.others[page_id] = made["guid"]
 
 
 def stop_database(scene: Scene) -> None:
-    """The database server ends in the middle and is back, on the same port and data, 10 seconds later."""
+    """Stop the database server during the batch and start it 10 s later with the same port and data."""
 
     def work() -> None:
         _wait_for_edits(scene)
@@ -145,11 +149,13 @@ def stop_database(scene: Scene) -> None:
 
 
 def kill_workers(count: int) -> Callable[["Scene"], None]:
-    """Real worker processes, killed at random moments, one after the other, until all is sent."""
+    """Return a function that runs `count` worker processes and kills and restarts them six times at random moments."""
 
     def strike(scene: Scene) -> None:
         folder = Path(tempfile.mkdtemp(prefix="wikivisage-bench-"))
-        with scene.case.database.transaction() as db:  # nothing but sending is to be done: nobody is in these pictures
+        with (
+            scene.case.database.transaction() as db
+        ):  # The workers shall only send, because the pictures show no faces.
             projects.set_status(db, scene.case.project_id, "completed")
 
         def work() -> None:
@@ -173,7 +179,7 @@ def kill_workers(count: int) -> Callable[["Scene"], None]:
 
 
 def _wait_for_edits(scene: Scene) -> None:
-    """Until a few more edits have reached the wiki, or all have."""
+    """Wait until three more edits have reached the wiki, or all; at most 20 s."""
     edits_then = scene.wiki.sandbox.world.state.edits
     wanted = min(len(edits_then) + 3, len(scene.case.page_ids))
     deadline = time.monotonic() + 20
@@ -184,18 +190,18 @@ def _wait_for_edits(scene: Scene) -> None:
 
 
 def limit_account(scene: Scene) -> None:
-    """The wiki lets the account make 50 edits in 2 s, and says so."""
+    """Limit the account to 50 edits in 2 s, which the wiki reports in userinfo."""
     scene.wiki.post("settings", {"edit_limit": 50, "edit_window": 2.0})
 
 
 def block_partially(scene: Scene) -> None:
-    """The account is blocked from every third of the pages."""
+    """Block the account from every third page."""
     titles = {page["id"]: page["title"] for page in scene.wiki.state()["files"]}
     scene.wiki.other("block", user=VOLUNTEER, titles=[titles[page_id] for page_id in scene.case.page_ids[::3]])
 
 
 def block(scene: Scene) -> None:
-    """An administrator blocks the account in the middle."""
+    """Block the account during the batch."""
 
     def work() -> None:
         _wait_for_edits(scene)
@@ -205,24 +211,24 @@ def block(scene: Scene) -> None:
 
 
 def unblock(scene: Scene) -> None:
-    """The block ends."""
+    """Unblock the account."""
     scene.wiki.other("unblock", user=VOLUNTEER)
 
 
 def protect(scene: Scene) -> None:
-    """Every third page is protected."""
+    """Protect every third page."""
     for page_id in scene.case.page_ids[::3]:
         scene.wiki.other("protect", id=page_id)
 
 
 def unprotect(scene: Scene) -> None:
-    """The protection ends."""
+    """Remove the protection."""
     for page_id in scene.case.page_ids[::3]:
         scene.wiki.other("protect", id=page_id, level="")
 
 
 def rename(scene: Scene) -> None:
-    """The account gets another name in the middle."""
+    """Rename the account during the batch."""
 
     def work() -> None:
         _wait_for_edits(scene)
@@ -232,12 +238,12 @@ def rename(scene: Scene) -> None:
 
 
 def disable_consumer(scene: Scene) -> None:
-    """The tool's registration is not accepted any more."""
+    """Disable the tool's OAuth consumer."""
     scene.wiki.other("disable_consumer", consumer=scene.settings.oauth_client_id)
 
 
 def enable_consumer(scene: Scene) -> None:
-    """It is accepted again."""
+    """Enable the tool's OAuth consumer again."""
     scene.wiki.other("disable_consumer", consumer=scene.settings.oauth_client_id, enabled=True)
 
 

@@ -1,1 +1,1 @@
-"""Photographs, and the parts that bench.detection compares."""
+"""The photographs, the compared parts and the scores of bench.detection."""

@@ -1,8 +1,8 @@
-"""The parts that bench/detection.py compares, each in a process of its own so that its memory can be told.
+"""The parts that bench/detection.py compares, each in a process of its own so that its memory can be measured.
 
     python -m bench.pictures.parts PART --renderings DIR --cache DIR --answers FILE
 
-Reads a line of names (JSON) at a time, searches those photographs, and answers with a line of figures (JSON).
+For each line of input, a JSON list of names, it searches these photographs and prints a line of figures as JSON.
 """
 
 from __future__ import annotations
@@ -30,20 +30,22 @@ from vision.detection.errors import SearchError
 from vision.detection.faces import Box, SearchResult
 from vision.detection.settings import HOG, HOG_CENTERFACE, SearchSettings
 
-BASELINE_CHILDREN = 4  # the usual recipe's, whatever the cores
+BASELINE_CHILDREN = 4  # of the usual recipe, whatever the number of cores
 SAMPLE_S = 0.1
 CORES = len(os.sched_getaffinity(0))
 
 
 class Part(Protocol):
+    """A way to search photographs; `width`: width of its renderings in pixels."""
+
     width: int
 
     def run(self, paths: list[Path]) -> tuple[list[Answer], float | None, float | None]:
-        """Answers, and seconds and core-seconds where the part measures them itself."""
+        """Return the answers, and wall-clock and CPU seconds if the part measures them itself, else None."""
 
 
 class Usual:
-    """face_recognition on 500 px in a pool of four: HOG with one upsampling in colour, dlib's network face by face."""
+    """The usual recipe: face_recognition on 500 px in four processes, HOG with one upsampling, one face at a time."""
 
     width = BASELINE_WIDTH
 
@@ -66,9 +68,9 @@ def _usual(given: tuple[Path, bytes]) -> Answer:
 
 
 class Ours:
-    """The face pool as the worker uses it (pipeline/detection/conveyor.py): a child a core, one thread more than children.
+    """The face pool as the worker uses it (pipeline/detection/conveyor.py): one child per core, one thread more.
 
-    Each thread takes so many of the pictures that wait as the pool says, and has them searched together.
+    Each thread takes as many of the waiting pictures as the pool's `share` states and has them searched together.
     """
 
     width = OURS_WIDTH
@@ -106,13 +108,13 @@ def _answer(path: Path, found: SearchResult | SearchError) -> Answer:
 
 
 class SecondLook(Ours):
-    """The same with CenterFace as the second look: the default."""
+    """The face pool with CenterFace as the second look, which is the default."""
 
     detector = HOG_CENTERFACE
 
 
 class Limit:
-    """dlib's HOG alone: pictures of 960 px decoded and enlarged beforehand, in colour, a process a core."""
+    """dlib's HOG alone, one process per core, on 960 px pictures in colour that are decoded and enlarged in advance."""
 
     width = OURS_WIDTH
     grey = False
@@ -128,7 +130,7 @@ class Limit:
 
 
 class LimitGrey(Limit):
-    """The same in grey, as ours searches."""
+    """dlib's HOG alone on grey pictures, as ours searches them."""
 
     grey = True
 
@@ -173,11 +175,11 @@ PARTS: dict[str, Callable[[Path], Part]] = {
 
 
 class Watch:
-    """Memory and core-seconds of this process and all it started."""
+    """A thread that measures memory and CPU time of this process and its descendants."""
 
     def __init__(self) -> None:
         self.peak_mb = 0.0
-        self.core_s = 0.0  # its own, which is no part of what it watches
+        self.core_s = 0.0  # CPU time of this thread, which is subtracted
         threading.Thread(target=self._sample, daemon=True).start()
 
     def _sample(self) -> None:
@@ -187,12 +189,12 @@ class Watch:
             time.sleep(SAMPLE_S)
 
     def core_seconds(self) -> float:
-        """Spent by this process and its living descendants, without this watch."""
+        """Return the CPU time of this process and its living descendants, without this thread's."""
         return sum(map(_core_seconds, tree(os.getpid()))) - self.core_s
 
 
 def tree(pid: int) -> list[int]:
-    """The process and its descendants."""
+    """Return the ids of the process and its descendants."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:

@@ -1,4 +1,4 @@
-"""Photographs for the benchmark of detection: found, rendered as Wikimedia would, with what is known of them."""
+"""Photographs for bench/detection.py: collecting them with their annotations, and rendering them as Wikimedia does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ JPEG_QUALITY = 87
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
-    """`name` is that of its renderings; `person` who it shows, where that is known; `boxes` drawn by hand, if any."""
+    """A photograph with its annotations.
+
+    `name`: file name of its renderings without the suffix. `person`: name of the person shown, if known. `boxes`:
+    hand-drawn bounding boxes, if any. `empty`: it shows no face.
+    """
 
     path: Path
     name: str
@@ -29,9 +33,9 @@ class Photograph:
 
 
 def collect(folder: Path, seed: int = 0) -> list[Photograph]:
-    """The photographs of a folder, in an order that mixes its subfolders.
+    """Return the photographs of a folder in random order, which depends on `seed` only.
 
-    Either of scenes/NAME/*, groups/*, noface/* and boxes/*.xml, or of NAME/*.
+    The folder contains either scenes/NAME/*, groups/*, noface/* and boxes/*.xml, or NAME/*.
     """
     boxes = _hand_drawn(folder / "boxes")
     labelled = folder / "scenes" if (folder / "scenes").is_dir() else folder
@@ -47,7 +51,7 @@ def collect(folder: Path, seed: int = 0) -> list[Photograph]:
 
 
 def render(photographs: list[Photograph], folder: Path) -> list[Photograph]:
-    """Write folder/500/NAME.jpg and folder/960/NAME.jpg; the photographs that could be rendered."""
+    """Write folder/500/NAME.jpg and folder/960/NAME.jpg; return the photographs that could be rendered."""
     for width in (BASELINE_WIDTH, OURS_WIDTH):
         (folder / str(width)).mkdir(parents=True)
     with ProcessPoolExecutor() as processes:
@@ -79,7 +83,10 @@ def _person(path: Path, labelled: Path) -> str | None:
 
 
 def _hand_drawn(folder: Path) -> dict[str, tuple[Box, ...]]:
-    """By file name. dlib's own XML; its names lack the prefix that the files have here."""
+    """Read hand-drawn boxes from dlib's XML files; return them by file name.
+
+    The names in the XML files lack the prefix "dlib__" of our files.
+    """
     drawn = {}
     for xml in (folder / "testing.xml", folder / "training.xml"):
         for image in ET.parse(xml).getroot().iter("image") if xml.is_file() else ():

@@ -1,4 +1,4 @@
-"""What the answers of a part of bench/detection.py are worth."""
+"""Scores of the parts of bench/detection.py: recall, precision, persons found, and encoding times."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AGREEMENT = 1e-5
 
 
 class Answer(NamedTuple):
-    """Faces of a photograph; no encodings where the part makes none."""
+    """The faces that a part found in a photograph; `encodings` is None for parts that do not encode."""
 
     name: str
     boxes: list[Box]
@@ -31,7 +31,11 @@ class Answer(NamedTuple):
 
 
 def of(photographs: list[Photograph], answers: Mapping[str, Answer]) -> dict[str, Any]:
-    """Faces, recall and precision against the boxes drawn by hand, faces seen in things, persons found."""
+    """Return the scores of a part's answers.
+
+    They are the number of faces, recall and precision against the hand-drawn boxes, the number of faces in photographs
+    without any, and the number of photographs in which the person was found.
+    """
     drawn = [(photograph.boxes, answers[photograph.name].boxes) for photograph in photographs if photograph.boxes]
     hits = sum(_hits(boxes, found) for boxes, found in drawn)
     truth, found = sum(len(boxes) for boxes, _ in drawn), sum(len(found) for _, found in drawn)
@@ -46,7 +50,7 @@ def of(photographs: list[Photograph], answers: Mapping[str, Answer]) -> dict[str
 
 
 def _hits(truth: tuple[Box, ...], found: list[Box]) -> int:
-    """Each drawn box is hit by one face at most, and the other way round; the best overlaps first."""
+    """Return the number of matched boxes: each box matches at most one face and vice versa, largest overlap first."""
     pairs = sorted(
         ((one.overlap(other), i, j) for i, one in enumerate(truth) for j, other in enumerate(found)), reverse=True
     )
@@ -59,10 +63,10 @@ def _hits(truth: tuple[Box, ...], found: list[Box]) -> int:
 
 
 def _persons(photographs: list[Photograph], answers: Mapping[str, Answer]) -> dict[str, int | None]:
-    """In how many labelled photographs a face is within PERSON_DISTANCE of the centroid of the person it shows.
+    """Count the labelled photographs with a face within PERSON_DISTANCE of the centroid of the person shown.
 
-    The centroid is that of the part's own encodings of the person's photographs with one face, without outliers. A face
-    near the centroid of somebody the photograph is not said to show counts as a stranger taken for them.
+    The centroid is computed from the part's own encodings of the person's photographs with one face, without outliers.
+    `strangers` counts the photographs with a face near the centroid of another person.
     """
     by_person = defaultdict[str, list[Array]](list)
     for photograph in photographs:
@@ -101,16 +105,17 @@ def _centroid(photos: list[Array]) -> Array | None:
 
 
 def encode_ms(photographs: list[Photograph], folder: Path, cache: Path) -> dict[str, dict[str, float]]:
-    """Milliseconds of one core a face, on the same faces in turns; checks that both networks say the same.
+    """Measure the CPU time per face in ms of dlib's network and ours, alternately on the same faces.
 
-    The same on both sides: from an aligned face of 150 px to 128 numbers. Cutting and aligning the faces is in neither.
+    The input is an aligned face of 150 px, the output 128 numbers; cropping and alignment are not included. Raises
+    RuntimeError if the encodings of both networks differ by more than AGREEMENT.
 
-    * `encode_ms_per_face`: each side in its own way of working, without the mirror image, which the usual recipe does not
-      have: there face by face, ours the faces of TOGETHER successive photographs at once, as the worker does while so many
-      wait (those without a face count among them).
+    * `encode_ms_per_face`: each network as it is used in practice, but without the mirror image, which the usual recipe
+      does not have: dlib's face by face, ours with the faces of TOGETHER successive photographs at once (including
+      photographs without a face), as in a worker with that many photographs waiting.
     * `encode_ms_alone`: ours face by face, without the mirror image.
-    * `encode_ms_together`: ours 16 at once, as in crowds, without the mirror image.
-    * `encode_ms_mirrored`: what a face costs with its mirror image, TOGETHER photographs at once: as the worker encodes.
+    * `encode_ms_together`: ours with BATCH faces at once, as in crowds, without the mirror image.
+    * `encode_ms_mirrored`: ours with the mirror image, TOGETHER photographs at once, as the worker encodes.
     """
     from vision import weights
     from vision.detection.encode import DlibNetwork, Encoder, OnnxNetwork
@@ -134,7 +139,7 @@ def encode_ms(photographs: list[Photograph], folder: Path, cache: Path) -> dict[
 
 
 def _spent(ways: Mapping[str, Callable[[Image], Array]], batches: list[Image]) -> dict[str, float]:
-    """Core-seconds of each way, in turns batch by batch."""
+    """Return the CPU time of each encoder in seconds, measured alternately batch by batch."""
     spent = dict.fromkeys(ways, 0.0)
     for chips in batches:
         outputs = {}
@@ -148,13 +153,13 @@ def _spent(ways: Mapping[str, Callable[[Image], Array]], batches: list[Image]) -
 
 
 def _batches(pictures: list[list[Image]]) -> list[Image]:
-    """The faces of TOGETHER pictures after another, where they have any."""
+    """Return the faces of every TOGETHER successive pictures as one array; groups without a face are left out."""
     groups = (pictures[i : i + TOGETHER] for i in range(0, len(pictures), TOGETHER))
     return [np.stack(faces) for group in groups if (faces := [face for picture in group for face in picture])]
 
 
 def _chips(photographs: list[Photograph], folder: Path) -> list[list[Image]]:
-    """The aligned faces of photograph after photograph, TIMED_FACES or a few more in all."""
+    """Return the aligned faces of the first photographs, until there are at least TIMED_FACES."""
     from vision.detection.align import Aligner
     from vision.detection.decode import decode
     from vision.detection.hog import HogDetector

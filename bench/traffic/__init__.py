@@ -1,1 +1,1 @@
-"""Large projects and many volunteers, for bench.pages and bench.load."""
+"""Large test projects and simulated volunteers for bench.pages, bench.load and bench.memory."""

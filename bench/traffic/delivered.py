@@ -1,13 +1,13 @@
-"""What a page of a list really listed: an address that asks for something else has to give something else.
+"""Check that different filters of a list page return different entries.
 
-A filter whose name the page does not know would be ignored without a word, and timed as if it worked.
+A filter whose name the page does not know would be silently ignored, and timed as if it worked.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-# What stands for an entry, where a page lists some: endpoint -> the part of its text that names one.
+# Endpoint of a list page -> regular expression for the part of the response that identifies an entry.
 _FILE = r'File:[^"\\]+'
 ENTRIES = {
     "batches.page": _FILE,
@@ -29,15 +29,15 @@ ENTRIES = {
 
 
 def entries(endpoint: str, text: str) -> tuple[str, ...] | None:
-    """What the page listed, in its order; None where it is no list."""
+    """Return the entries of a page in order, or None if the endpoint is not a list."""
     pattern = ENTRIES.get(endpoint)
     return None if pattern is None else tuple(match.group() for match in re.finditer(pattern, text))
 
 
 def faults(listed: Iterable[tuple[str, str, tuple[str, ...] | None]]) -> dict[str, str]:
-    """Address -> what is wrong with what it delivered, given endpoint, address and entries of each.
+    """Return URL -> description for the lists that are wrong; `listed`: endpoint, URL and entries of each page.
 
-    A list is empty, or it is the same as that of another address of its endpoint: what was asked for was not looked at.
+    A list is wrong if it is empty or equal to that of another URL of the same endpoint.
     """
     found: dict[str, str] = {}
     first: dict[str, dict[tuple[str, ...], str]] = defaultdict(dict)

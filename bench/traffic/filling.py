@@ -1,6 +1,7 @@
-"""One large project put in the database directly, with all that happens in the life of one; the model's part by the real model.
+"""A large project inserted directly into the database, with answers, approvals and edits; the predictions are real.
 
-The faces are made up: clusters of people in 128 dimensions, a tenth of them the person's. No picture is behind them.
+The faces are synthetic encodings: clusters in 128 dimensions, one per person, a tenth of the faces being the target
+person's. There are no photographs. The predictions are made by the real model.
 """
 
 import hashlib
@@ -39,14 +40,14 @@ BATCHES = 6
 IN_A_BATCH = 150
 DRAWN = 25
 SMALL_PROJECTS = 40
-NEIGHBOURS = 2  # as large as Alice's; other people's
-RANKED = 300  # people on the leaderboard
+NEIGHBOURS = 2  # projects of other users, as large as Alice's
+RANKED = 300  # users on the leaderboard
 ERRORS = ("too_large", "image", "no_rendering", "search_timeout")
 
 
 @dataclass(frozen=True)
 class Filled:
-    """What a bench asks pages about; `batch_id` is the newest batch, `asked` the faces of the first questions."""
+    """Ids for the pages that are requested; `batch_id`: the newest batch, `asked`: the faces of the first questions."""
 
     user_id: int
     project_id: int
@@ -58,7 +59,10 @@ class Filled:
 
 
 def fill(settings: Settings, database: Database, files: int = 9_000, faces: int = 20_000, seed: int = 1) -> Filled:
-    """A project of Alice's with so many files and faces: answered, modelled, approved and sent in part."""
+    """Create a project of Alice's with this number of files and faces, partly answered, approved and sent.
+
+    `seed` makes the synthetic data reproducible.
+    """
     rng = np.random.default_rng(seed)
     who = np.where(rng.random(faces) < 0.1, 0, rng.integers(1, PEOPLE, faces))
     with database.transaction() as db:
@@ -86,12 +90,12 @@ def fill(settings: Settings, database: Database, files: int = 9_000, faces: int 
         faceless = db.value("SELECT MIN(page_id) FROM files WHERE face_count = 0 AND state = 'searched'")
         batch_id = db.value("SELECT MAX(id) FROM batches WHERE project_id = %s", [project_id])
         asked = db.column("SELECT face_id FROM questions WHERE project_id = %s ORDER BY position LIMIT 5", [project_id])
-    assert row is not None, "the model is sure of every face: the made-up people are too easy"
+    assert row is not None, "the model is sure about every face: the synthetic people are too easy to tell apart"
     return Filled(user_id, project_id, row["page_id"], faceless, row["face_id"], batch_id, tuple(asked))
 
 
 def run_model(settings: Settings, database: Database, project_id: int) -> None:
-    """One run of the model's stage, as a worker does it."""
+    """Run the model's stage once, as a worker does."""
     with database.transaction() as db:
         tasks.want(db, "model", project_id)
         task = tasks.claim(db, "model", "bench")
@@ -102,7 +106,7 @@ def run_model(settings: Settings, database: Database, project_id: int) -> None:
 
 
 def _copy(db: Connection, project_id: int, user_id: int, number: int) -> None:
-    """A neighbour: the same project of somebody else, with files, faces and edits of its own."""
+    """Copy the project to another user, with copies of its files, faces, answers and edits under other ids."""
     other = projects.create(db, user_id, NewProject("Q43", f"Neighbour {number}", f"Neighbour {number}"))
     far = number * 10 * FIRST_PAGE
     renamed = {"project_id": f"IF(project_id IS NULL, NULL, {other})", "user_id": str(user_id)}
@@ -131,7 +135,7 @@ def _copy(db: Connection, project_id: int, user_id: int, number: int) -> None:
 
 
 def _people(db: Connection) -> int:
-    """Alice, and people on the leaderboard; two workers that are heard."""
+    """Create Alice, the users on the leaderboard, and two registered workers; return Alice's id."""
     box = TokenBox([])
     ids = [
         users.sign_in(
@@ -159,7 +163,7 @@ def _project(db: Connection, user_id: int, item: str, label: str) -> int:
 
 
 def _files(db: Connection, project_id: int, count: int, chance: random.Random) -> list[int]:
-    """Files of which some wait, some failed, some hold no face; returns those that hold faces."""
+    """Create files, some of them waiting, failed or without faces; return the page ids of those with faces."""
     pages, rows, looked = [], [], []
     for number in range(count):
         page_id = FIRST_PAGE + number
@@ -201,7 +205,7 @@ def _sha1(page_id: int) -> str:
 
 
 def _faces(db: Connection, pages: list[int], who: np.ndarray, rng: np.random.Generator) -> None:
-    """One face in each of these files, the rest where chance puts them; the face in row n has the id n + 1."""
+    """Create one face in each of these files and the rest in random ones; face `who[n]` gets the id n + 1."""
     people = rng.normal(size=(PEOPLE, 128)) * 0.5 / np.sqrt(128)
     encodings = (people[who] + rng.normal(size=(len(who), 128)) * 0.32 / np.sqrt(128)).astype("<f4")
     of = np.sort(np.concatenate((pages, rng.choice(pages, len(who) - len(pages))))).tolist()
@@ -234,7 +238,7 @@ def _chips() -> Iterator[bytes]:
 
 
 def _draw(db: Connection, project_id: int, user_id: int, pages: list[int]) -> None:
-    """Faces drawn by hand, some of them instead of a detected one."""
+    """Create hand-drawn faces, every third of which replaces a detected one."""
     for number, page_id in enumerate(pages[-DRAWN:]):
         db.execute(
             """INSERT INTO faces (page_id, project_id, drawn_by, replaces, box_left, box_top, box_width, box_height, encoding,
@@ -246,7 +250,7 @@ def _draw(db: Connection, project_id: int, user_id: int, pages: list[int]) -> No
 
 
 def _answer(db: Connection, project_id: int, user_id: int, truth: dict[int, bool], chance: random.Random) -> None:
-    """What a volunteer said of faces, a few of it withdrawn, and of some files without a face."""
+    """Create a volunteer's answers about faces and about files without a face; 5 % of them are withdrawn."""
     mine = [face for face, target in truth.items() if target]
     others = [face for face, target in truth.items() if not target]
     asked = chance.sample(mine, ANSWERED // 3) + chance.sample(others, ANSWERED - ANSWERED // 3)
@@ -278,7 +282,10 @@ def _answer(db: Connection, project_id: int, user_id: int, truth: dict[int, bool
 def _rejected(
     db: Connection, project_id: int, truth: dict[int, bool], asked: set[int]
 ) -> list[tuple[int, int | None, str]]:
-    """Somebody else in every face of some files that Commons says show the person: statements to be removed."""
+    """Return answers "other" for every face of some files that Commons states to show the person.
+
+    Such statements are proposed for removal.
+    """
     faces: dict[int, list[int]] = defaultdict(list)
     for row in db.rows(
         """SELECT f.page_id, f.id FROM project_files pf JOIN faces f ON f.page_id = pf.page_id
@@ -291,7 +298,7 @@ def _rejected(
 
 
 def _send(database: Database, project_id: int, user_id: int, chance: random.Random) -> None:
-    """Batches of what the model proposed, most of it written, some failed or still waiting; some approved and not sent."""
+    """Create batches of the model's matches, most of them done, some failed or waiting; approve others, unsent."""
     with database.transaction() as db:
         matches = db.column(
             """SELECT face_id FROM predictions WHERE project_id = %s AND suggestion = 'match' ORDER BY face_id""",

@@ -1,4 +1,4 @@
-"""The application with a slower road to it: `gunicorn bench.traffic.slow:app`; every answer takes DELAY seconds longer."""
+"""The application with DELAY seconds added to every response: `gunicorn bench.traffic.slow:app`."""
 
 import time
 from collections.abc import Iterable
@@ -11,6 +11,6 @@ _inner = create_app()
 
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """As the application, later."""
+    """Call the application after the delay."""
     time.sleep(DELAY)
     return _inner.wsgi_app(environ, start_response)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-# Each belongs to one connection, and there are two.
+# Headers that apply to a single connection and must not be forwarded by a proxy (RFC 9110, section 7.6.1).
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade"}
 
 
@@ -42,6 +42,7 @@ class Passing(http.server.BaseHTTPRequestHandler):
     behind = 0  # port of the process behind the proxy
 
     def do_GET(self) -> None:
+        """Forward a request of any method."""
         sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         headers |= {"X-Forwarded-For": self.client_address[0], "X-Forwarded-Proto": "https"}

@@ -107,7 +107,7 @@ class Wiki:
         self.post("faults", {"clear": True})
 
     def other(self, kind: str, **given: Any) -> Any:
-        """Let another user edit the wiki; `kind` is one of `other_people.KINDS`."""
+        """Perform an action of another user on the wiki; `kind` is one of `other_people.KINDS`."""
         return self.post("edit", {"kind": kind, **given})
 
     def state(self) -> dict[str, Any]:

@@ -78,6 +78,7 @@ class Process:
         return self.log.read_text(errors="replace")
 
     def runs(self) -> bool:
+        """Return whether the process has not ended."""
         return self.popen.poll() is None
 
     def stop(self, seconds: float = GRACE) -> int:
@@ -168,7 +169,7 @@ def mariadb(folder: Path, *options: str, port: int = 0) -> Iterator[dict[str, st
             if len(found) == len(OWN_DATABASE) + 1:
                 break
         else:
-            raise AssertionError(f"MariaDB did not start in {folder}; its message stands above")
+            raise AssertionError(f"MariaDB did not start in {folder}; its message is above")
         yield {name: found[name] for name in OWN_DATABASE}
         process.stdin.close()
         process.wait(PATIENCE)

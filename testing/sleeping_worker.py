@@ -37,6 +37,7 @@ class Sleeper:
     settings: SearchSettings
 
     def search_all(self, pictures: Iterable[bytes]) -> list[SearchResult | ImageError]:
+        """Return the result of each picture, one after the other."""
         return [self._search(data) for data in pictures]
 
     def _search(self, data: bytes) -> SearchResult:
@@ -68,6 +69,7 @@ def as_they_are(settings: SearchSettings, _stop: threading.Event) -> Prepared:
 
 
 def main(given: list[str] | None = None) -> int:
+    """Run from the command line with the options of worker.py and --sleep; return the exit code."""
     parser = argparse.ArgumentParser(prog="testing.sleeping_worker")
     parser.add_argument("--sleep", type=float, default=SECONDS, help="seconds for each picture")
     options, rest = parser.parse_known_args(given)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 PATIENCE = 400.0
-"""Seconds in which everything that a test waits for has happened, or never will; below pytest's own limit for a test."""
+"""Seconds after which a wait fails; shorter than pytest's own limit for a test."""
 STILL = 1.5
-"""Seconds in which nothing may happen for something to count as at rest."""
+"""Seconds for which a value must not change to count as at rest."""
 
 Value = TypeVar("Value")
 
@@ -20,7 +20,9 @@ def until(look: Callable[[], Value | None], what: str = "", every: float = 0.05)
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline, f"nothing after {PATIENCE:.0f} s: {what or 'see what is waited for'}"
+        assert time.monotonic() < deadline, (
+            f"nothing after {PATIENCE:.0f} s: {what or 'the condition did not become true'}"
+        )
         time.sleep(every)
 
 
@@ -35,7 +37,7 @@ def at_rest(look: Callable[[], Value]) -> Value:
             since, found = time.monotonic(), now
         return time.monotonic() - since >= STILL
 
-    until(unchanged, "it goes on changing")
+    until(unchanged, "the value keeps changing")
     return found
 
 
@@ -43,4 +45,4 @@ def joined(threads: Iterable[threading.Thread]) -> None:
     """Wait until all threads have ended."""
     for thread in threads:
         thread.join(PATIENCE)
-        assert not thread.is_alive(), f"{thread.name} goes on"
+        assert not thread.is_alive(), f"{thread.name} is still running"

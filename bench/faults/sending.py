@@ -153,9 +153,7 @@ def kill_workers(count: int) -> Callable[["Scene"], None]:
 
     def strike(scene: Scene) -> None:
         folder = Path(tempfile.mkdtemp(prefix="wikivisage-bench-"))
-        with (
-            scene.case.database.transaction() as db
-        ):  # The workers shall only send, because the pictures show no faces.
+        with scene.case.database.transaction() as db:  # A completed project is not searched; only its edits are sent.
             projects.set_status(db, scene.case.project_id, "completed")
 
         def work() -> None:

@@ -359,7 +359,7 @@ def on_paper(runs: Sequence[Run], claims: Sequence[Claims]) -> str:
    Workers and server together need {runs[-1].core_ms:.1f} ms of CPU time per file without the detection,
    {cores:.0f} cores in all. The next improvement is to store several files in one transaction.
 4. Claims: {batches:.0f} per second at {claim:.1f} ms keep a thread of the server busy {busy:.0f} % of the time.
-   A claim reads only the projects with waiting files. The signal is one row, written at least {batches:.0f} times per second.
+   A claim reads only the projects with waiting files. The signal is one row, written at least {batches:.0f} times a second.
 5. Storage: {each:.0f} bytes per file in `files` and `project_files`, {room:.0f} GB. A face takes about 0.8 kB and
    its chip 5 kB: the chips would be moved to a file store first."""
 

@@ -203,9 +203,8 @@ def save(context: BrowserContext, job: Begun, shot: Shot, name: str, size: tuple
     page.wait_for_load_state("networkidle")
     shot.act(page)
     page.wait_for_load_state("networkidle")
-    if (
-        shot.whole
-    ):  # Enlarge the window instead of taking a full-page screenshot, so that sticky elements stay in place.
+    if shot.whole:
+        # Enlarge the window instead of taking a full-page screenshot, so that sticky elements stay in place.
         height = page.evaluate("document.documentElement.scrollHeight")
         page.set_viewport_size({"width": width, "height": min(max(height, least), tallest)})
     taken = Image.open(io.BytesIO(page.screenshot(animations="disabled")))

@@ -96,9 +96,9 @@ def _rows(entity: Entity | None) -> list[Json]:
     rows: list[Json] = []
     for one in entity.all() if entity else []:
         qualifiers = [snak for group in one.get("qualifiers", {}).values() for snak in group]
-        said = [{"property": snak["property"], "value": _value(snak)} for snak in qualifiers]
+        shown = [{"property": snak["property"], "value": _value(snak)} for snak in qualifiers]
         rows.append({"property": one["mainsnak"]["property"], "value": _value(one["mainsnak"]), "rank": one["rank"]})
-        rows[-1] |= {"id": one["id"], "qualifiers": said}
+        rows[-1] |= {"id": one["id"], "qualifiers": shown}
     return rows
 
 

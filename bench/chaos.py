@@ -254,11 +254,7 @@ def leases(volunteer: Volunteer) -> int:
 
 
 def judge(volunteer: Volunteer, crew: Crew, before: float, seconds: float) -> Judged:
-    """Compare database and wiki with the volunteer's records; stop the workers.
-
-    `before`: memory of the steady worker before the faults, in MB. `seconds`: time from the last fault to the end of
-    all work.
-    """
+    """Compare database and wiki with the volunteer's records; `before`: MB of the steady worker before the faults."""
     shop, project_id = volunteer.shop, volunteer.project_id
     rows = _rows(volunteer, "SELECT page_id, state, searched_at, face_count FROM files")
     faces = {

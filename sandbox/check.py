@@ -270,11 +270,8 @@ def judge(
 ) -> Outcome:
     """Compare the statements on the wiki with the approved files and with the ground truth.
 
-    `before` and `after`: states of the wiki. `to_send`: page ids of the approved files. `approved`: number of faces
-    approved in bulk.
-
-    A folder names one person in its photographs but not the others. A statement about a file with several faces in
-    another person's folder is therefore listed for inspection and not counted as wrong.
+    A folder does not name all people in its photographs: a statement about a file with several faces in another
+    person's folder is therefore listed for inspection and not counted as wrong. `to_send`: the approved pages.
     """
     earlier = {page["id"]: page["depicts"].count(item) for page in before["files"]}
     now = {page["id"]: page["depicts"].count(item) for page in after["files"]}

@@ -1,4 +1,4 @@
-"""A browser for the tests: cookies, CSRF tokens and sign-in, over Flask's test client."""
+"""A browser for the tests: cookies, CSRF tokens and sign-in on top of Flask's test client."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ JSON = {"Accept": "application/json"}
 
 
 class Browser:
-    """One person's browser; `user` None: not signed in."""
+    """The browser of one user; without a user it is not signed in."""
 
     def __init__(self, app: Flask, user: User | None = None) -> None:
         self.client = app.test_client()
@@ -29,16 +29,16 @@ class Browser:
         return self.client.post(url, data={"csrf_token": self.token(), **form}, headers=HTML)
 
     def send(self, url: str, json: Any) -> TestResponse:
-        """What a script sends."""
+        """Send JSON as the page's script does."""
         return self.client.post(url, json=json, headers=JSON | {"X-CSRFToken": self.token()})
 
     def token(self) -> str:
-        """The CSRF token that this browser's pages carry."""
+        """Return the CSRF token of the pages of this browser."""
         found = re.search(r'name="csrf-token" content="([^"]+)"', self.get("/help").text)
         assert found is not None
         return found[1]
 
     def session(self) -> dict[str, Any]:
-        """What the session cookie holds."""
+        """Return the content of the session cookie."""
         with self.client.session_transaction() as session:
             return dict(session)

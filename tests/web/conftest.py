@@ -1,4 +1,4 @@
-"""The application on the test database, and three people: Alice owns, Bob is invited, Charlie is a stranger."""
+"""The application on the test database, and three users: Alice (owner), Bob (labeller), Charlie (not a member)."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ from store.projects.projects import NewProject
 from testing import servers
 from tests.web.browser import Browser
 
-NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody answers
+NOWHERE = "http://127.0.0.1:9"  # The discard port, on which no server answers.
 
 
 @pytest.fixture(scope="session")
 def web_settings(settings: Settings) -> Settings:
-    """The database of this run; no wiki answers."""
+    """Settings with the database of this run and without a reachable wiki."""
     return Settings.from_env(servers.variables(settings) | variables(NOWHERE, "http://localhost:8000"))
 
 
@@ -33,13 +33,13 @@ def shared_app(web_settings: Settings) -> Flask:
 
 @pytest.fixture
 def app(shared_app: Flask, database: Database) -> Flask:
-    """The application; the database is empty."""
+    """The application with an emptied database."""
     return shared_app
 
 
 @dataclass(frozen=True)
 class Cast:
-    """Who there is, and Alice's project with Bob as a labeller."""
+    """The users, and Alice's project with Bob as a labeller."""
 
     alice: User
     bob: User
@@ -48,7 +48,7 @@ class Cast:
 
 
 def sign_up(db: Connection, name: str) -> User:
-    """A volunteer who has signed in once."""
+    """Insert a volunteer as after a first sign-in."""
     return users.sign_in(
         db, box(()), subject=f"central-{name}", name=name, blocked=False, access="a", refresh="r", expires_in=3600
     )

@@ -1,4 +1,4 @@
-"""A web process that is asked often, for the tests of limits: one that several processes share, and their stores."""
+"""A web process for the tests of rate limits; several of them share a store."""
 
 import sys
 import time
@@ -11,12 +11,12 @@ PUBLIC = {"REMOTE_ADDR": "192.0.2.1"}
 
 
 def statuses(client: FlaskClient, times: int) -> list[int]:
-    """What a public address gets for so many sign-ins."""
+    """Request a public address with this many sign-ins; return the statuses."""
     return [client.get("/auth/start", environ_overrides=PUBLIC).status_code for _ in range(times)]
 
 
 def main() -> None:
-    """For each line, a number of requests: print their statuses, and how many seconds the slowest took."""
+    """For each input line, send that number of requests; print their statuses and the longest duration in seconds."""
     client = create_app().test_client()
     for line in sys.stdin:
         found, slowest = [], 0.0

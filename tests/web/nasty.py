@@ -1,4 +1,4 @@
-"""What somebody who means harm, or merely has an unusual name, may send."""
+"""Malicious and unusual values for names and request bodies."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ queries = st.dictionaries(st.sampled_from(ARGUMENTS), texts, max_size=3)
 
 @st.composite
 def mutated(draw: st.DrawFn, body: dict[str, Any]) -> Any:
-    """A right body with some of it wrong, at any depth; now and then something else altogether."""
+    """Return a valid body with some values replaced at any depth; sometimes something entirely different."""
     if draw(st.integers(0, 9)) == 0:
         return draw(json)
     out = _mutated(draw, body)
@@ -66,7 +66,7 @@ def _mutated(draw: st.DrawFn, value: Any) -> Any:
 
 @st.composite
 def forms(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
-    """The same as a form has it: texts, and fields that come several times."""
+    """Return the same body as a form sends it: texts, and fields that occur several times."""
     out = {name: str(value) if draw(st.integers(0, 2)) else draw(texts) for name, value in body.items()}
     more = st.dictionaries(st.sampled_from(FIELDS), st.one_of(texts, st.lists(texts, max_size=3)), max_size=3)
     return out | draw(more)

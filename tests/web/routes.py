@@ -1,4 +1,4 @@
-"""The table of every route: what is sent to it, and what each kind of person gets."""
+"""The table of all routes: the data sent to each, and the expected status for each kind of user."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from tests.web.publishing.support import Case
 PEOPLE = ("anonymous", "stranger", "admin", "labeller", "owner")
 UUID = "12345678-1234-4234-8234-1234567890ab"
 OTHER_UUID = "12345678-1234-4234-8234-1234567890cd"
-SIGN_IN = "sign in"  # a page leads to the sign-in page, a script gets 401
+SIGN_IN = "sign in"  # A page redirects to the sign-in page; a script gets 401.
 Body = Callable[[Case], dict[str, Any]]
 Expected = int | str
 
@@ -20,9 +20,9 @@ def nothing(_case: Case) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Row:
-    """`expected`: the status for each of PEOPLE. `body`: what is sent. `script`: by a script, as JSON.
+    """`expected`: the status for each of PEOPLE. `body`: the data sent. `script`: sent by a script, as JSON.
 
-    `foreign`: the status for the owner where the address names a face, file, batch or user of another project.
+    `foreign`: the status for the owner if the address contains a face, file, batch or user of another project.
     """
 
     expected: tuple[Expected, ...]
@@ -87,7 +87,7 @@ TABLE: dict[str, Row] = {
     "GET account.page": signed_in(200),
     "GET account.data": signed_in(200),
     "GET account.ask_delete": signed_in(200),
-    "POST account.delete": signed_in(400),  # without the right name; with it: tests/web/accounts/test_privacy.py
+    "POST account.delete": signed_in(400),  # without the right name; see tests/web/accounts/test_privacy.py
     "GET admin.page": admins(),
     "POST admin.block": admins(303, body=lambda case: {"item": "Q1", "reason": "objects"}),
     "POST admin.unblock": admins(303),
@@ -106,7 +106,7 @@ TABLE: dict[str, Row] = {
     "GET classify.session": script(signed_in(200)),
     "POST classify.save": script(members(body=_steps)),
     "POST classify.box": script(members(body=_box)),
-    "GET classify.face": script(members(foreign=200)),  # says that it is gone, as of one that never was
+    "GET classify.face": script(members(foreign=200)),  # "gone", as for an unknown id
     "POST classify.undo": script(members()),
     "GET classify.steps": script(members()),
     "POST classify.clear_skips": members(303),
@@ -158,7 +158,7 @@ TABLE: dict[str, Row] = {
     "POST settings.threshold": owners(302, body=lambda case: {"threshold": "0.5"}),
     "POST settings.status": owners(302, body=lambda case: {"status": "paused"}),
     "POST settings.invite": owners(302, body=lambda case: {"name": "Charlie"}),
-    "POST settings.remove": owners(302, foreign=302),  # nobody is removed, and that is said
+    "POST settings.remove": owners(302, foreign=302),  # No member is removed, and the response states this.
     "POST settings.leave": members(302),
     "GET settings.ask_delete": owners(),
     "POST settings.delete": owners(302, body=lambda case: {"confirm": "q42"}),

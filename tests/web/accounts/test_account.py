@@ -1,4 +1,4 @@
-"""Signing in through the sandbox's OAuth, and what a session is worth."""
+"""Signing in through the sandbox's OAuth, signing out, and the validity of sessions."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,12 +16,12 @@ from tests.web.conftest import Cast
 
 @pytest.fixture
 def wiki_app(local_settings: Settings) -> Flask:
-    """The application in front of the sandbox."""
+    """The application configured for the sandbox."""
     return create_app(local_settings)
 
 
 def consent(address: str, name: str, button: str = "accept") -> str:
-    """What a person does on the wiki's pages; returns where the wiki sends the browser back to."""
+    """Log in and consent on the wiki's pages; return the address to which the wiki redirects the browser."""
     wiki = requests.Session()
     base = "{0.scheme}://{0.netloc}".format(urlsplit(address))
     login = wiki.get(address)
@@ -41,7 +41,7 @@ def sign_in(browser: Browser, name: str, target: str = "/projects") -> str:
     return browser.get(consent(started.location, name)).location
 
 
-def test_signing_in(wiki_app: Flask, database: Database):
+def test_sign_in_creates_a_user_and_a_session(wiki_app: Flask, database: Database):
     browser = Browser(wiki_app)
     with browser.client.session_transaction() as session:
         session["planted"] = "by somebody else"
@@ -56,7 +56,7 @@ def test_signing_in(wiki_app: Flask, database: Database):
     assert row["refresh_token"].startswith(b"f1:")
 
 
-def test_the_same_account_stays_the_same_user(wiki_app: Flask, database: Database):
+def test_second_sign_in_with_the_same_account_finds_the_same_user(wiki_app: Flask, database: Database):
     sign_in(Browser(wiki_app), "Dora")
     with database.transaction() as db:
         db.execute("UPDATE users SET name = 'Dora before her rename'")
@@ -65,7 +65,7 @@ def test_the_same_account_stays_the_same_user(wiki_app: Flask, database: Databas
         assert db.column("SELECT name FROM users") == ["Dora"]
 
 
-def test_saying_no_is_no_error(wiki_app: Flask, database: Database):
+def test_refusing_consent_is_reported_without_an_error(wiki_app: Flask, database: Database):
     browser = Browser(wiki_app)
     started = browser.get("/auth/start")
     answer = browser.get(consent(started.location, "Dora", "cancel"))
@@ -74,7 +74,7 @@ def test_saying_no_is_no_error(wiki_app: Flask, database: Database):
     assert "user" not in browser.session()
 
 
-def test_an_answer_to_somebody_elses_sign_in_is_refused(wiki_app: Flask, database: Database):
+def test_callback_with_the_state_of_another_sign_in_is_refused(wiki_app: Flask, database: Database):
     mallory, victim = Browser(wiki_app), Browser(wiki_app)
     link = consent(mallory.get("/auth/start").location, "Mallory")
     victim.get("/auth/start")
@@ -84,7 +84,7 @@ def test_an_answer_to_somebody_elses_sign_in_is_refused(wiki_app: Flask, databas
     assert "user" not in victim.session()
 
 
-def test_a_code_works_once(wiki_app: Flask, database: Database):
+def test_authorization_code_works_only_once(wiki_app: Flask, database: Database):
     browser = Browser(wiki_app)
     link = consent(browser.get("/auth/start").location, "Dora")
     assert browser.get(link).status_code == 302
@@ -95,16 +95,16 @@ def test_a_code_works_once(wiki_app: Flask, database: Database):
     "target",
     ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "%2F%2Fevil.example", ""],
 )
-def test_next_stays_within_the_site(wiki_app: Flask, database: Database, target: str):
+def test_redirect_after_sign_in_stays_within_the_site(wiki_app: Flask, database: Database, target: str):
     assert sign_in(Browser(wiki_app), "Dora", target) == "/"
 
 
-def test_signing_out(alice: Browser):
+def test_sign_out_ends_the_session(alice: Browser):
     alice.post("/auth/sign-out")
     assert alice.get("/projects").status_code == 302
 
 
-def test_signing_out_everywhere_ends_other_sessions(app: Flask, alice: Browser, cast: Cast):
+def test_sign_out_everywhere_ends_other_sessions(app: Flask, alice: Browser, cast: Cast):
     elsewhere = Browser(app, cast.alice)
     assert elsewhere.get("/projects").status_code == 200
     alice.post("/auth/sign-out-everywhere")
@@ -112,7 +112,7 @@ def test_signing_out_everywhere_ends_other_sessions(app: Flask, alice: Browser, 
     assert "user" not in elsewhere.session()
 
 
-def test_a_session_of_a_deleted_account_is_worth_nothing(database: Database, alice: Browser, cast: Cast):
+def test_session_of_a_deleted_account_is_invalid(database: Database, alice: Browser, cast: Cast):
     with database.transaction() as db:
         db.execute("DELETE FROM users WHERE id = %s", (cast.alice.id,))
         assert users.get(db, cast.alice.id) is None

@@ -1,4 +1,4 @@
-"""Administrators, accounts that may not sign in, and people whom nobody may look for."""
+"""The administration page, accounts that may not sign in, and people who may not be looked for."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ def admin(admins_app: Flask, cast: Cast) -> Browser:
     return Browser(admins_app, cast.charlie)
 
 
-def test_the_page_shows_workers_and_no_token(database: Database, admin: Browser, cast: Cast):
+def test_admin_page_shows_workers_but_no_token(database: Database, admin: Browser, cast: Cast):
     with database.transaction() as db:
         worker_claims.register(db, "worker-1", "host-7", 4711)
         db.execute("UPDATE users SET access_token = 'p1:SECRET-ACCESS', refresh_token = 'p1:SECRET-REFRESH'")
@@ -44,7 +44,7 @@ def test_the_page_shows_workers_and_no_token(database: Database, admin: Browser,
         ("nb", ("ikke gjort klart ennå", "dlib ResNet er klart", "CenterFace mangler: HOG alone. &lt;no package&gt;")),
     ],
 )
-def test_the_page_says_which_networks_each_worker_has(
+def test_admin_page_lists_the_networks_of_each_worker(
     database: Database, admin: Browser, language: str, words: tuple[str, ...]
 ):
     with database.transaction() as db:
@@ -55,20 +55,20 @@ def test_the_page_says_which_networks_each_worker_has(
     assert [word for word in words if word not in page] == []
 
 
-def test_only_administrators_see_the_link(alice: Browser, admin: Browser):
+def test_link_to_the_admin_page_is_shown_to_administrators_only(alice: Browser, admin: Browser):
     assert 'href="/admin"' in admin.get("/help").text
     assert 'href="/admin"' not in alice.get("/help").text
 
 
 @pytest.fixture
 def case(database: Database, cast: Cast) -> Case:
-    """Alice's project about Q42, two files confirmed, one approved edit that waits."""
+    """Alice's project about Q42 with two confirmed files and one approved edit that waits."""
     found = make_case(database, cast.project_id, {"Alice": cast.alice.id, "Bob": cast.bob.id}, 3)
     found.say(0, "target")
     return found
 
 
-def test_blocking_an_item_pauses_its_projects_and_cancels_what_waits(
+def test_blocking_an_item_pauses_its_projects_and_cancels_waiting_edits(
     admins_app: Flask, case: Case, cast: Cast, admin: Browser
 ):
     alice = Browser(admins_app, cast.alice)
@@ -82,7 +82,7 @@ def test_blocking_an_item_pauses_its_projects_and_cancels_what_waits(
     assert "Nobody may look for this person" in alice.get(case.url()).text
 
 
-def test_a_barred_project_can_be_ended_and_undone_but_not_worked_on(
+def test_project_about_a_blocked_item_can_be_ended_and_undone_only(
     admins_app: Flask, case: Case, cast: Cast, admin: Browser
 ):
     admin.post("/admin/blocked", item="Q42")
@@ -97,7 +97,9 @@ def test_a_barred_project_can_be_ended_and_undone_but_not_worked_on(
     assert alice.post(case.url("/delete"), confirm="Q42").status_code == 302
 
 
-def test_an_unblocked_project_is_resumed_by_its_owner(admins_app: Flask, case: Case, cast: Cast, admin: Browser):
+def test_owner_can_resume_a_project_after_the_item_was_unblocked(
+    admins_app: Flask, case: Case, cast: Cast, admin: Browser
+):
     admin.post("/admin/blocked", item="Q42")
     admin.post("/admin/blocked/Q42/remove")
     assert case.value("SELECT CONCAT(status, COALESCE(barred, '')) FROM projects") == "paused"
@@ -106,14 +108,14 @@ def test_an_unblocked_project_is_resumed_by_its_owner(admins_app: Flask, case: C
 
 
 @pytest.mark.parametrize("form", [{"item": "Douglas"}, {"item": ""}, {"item": "Q1", "reason": "x" * 256}])
-def test_what_cannot_be_blocked_is_said(database: Database, admin: Browser, form: dict[str, str]):
+def test_invalid_item_to_block_is_refused_with_a_message(database: Database, admin: Browser, form: dict[str, str]):
     assert admin.post("/admin/blocked", **form).status_code == 400
     with database.transaction() as db:
         assert not db.value("SELECT COUNT(*) FROM blocked_items")
 
 
 @pytest.mark.parametrize("by", ["setting", "page"])
-def test_no_project_about_a_blocked_person_can_be_created(
+def test_project_about_a_blocked_person_cannot_be_created(
     local_settings: Settings, database: Database, cast: Cast, by: str
 ):
     item = "Q42"
@@ -129,7 +131,7 @@ def test_no_project_about_a_blocked_person_can_be_created(
         assert db.value("SELECT COUNT(*) FROM projects WHERE status <> 'deleted'") == 0
 
 
-def test_an_account_that_may_not_sign_in_is_told_and_not_kept(local_settings: Settings, database: Database):
+def test_account_that_may_not_sign_in_gets_a_message_and_is_not_stored(local_settings: Settings, database: Database):
     app = create_app(replace(local_settings, blocked_users=("Mallory",)))
     browser = Browser(app)
     answer = browser.get(consent(browser.get("/auth/start").location, "Mallory"))
@@ -143,7 +145,7 @@ def test_an_account_that_may_not_sign_in_is_told_and_not_kept(local_settings: Se
 @pytest.mark.parametrize(
     "lists", [{"blocked_users": ("Alice",)}, {"blocked_users": ("#central-Alice",)}, {"allowed_users": ("Bob",)}]
 )
-def test_a_session_ends_when_its_account_is_shut_out(web_settings: Settings, cast: Cast, lists: dict[str, Any]):
+def test_session_ends_when_its_account_is_blocked(web_settings: Settings, cast: Cast, lists: dict[str, Any]):
     app = create_app(replace(web_settings, **lists))
     assert Browser(app, cast.alice).get("/projects").location.startswith("/auth/sign-in")
     assert Browser(app, cast.bob).get("/projects").status_code == 200

@@ -1,4 +1,4 @@
-"""What a volunteer can read about themselves, the end of an account, and what nobody can ask for."""
+"""The download of a volunteer's data, the deletion of an account, and data that no user can request."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ from tests.web.browser import Browser
 from tests.web.conftest import Cast, sign_up
 from tests.web.publishing.support import BOXES, Case, make_case
 
-# Every column that can name a user; the test fails when the schema has another.
+# Every column that can name a user. The test fails if the schema has another one.
 NAMING = {
     "answers.user_id", "approvals.user_id", "batches.user_id", "blocked_items.added_by", "edits.approved_by",
     "edits.user_id", "faces.drawn_by", "project_members.user_id", "projects.owner_id", "search_turns.owner_id",
@@ -25,7 +25,7 @@ NAMING = {
 
 @pytest.fixture
 def case(database: Database, cast: Cast) -> Case:
-    """Alice's project, in which she and Bob answered, drew, approved and sent."""
+    """Alice's project, in which Alice and Bob answered, drew boxes, approved and sent."""
     found = make_case(database, cast.project_id, {"Alice": cast.alice.id, "Bob": cast.bob.id}, 5)
     found.say(0, "target")
     found.say(1, "other", "Bob")
@@ -44,7 +44,7 @@ def rows(database: Database, sql: str, *args: Any) -> list[dict[str, Any]]:
 
 
 def traces(database: Database, user_id: int) -> dict[str, int]:
-    """How many rows name a user, by table and column."""
+    """Return how many rows name a user, by table and column."""
     found = {}
     for place in NAMING:
         table, _, column = place.partition(".")
@@ -57,7 +57,7 @@ def counts(database: Database) -> dict[str, int]:
     return {table: rows(database, f"SELECT COUNT(*) AS n FROM {table}")[0]["n"] for table in tables}
 
 
-def test_the_list_of_columns_that_name_a_user_is_whole(database: Database):
+def test_list_of_columns_that_name_a_user_is_complete(database: Database):
     found = rows(
         database,
         """SELECT CONCAT(table_name, '.', column_name) AS place FROM information_schema.columns
@@ -68,7 +68,7 @@ def test_the_list_of_columns_that_name_a_user_is_whole(database: Database):
     assert {row["place"] for row in found} - others == NAMING
 
 
-def test_the_download_holds_everything_but_tokens(case: Case, alice: Browser, cast: Cast, database: Database):
+def test_download_contains_all_data_except_tokens(case: Case, alice: Browser, cast: Cast, database: Database):
     with database.transaction() as db:
         db.execute("UPDATE users SET access_token = 'p1:SECRET-ACCESS', refresh_token = 'p1:SECRET-REFRESH'")
     answer = alice.get("/account/data.json")
@@ -89,7 +89,7 @@ def test_the_download_holds_everything_but_tokens(case: Case, alice: Browser, ca
     assert {answer["user_id"] for answer in found["answers"]} == {cast.alice.id}
 
 
-def test_the_account_is_deleted_only_by_its_name(case: Case, alice: Browser, cast: Cast, database: Database):
+def test_account_is_deleted_only_if_its_name_is_entered(case: Case, alice: Browser, cast: Cast, database: Database):
     for typed in ("", "alice", "Bob"):
         answer = alice.post("/account/delete", confirm=typed)
         assert (answer.status_code, "not your name" in answer.text) == (400, True)
@@ -97,7 +97,7 @@ def test_the_account_is_deleted_only_by_its_name(case: Case, alice: Browser, cas
     assert traces(database, cast.alice.id)
 
 
-def test_nothing_leads_back_to_a_deleted_account(case: Case, alice: Browser, cast: Cast, database: Database):
+def test_no_row_names_a_deleted_account(case: Case, alice: Browser, cast: Cast, database: Database):
     before = counts(database)
     assert set(traces(database, cast.alice.id)) >= NAMING - {"search_turns.owner_id"}
     assert alice.post("/account/delete", confirm="Alice").status_code == 302
@@ -117,15 +117,13 @@ def test_nothing_leads_back_to_a_deleted_account(case: Case, alice: Browser, cas
     assert not {row["user_id"] for row in said} & {row["user_id"] for row in sent}, "edits would lead to answers"
 
 
-def test_other_sessions_and_cookies_of_a_deleted_account_are_worth_nothing(
-    case: Case, alice: Browser, app: Any, cast: Cast
-):
+def test_other_sessions_and_cookies_of_a_deleted_account_are_invalid(case: Case, alice: Browser, app: Any, cast: Cast):
     elsewhere = Browser(app, cast.alice)
     alice.post("/account/delete", confirm="Alice")
     assert elsewhere.get("/projects").location.startswith("/auth/sign-in")
 
 
-def test_the_statistics_stay_without_a_name(
+def test_statistics_of_a_deleted_account_are_kept_without_its_name(
     case: Case, alice: Browser, cast: Cast, database: Database, anybody: Browser
 ):
     before = rows(database, "SELECT answers, matches, projects FROM user_stats WHERE user_id = %s", cast.alice.id)
@@ -135,7 +133,7 @@ def test_the_statistics_stay_without_a_name(
     assert ("a deleted account" in page, "Alice" in page) == (True, False)
 
 
-def test_a_project_without_another_owner_goes_and_what_waits_is_cancelled(
+def test_project_without_another_owner_is_deleted_and_its_waiting_edits_are_cancelled(
     case: Case, alice: Browser, bob: Browser, database: Database
 ):
     alice.post("/account/delete", confirm="Alice")
@@ -145,7 +143,7 @@ def test_a_project_without_another_owner_goes_and_what_waits_is_cancelled(
     assert case.value("SELECT COUNT(*) FROM tasks WHERE kind = 'purge'") == 1
 
 
-def test_a_project_with_another_owner_passes_to_them(
+def test_project_with_another_owner_is_transferred_to_that_owner(
     case: Case, alice: Browser, bob: Browser, cast: Cast, database: Database
 ):
     with database.transaction() as db:
@@ -158,7 +156,7 @@ def test_a_project_with_another_owner_passes_to_them(
     assert bob.get(case.url("/history")).status_code == 200
 
 
-def test_an_owner_who_has_such_a_project_already_does_not_inherit(
+def test_project_is_not_transferred_to_an_owner_of_the_same_project(
     case: Case, alice: Browser, cast: Cast, database: Database
 ):
     with database.transaction() as db:
@@ -168,14 +166,14 @@ def test_an_owner_who_has_such_a_project_already_does_not_inherit(
     assert case.value("SELECT GROUP_CONCAT(status ORDER BY id) FROM projects") == "deleted,active"
 
 
-def test_signing_in_again_is_a_new_account(case: Case, alice: Browser, cast: Cast, database: Database):
+def test_sign_in_after_deletion_creates_a_new_account(case: Case, alice: Browser, cast: Cast, database: Database):
     alice.post("/account/delete", confirm="Alice")
     with database.transaction() as db:
         assert sign_up(db, "Alice").id != cast.alice.id
     assert case.value("SELECT COUNT(*) FROM users WHERE name = 'Alice'") == 1
 
 
-def test_nobody_can_invite_a_deleted_account(
+def test_deleted_account_cannot_be_invited(
     case: Case, alice: Browser, charlie: Browser, cast: Cast, database: Database
 ):
     with database.transaction() as db:
@@ -185,7 +183,7 @@ def test_nobody_can_invite_a_deleted_account(
 
 
 @pytest.mark.parametrize("language", ["en", "nb", "es", "fr"])
-def test_the_privacy_page_names_times(anybody: Browser, web_settings: Any, language: str):
+def test_privacy_page_states_the_retention_times(anybody: Browser, web_settings: Any, language: str):
     page = anybody.get("/privacy", headers={"Accept-Language": language}).text
     assert f"{web_settings.retention_days:.0f}" in page
     assert "30" in page

@@ -1,4 +1,4 @@
-"""How old somebody is in a picture."""
+"""The age of the person at the date of a picture."""
 
 import pytest
 
@@ -24,7 +24,7 @@ from web.labelling.ages import Age, Span, age, span
         (None, None),
     ],
 )
-def test_what_a_date_can_mean(text: str | None, expected: Span | None):
+def test_dates_of_different_precision_are_parsed(text: str | None, expected: Span | None):
     assert span(text) == expected
 
 
@@ -42,5 +42,5 @@ def test_what_a_date_can_mean(text: str | None, expected: Span | None):
         ("1900", None, "no date", None),
     ],
 )
-def test_an_age(born: str | None, died: str | None, taken: str, expected: Age | None):
+def test_age_is_computed_from_two_dates(born: str | None, died: str | None, taken: str, expected: Age | None):
     assert age(born, died, taken) == expected

@@ -1,4 +1,4 @@
-"""What a file is said to show: the caption in the reader's language or the nearest, and the description where it says more."""
+"""The caption of a file in the reader's language or the nearest one, and the description where it adds information."""
 
 import re
 from html import unescape
@@ -28,7 +28,7 @@ PAGES = ("en", "nb", "es", "fr")
 
 @pytest.fixture
 def labelling(web_settings: Settings, database: Database, app: Flask) -> Labelling:
-    """Two files: in the first a face is asked about, in the second none was found."""
+    """Two files: in the first, a face is asked about; in the second, no face was found."""
     made = fill(web_settings, database, nowhere(2), 2)
     with database.transaction() as db:
         db.execute("DELETE FROM faces WHERE page_id = %s", (pages(made)[1],))
@@ -52,7 +52,7 @@ def write(labelling: Labelling, found: dict[str, str], description: str | None) 
 
 
 def shown(alice: Browser, labelling: Labelling, language: str = "en") -> list[tuple[str, str, str]]:
-    """Caption, its `lang` and description, as each page has them: the question, the grid, the page of one file, the review."""
+    """Return caption, its `lang` and description on each page: question, grid, page of one file, review."""
     alice.client.set_cookie("language", language)
     face = next(faces[0] for faces in labelling.faces.values() if faces)
     addresses = ["classify", "files", f"files/{pages(labelling)[1]}/draw", f"review/faces/{face}"]
@@ -76,25 +76,25 @@ def parts(html: str) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("language", PAGES)
-def test_the_caption_is_in_the_readers_language(alice: Browser, labelling: Labelling, language: str):
+def test_caption_is_shown_in_the_readers_language(alice: Browser, labelling: Labelling, language: str):
     write(labelling, CAPTIONS, None)
     assert set(shown(alice, labelling, language)) == {(CAPTIONS[language], "", "")}
 
 
 @pytest.mark.parametrize("language", PAGES)
-def test_a_caption_in_another_language_says_which(alice: Browser, labelling: Labelling, language: str):
+def test_caption_in_another_language_is_marked_with_its_language(alice: Browser, labelling: Labelling, language: str):
     write(labelling, {"de": CAPTIONS["de"]}, "Taken by me")
     assert set(shown(alice, labelling, language)) == {("Ein Porträt", "de", "Taken by me")}
 
 
 @pytest.mark.parametrize("language", PAGES)
-def test_without_a_caption_there_is_the_description(alice: Browser, labelling: Labelling, language: str):
+def test_description_is_shown_without_a_caption(alice: Browser, labelling: Labelling, language: str):
     for description in ("Taken by me", "…"):
         write(labelling, {}, description)
         assert set(shown(alice, labelling, language)) == {("", "", description)}
 
 
-def test_without_either_there_is_nothing(alice: Browser, labelling: Labelling):
+def test_nothing_is_shown_without_caption_and_description(alice: Browser, labelling: Labelling):
     write(labelling, {}, None)
     assert set(shown(alice, labelling)) == {("", "", "")}
 
@@ -111,7 +111,7 @@ NEAREST = [
 
 
 @pytest.mark.parametrize(("language", "there", "taken"), NEAREST)
-def test_the_nearest_language(alice: Browser, labelling: Labelling, language: str, there: list[str], taken: str):
+def test_nearest_language_is_chosen(alice: Browser, labelling: Labelling, language: str, there: list[str], taken: str):
     write(labelling, {name: f"in {name}" for name in there}, None)
     assert set(shown(alice, labelling, language)) == {(f"in {taken}", "" if taken == language else taken, "")}
 
@@ -130,7 +130,7 @@ SAID = [
 
 
 @pytest.mark.parametrize(("caption", "description", "both"), SAID)
-def test_the_description_is_left_out_where_the_caption_says_it(
+def test_description_that_repeats_the_caption_is_omitted(
     app: Flask, labelling: Labelling, caption: str, description: str, both: bool
 ):
     write(labelling, {"en": caption}, description)
@@ -141,6 +141,6 @@ def test_the_description_is_left_out_where_the_caption_says_it(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_caption_is_text(alice: Browser, labelling: Labelling, name: str):
+def test_markup_in_a_caption_is_escaped(alice: Browser, labelling: Labelling, name: str):
     write(labelling, {"en": name[:255]}, None)
     assert {caption for caption, _, _ in shown(alice, labelling)} == {name[:255]}

@@ -1,4 +1,4 @@
-"""The small pictures of faces that lists show beside their rows, and who may see them."""
+"""The small pictures of faces beside the rows of lists, and access to them."""
 
 import re
 
@@ -16,7 +16,7 @@ from web.labelling.chips import KEEP
 
 @pytest.fixture
 def case(database: Database, cast: Cast) -> Case:
-    """Two files confirmed and about to be sent; of the second face there is no picture any more."""
+    """Two confirmed files that are about to be sent; the picture of the second face was deleted."""
     found = make_case(database, cast.project_id, {"Alice": cast.alice.id}, 2)
     for place in (0, 1):
         found.say(place, "target")
@@ -34,14 +34,14 @@ def batch(case: Case) -> str:
     return case.url(f"/batches/{case.value('SELECT id FROM batches')}")
 
 
-def test_a_batch_shows_the_face_of_each_edit_that_has_one(case: Case, alice: Browser, charlie: Browser):
+def test_batch_shows_the_face_of_each_edit_whose_picture_is_stored(case: Case, alice: Browser, charlie: Browser):
     (address,) = pictures(alice.get(batch(case)).text)
     assert f"/{case.face(0)}.jpg?v=" in address
     assert alice.client.get(address).mimetype == "image/jpeg"
     assert charlie.client.get(address).status_code in {403, 404}
 
 
-def test_an_edit_asked_for_once_more_says_so(case: Case, alice: Browser, database: Database):
+def test_edit_that_is_sent_again_is_marked(case: Case, alice: Browser, database: Database):
     case.execute("UPDATE edits SET state = 'reverted' WHERE page_id = %s", case.page(0))
     with database.transaction() as db:
         plans.send_again(db, case.project_id, [case.page(0)])
@@ -49,7 +49,7 @@ def test_an_edit_asked_for_once_more_says_so(case: Case, alice: Browser, databas
     assert "a human then asked for it to be sent once more" in alice.get(batch(case)).text
 
 
-def test_the_dashboard_shows_the_portrait_and_else_a_letter(case: Case, alice: Browser):
+def test_dashboard_shows_the_portrait_or_else_an_initial(case: Case, alice: Browser):
     assert pictures(alice.get("/projects").text) == []
     for place, expected in ((0, 1), (1, 0)):
         case.execute("UPDATE projects SET portrait_page_id = %s", case.page(place))
@@ -58,7 +58,7 @@ def test_the_dashboard_shows_the_portrait_and_else_a_letter(case: Case, alice: B
         assert ("avatar letter" in page) == (expected == 0)
 
 
-def test_a_picture_is_the_browsers_to_keep_until_its_address_changes(case: Case, alice: Browser):
+def test_browser_may_cache_a_picture_while_its_address_is_the_same(case: Case, alice: Browser):
     address = f"/chip/{case.project_id}/{case.face(0)}.jpg"
     for path, expected in (
         (f"{address}?v=1", f"private, max-age={KEEP}, immutable"),
@@ -74,7 +74,7 @@ def test_a_picture_is_the_browsers_to_keep_until_its_address_changes(case: Case,
 
 
 @pytest.mark.parametrize("how", ["ended", "deleted"])
-def test_what_asks_for_itself_knows_a_session_that_is_over(
+def test_requests_of_scripts_and_pictures_recognise_an_expired_session(
     case: Case, alice: Browser, cast: Cast, database: Database, how: str
 ):
     token = alice.token()

@@ -1,4 +1,4 @@
-"""Questions out, answers in: the calls of the classify page, and the page without a script."""
+"""Fetching questions and saving answers: the endpoints of the classify page, and the page without JavaScript."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ OTHER_FILE = 9001
 
 @pytest.fixture
 def labelling(web_settings: Settings, database: Database, app: Flask) -> Labelling:
-    """Twelve files of Alice's project; the fourth, eighth and twelfth hold three faces."""
+    """Twelve files of Alice's project; the fourth, eighth and twelfth have three faces."""
     return fill(web_settings, database, nowhere(12), 12, group_every=4)
 
 
@@ -58,7 +58,7 @@ def url(labelling: Labelling, rest: str) -> str:
 
 
 def read(browser: Browser, address: str) -> dict[str, Any]:
-    """The JSON at an address."""
+    """Return the JSON at an address."""
     answer = browser.client.get(address, headers=JSON)
     assert answer.status_code == 200, answer.text
     assert answer.json is not None
@@ -95,7 +95,7 @@ def save(browser: Browser, labelling: Labelling, *steps: dict[str, Any]) -> list
     return list(post(browser, url(labelling, "answers"), {"steps": list(steps)})["results"])
 
 
-def test_questions_come_in_their_order_with_all_that_is_shown(alice: Browser, labelling: Labelling):
+def test_questions_come_in_order_with_all_data_that_is_shown(alice: Browser, labelling: Labelling):
     questions = asked(alice, labelling)["questions"]
     firsts = [listed[len(listed) // 2] for listed in labelling.faces.values()]
     assert [question["face"] for question in questions] == firsts[:8]
@@ -111,15 +111,15 @@ def test_questions_come_in_their_order_with_all_that_is_shown(alice: Browser, la
     assert (left + side / 2, top + side / 2) == pytest.approx((0.49 * 960, 0.27 * 640), abs=0.1)
 
 
-def test_what_the_script_has_is_not_sent_again(alice: Browser, labelling: Labelling):
+def test_questions_that_the_script_already_has_are_not_sent_again(alice: Browser, labelling: Labelling):
     first = asked(alice, labelling)["questions"]
     have = ",".join(str(question["face"]) for question in first)
     second = asked(alice, labelling, f"{have},nonsense,-1,99999999999999999999")["questions"]
     assert not {q["face"] for q in first} & {q["face"] for q in second}
-    assert len(second) == 8  # four more files, then the other faces of the groups
+    assert len(second) == 8  # Four more files, then the other faces of the groups.
 
 
-def test_similar_faces_are_those_confirmed(alice: Browser, labelling: Labelling):
+def test_similar_faces_are_confirmed_ones(alice: Browser, labelling: Labelling):
     confirmed = confirm(labelling, 4)
     question = asked(alice, labelling)["questions"][0]
     chips = [int(re.search(r"/(\d+)\.jpg", address)[1]) for address in question["similar"]]  # type: ignore[index]
@@ -131,7 +131,7 @@ def test_similar_faces_are_those_confirmed(alice: Browser, labelling: Labelling)
     assert alice.get(question["similar"][0], headers={"If-None-Match": picture.headers["ETag"]}).status_code == 304
 
 
-def test_a_chip_is_for_members_alone(app: Flask, alice: Browser, labelling: Labelling):
+def test_picture_of_a_face_is_served_to_members_only(app: Flask, alice: Browser, labelling: Labelling):
     confirm(labelling, 1)
     address = asked(alice, labelling)["questions"][0]["similar"][0]
     stranger = Browser(app, person(labelling, "Charlie"))
@@ -139,7 +139,7 @@ def test_a_chip_is_for_members_alone(app: Flask, alice: Browser, labelling: Labe
     assert Browser(app).get(address).status_code == 302
 
 
-def test_steps_are_saved_once(alice: Browser, labelling: Labelling):
+def test_repeated_step_is_saved_once(alice: Browser, labelling: Labelling):
     one, two = asked(alice, labelling)["questions"][:2]
     steps = step(said(one)), step(said(two, "other", other_item="Q42"))
     assert [result["status"] for result in save(alice, labelling, *steps)] == ["saved", "saved"]
@@ -151,7 +151,7 @@ def test_steps_are_saved_once(alice: Browser, labelling: Labelling):
     assert "Q42" in again.text
 
 
-def test_the_reason_and_the_bytes_shown_are_kept(alice: Browser, labelling: Labelling):
+def test_reason_and_sha1_of_the_question_are_stored(alice: Browser, labelling: Labelling):
     question = asked(alice, labelling)["questions"][0]
     save(alice, labelling, step(said(question)))
     with labelling.database.transaction() as db:
@@ -159,7 +159,7 @@ def test_the_reason_and_the_bytes_shown_are_kept(alice: Browser, labelling: Labe
     assert row == {"reason": "alike", "sha1": question["sha1"]}
 
 
-def test_one_face_of_a_group_settles_the_others(alice: Browser, labelling: Labelling):
+def test_confirming_one_face_of_a_group_answers_the_others(alice: Browser, labelling: Labelling):
     group = asked(alice, labelling)["questions"][3]
     chosen = group["faces"][0]["id"]
     labelling.rank([face["id"] for face in group["faces"]])
@@ -168,7 +168,7 @@ def test_one_face_of_a_group_settles_the_others(alice: Browser, labelling: Label
     assert all(question["page"] != group["page"] for question in asked(alice, labelling)["questions"])
 
 
-def test_one_that_cannot_be_saved_does_not_hold_up_the_others(alice: Browser, labelling: Labelling):
+def test_step_that_cannot_be_saved_does_not_block_the_others(alice: Browser, labelling: Labelling):
     one, two, three = asked(alice, labelling)["questions"][:3]
     with labelling.database.transaction() as db:
         faces.draw(db, labelling.project_id, one["page"], 1, Box(0.1, 0.1, 0.3, 0.3), replaces=one["face"], sha1=None)
@@ -180,13 +180,13 @@ def test_one_that_cannot_be_saved_does_not_hold_up_the_others(alice: Browser, la
     assert labelling.standing() == {three["face"]: "target"}
 
 
-def test_a_face_of_another_file_is_not_answered(alice: Browser, labelling: Labelling):
+def test_answer_about_a_face_of_another_file_is_refused(alice: Browser, labelling: Labelling):
     one, two = asked(alice, labelling)["questions"][:2]
     assert save(alice, labelling, step({**said(one), "face": two["face"]}))[0]["status"] == "missing"
     assert labelling.standing() == {}
 
 
-def test_who_answered_otherwise_is_named(alice: Browser, bob: Browser, labelling: Labelling):
+def test_volunteer_who_answered_differently_is_named(alice: Browser, bob: Browser, labelling: Labelling):
     question = asked(alice, labelling)["questions"][0]
     assert save(bob, labelling, step(said(question, "other")))[0]["differs"] is None
     assert save(alice, labelling, step(said(question)))[0]["differs"] == "Bob"
@@ -212,28 +212,26 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
-def test_what_is_no_answer_is_refused(alice: Browser, labelling: Labelling, body: Any):
+def test_malformed_answer_is_refused(alice: Browser, labelling: Labelling, body: Any):
     assert post(alice, url(labelling, "answers"), body)["error"] == "bad_input"
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_a_strange_answer_is_refused_and_nothing_is_stored(
-    alice: Browser, labelling: Labelling, change: dict[str, Any]
-):
+def test_request_with_an_unknown_answer_stores_nothing(alice: Browser, labelling: Labelling, change: dict[str, Any]):
     question = asked(alice, labelling)["questions"][0]
     body = {"steps": [step({**said(question), **change})]}
     assert post(alice, url(labelling, "answers"), body)["error"] == "bad_input"
     assert labelling.standing() == {}
 
 
-def test_odd_reasons_and_hashes_are_left_out(alice: Browser, labelling: Labelling):
+def test_invalid_reasons_and_hashes_are_not_stored(alice: Browser, labelling: Labelling):
     question = asked(alice, labelling)["questions"][0]
     save(alice, labelling, step(said(question, reason="<b>", sha1="zz")))
     with labelling.database.transaction() as db:
         assert db.row("SELECT reason, sha1 FROM answers") == {"reason": None, "sha1": question["sha1"]}
 
 
-def test_undo_takes_back_named_steps_and_then_the_newest(alice: Browser, bob: Browser, labelling: Labelling):
+def test_undo_withdraws_the_given_steps_or_else_the_newest(alice: Browser, bob: Browser, labelling: Labelling):
     steps = [step(said(question)) for question in asked(alice, labelling)["questions"][:4]]
     save(alice, labelling, *steps)
     undo = url(labelling, "undo")
@@ -245,7 +243,7 @@ def test_undo_takes_back_named_steps_and_then_the_newest(alice: Browser, bob: Br
     assert labelling.standing() == {}
 
 
-def test_steps_can_be_looked_through_backwards(alice: Browser, bob: Browser, labelling: Labelling):
+def test_earlier_steps_are_listed_newest_first(alice: Browser, bob: Browser, labelling: Labelling):
     questions = asked(alice, labelling)["questions"]
     steps = [step(said(question)) for question in questions]
     save(alice, labelling, *steps)
@@ -262,7 +260,7 @@ def drawing(question: dict[str, Any], *box: float, **more: Any) -> dict[str, Any
     return {**ids, "page": question["page"], "box": list(box), "sha1": question["sha1"], "replaces": None, **more}
 
 
-def test_a_drawn_box_counts_at_once_and_is_stored_once(alice: Browser, labelling: Labelling):
+def test_drawn_box_is_an_answer_and_is_stored_once(alice: Browser, labelling: Labelling):
     question = asked(alice, labelling)["questions"][0]
     body = drawing(question, 0.1, 0.2, 0.3, 0.4, replaces=question["face"])
     first = post(alice, url(labelling, "boxes"), body)
@@ -284,7 +282,9 @@ def test_a_drawn_box_counts_at_once_and_is_stored_once(alice: Browser, labelling
 @pytest.mark.parametrize(
     "box", [(0.9, 0.1, 0.2, 0.2), (-0.1, 0.1, 0.2, 0.2), (0.1, 0.1, 0.003, 0.2), (0.1, 0.1, 0.2, 0)]
 )
-def test_a_box_that_holds_no_face_is_explained(alice: Browser, labelling: Labelling, box: tuple[float, ...]):
+def test_box_that_is_too_small_for_a_face_is_refused_with_a_reason(
+    alice: Browser, labelling: Labelling, box: tuple[float, ...]
+):
     question = asked(alice, labelling)["questions"][0]
     answer = post(alice, url(labelling, "boxes"), drawing(question, *box))
     assert answer["status"] == "stale"
@@ -294,7 +294,7 @@ def test_a_box_that_holds_no_face_is_explained(alice: Browser, labelling: Labell
         assert db.value("SELECT COUNT(*) FROM faces WHERE project_id IS NOT NULL") == 0
 
 
-def test_three_pixels_of_a_small_picture_hold_no_face(alice: Browser, labelling: Labelling):
+def test_box_of_three_pixels_in_a_small_picture_is_refused(alice: Browser, labelling: Labelling):
     question = asked(alice, labelling)["questions"][0]
     with labelling.database.transaction() as db:
         db.execute("UPDATE files SET width = 300, height = 200, searched_width = 300, searched_height = 200")
@@ -303,7 +303,7 @@ def test_three_pixels_of_a_small_picture_hold_no_face(alice: Browser, labelling:
     assert post(alice, url(labelling, "boxes"), drawing(question, 0.1, 0.1, 7 / 300, 0.2))["status"] == "saved"
 
 
-def test_a_face_drawn_in_another_project_is_not_answered(alice: Browser, labelling: Labelling):
+def test_answer_about_a_face_drawn_in_another_project_is_refused(alice: Browser, labelling: Labelling):
     question = asked(alice, labelling)["questions"][0]
     with labelling.database.transaction() as db:
         stranger = sign_up(db, "Charlie")
@@ -317,13 +317,13 @@ def test_a_face_drawn_in_another_project_is_not_answered(alice: Browser, labelli
 
 
 @pytest.mark.parametrize("box", [[0.1, 0.1, 0.1], ["0", 0, 0, 0], None, [0.1, 0.1, 0.2, 1e400]])
-def test_what_is_no_box_is_refused(alice: Browser, labelling: Labelling, box: Any):
+def test_malformed_box_is_refused(alice: Browser, labelling: Labelling, box: Any):
     question = asked(alice, labelling)["questions"][0]
     answer = alice.send(url(labelling, "boxes"), {**drawing(question), "box": box})
     assert answer.status_code == 400
 
 
-def test_skips_come_last_and_can_be_cleared(alice: Browser, labelling: Labelling):
+def test_skipped_questions_come_last_and_can_be_cleared(alice: Browser, labelling: Labelling):
     question = asked(alice, labelling)["questions"][0]
     save(alice, labelling, step(said(question, "skip")))
     everything = [q["face"] for q in asked(alice, labelling)["questions"]]
@@ -346,7 +346,7 @@ def everything_answered(labelling: Labelling) -> None:
         replace_predictions(db, labelling.project_id, 2, predicted)
 
 
-def test_why_there_is_no_question(alice: Browser, labelling: Labelling):
+def test_page_states_why_there_is_no_question(alice: Browser, labelling: Labelling):
     confirm(labelling, 1)
     everything_answered(labelling)
     ranking = asked(alice, labelling)
@@ -364,10 +364,10 @@ def test_why_there_is_no_question(alice: Browser, labelling: Labelling):
     assert "paused" in asked(alice, labelling)["none"]
     page = alice.get(url(labelling, "classify")).text
     assert "The project is paused" in page
-    assert "Is this Roger Federer?" in page  # in the form that is hidden until there is a question
+    assert "Is this Roger Federer?" in page  # It is in the form that is hidden until there is a question.
 
 
-def test_a_project_without_files_or_faces_says_so(alice: Browser, labelling: Labelling):
+def test_page_of_a_project_without_files_or_faces_states_this(alice: Browser, labelling: Labelling):
     with labelling.database.transaction() as db:
         db.execute("DELETE FROM faces")
         db.execute("DELETE FROM questions")
@@ -384,11 +384,11 @@ def fields(page: str) -> dict[str, str]:
     return found
 
 
-def test_the_whole_flow_without_a_script(alice: Browser, labelling: Labelling):
+def test_questions_can_be_answered_without_javascript(alice: Browser, labelling: Labelling):
     classify = url(labelling, "classify")
     first = fields(alice.get(classify).text)
     assert alice.post(classify, **first, answer="target").status_code == 303
-    assert alice.post(classify, **first, answer="target").status_code == 303  # pressed twice
+    assert alice.post(classify, **first, answer="target").status_code == 303  # The button was pressed twice.
     assert labelling.standing() == {int(first["face"]): "target"}
     second = fields(alice.get(classify).text)
     alice.post(classify, **second, answer="skip")
@@ -406,7 +406,7 @@ def test_the_whole_flow_without_a_script(alice: Browser, labelling: Labelling):
     assert {labelling.standing()[face] for face in listed} == {"other"}
 
 
-def test_somebody_else_is_named_without_a_script(alice: Browser, labelling: Labelling):
+def test_another_person_can_be_named_without_javascript(alice: Browser, labelling: Labelling):
     classify = url(labelling, "classify")
     page = alice.get(classify).text
     assert 'name="other_item"' in page
@@ -419,7 +419,7 @@ def test_somebody_else_is_named_without_a_script(alice: Browser, labelling: Labe
         assert db.rows("SELECT answer, other_item FROM answers") == [{"answer": "other", "other_item": "Q1001"}]
 
 
-def test_an_answer_too_late_is_explained_without_a_script(alice: Browser, labelling: Labelling):
+def test_stale_answer_is_explained_without_javascript(alice: Browser, labelling: Labelling):
     classify = url(labelling, "classify")
     form = fields(alice.get(classify).text)
     with labelling.database.transaction() as db:
@@ -429,7 +429,7 @@ def test_an_answer_too_late_is_explained_without_a_script(alice: Browser, labell
     assert "drawn anew" in page
 
 
-def test_nothing_left_to_undo_is_said(alice: Browser, labelling: Labelling):
+def test_undo_without_steps_shows_a_message(alice: Browser, labelling: Labelling):
     assert "nothing left to undo" in alice.get(alice.post(url(labelling, "undo")).location).text
 
 
@@ -441,13 +441,13 @@ def test_nothing_left_to_undo_is_said(alice: Browser, labelling: Labelling):
         ("files/5001/draw", "get"),
     ],
 )  # fmt: skip
-def test_it_is_for_members_alone(app: Flask, labelling: Labelling, path: str, method: str):
+def test_classify_endpoints_are_for_members_only(app: Flask, labelling: Labelling, path: str, method: str):
     bodies = {"answers": {"steps": [step(said({"page": 5001, "face": 1, "reason": None, "sha1": None}))]}}
     bodies["boxes"] = drawing({"page": 5001, "sha1": None}, 0.1, 0.1, 0.2, 0.2)
     stranger = Browser(app, person(labelling, "Charlie"))
     address = url(labelling, path)
     answer = stranger.send(address, bodies[path]) if method == "send" else getattr(stranger, method)(address)
-    if path == "session.json":  # says nothing of the project
+    if path == "session.json":  # The response does not disclose that the project exists.
         assert read(stranger, address)["user"] == person(labelling, "Charlie").id
     else:
         assert answer.status_code == 404
@@ -464,7 +464,7 @@ def queries(database: Database) -> int:
 
 
 @pytest.mark.parametrize("path", ["classify", "questions.json", "steps.json", "files", "files/5004/draw"])
-def test_no_page_needs_more_than_ten_queries(alice: Browser, labelling: Labelling, path: str):
+def test_each_page_needs_at_most_ten_queries(alice: Browser, labelling: Labelling, path: str):
     confirm(labelling, 5)
     alice.get(url(labelling, path))
     before = queries(labelling.database)
@@ -472,15 +472,15 @@ def test_no_page_needs_more_than_ten_queries(alice: Browser, labelling: Labellin
     assert 0 < queries(labelling.database) - before <= 10
 
 
-def test_the_page_without_a_question_needs_no_more(alice: Browser, labelling: Labelling):
+def test_page_without_a_question_needs_at_most_ten_queries(alice: Browser, labelling: Labelling):
     everything_answered(labelling)
     before = queries(labelling.database)
     alice.get(url(labelling, "classify"))
     assert queries(labelling.database) - before <= 10
 
 
-def test_the_page_is_small(alice: Browser, labelling: Labelling):
-    """HTML, styles and scripts of the page together, compressed, stay far under 60 kB."""
+def test_classify_page_is_small(alice: Browser, labelling: Labelling):
+    """HTML, styles and scripts of the page together, compressed, are far below 60 kB."""
     page = alice.get(url(labelling, "classify"), headers={"Accept-Encoding": "gzip"})
     assert page.headers["Content-Encoding"] == "gzip"
     text = alice.get(url(labelling, "classify")).text
@@ -508,7 +508,7 @@ def test_every_module_that_is_imported_is_preloaded(alice: Browser, labelling: L
     assert imported == preloaded
 
 
-def test_labels_follow_from_what_was_saved(alice: Browser, labelling: Labelling):
+def test_saved_answers_change_the_labels(alice: Browser, labelling: Labelling):
     group = asked(alice, labelling)["questions"][3]
     ids = [face["id"] for face in group["faces"]]
     twice = [said({**group, "face": face}, twice=True) for face in ids[:2]]
@@ -517,7 +517,7 @@ def test_labels_follow_from_what_was_saved(alice: Browser, labelling: Labelling)
         rows = db.rows(
             "SELECT face_id, label, source FROM labels WHERE page_id = %s ORDER BY face_id", (group["page"],)
         )
-        assert tasks.claim(db, "model", "w") is None  # half a second later
+        assert tasks.claim(db, "model", "w") is None  # It is due half a second later.
         labels.rebuild(db, labelling.project_id, [group["page"]])
     assert [(row["label"], row["source"]) for row in rows] == [
         ("target", "human"),
@@ -526,8 +526,8 @@ def test_labels_follow_from_what_was_saved(alice: Browser, labelling: Labelling)
     ]
 
 
-def test_who_else_is_in_the_picture_is_told_by_name(labelling: Labelling, alice: Browser):
-    """What Commons states in the file and what was said here; the person who is asked about is not somebody else."""
+def test_other_people_in_the_picture_are_named(labelling: Labelling, alice: Browser):
+    """People stated on Commons or named in answers are listed, except the person who is asked about."""
     page = next(iter(labelling.faces))
     with labelling.database.transaction() as db:
         target = db.value("SELECT item FROM projects WHERE id = %s", (labelling.project_id,))
@@ -551,7 +551,7 @@ def test_who_else_is_in_the_picture_is_told_by_name(labelling: Labelling, alice:
     assert asked(alice, labelling)["questions"][0]["others"][0]["label"] == "Berta la alta"
 
 
-def test_a_face_named_elsewhere_says_so(labelling: Labelling, alice: Browser):
+def test_question_about_a_face_named_in_another_project_states_this(labelling: Labelling, alice: Browser):
     (page, (face,)) = next((page, listed) for page, listed in labelling.faces.items() if len(listed) == 1)
     with labelling.database.transaction() as db:
         replace_questions(db, labelling.project_id, 2, [Question(page, face, "named")])

@@ -1,4 +1,4 @@
-"""Files without a face: which they are, what is said of them, boxes drawn by the form, and bad input."""
+"""Files without a face: their lists, answers about them, boxes drawn with the form, and invalid input."""
 
 import re
 from uuid import uuid4
@@ -22,7 +22,7 @@ COUNT = 30
 
 @pytest.fixture
 def labelling(web_settings: Settings, database: Database, app: Flask) -> Labelling:
-    """Thirty files; in none was a face found but the last."""
+    """Thirty files; a face was found only in the last one."""
     made = fill(web_settings, database, nowhere(COUNT), COUNT)
     with database.transaction() as db:
         db.execute("DELETE FROM faces WHERE page_id < %s", (5000 + COUNT,))
@@ -53,7 +53,7 @@ def answer(alice: Browser, labelling: Labelling, page: int, said: str, step: str
     return alice.post(grid(labelling), **form).status_code
 
 
-def test_the_grid_goes_on_where_it_was_although_files_leave_it(alice: Browser, labelling: Labelling):
+def test_grid_continues_at_its_position_when_files_leave_it(alice: Browser, labelling: Labelling):
     first = alice.get(grid(labelling)).text
     assert pages(first) == list(range(5001, 5025))
     more = re.search(r'href="([^"]+)" rel="next"', first)
@@ -62,7 +62,7 @@ def test_the_grid_goes_on_where_it_was_although_files_leave_it(alice: Browser, l
     assert pages(alice.get(more[1].replace("&amp;", "&")).text) == [5025, 5027, 5028, 5029]
 
 
-def test_each_kind_has_its_list(alice: Browser, labelling: Labelling):
+def test_each_kind_of_file_has_its_own_list(alice: Browser, labelling: Labelling):
     answer(alice, labelling, 5001, "shown")
     answer(alice, labelling, 5002, "not_shown")
     with labelling.database.transaction() as db:
@@ -72,11 +72,11 @@ def test_each_kind_has_its_list(alice: Browser, labelling: Labelling):
     assert pages(alice.get(grid(labelling, "?kind=not_shown")).text) == [5002]
     unread = alice.get(grid(labelling, "?kind=unread")).text
     assert pages(unread) == [5003, 5004]
-    assert unread.count('class="small error"') == 2  # with the reason in words
+    assert unread.count('class="small error"') == 2  # The reason is given in words.
     assert pages(alice.get(grid(labelling, "?kind=nonsense&after=-1")).text)[0] == 5005
 
 
-def test_an_answer_given_twice_is_stored_once_and_can_be_changed(alice: Browser, labelling: Labelling):
+def test_repeated_answer_is_stored_once_and_can_be_changed(alice: Browser, labelling: Labelling):
     step = str(uuid4())
     answer(alice, labelling, 5001, "shown", step)
     answer(alice, labelling, 5001, "shown", step)
@@ -88,14 +88,14 @@ def test_an_answer_given_twice_is_stored_once_and_can_be_changed(alice: Browser,
     assert counts(labelling) == Faceless(open=28, unread=0, shown=0, not_shown=1)
 
 
-def test_undo_leads_back_to_the_grid(alice: Browser, labelling: Labelling):
+def test_undo_redirects_to_the_grid(alice: Browser, labelling: Labelling):
     answer(alice, labelling, 5001, "shown")
     back = alice.post(f"/projects/{labelling.project_id}/undo", next=grid(labelling, "?kind=shown"))
     assert back.location == grid(labelling, "?kind=shown")
     assert counts(labelling).open == 29
 
 
-def test_a_file_all_of_whose_faces_are_none_is_one_without_a_face(alice: Browser, labelling: Labelling):
+def test_file_whose_faces_were_all_rejected_as_no_face_is_listed(alice: Browser, labelling: Labelling):
     (face,) = labelling.faces[5000 + COUNT]
     step = {"step": str(uuid4()), "answers": []}
     said = {"client_id": str(uuid4()), "page": 5000 + COUNT, "face": face, "answer": "not_face"}
@@ -103,11 +103,11 @@ def test_a_file_all_of_whose_faces_are_none_is_one_without_a_face(alice: Browser
     assert counts(labelling).open == 30
 
 
-def test_an_unreadable_file_is_searched_again_on_request(alice: Browser, labelling: Labelling):
+def test_unreadable_file_is_searched_again_on_request(alice: Browser, labelling: Labelling):
     with labelling.database.transaction() as db:
         change_files(db, "UPDATE files SET state = 'error', error = 'network' WHERE page_id = 5003")
     assert answer(alice, labelling, 5003, "again") == 303
-    assert answer(alice, labelling, 77, "again") == 303  # of no project of hers: nothing happens
+    assert answer(alice, labelling, 77, "again") == 303  # It is in none of her projects: nothing happens.
     with labelling.database.transaction() as db:
         assert db.column("SELECT page_id FROM files WHERE state = 'waiting'") == [5003]
 
@@ -121,7 +121,7 @@ def test_an_unreadable_file_is_searched_again_on_request(alice: Browser, labelli
         ({"page": "77", "answer": "shown"}, 404),
     ],
 )
-def test_what_is_no_answer_about_a_file_is_refused(
+def test_malformed_answer_about_a_file_is_refused(
     alice: Browser, labelling: Labelling, form: dict[str, str], status: int
 ):
     assert alice.post(grid(labelling), **{"step": str(uuid4()), **form}).status_code == status
@@ -134,7 +134,7 @@ def box(alice: Browser, labelling: Labelling, page: str = "5001", /, **change: s
     return answer.status_code, answer.text
 
 
-def test_a_box_in_percent_counts_at_once(alice: Browser, labelling: Labelling):
+def test_box_in_percent_is_stored_as_an_answer(alice: Browser, labelling: Labelling):
     step = str(uuid4())
     assert box(alice, labelling, step=step)[0] == 303
     assert box(alice, labelling, step=step)[0] == 303
@@ -158,19 +158,21 @@ def test_a_box_in_percent_counts_at_once(alice: Browser, labelling: Labelling):
         ({"replaces": "999"}, "has changed meanwhile"),
     ],
 )
-def test_a_box_that_cannot_be_is_explained(alice: Browser, labelling: Labelling, change: dict[str, str], words: str):
+def test_impossible_box_is_refused_with_a_reason(
+    alice: Browser, labelling: Labelling, change: dict[str, str], words: str
+):
     status, text = box(alice, labelling, **change)
     assert (status, words in text) == (400, True)
     assert counts(labelling).open == 29
 
 
-def test_a_box_on_a_file_of_another_project_is_refused(alice: Browser, labelling: Labelling):
+def test_box_on_a_file_outside_the_project_is_refused(alice: Browser, labelling: Labelling):
     assert box(alice, labelling, "77")[0] == 404
     assert alice.get(grid(labelling, "/77/draw")).status_code == 404
 
 
-def test_questions_settled_since_they_were_ranked_are_passed_over(database: Database, labelling: Labelling):
-    """However many they are: the group's other faces stand first in the ranking."""
+def test_questions_answered_after_the_ranking_are_skipped(database: Database, labelling: Labelling):
+    """However many there are: the other faces of the group are first in the ranking."""
     with database.transaction() as db:
         last = labelling.faces[5000 + COUNT][0]
         for place in range(20):

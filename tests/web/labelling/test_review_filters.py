@@ -1,4 +1,4 @@
-"""Each filter of the review with faces of every kind in the project, each order, and approvals taken back in one step."""
+"""Each filter of the review with faces of every kind, each order, and approvals withdrawn in one step."""
 
 import re
 from uuid import uuid4
@@ -20,7 +20,7 @@ CONFIRMED, REJECTED, UNSURE, BOOTSTRAP, SENT, MATCH, LIKELY, OPEN, NO_MATCH, BUL
 
 @pytest.fixture
 def case(database: Database, cast: Cast) -> Case:
-    """A file of every kind, with a face each."""
+    """A file with one face for each kind."""
     found = make_case(database, cast.project_id, {"Alice": cast.alice.id, "Bob": cast.bob.id}, 12)
     for place, answer in ((CONFIRMED, "target"), (REJECTED, "other"), (UNSURE, "unsure"), (SENT, "target")):
         found.say(place, answer)
@@ -72,7 +72,7 @@ def places(case: Case, page: str) -> list[int]:
         ("waiting", "similarity", [BULK, CONFIRMED, DRAWN]),
     ],
 )
-def test_a_filter_holds_its_faces_in_the_order_asked_for(
+def test_filter_lists_its_faces_in_the_requested_order(
     case: Case, alice: Browser, show: str, sort: str, expected: list[int]
 ):
     page = alice.get(case.url(f"/review?show={show}&sort={sort}")).text
@@ -82,22 +82,22 @@ def test_a_filter_holds_its_faces_in_the_order_asked_for(
     assert int(count[1]) == len(expected)
 
 
-def test_what_is_approved_in_one_step_is_taken_back_in_one(case: Case, alice: Browser):
+def test_approvals_of_one_step_are_withdrawn_in_one_step(case: Case, alice: Browser):
     step = str(uuid4())
     sent = {"all": 1, "show": "matches", "step": step}
     assert ask(alice, case.url("/review/approve"), sent)["approved"] == 2
     assert ask(alice, case.url("/review/withdraw"), {"step": step})["withdrawn"] == 2
-    assert case.approved()[case.page(BULK)] == "bulk"  # approved by somebody else, before
+    assert case.approved()[case.page(BULK)] == "bulk"  # Approved before, by another user.
     assert case.page(MATCH) not in case.approved()
     assert ask(alice, case.url("/review/withdraw"), {"step": step})["withdrawn"] == 0
 
 
-def test_nobody_takes_back_the_step_of_another(case: Case, alice: Browser, bob: Browser):
+def test_step_of_another_user_cannot_be_withdrawn(case: Case, alice: Browser, bob: Browser):
     step = ask(alice, case.url("/review/approve"), {"faces": [case.face(MATCH)]})["step"]
     assert ask(bob, case.url("/review/withdraw"), {"step": step})["withdrawn"] == 0
     assert case.approved()[case.page(MATCH)] == "bulk"
 
 
 @pytest.mark.parametrize("sent", [{"step": "nonsense"}, {"step": ""}, {"step": 7}, {}])
-def test_a_step_that_is_none_is_refused(case: Case, alice: Browser, sent: dict[str, object]):
+def test_invalid_step_is_refused(case: Case, alice: Browser, sent: dict[str, object]):
     assert alice.send(case.url("/review/withdraw"), sent).status_code == 400

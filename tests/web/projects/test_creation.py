@@ -1,4 +1,4 @@
-"""A new project: every refusal is a sentence at its field, and what is created is what was shown."""
+"""Creation of a project: every refusal is a message at its field, and the project is created as shown."""
 
 from datetime import date
 
@@ -26,13 +26,13 @@ def wiki_app(local_settings: Settings) -> Flask:
 
 @pytest.fixture
 def volunteer(wiki_app: Flask, cast: Cast) -> Browser:
-    """Alice, in front of the sandbox."""
+    """Alice, with the application configured for the sandbox."""
     return Browser(wiki_app, cast.alice)
 
 
 @pytest.fixture
 def person(sandbox: Sandbox) -> tuple[str, str]:
-    """Item and label of somebody whom the sandbox knows."""
+    """Item and label of a person whom the sandbox has."""
     for number, item in sandbox.world.state.items.items():
         label = item.entity.labels["en"]
         if sandbox.world.page(f"Category:{label}"):
@@ -51,7 +51,7 @@ def newest(database: Database) -> Project:
     return found
 
 
-def test_finding_people_by_name(volunteer: Browser, person: tuple[str, str]):
+def test_people_are_found_by_name(volunteer: Browser, person: tuple[str, str]):
     item, label = person
     for path in ("/projects/new", "/projects/new/people"):
         page = volunteer.get(path, query_string={"q": label[:5]}).text
@@ -62,7 +62,7 @@ def test_finding_people_by_name(volunteer: Browser, person: tuple[str, str]):
     assert "Nobody of that name" in volunteer.get("/projects/new?q=Xyzzyx").text
 
 
-def test_the_category_is_filled_in_and_counted(volunteer: Browser, person: tuple[str, str]):
+def test_category_is_prefilled_and_its_files_are_counted(volunteer: Browser, person: tuple[str, str]):
     item, label = person
     page = volunteer.get(f"/projects/new?item={item}").text
     assert f'name="category" value="{label}"' in page
@@ -70,7 +70,7 @@ def test_the_category_is_filled_in_and_counted(volunteer: Browser, person: tuple
     assert 'value="create"' in page
 
 
-def test_creating(database: Database, volunteer: Browser, person: tuple[str, str]):
+def test_project_is_created_as_submitted(database: Database, volunteer: Browser, person: tuple[str, str]):
     item, label = person
     answer = submit(
         volunteer, item=item.lower(), kind="category", category=f"category:{label.replace(' ', '_')}", depth="2"
@@ -85,7 +85,7 @@ def test_creating(database: Database, volunteer: Browser, person: tuple[str, str
     assert set(kinds) == {"crawl", "bootstrap"}
 
 
-def test_leaving_subcategories_out(database: Database, volunteer: Browser, person: tuple[str, str]):
+def test_subcategories_can_be_excluded(database: Database, volunteer: Browser, person: tuple[str, str]):
     item, label = person
     mixed, album = f"Photographs with {label}", f"Photographs with {label}, album"
     form = {"item": item, "kind": "category", "category": mixed, "depth": "5"}
@@ -95,7 +95,9 @@ def test_leaving_subcategories_out(database: Database, volunteer: Browser, perso
     assert newest(database).excluded == album
 
 
-def test_other_sources(database: Database, sandbox: Sandbox, volunteer: Browser, person: tuple[str, str]):
+def test_projects_with_other_sources_are_created(
+    database: Database, sandbox: Sandbox, volunteer: Browser, person: tuple[str, str]
+):
     item, label = person
     category = sandbox.world.page(f"Category:{label}")
     assert category is not None
@@ -110,7 +112,9 @@ def test_other_sources(database: Database, sandbox: Sandbox, volunteer: Browser,
     assert newest(database).source_text == title.removeprefix("File:")
 
 
-def test_links_stand_for_names(database: Database, sandbox: Sandbox, volunteer: Browser, person: tuple[str, str]):
+def test_links_are_accepted_instead_of_names(
+    database: Database, sandbox: Sandbox, volunteer: Browser, person: tuple[str, str]
+):
     item, label = person
     category = sandbox.world.page(f"Category:{label}")
     assert category is not None
@@ -159,7 +163,7 @@ def test_links_stand_for_names(database: Database, sandbox: Sandbox, volunteer: 
         ({"kind": "titles", "titles": "File:Nothing of the kind.jpg"}, "None of these files is on Commons."),
     ],
 )
-def test_refusals(
+def test_invalid_field_is_refused_with_a_message(
     database: Database, volunteer: Browser, person: tuple[str, str], form: dict[str, str], sentence: str, cast: Cast
 ):
     item, label = person
@@ -169,7 +173,7 @@ def test_refusals(
     assert newest(database).id == cast.project_id
 
 
-def test_an_empty_category(sandbox: Sandbox, volunteer: Browser, person: tuple[str, str]):
+def test_empty_category_is_reported(sandbox: Sandbox, volunteer: Browser, person: tuple[str, str]):
     item, label = person
     for page in sandbox.world.state.pages.values():
         sandbox.world.reindex(page, lambda page=page: page.categories.pop(f"Category:{label}", None))  # type: ignore[misc]
@@ -178,7 +182,7 @@ def test_an_empty_category(sandbox: Sandbox, volunteer: Browser, person: tuple[s
     assert "is empty" in answer.text
 
 
-def test_no_second_project_alike_also_while_the_first_is_cleared_away(
+def test_duplicate_project_is_refused_also_while_the_first_is_being_deleted(
     database: Database, volunteer: Browser, person: tuple[str, str]
 ):
     item, label = person
@@ -194,7 +198,7 @@ def test_no_second_project_alike_also_while_the_first_is_cleared_away(
     assert "still being cleared away" in submit(volunteer, **form).text
 
 
-def test_two_people_may_have_the_same_project(
+def test_two_users_may_have_the_same_project(
     wiki_app: Flask, cast: Cast, database: Database, volunteer: Browser, person: tuple[str, str]
 ):
     item, label = person
@@ -203,7 +207,7 @@ def test_two_people_may_have_the_same_project(
     assert submit(Browser(wiki_app, cast.charlie), **form).status_code == 302
 
 
-def test_a_wiki_that_does_not_answer_is_said(alice: Browser):
+def test_unreachable_wiki_is_reported(alice: Browser):
     answer = alice.get("/projects/new?item=Q42")
     assert answer.status_code == 502
     assert "Wikimedia could not be reached" in answer.text
@@ -223,6 +227,6 @@ TODAY = date(2026, 6, 15)
         ("+2030-01-01T00:00:00Z", 11, None, True),
     ],
 )
-def test_minors(time: str, precision: int, died: PartialDate | None, refused: bool):
+def test_project_about_a_minor_is_refused(time: str, precision: int, died: PartialDate | None, refused: bool):
     someone = Person("Q1", "X", "", True, "", "", PartialDate(time, precision), died)
     assert may_be_minor(someone, TODAY) is refused

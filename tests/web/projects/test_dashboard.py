@@ -1,4 +1,4 @@
-"""The list of projects, searched by what was typed."""
+"""Text search in the list of projects."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The project page and the dashboard: what they count and say, and how much they ask of the database."""
+"""The project page and the dashboard: their counts and texts, and their number of queries."""
 
 import json
 import uuid
@@ -20,7 +20,7 @@ from web.site.short_cache import ShortCache
 
 
 def add_files(db: Connection, project_id: int, number: int) -> list[tuple[int, int]]:
-    """Searched files with one face each; returns (page id, face id)."""
+    """Insert searched files with one face each; return (page id, face id) of each."""
     rows = [(page_id, f"{page_id}.jpg") for page_id in range(1, number + 1)]
     files.add_to_project(db, project_id, rows, "source", 10_000)
     change_files(db, "UPDATE files SET state = 'searched', face_count = 1, sha1 = REPEAT('a', 40), searched_at = NOW()")
@@ -43,7 +43,7 @@ def suggest(db: Connection, project_id: int, faces: list[tuple[int, int]]) -> No
     replace_predictions(db, project_id, 1, found)
 
 
-def test_counts(database: Database, cast: Cast):
+def test_project_page_counts_files_and_answers(database: Database, cast: Cast):
     with database.transaction() as db:
         faces = add_files(db, cast.project_id, 10)
         for page_id, face_id in faces[:3]:
@@ -60,7 +60,7 @@ def test_counts(database: Database, cast: Cast):
     assert curve.points == ((0, 0), (1, 1), (2, 2), (3, 3), (4, 3))
 
 
-def test_search_tells_what_went_wrong_and_tries_again(database: Database, alice: Browser, cast: Cast):
+def test_failed_files_are_listed_with_reasons_and_can_be_retried(database: Database, alice: Browser, cast: Cast):
     with database.transaction() as db:
         add_files(db, cast.project_id, 4)
         change_files(db, "UPDATE files SET face_count = 0 WHERE page_id = 1")
@@ -76,7 +76,7 @@ def test_search_tells_what_went_wrong_and_tries_again(database: Database, alice:
         assert progress.search(db, cast.project_id).waiting == 2
 
 
-def test_a_missing_worker_is_said(database: Database, alice: Browser, cast: Cast):
+def test_project_page_reports_that_no_worker_runs(database: Database, alice: Browser, cast: Cast):
     url = f"/projects/{cast.project_id}"
     assert "No worker was seen" in alice.get(url).text
     with database.transaction() as db:
@@ -89,7 +89,7 @@ def test_a_missing_worker_is_said(database: Database, alice: Browser, cast: Cast
     assert "No worker was seen" in alice.get(url).text
 
 
-def test_live_progress_changes_its_mark_only_with_what_it_shows(
+def test_mark_of_live_progress_changes_only_with_its_content(
     app: Flask, database: Database, alice: Browser, cast: Cast
 ):
     app.extensions["project_states"] = ShortCache(seconds=0)
@@ -103,7 +103,7 @@ def test_live_progress_changes_its_mark_only_with_what_it_shows(
     assert second["mark"] != first["mark"]
 
 
-def test_who_watches_at_once_shares_a_look_but_a_page_is_fresh(
+def test_live_progress_is_cached_for_all_watchers_but_pages_are_not(
     app: Flask, database: Database, alice: Browser, bob: Browser, cast: Cast
 ):
     app.extensions["project_states"] = ShortCache(seconds=60)
@@ -117,7 +117,7 @@ def test_who_watches_at_once_shares_a_look_but_a_page_is_fresh(
     app.extensions.pop("project_states")
 
 
-def test_what_to_do_next(database: Database, alice: Browser, cast: Cast):
+def test_project_page_suggests_the_next_action(database: Database, alice: Browser, cast: Cast):
     url = f"/projects/{cast.project_id}"
     assert "about to look for the files" in alice.get(url).text
     with database.transaction() as db:
@@ -146,7 +146,7 @@ REPORT = {
 }
 
 
-def test_what_the_model_reports(database: Database, alice: Browser, cast: Cast):
+def test_project_page_shows_the_report_of_the_model(database: Database, alice: Browser, cast: Cast):
     with database.transaction() as db:
         projects.modelled(db, cast.project_id, 1, json.dumps(REPORT))
     page = alice.get(f"/projects/{cast.project_id}").text
@@ -159,7 +159,9 @@ def test_what_the_model_reports(database: Database, alice: Browser, cast: Cast):
 
 
 @pytest.mark.parametrize("path", ["/projects", "/projects/{0}", "/projects/{0}/progress", "/projects/{0}/settings"])
-def test_no_page_asks_more_than_ten_things(app: Flask, database: Database, alice: Browser, cast: Cast, path: str):
+def test_each_project_page_needs_at_most_ten_queries(
+    app: Flask, database: Database, alice: Browser, cast: Cast, path: str
+):
     with database.transaction() as db:
         faces = add_files(db, cast.project_id, 20)
         suggest(db, cast.project_id, faces)
@@ -171,7 +173,7 @@ def test_no_page_asks_more_than_ten_things(app: Flask, database: Database, alice
 
 
 def asked(database: Database) -> int:
-    """SELECTs that the server has answered, this one too."""
+    """Return the number of SELECT statements that the server has executed, including this one."""
     with database.transaction() as db:
         row = db.row("SHOW GLOBAL STATUS LIKE 'Com_select'")
         db.value("SELECT 1")
@@ -188,13 +190,13 @@ def test_dashboard_shows_own_and_invited_projects(alice: Browser, bob: Browser, 
 @pytest.mark.parametrize(
     ("typed", "found"), [("doug", True), ("q42", True), ("ADAMS", True), ("%", False), ("_", False)]
 )
-def test_dashboard_search(alice: Browser, typed: str, found: bool):
+def test_dashboard_can_be_searched(alice: Browser, typed: str, found: bool):
     page = alice.get("/projects", query_string={"q": typed}).text
     assert ("writer" in page) is found
     assert ("No project matches" in page) is not found
 
 
-def test_dashboard_pages(database: Database, alice: Browser, cast: Cast):
+def test_dashboard_is_paginated(database: Database, alice: Browser, cast: Cast):
     with database.transaction() as db:
         for number in range(13):
             projects.create(
@@ -205,7 +207,7 @@ def test_dashboard_pages(database: Database, alice: Browser, cast: Cast):
     assert alice.get("/projects?page=x").status_code == 200
 
 
-def test_names_are_shown_as_they_are(database: Database, alice: Browser, cast: Cast):
+def test_names_are_escaped(database: Database, alice: Browser, cast: Cast):
     name = "<script>alert(1)</script>{{ 7*7 }}' OR 1=1 -- \u202eabc 🙂"
     with database.transaction() as db:
         settings = projects.ProjectSettings(name, 0.6, 5, 100, False)

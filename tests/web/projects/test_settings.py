@@ -1,4 +1,4 @@
-"""Settings, members and the end of a project."""
+"""Settings, members and deletion of a project."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def stored(database: Database, cast: Cast) -> projects.Project:
     return project
 
 
-def test_settings_are_stored_and_the_model_runs_again(database: Database, alice: Browser, cast: Cast):
+def test_changed_settings_are_stored_and_request_a_model_run(database: Database, alice: Browser, cast: Cast):
     assert alice.post(f"/projects/{cast.project_id}/settings", **GOOD).status_code == 302
     project = stored(database, cast)
     assert (project.label, project.distance_threshold, project.min_confirmed) == ("Adams", 0.45, 3)
@@ -45,7 +45,7 @@ def test_settings_are_stored_and_the_model_runs_again(database: Database, alice:
         ("label", "x" * 256, "1 to 255 characters"),
     ],
 )
-def test_a_wrong_field_is_named_and_nothing_is_stored(
+def test_invalid_field_is_named_and_nothing_is_stored(
     database: Database, alice: Browser, cast: Cast, field: str, value: str, sentence: str
 ):
     answer = alice.post(f"/projects/{cast.project_id}/settings", **{**GOOD, field: value})
@@ -55,42 +55,42 @@ def test_a_wrong_field_is_named_and_nothing_is_stored(
     assert stored(database, cast).settings_version == 0
 
 
-def test_a_decimal_comma_is_understood(database: Database, alice: Browser, cast: Cast):
+def test_decimal_comma_is_accepted(database: Database, alice: Browser, cast: Cast):
     alice.post(f"/projects/{cast.project_id}/settings", **{**GOOD, "threshold": "0,55"})
     assert stored(database, cast).distance_threshold == 0.55
 
 
-def test_the_threshold_alone(database: Database, alice: Browser, cast: Cast):
+def test_threshold_can_be_changed_separately(database: Database, alice: Browser, cast: Cast):
     alice.post(f"/projects/{cast.project_id}/threshold", threshold="0.52")
     assert stored(database, cast).distance_threshold == 0.52
     assert alice.post(f"/projects/{cast.project_id}/threshold", threshold="2").status_code == 400
 
 
 @pytest.mark.parametrize("status", ["paused", "completed", "active"])
-def test_status(database: Database, alice: Browser, cast: Cast, status: str):
+def test_status_can_be_changed(database: Database, alice: Browser, cast: Cast, status: str):
     alice.post(f"/projects/{cast.project_id}/status", status=status)
     assert stored(database, cast).status == status
 
 
-def test_status_deleted_is_no_status(alice: Browser, cast: Cast):
+def test_status_deleted_cannot_be_set(alice: Browser, cast: Cast):
     assert alice.post(f"/projects/{cast.project_id}/status", status="deleted").status_code == 400
 
 
 @pytest.mark.parametrize("typed", ["Charlie", " charlie ", "User:Charlie", "user:charlie"])
-def test_inviting(alice: Browser, charlie: Browser, cast: Cast, typed: str):
+def test_user_can_be_invited(alice: Browser, charlie: Browser, cast: Cast, typed: str):
     assert charlie.get(f"/projects/{cast.project_id}").status_code == 404
     alice.post(f"/projects/{cast.project_id}/members", name=typed)
     assert charlie.get(f"/projects/{cast.project_id}").status_code == 200
     assert charlie.get(f"/projects/{cast.project_id}/settings").status_code == 403
 
 
-def test_inviting_somebody_who_never_came(alice: Browser, cast: Cast):
+def test_user_who_never_signed_in_cannot_be_invited(alice: Browser, cast: Cast):
     answer = alice.post(f"/projects/{cast.project_id}/members", name="Nobody")
     assert answer.status_code == 400
     assert "has signed in here yet" in answer.text
 
 
-def test_a_second_owner_and_removal(alice: Browser, bob: Browser, cast: Cast):
+def test_second_owner_can_be_added_and_removed(alice: Browser, bob: Browser, cast: Cast):
     alice.post(f"/projects/{cast.project_id}/members", name="Bob", role="owner")
     assert bob.get(f"/projects/{cast.project_id}/settings").status_code == 200
     bob.post(f"/projects/{cast.project_id}/members/{cast.alice.id}/remove")
@@ -99,13 +99,13 @@ def test_a_second_owner_and_removal(alice: Browser, bob: Browser, cast: Cast):
     assert bob.get(f"/projects/{cast.project_id}").status_code == 404
 
 
-def test_leaving(bob: Browser, cast: Cast):
+def test_member_can_leave(bob: Browser, cast: Cast):
     assert bob.post(f"/projects/{cast.project_id}/leave").location == "/projects"
     assert bob.get(f"/projects/{cast.project_id}").status_code == 404
 
 
 @pytest.mark.parametrize("typed", ["Douglas Adams", "  douglas   ADAMS ", "Q42", "q42"])
-def test_deleting(database: Database, alice: Browser, cast: Cast, typed: str):
+def test_owner_can_delete_the_project(database: Database, alice: Browser, cast: Cast, typed: str):
     answer = alice.post(f"/projects/{cast.project_id}/delete", confirm=typed)
     assert answer.location == "/projects"
     assert stored(database, cast).status == "deleted"
@@ -113,14 +113,14 @@ def test_deleting(database: Database, alice: Browser, cast: Cast, typed: str):
 
 
 @pytest.mark.parametrize("typed", ["", "yes", "Douglas", "Q43"])
-def test_deleting_needs_the_name(database: Database, alice: Browser, cast: Cast, typed: str):
+def test_deletion_requires_the_name_of_the_project(database: Database, alice: Browser, cast: Cast, typed: str):
     answer = alice.post(f"/projects/{cast.project_id}/delete", confirm=typed)
     assert answer.status_code == 400
     assert "Nothing was deleted" in answer.text
     assert stored(database, cast).status == "active"
 
 
-def test_another_projects_member_cannot_be_removed_through_mine(database: Database, charlie: Browser, cast: Cast):
+def test_member_of_another_project_cannot_be_removed(database: Database, charlie: Browser, cast: Cast):
     with database.transaction() as db:
         other = projects.create(db, sign_up(db, "Dora").id, projects.NewProject(item="Q1", label="X", source="X"))
         mine = projects.create(db, cast.charlie.id, projects.NewProject(item="Q2", label="Y", source="Y"))

@@ -21,7 +21,7 @@ from tests.web.browser import Browser
 
 
 def chip(number: int) -> bytes:
-    """A small picture in a colour of its own."""
+    """Return a small picture in a colour of its own."""
     out = io.BytesIO()
     Image.new("RGB", (150, 150), (60 + number * 37 % 160, 60 + number * 61 % 160, 60 + number * 17 % 160)).save(
         out, "JPEG"
@@ -34,12 +34,12 @@ def found_face(number: int, box: Box) -> FoundFace:
 
 
 def content(answer: TestResponse) -> Any:
-    """The JSON of an answer, whatever its status."""
+    """Return the JSON of a response, whatever its status."""
     return answer.json
 
 
 def ask(browser: Browser, url: str, sent: Any) -> Any:
-    """What a script's call is answered."""
+    """Send JSON as a script does and return the JSON of the response."""
     answer = browser.send(url, sent)
     assert answer.status_code == 200, answer.text
     return answer.json
@@ -58,21 +58,21 @@ class Case:
         return f"/projects/{self.project_id}{path}"
 
     def face(self, place: int) -> int:
-        """The first face of the file at this place."""
+        """Return the first face of the file at this place."""
         return list(self.faces.values())[place][0]
 
     def page(self, place: int) -> int:
         return list(self.faces)[place]
 
     def say(self, place: int, answer: Any, name: str = "Alice") -> None:
-        """An answer about the first face of a file."""
+        """Answer about the first face of a file."""
         page_id, face_id = self.page(place), self.face(place)
         with self.database.transaction() as db:
             given = NewAnswer(f"c{face_id}{answer}", f"s{face_id}{answer}", page_id, face_id, answer)
             answers.record(db, self.project_id, self.users[name], [given])
 
     def predict(self, *rows: tuple[int, Suggestion, float]) -> None:
-        """What the model says of the first faces of files: (place, suggestion, probability)."""
+        """Store predictions for the first faces of files: (place, suggestion, probability)."""
         with self.database.transaction() as db:
             said = {
                 self.face(place): Prediction(self.face(place), self.page(place), 1 - chance / 2, chance, suggestion)
@@ -81,7 +81,7 @@ class Case:
             replace_predictions(db, self.project_id, 1, said.values())
 
     def state(self, *places: int) -> None:
-        """Commons states the person in these files."""
+        """Let Commons state the person in these files."""
         pages = [self.page(place) for place in places]
         with self.database.transaction() as db:
             files.mark_stated(db, self.project_id, [(page, f"M{page}$guid") for page in pages])
@@ -100,7 +100,7 @@ class Case:
             change_files(db, sql, args)
 
     def approved(self) -> dict[int, str]:
-        """Page id -> kind of the approvals."""
+        """Return the kind of approval by page id."""
         with self.database.transaction() as db:
             rows = db.rows("SELECT page_id, kind FROM approvals WHERE project_id = %s", (self.project_id,))
         return {row["page_id"]: row["kind"] for row in rows}
@@ -119,7 +119,7 @@ def make_case(
     thumb: str | None = None,
     first: int = 7000,
 ) -> Case:
-    """Fills a project with `count` searched files of `each` faces, with page ids from `first` on."""
+    """Fill a project with `count` searched files of `each` faces, with page ids from `first` on."""
     case = Case(database, project_id, users)
     with database.transaction() as db:
         pages = [(first + number, f"Picture {number:05d}.jpg") for number in range(count)]

@@ -1,4 +1,4 @@
-"""The plan, sending, batches, undo, removals and the audit: what they list, who may do what, and what a page says."""
+"""The plan, sending, batches, undo, removals and the audit: contents, permissions and texts of the pages."""
 
 import re
 from typing import Any
@@ -26,7 +26,7 @@ def case(database: Database, cast: Cast) -> Case:
 
 @pytest.fixture
 def batch(case: Case, database: Database) -> int:
-    """Everything approved, queued."""
+    """A batch of all approved files, queued."""
     with database.transaction() as db:
         found = plans.send(db, case.project_id, case.users["Alice"])
     assert found is not None
@@ -34,7 +34,7 @@ def batch(case: Case, database: Database) -> int:
 
 
 def settle(case: Case, place: int, state: str, **more: Any) -> None:
-    """What became of the edit of a file, as a worker would note it."""
+    """Record the outcome of the edit of a file, as a worker does."""
     values = {"state": state, "statement_id": f"M{case.page(place)}$own", "finished_at": "2026-01-02 03:04:05", **more}
     columns = ", ".join(f"{name} = %s" for name in values)
     case.execute(
@@ -51,7 +51,7 @@ def titles(page: str) -> list[int]:
     return [int(number) for number in re.findall(r">Picture (\d+)\.jpg</a>", page)]
 
 
-def test_the_plan_lists_what_would_be_written(case: Case, alice: Browser):
+def test_plan_lists_the_edits(case: Case, alice: Browser):
     page = alice.get(case.url("/send")).text
     assert sorted(titles(page)) == [0, 1, 2, 3]
     assert "4 statements will be written" in page
@@ -60,15 +60,15 @@ def test_the_plan_lists_what_would_be_written(case: Case, alice: Browser):
     assert case.value("SELECT COUNT(*) FROM edits") == 0
 
 
-def test_the_plan_says_how_many_wrong_ones_to_expect(case: Case, alice: Browser):
+def test_plan_states_the_expected_number_of_wrong_statements(case: Case, alice: Browser):
     case.predict((5, "match", 0.9), (6, "match", 0.8))
     alice.send(case.url("/review/approve"), {"all": 1, "show": "matches"})
     page = alice.get(case.url("/send")).text
     assert "2 were approved in bulk; wrong ones to be expected among them: about 0.3." in page
-    assert titles(page)[:2] == [6, 5]  # the least certain first
+    assert titles(page)[:2] == [6, 5]  # The least certain comes first.
 
 
-def test_every_verdict_has_its_words(case: Case, alice: Browser, batch: int):
+def test_every_verdict_has_a_text(case: Case, alice: Browser, batch: int):
     case.state(1)
     settle(case, 0, "reverted")
     case.execute("DELETE FROM edits WHERE page_id IN (%s, %s)", case.page(1), case.page(2))
@@ -80,7 +80,7 @@ def test_every_verdict_has_its_words(case: Case, alice: Browser, batch: int):
         assert '<p class="muted">' in page
 
 
-def test_what_cannot_be_written_is_left_alone_and_said(case: Case, alice: Browser):
+def test_files_that_cannot_be_edited_are_listed_with_reasons(case: Case, alice: Browser):
     case.execute("UPDATE project_files SET protected = 1 WHERE page_id = %s", case.page(0))
     case.change_files("UPDATE files SET state = 'gone', error = 'redirect' WHERE page_id = %s", case.page(1))
     case.change_files("UPDATE files SET state = 'gone', error = 'deleted' WHERE page_id = %s", case.page(2))
@@ -99,7 +99,7 @@ def test_what_cannot_be_written_is_left_alone_and_said(case: Case, alice: Browse
     assert verdicts(case) == {"redirect": 1, "gone": 1, "send": 2}
 
 
-def test_the_plan_says_when_reverts_pile_up(case: Case, alice: Browser, batch: int):
+def test_plan_warns_about_many_reverts(case: Case, alice: Browser, batch: int):
     for place in (0, 1):
         settle(case, place, "reverted")
     assert "taken back by others on Commons. Look" not in " ".join(alice.get(case.url("/send")).text.split())
@@ -108,7 +108,7 @@ def test_the_plan_says_when_reverts_pile_up(case: Case, alice: Browser, batch: i
     assert "3 statements of this project were taken back by others on Commons. Look" in page
 
 
-def test_the_plan_says_that_the_item_was_merged(case: Case, alice: Browser):
+def test_plan_reports_a_merged_item(case: Case, alice: Browser):
     assert "were merged" not in alice.get(case.url("/send")).text
     with case.database.transaction() as db:
         merges.follow(db, "Q42", "Q43", barred=False)
@@ -117,14 +117,14 @@ def test_the_plan_says_that_the_item_was_merged(case: Case, alice: Browser):
     assert "depicts [[d:Q43|" in page
 
 
-def test_what_failed_before_is_planned_with_its_reason(case: Case, alice: Browser, batch: int):
+def test_failed_edit_is_planned_again_with_the_earlier_reason(case: Case, alice: Browser, batch: int):
     settle(case, 0, "failed", error="protected")
     page = alice.get(case.url("/send")).text
     assert titles(page) == [0]
     assert "The page is protected and this account may not edit it." in page
 
 
-def test_pressed_twice_it_is_one_batch(case: Case, alice: Browser):
+def test_sending_twice_creates_one_batch(case: Case, alice: Browser):
     first, second = (ask(alice, case.url("/send"), {})["batch"] for _ in range(2))
     assert first is not None
     assert second is None
@@ -132,21 +132,21 @@ def test_pressed_twice_it_is_one_batch(case: Case, alice: Browser):
     assert case.value("SELECT COUNT(*) FROM edits") == 4
 
 
-def test_without_a_script_twice_leads_to_the_same_batch(case: Case, alice: Browser):
+def test_sending_twice_with_the_form_redirects_to_the_same_batch(case: Case, alice: Browser):
     answers = [alice.post(case.url("/send")) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 303]
     assert answers[0].location == answers[1].location
     assert case.value("SELECT COUNT(*) FROM batches") == 1
 
 
-def test_nothing_to_send_is_said(database: Database, cast: Cast, alice: Browser):
+def test_sending_an_empty_plan_shows_a_message(database: Database, cast: Cast, alice: Browser):
     case = make_case(database, cast.project_id, {}, 1)
     assert ask(alice, case.url("/send"), {}) == {"batch": None}
     alice.post(case.url("/send"))
     assert "There is nothing to send." in alice.get(case.url("/send")).text
 
 
-def test_sending_is_for_owners(case: Case, bob: Browser, batch: int):
+def test_only_owners_can_send(case: Case, bob: Browser, batch: int):
     page = bob.get(case.url("/send")).text
     assert "Sending is for the owners" in page
     assert "data-once" not in page.partition("<main")[2].replace("sign-out", "")
@@ -164,13 +164,13 @@ def test_sending_is_for_owners(case: Case, bob: Browser, batch: int):
     assert case.value("SELECT COUNT(*) FROM batches") == 1
 
 
-def test_strangers_see_nothing(case: Case, charlie: Browser, batch: int):
+def test_publishing_pages_are_not_found_for_users_who_are_not_members(case: Case, charlie: Browser, batch: int):
     for path in ("/send", "/history", "/removals", "/audit", f"/batches/{batch}", f"/batches/{batch}.json"):
         assert charlie.get(case.url(path)).status_code == 404, path
     assert charlie.send(case.url(f"/batches/{batch}/undo"), {"all": 1}).status_code == 404
 
 
-def test_nobody_sends_with_a_dead_sign_in(case: Case, alice: Browser):
+def test_sending_is_refused_if_the_wiki_authorization_has_ended(case: Case, alice: Browser):
     case.execute("UPDATE users SET refresh_token = NULL")
     page = alice.get(case.url("/send")).text
     assert "Your sign-in with Wikimedia has expired" in page
@@ -193,7 +193,7 @@ def state(browser: Browser, case: Case, batch: int) -> dict[str, Any]:
     return found
 
 
-def test_a_batch_says_how_it_goes(case: Case, alice: Browser, batch: int):
+def test_batch_page_shows_its_progress(case: Case, alice: Browser, batch: int):
     settle(case, 0, "done", revision_id=77)
     settle(case, 1, "failed", error="protected")
     now = state(alice, case, batch)
@@ -210,7 +210,7 @@ def test_a_batch_says_how_it_goes(case: Case, alice: Browser, batch: int):
     assert titles(alice.get(case.url(f"/batches/{batch}?show=failed")).text) == [1]
 
 
-def test_what_holds_a_batch_up_is_said_in_words_and_seconds(case: Case, alice: Browser, batch: int):
+def test_batch_page_shows_the_reason_and_duration_of_a_wait(case: Case, alice: Browser, batch: int):
     with case.database.transaction() as db:
         batches.waiting(db, case.users["Alice"], 30, "maxlag", 7.5)
     now = state(alice, case, batch)
@@ -231,13 +231,15 @@ def test_what_holds_a_batch_up_is_said_in_words_and_seconds(case: Case, alice: B
         ("wrong_account", "another account than expected"),
     ],
 )
-def test_a_pause_has_a_reason_and_a_way_on(case: Case, alice: Browser, batch: int, reason: str, words: str):
+def test_paused_batch_shows_the_reason_and_the_next_step(
+    case: Case, alice: Browser, batch: int, reason: str, words: str
+):
     with case.database.transaction() as db:
         batches.pause(db, batch, reason)
     assert words in state(alice, case, batch)["why"]
 
 
-def test_pause_resume_and_stop(case: Case, alice: Browser, batch: int):
+def test_batch_can_be_paused_resumed_and_stopped(case: Case, alice: Browser, batch: int):
     for act, expected in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
         answer = alice.send(case.url(f"/batches/{batch}/{act}"), {})
         assert content(answer)["state"] == expected
@@ -245,7 +247,7 @@ def test_pause_resume_and_stop(case: Case, alice: Browser, batch: int):
     assert verdicts(case) == {"send": 4}
 
 
-def test_only_whose_account_it_is_makes_it_go_on(case: Case, alice: Browser, bob: Browser, batch: int):
+def test_batch_can_be_resumed_only_by_the_user_who_sent_it(case: Case, alice: Browser, bob: Browser, batch: int):
     case.execute("UPDATE project_members SET role = 'owner'")
     assert ask(bob, case.url(f"/batches/{batch}/pause"), {})["state"] == "paused"
     for act in ("resume", "retry"):
@@ -260,7 +262,7 @@ def test_only_whose_account_it_is_makes_it_go_on(case: Case, alice: Browser, bob
     assert ask(alice, case.url(f"/batches/{batch}/resume"), {})["state"] == "running"
 
 
-def test_a_dead_sign_in_does_not_resume(case: Case, alice: Browser, batch: int):
+def test_batch_cannot_be_resumed_if_the_wiki_authorization_has_ended(case: Case, alice: Browser, batch: int):
     case.execute("UPDATE batches SET state = 'paused', pause_reason = 'sign_in'")
     case.execute("UPDATE users SET refresh_token = NULL")
     answer = alice.send(case.url(f"/batches/{batch}/resume"), {})
@@ -268,7 +270,7 @@ def test_a_dead_sign_in_does_not_resume(case: Case, alice: Browser, batch: int):
     assert "Sign in again" in content(answer)["text"]
 
 
-def test_trying_the_failed_ones_again(case: Case, alice: Browser, batch: int):
+def test_failed_edits_can_be_retried(case: Case, alice: Browser, batch: int):
     settle(case, 0, "failed", error="protected")
     settle(case, 1, "skipped", error="deleted")
     answer = alice.send(case.url(f"/batches/{batch}/retry"), {})
@@ -276,7 +278,7 @@ def test_trying_the_failed_ones_again(case: Case, alice: Browser, batch: int):
     assert state(alice, case, batch)["counts"] == {"queued": 3, "skipped": 1}
 
 
-def test_undoing_one_and_all(case: Case, alice: Browser, batch: int):
+def test_one_edit_or_the_whole_batch_can_be_undone(case: Case, alice: Browser, batch: int):
     for place in range(3):
         settle(case, place, "done")
     settle(case, 3, "already")
@@ -292,7 +294,7 @@ def test_undoing_one_and_all(case: Case, alice: Browser, batch: int):
     assert ask(alice, case.url(f"/batches/{batch}/undo"), {"all": 1}) == {"batch": None}
 
 
-def test_what_was_undone_is_not_planned_until_a_human_asks(case: Case, alice: Browser, batch: int):
+def test_undone_edit_is_planned_again_only_on_request(case: Case, alice: Browser, batch: int):
     settle(case, 0, "undone")
     assert verdicts(case) == {"undone": 1, "open": 3}
     assert ask(alice, case.url("/send"), {})["batch"] is None
@@ -300,7 +302,7 @@ def test_what_was_undone_is_not_planned_until_a_human_asks(case: Case, alice: Br
     assert verdicts(case) == {"send": 1, "open": 3}
 
 
-def test_what_others_took_back_is_not_planned_until_a_human_asks(case: Case, alice: Browser, batch: int):
+def test_reverted_edit_is_planned_again_only_on_request(case: Case, alice: Browser, batch: int):
     settle(case, 0, "reverted")
     assert "Somebody on Commons took these statements back" in alice.get(case.url("/send?show=reverted")).text
     alice.post(case.url("/send/again"), pages=str(case.page(0)))
@@ -315,7 +317,7 @@ def test_history_lists_batches_and_reverts(case: Case, alice: Browser, bob: Brow
         assert "taken back on Commons: 1" in page
 
 
-def test_a_long_history_goes_on(case: Case, alice: Browser, database: Database):
+def test_long_history_is_paginated(case: Case, alice: Browser, database: Database):
     with database.transaction() as db:
         for _ in range(40):
             batches.create(db, case.project_id, case.users["Alice"], "send", "Q42", "Douglas Adams")
@@ -335,14 +337,14 @@ def offered(case: Case) -> Case:
     return case
 
 
-def test_a_rejected_match_that_commons_states_is_offered_for_removal(offered: Case, alice: Browser):
+def test_statement_about_a_rejected_face_is_offered_for_removal(offered: Case, alice: Browser):
     assert "2 statements to remove?" in alice.get(offered.url("/send")).text
     page = alice.get(offered.url("/removals")).text
     assert titles(page) == [4, 5]
     assert "rejected by Alice" in page
 
 
-def test_nothing_is_removed_unless_chosen(offered: Case, alice: Browser):
+def test_only_selected_statements_are_removed(offered: Case, alice: Browser):
     assert alice.send(offered.url("/removals"), {"pages": []}).status_code == 400
     batch = ask(alice, offered.url("/removals"), {"pages": [offered.page(4), offered.page(0)]})["batch"]
     assert state(alice, offered, batch)["counts"] == {"queued": 1}
@@ -350,7 +352,7 @@ def test_nothing_is_removed_unless_chosen(offered: Case, alice: Browser):
     assert offered.value(row) == f"remove 0 {offered.page(4)}"
 
 
-def test_what_others_touched_needs_a_second_yes(offered: Case, alice: Browser):
+def test_removing_a_statement_changed_by_others_needs_a_second_confirmation(offered: Case, alice: Browser):
     batch = ask(alice, offered.url("/removals"), {"pages": [offered.page(4)]})["batch"]
     assert "forced" not in alice.get(offered.url("/removals")).text
     settle(offered, 4, "skipped", error="changed_by_others")
@@ -362,7 +364,7 @@ def test_what_others_touched_needs_a_second_yes(offered: Case, alice: Browser):
     assert offered.value("SELECT forced FROM edits WHERE batch_id = %s", batch + 1) == 1
 
 
-def test_the_audit_lists_what_the_model_is_sure_about_alone(case: Case, alice: Browser):
+def test_audit_lists_only_statements_that_the_model_is_sure_are_wrong(case: Case, alice: Browser):
     case.state(3, 4, 5, 6, 7)
     case.say(7, "unsure")
     case.predict((4, "no_match", 0.004), (5, "unsure", 0.3), (6, "no_match", 0.002), (7, "no_match", 0.001))
@@ -373,7 +375,7 @@ def test_the_audit_lists_what_the_model_is_sure_about_alone(case: Case, alice: B
     assert case.value("SELECT COUNT(*) FROM edits") == 0
 
 
-def test_a_file_with_one_face_in_doubt_is_not_audited(database: Database, cast: Cast):
+def test_file_with_an_undecided_face_is_not_in_the_audit(database: Database, cast: Cast):
     case = make_case(database, cast.project_id, {"Alice": cast.alice.id}, 2, each=2)
     case.state(0, 1)
     every = [face for listed in case.faces.values() for face in listed]
@@ -385,7 +387,7 @@ def test_a_file_with_one_face_in_doubt_is_not_audited(database: Database, cast: 
         assert audit.count(db, case.project_id) == 1
 
 
-def test_positions_are_offered_where_the_project_writes_them(case: Case, alice: Browser, batch: int):
+def test_positions_are_offered_if_enabled_in_the_project(case: Case, alice: Browser, batch: int):
     settle(case, 0, "done")
     assert "Add the positions" not in alice.get(case.url("/send")).text
     case.execute("UPDATE projects SET write_position = 1")
@@ -396,7 +398,7 @@ def test_positions_are_offered_where_the_project_writes_them(case: Case, alice: 
 
 @pytest.mark.parametrize("path", ["/send/again", "/removals"])
 @pytest.mark.parametrize("sent", [{}, {"pages": "x"}, {"pages": [0]}, {"pages": None}, []])
-def test_bad_input_is_refused(case: Case, alice: Browser, path: str, sent: Any):
+def test_invalid_publishing_input_is_refused(case: Case, alice: Browser, path: str, sent: Any):
     answer = alice.send(case.url(path), sent)
     assert answer.status_code == 400
     assert content(answer)["text"]

@@ -1,6 +1,6 @@
-"""Whatever is sent to any address: no 500, nothing of anybody else's changes, nothing comes back as markup.
+"""Random input to every address never causes a 500, a change of another user's data or unescaped markup.
 
-1,000 requests in the usual run, 10,000 with the mark `full`.
+The usual run sends 1,000 requests, the run with the mark `full` 10,000.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from tests.web.routes import TABLE
 from tests.web.site.test_routes import World, state_of, world  # noqa: F401 - a fixture
 from web.site import limits
 
-# These wait for the wiki; `creation` has a test of its own. Signing out would end the run.
+# These wait for the wiki; `creation` has its own test. Signing out would end the run.
 APART = {
     "creation.page", "creation.people", "creation.submit", "classify.people", "account.callback", "account.sign_out",
     "account.sign_out_everywhere",
@@ -38,14 +38,14 @@ KINDS = st.dictionaries(st.sampled_from(NAMED), st.sampled_from(IDS))
 
 @pytest.fixture(scope="module")
 def guarded(web_settings: Settings) -> Flask:
-    """As in the tests of the routes, but every form is believed to be ours: the tokens have their own tests."""
+    """The application as in the tests of the routes, but without CSRF checks, which have their own tests."""
     app = create_app(replace(web_settings, admins=("Dora",)))
     app.config["WTF_CSRF_ENABLED"] = False
     return app
 
 
 def address(world: World, route: str, kinds: dict[str, str]) -> str:  # noqa: F811
-    """The route's address with ids of these kinds."""
+    """Return the route's address with ids of these kinds."""
     rule = next(rule for rule in world.app.url_map.iter_rules() if rule.endpoint == route.split()[1])
     path = rule.rule
     for name in rule.arguments:
@@ -70,7 +70,7 @@ def check(answer: TestResponse, route: str) -> None:
 
 
 def bombard(world: World, examples: int) -> None:  # noqa: F811
-    """Send so many requests as Alice; Charlie's project stays as it is."""
+    """Send this many requests as Alice; assert that Charlie's project does not change."""
     theirs, sent = state_of(world, world.foreign), [0]
     statuses: Counter[int] = Counter()
 
@@ -87,7 +87,7 @@ def bombard(world: World, examples: int) -> None:  # noqa: F811
         sent[0] += 1
         if sent[0] % 10 == 0:
             limits.limiter.reset()
-        body = {} if route == "POST settings.delete" else row.body(inside)  # with the right name the run would be over
+        body = {} if route == "POST settings.delete" else row.body(inside)  # the right name would end the run
         if route.startswith("GET"):
             answer = client.get(url, query_string=query, headers=JSON if row.script else HTML)
         elif row.script and data.draw(st.integers(0, 4)):
@@ -103,19 +103,21 @@ def bombard(world: World, examples: int) -> None:  # noqa: F811
     assert statuses[410] == 0, statuses
 
 
-def test_a_thousand_requests(world: World):  # noqa: F811
+def test_random_requests_do_no_harm(world: World):  # noqa: F811
     bombard(world, 1000)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(1800)
-def test_ten_thousand_requests(world: World):  # noqa: F811
+def test_many_random_requests_do_no_harm(world: World):  # noqa: F811
     bombard(world, 10_000)
 
 
 @pytest.mark.parametrize("examples", [60, pytest.param(1000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])])
-def test_creating_a_project(local_settings: Settings, cast: Cast, database: Database, examples: int):
-    """The form that travels to the wikis."""
+def test_random_input_to_project_creation_does_no_harm(
+    local_settings: Settings, cast: Cast, database: Database, examples: int
+):
+    """The form whose input is sent to the wikis."""
     app = create_app(local_settings)
     app.config["WTF_CSRF_ENABLED"] = False
     client = Browser(app, cast.alice).client
@@ -152,7 +154,7 @@ def test_creating_a_project(local_settings: Settings, cast: Cast, database: Data
     once()
 
 
-def test_nobody_can_be_signed_in_by_force(web_settings: Settings, database: Database):
+def test_random_input_to_the_callback_signs_no_user_in(web_settings: Settings, database: Database):
     client = create_app(web_settings).test_client()
 
     @seed(SEED)

@@ -1,4 +1,4 @@
-"""The scripts' own tests, by node's test runner; the browser tests try the same scripts on real pages."""
+"""Run the scripts' unit tests with node's test runner; the browser tests use the same scripts on real pages."""
 
 import re
 import subprocess
@@ -10,8 +10,8 @@ from testing import servers
 
 
 @pytest.mark.timeout(120)
-def test_the_scripts_pass_their_own_tests():
-    node, _ = compute_driver_executable()  # Playwright brings a node of its own
+def test_javascript_unit_tests_pass():
+    node, _ = compute_driver_executable()  # Playwright contains its own node.
     command = [node, "--no-warnings", "--test", "--test-reporter=tap", "tests/js/"]
     done = subprocess.run(command, cwd=servers.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Which language one reads, how numbers look, which direction the page runs."""
+"""The language of the pages, number formats and text direction."""
 
 import json
 
@@ -25,12 +25,14 @@ from web.site import i18n
         ("*", "en"),
     ],
 )
-def test_the_browsers_wish(anybody: Browser, accepted: str, expected: str):
+def test_language_is_chosen_by_the_accept_language_header(anybody: Browser, accepted: str, expected: str):
     page = anybody.get("/", headers={"Accept-Language": accepted}).text
     assert f'<html lang="{expected}" dir="ltr"' in page
 
 
-def test_a_choice_is_remembered_here_and_with_the_account(database: Database, alice: Browser, app: Flask, cast: Cast):
+def test_chosen_language_is_stored_in_the_session_and_the_account(
+    database: Database, alice: Browser, app: Flask, cast: Cast
+):
     answer = alice.post("/preferences", language="fr", next="/projects")
     assert answer.location == "/projects"
     assert "Vos projets" in alice.get("/projects").text
@@ -41,12 +43,12 @@ def test_a_choice_is_remembered_here_and_with_the_account(database: Database, al
     assert "Vos projets" in Browser(app, cast.alice).get("/projects").text
 
 
-def test_an_unknown_language_is_none(anybody: Browser):
+def test_unknown_language_is_ignored(anybody: Browser):
     anybody.post("/preferences", language="../../etc")
     assert '<html lang="en"' in anybody.get("/").text
 
 
-def test_the_theme_is_remembered(anybody: Browser):
+def test_chosen_theme_is_stored(anybody: Browser):
     assert 'data-theme="auto"' in anybody.get("/").text
     anybody.post("/preferences", theme="dark")
     assert 'data-theme="dark"' in anybody.get("/").text
@@ -57,7 +59,7 @@ def test_the_theme_is_remembered(anybody: Browser):
 @pytest.mark.parametrize(
     ("language", "number"), [("en", "12,345"), ("nb", "12\xa0345"), ("es", "12.345"), ("fr", "12\u202f345")]
 )
-def test_numbers(database: Database, app: Flask, cast: Cast, language: str, number: str):
+def test_numbers_are_formatted_for_the_language(database: Database, app: Flask, cast: Cast, language: str, number: str):
     with database.transaction() as db:
         db.execute("INSERT INTO user_stats (user_id, answers) VALUES (%s, 12345)", (cast.bob.id,))
     page = Browser(app).get("/leaderboard", headers={"Accept-Language": language}).text
@@ -65,20 +67,20 @@ def test_numbers(database: Database, app: Flask, cast: Cast, language: str, numb
 
 
 @pytest.mark.parametrize(("language", "categories"), [("en", {"one", "other"}), ("fr", {"one", "many", "other"})])
-def test_plurals_for_scripts(app: Flask, language: str, categories: set[str]):
+def test_plural_forms_are_passed_to_scripts(app: Flask, language: str, categories: set[str]):
     with app.test_request_context(headers={"Accept-Language": language}):
         forms = i18n.plurals("%(num)d file to look at", "%(num)d files to look at")
     assert set(forms) == categories
     assert all("%(num)d" in form for form in forms.values())
 
 
-def test_the_strings_of_a_page_are_json(alice: Browser, cast: Cast):
+def test_texts_for_scripts_are_json(alice: Browser, cast: Cast):
     page = alice.get(f"/projects/{cast.project_id}").text
     strings = page.split('id="strings">')[1].split("</script>")[0]
     assert set(json.loads(strings)) >= {"within", "more", "fewer"}
 
 
-def test_a_language_that_runs_from_right_to_left(app: Flask):
+def test_right_to_left_language_sets_the_direction(app: Flask):
     i18n.LANGUAGES["he"] = "עברית"
     try:
         page = Browser(app).get("/", headers={"Accept-Language": "he"}).text

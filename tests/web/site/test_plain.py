@@ -1,4 +1,4 @@
-"""The parts that need no database: plots, reports, addresses, reasons."""
+"""Functions of the web package that need no database: plots, reports, addresses, reasons."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def distances(**counts: dict[int, int]) -> Distances:
     return Distances(width=0.01, **rows)
 
 
-def test_a_histogram_stacks_and_holds_what_lies_outside():
+def test_histogram_stacks_series_and_includes_values_out_of_range():
     plot = charts.histogram(distances(yes={0: 1, 11: 1}, open={50: 4, 119: 2}))
     assert plot.total == 8
     first, *_ = plot.parts
@@ -24,38 +24,38 @@ def test_a_histogram_stacks_and_holds_what_lies_outside():
     assert {round(part.x + part.width) for part in plot.parts if part.css_class == "open"} >= {charts.PLOT_WIDTH - 1}
 
 
-def test_how_many_lie_within():
+def test_histogram_counts_values_within_the_threshold():
     plot = charts.histogram(distances(open={29: 1, 30: 2, 59: 3, 60: 5}))
     assert charts.count_within(plot, 0.3) == 1
     assert charts.count_within(plot, 0.6) == 6
     assert charts.count_within(plot, 1.0) == 11
 
 
-def test_nothing_to_draw():
+def test_histogram_without_values_is_empty():
     assert charts.histogram(None).total == 0
     assert charts.histogram(distances()).parts == ()
     assert charts.curve_points(Curve(())) == ""
 
 
-def test_a_curve_goes_from_corner_to_corner():
+def test_curve_covers_the_whole_plot():
     points = charts.curve_points(Curve(((0, 0), (5, 1), (10, 2)))).split()
     assert points[0] == f"0.0,{charts.CURVE_HEIGHT}.0"
     assert points[-1] == f"{charts.CURVE_WIDTH}.0,6.0"
 
 
-def test_shares_fill_the_bar():
+def test_shares_sum_to_the_whole_bar():
     found = charts.breakdown_parts(Breakdown(1, 1, 0, 2, 0, 0))
     assert sum(share.width for share in found) == pytest.approx(100)
     assert [share.x for share in found if share.number] == [0, 25, 75]
 
 
-def test_no_report_before_the_first_run():
+def test_report_is_none_before_the_first_run():
     assert model_report.parse_report(None) is None
     assert model_report.parse_report("{}") == model_report.Report(False, False, 0, 0, 0, 0, 0, (), None)
 
 
 @pytest.mark.parametrize("target", ["/", "/projects?q=a", "/projects/1#members"])
-def test_addresses_of_ours(target: str):
+def test_addresses_within_the_site_are_accepted(target: str):
     assert urls.local_target(target) == target
 
 
@@ -63,7 +63,7 @@ def test_addresses_of_ours(target: str):
     "target",
     [None, "", "projects", "//x.example", "/\\x.example", "http://x.example", "/\t/x.example", "/a\nb", "\\\\x"],
 )
-def test_addresses_that_lead_away(target: str | None):
+def test_addresses_outside_the_site_are_refused(target: str | None):
     assert urls.local_target(target) == "/"
 
 
@@ -81,16 +81,16 @@ def test_addresses_that_lead_away(target: str | None):
         ("https://upload/a/ab/G.jpg?a=/960px-G.jpg", "https://upload/a/ab/G.jpg?a=/960px-G.jpg"),
     ],
 )  # fmt: skip
-def test_a_small_place_gets_a_small_rendering(given: str, small: str):
+def test_rendering_is_chosen_by_the_displayed_size(given: str, small: str):
     assert urls.rendering(given, 330) == small
 
 
 @pytest.mark.parametrize("key", list(Reason))
-def test_every_reason_of_the_wiki_has_its_sentence(key: Reason):
+def test_every_reason_of_the_wiki_has_a_text(key: Reason):
     assert key.value in reasons.KEYS
 
 
-def test_what_was_asked_recently_is_not_asked_again():
+def test_recent_result_is_cached():
     now = [0.0]
     made: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Every route and method, for everybody: the table in tests/web/routes.py is what must come out."""
+"""Compare the responses of every route and method with the table in tests/web/routes.py."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,13 +27,13 @@ OF_PROJECTS = [route for route in TABLE if route.split()[1].split(".")[0] not in
 
 @pytest.fixture(scope="module")
 def guarded(web_settings: Settings) -> Flask:
-    """The application with an administrator who is a stranger to every project."""
+    """The application with an administrator who is not a member of any project."""
     return create_app(replace(web_settings, admins=("Dora",)))
 
 
 @dataclass
 class World:
-    """Alice's project (Bob is its labeller) with a batch of hers, and Charlie's with his own."""
+    """Alice's project (Bob is its labeller) with her batch, and Charlie's with his."""
 
     app: Flask
     database: Database
@@ -46,7 +46,7 @@ class World:
         return Browser(self.app, self.people[person])
 
     def value(self, name: str, *, foreign: bool = False) -> Any:
-        """What stands for an argument of an address; `foreign`: of Charlie's."""
+        """Return the value for an argument of an address; `foreign`: of Charlie's project."""
         inside = self.foreign if foreign else self.case
         values: dict[str, Any] = {
             "project_id": inside.project_id,
@@ -61,7 +61,7 @@ class World:
         return values[name]
 
     def url(self, route: str, *, foreign: bool = False, **given: Any) -> str:
-        """The route's address in Alice's project; `foreign`: with ids of Charlie's inside it."""
+        """Return the route's address in Alice's project; `foreign`: with ids of Charlie's project inside it."""
         endpoint = route.split()[1]
         with self.app.test_request_context():
             rule = next(rule for rule in self.app.url_map.iter_rules() if rule.endpoint == endpoint)
@@ -70,14 +70,14 @@ class World:
             return str(self.app.url_for(endpoint, **{**values, **known}))
 
     def ask(self, person: str, route: str, row: Row, url: str) -> TestResponse:
-        """What the person gets, with a right CSRF token."""
+        """Send the request with a valid CSRF token and return the response."""
         browser, body = self.browser(person), row.body(self.case)
         if route.startswith("GET"):
             return browser.client.get(url, headers=JSON if row.script else HTML)
         return browser.send(url, body) if row.script else browser.post(url, **body)
 
     def mark(self) -> list[Any]:
-        """Changes when any row of any table does."""
+        """Return a value that changes when any row of any table changes."""
         with self.database.transaction() as db:
             tables = db.column("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
             return db.rows(f"CHECKSUM TABLE {', '.join(sorted(tables))}")
@@ -102,7 +102,7 @@ def world(guarded: Flask, database: Database, cast: Cast) -> World:
     return World(guarded, database, case, foreign, (mine, other), people)
 
 
-def test_every_route_has_its_row(app: Flask):
+def test_every_route_is_in_the_table(app: Flask):
     found = {
         f"{method} {rule.endpoint}"
         for rule in app.url_map.iter_rules()
@@ -112,7 +112,7 @@ def test_every_route_has_its_row(app: Flask):
 
 
 @pytest.mark.parametrize("route", TABLE)
-def test_who_may(world: World, route: str):
+def test_each_kind_of_user_gets_the_expected_status(world: World, route: str):
     row, url = TABLE[route], world.url(route)
     for person, expected in zip(PEOPLE, row.expected, strict=True):
         before = world.mark()
@@ -138,7 +138,7 @@ def test_nothing_changes_without_a_csrf_token(world: World, route: str):
 
 
 @pytest.mark.parametrize("project_id", [0, 999_999, 2**63, 2**64, 10**30])
-def test_projects_that_are_not_there(world: World, project_id: int):
+def test_unknown_project_is_not_found(world: World, project_id: int):
     before = world.mark()
     for route in OF_PROJECTS:
         expected = 200 if route == "GET classify.session" else 404
@@ -154,7 +154,7 @@ def test_projects_that_are_not_there(world: World, project_id: int):
         "pictures.chip", "review.face", "settings.remove",
     }]
 )  # fmt: skip
-def test_other_peoples_ids_in_ones_own_project(world: World, route: str):
+def test_ids_of_another_project_in_an_address_are_not_found(world: World, route: str):
     row, before = TABLE[route], world.mark()
     answer = world.ask("owner", route, row, world.url(route, foreign=True))
     assert answer.status_code == row.foreign, answer.text
@@ -164,7 +164,7 @@ def test_other_peoples_ids_in_ones_own_project(world: World, route: str):
     assert world.mark() == before
 
 
-def test_a_face_of_somebody_elses_file_looks_like_none(world: World):
+def test_face_of_another_project_is_indistinguishable_from_an_unknown_one(world: World):
     states = [
         world.browser("owner").get(world.url("GET classify.face", face_id=face)).get_json()["state"]
         for face in (world.case.face(1), world.foreign.face(1), 999_999)
@@ -179,8 +179,8 @@ def _with_numbers(world: World, route: str, number: int) -> str:
 @pytest.mark.parametrize(
     "route", [route for route in POSTS if TABLE[route].body is not nothing and route in OF_PROJECTS]
 )
-def test_other_peoples_ids_in_what_is_sent(world: World, route: str):
-    """Nothing of Charlie's changes, whatever Alice sends about his faces, files and edits."""
+def test_ids_of_another_project_in_a_body_change_nothing(world: World, route: str):
+    """Charlie's data does not change, whatever Alice sends about his faces, files and edits."""
     row = TABLE[route]
     theirs = state_of(world, world.foreign)
     browser, body = world.browser("owner"), row.body(world.foreign)
@@ -190,7 +190,7 @@ def test_other_peoples_ids_in_what_is_sent(world: World, route: str):
 
 
 def state_of(world: World, case: Case) -> list[Any]:
-    """All that is kept of a project and of its files."""
+    """Return all stored data of a project and of its files."""
     found: list[Any] = []
     with world.database.transaction() as db:
         for table in ("project_files", "answers", "labels", "approvals", "edits", "batches", "project_members"):
@@ -203,7 +203,7 @@ def state_of(world: World, case: Case) -> list[Any]:
 
 
 @pytest.mark.parametrize("person", ["stranger", "labeller", "owner"])
-def test_deleted_projects(world: World, person: str):
+def test_deleted_project_is_gone_for_members_and_not_found_for_others(world: World, person: str):
     with world.database.transaction() as db:
         projects.delete(db, world.case.project_id)
     before = world.mark()
@@ -214,17 +214,17 @@ def test_deleted_projects(world: World, person: str):
     assert world.mark() == before
 
 
-def test_a_script_hears_that_it_is_signed_out(anybody: Browser):
+def test_script_without_a_session_gets_401(anybody: Browser):
     answer = anybody.client.get("/projects/1/progress", headers=JSON)
     assert (answer.status_code, answer.get_json()["error"]) == (401, "signed_out")
 
 
-def test_a_member_who_was_removed_is_a_stranger(world: World):
+def test_removed_member_has_no_access(world: World):
     world.browser("owner").post(world.url("POST settings.remove"))
     assert world.browser("labeller").get(world.url("GET project.page")).status_code == 404
 
 
-def test_the_creator_stays_owner(world: World):
+def test_creator_cannot_lose_ownership(world: World):
     with world.database.transaction() as db:
         bob = world.people["labeller"]
         assert bob is not None

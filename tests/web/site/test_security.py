@@ -1,4 +1,4 @@
-"""Headers, cookies, errors, static files."""
+"""Security headers, cookies, error pages and static files."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,11 +22,11 @@ HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1", "Accept":
 
 @pytest.fixture(scope="module")
 def production(web_settings: Settings) -> Flask:
-    """The application as behind one proxy that speaks https."""
+    """The application in production mode behind one proxy with https."""
     return create_app(replace(web_settings, production=True, proxies=1))
 
 
-def test_no_page_may_run_anything_inline(anybody: Browser, web_settings: Settings):
+def test_content_security_policy_forbids_inline_code(anybody: Browser, web_settings: Settings):
     policy = anybody.get("/").headers["Content-Security-Policy"]
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
@@ -34,7 +34,7 @@ def test_no_page_may_run_anything_inline(anybody: Browser, web_settings: Setting
     assert f"img-src 'self' {web_settings.media_hosts[0]}" in policy
 
 
-def test_pages_may_show_originals_and_renderings_from_their_hosts(web_settings: Settings):
+def test_content_security_policy_allows_pictures_of_the_media_hosts(web_settings: Settings):
     hosts = Settings.from_env({}).media_hosts
     policy = content_security_policy(replace(web_settings, production=True, media_hosts=hosts))
     allowed = policy.split("img-src ")[1].split(";")[0].split()
@@ -45,7 +45,7 @@ def test_pages_may_show_originals_and_renderings_from_their_hosts(web_settings: 
         assert f"https://{addresses.netloc(address)}" in allowed
 
 
-def test_headers(anybody: Browser):
+def test_security_headers_are_set(anybody: Browser):
     headers = anybody.get("/").headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
@@ -55,7 +55,7 @@ def test_headers(anybody: Browser):
     assert "SameSite=Lax" in headers["Set-Cookie"]
 
 
-def test_production_wants_https(web_settings: Settings, database: Database):
+def test_production_requires_https(web_settings: Settings, database: Database):
     browser = Browser(create_app(replace(web_settings, production=True, proxies=1)))
     answer = browser.get("/", headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"})
     assert "max-age=31536000" in answer.headers["Strict-Transport-Security"]
@@ -63,29 +63,29 @@ def test_production_wants_https(web_settings: Settings, database: Database):
     assert "Secure" in answer.headers["Set-Cookie"]
 
 
-def test_sessions_need_a_key(web_settings: Settings):
+def test_secret_key_is_required(web_settings: Settings):
     with pytest.raises(ConfigError, match="FLASK_SECRET_KEY"):
         create_app(replace(web_settings, secret_key=""))
 
 
-def test_a_page_that_is_not_there(anybody: Browser):
+def test_unknown_page_is_404(anybody: Browser):
     assert "nothing here" in anybody.get("/nothing").text
     answer = anybody.client.get("/nothing", headers=JSON)
     assert (answer.status_code, answer.get_json()["error"]) == (404, "not_found")
 
 
-def test_a_method_that_is_not_there(anybody: Browser):
+def test_unknown_method_is_405(anybody: Browser):
     answer = anybody.client.get("/preferences", headers=JSON)
     assert (answer.status_code, answer.get_json()["error"]) == (405, "method")
     assert "POST" in answer.headers["Allow"]
 
 
-def test_too_much_at_once(alice: Browser):
+def test_too_large_body_is_413(alice: Browser):
     answer = alice.post("/projects/new", titles="x" * (2 * 1024 * 1024 + 1))
     assert answer.status_code == 413
 
 
-def test_without_a_database_pages_say_so(web_settings: Settings):
+def test_pages_report_an_unreachable_database(web_settings: Settings):
     app = create_app(replace(web_settings, db_port=9))
     browser = Browser(app)
     assert browser.get("/").status_code == 200
@@ -96,8 +96,8 @@ def test_without_a_database_pages_say_so(web_settings: Settings):
     assert (health.status_code, health.get_json()["database"]) == (503, "failed")
 
 
-def test_a_probe_is_answered_without_database_session_host_or_limit(web_settings: Settings):
-    """As a pod's health check asks: by the pod's address, all the time, while the database is away."""
+def test_liveness_probe_needs_no_database_session_host_or_limit(web_settings: Settings):
+    """A pod's health check uses the pod's address, repeats all the time, and also runs while the database is down."""
     app = create_app(replace(web_settings, db_port=9, production=True, proxies=1, hosts=("wikivisage.example",)))
     client = app.test_client()
     answers = [client.get("/alive", headers={"Host": "10.0.0.7:8000"}) for _ in range(1300)]
@@ -108,7 +108,7 @@ def test_a_probe_is_answered_without_database_session_host_or_limit(web_settings
     assert client.get("/help", headers={"Host": "10.0.0.7:8000"}).status_code == 400
 
 
-def test_a_fault_of_ours_shows_no_trace(web_settings: Settings, caplog: pytest.LogCaptureFixture):
+def test_internal_error_page_shows_no_traceback(web_settings: Settings, caplog: pytest.LogCaptureFixture):
     app = create_app(web_settings)
     from web.site.access import public
 
@@ -119,7 +119,7 @@ def test_a_fault_of_ours_shows_no_trace(web_settings: Settings, caplog: pytest.L
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_static_files_carry_their_hash(app: Flask, anybody: Browser):
+def test_addresses_of_static_files_contain_their_hash(app: Flask, anybody: Browser):
     page = anybody.get("/").text
     url = page.split('rel="stylesheet" href="')[1].split('"')[0]
     answer = anybody.get(url, headers={"Accept-Encoding": "gzip"})
@@ -130,7 +130,7 @@ def test_static_files_carry_their_hash(app: Flask, anybody: Browser):
     assert anybody.get(f"/static/{version}/../app.py").status_code == 404
 
 
-def test_health(anybody: Browser):
+def test_health_reports_the_state_of_each_part(anybody: Browser):
     assert anybody.client.get("/health.json").get_json() == {
         "web": "ok", "database": "ok", "workers": "absent", "version": "0.1.0", "seen": []
     }  # fmt: skip
@@ -138,8 +138,8 @@ def test_health(anybody: Browser):
 
 
 @pytest.mark.parametrize("route", [route for route in TABLE if route.startswith("GET")])
-def test_every_answer_carries_the_headers(production: Flask, cast: Cast, route: str):
-    """Of a page, a piece of JSON, a picture, a redirect and an error alike."""
+def test_every_response_has_the_security_headers(production: Flask, cast: Cast, route: str):
+    """Pages, JSON, pictures, redirects and errors all have them."""
     endpoint = route.split()[1]
     rule = next(rule for rule in production.url_map.iter_rules() if rule.endpoint == endpoint)
     ids = dict.fromkeys(("user_id", "face_id", "page_id", "batch_id"), 1)
@@ -172,7 +172,7 @@ def check_headers(headers: Headers) -> None:
         assert all(mark in cookie for mark in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/")), cookie
 
 
-def test_an_attacked_page_carries_the_headers_too(production: Flask, database: Database):
+def test_refusal_for_a_missing_csrf_token_has_the_security_headers(production: Flask, database: Database):
     browser = Browser(production)
     answer = browser.client.post("/preferences", headers=HTTPS, base_url="https://localhost")
     assert answer.status_code == 400
@@ -189,12 +189,12 @@ def test_an_attacked_page_carries_the_headers_too(production: Flask, database: D
         (3, "192.0.2.66", "127.0.0.1"),
     ],
 )
-def test_only_as_many_proxies_are_believed_as_there_are(
+def test_forwarded_headers_are_trusted_for_the_configured_number_of_proxies(
     web_settings: Settings, proxies: int, forwarded: str, address: str
 ):
     app = create_app(replace(web_settings, proxies=proxies))
     app.add_url_rule("/who", "who", without_user(lambda: f"{request.remote_addr} {request.scheme} {request.host}"))
-    # Each proxy adds to the lists; what came with the request stands before it.
+    # Each proxy appends to the lists; values sent by the client come before its entry.
     sent = {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": ", ".join(["https"] * proxies) or "https"}
     sent["X-Forwarded-Host"] = ", ".join(["site.example"] * proxies) or "evil.example"
     told = Browser(app).get("/who", headers=sent).text.split()
@@ -203,21 +203,21 @@ def test_only_as_many_proxies_are_believed_as_there_are(
     assert told[1:] == (["https", "site.example"] if believed else ["http", "localhost"])
 
 
-def test_only_the_sites_own_names_are_answered(web_settings: Settings, database: Database):
+def test_requests_for_other_host_names_are_refused(web_settings: Settings, database: Database):
     browser = Browser(create_app(replace(web_settings, hosts=("wikivisage.example", ".toolforge.example"))))
     for host, status in (("wikivisage.example", 200), ("a.toolforge.example:8000", 200), ("evil.example", 400)):
         assert browser.get("/help", headers={"Host": host}).status_code == status, host
 
 
 @pytest.mark.parametrize(("path", "most"), [("/preferences", 256 * 1024), ("/projects/new", 2 * 1024 * 1024)])
-def test_a_body_is_as_large_as_its_page_can_mean(alice: Browser, path: str, most: int):
+def test_size_limit_of_the_body_depends_on_the_route(alice: Browser, path: str, most: int):
     assert alice.post(path, titles="x" * (most - 1000)).status_code < 413
     assert alice.post(path, titles="x" * (most + 1)).status_code == 413
     assert alice.send(path, {"titles": "x" * (most + 1)}).status_code == 413
 
 
 @pytest.mark.parametrize("body", ["[" * 100_000, '{"steps":' * 20_000, "9" * 5000, '"\\ud800"', "", "nul", "\x00"])
-def test_json_that_is_none(alice: Browser, cast: Cast, body: str):
+def test_malformed_json_is_refused(alice: Browser, cast: Cast, body: str):
     headers = JSON | {"X-CSRFToken": alice.token(), "Content-Type": "application/json"}
     for path in ("answers", "boxes", "review/approve"):
         answer = alice.client.post(f"/projects/{cast.project_id}/{path}", data=body, headers=headers)

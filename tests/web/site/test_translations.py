@@ -1,4 +1,4 @@
-"""Every message is translated into every language, with the same placeholders, and compiled."""
+"""Checks that every message is translated into every language, with the same placeholders, and compiled."""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def forms(text: object) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def wanted() -> set[str]:
-    """The first form of every message in the code and the templates."""
+    """Return the first form of every message in the code and the templates."""
     methods = [("app.py", "python"), ("web/**.py", "python"), ("templates/**.html", "jinja2")]
     places = [ROOT / "web", ROOT / "templates"]
     found = set()
@@ -45,7 +45,7 @@ def wanted() -> set[str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_nothing_is_missing(language: str, wanted: set[str]):
+def test_no_translation_is_missing(language: str, wanted: set[str]):
     known = {forms(message.id)[0]: message for message in messages(language)}
     assert wanted - set(known) == set(), "run script/i18n"
     empty = [text for text in wanted if not all(forms(known[text].string)) or known[text].fuzzy]
@@ -53,7 +53,7 @@ def test_nothing_is_missing(language: str, wanted: set[str]):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_placeholders_are_the_same(language: str):
+def test_translations_have_the_same_placeholders(language: str):
     wrong = []
     for message in messages(language):
         sources = [set(PLACEHOLDER.findall(form)) for form in forms(message.id)]

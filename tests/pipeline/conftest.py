@@ -1,4 +1,4 @@
-"""The tools of a worker, for tests that run a stage by itself."""
+"""Fixtures with the tools of a worker, for tests that run a single stage."""
 
 import random
 import threading
@@ -24,9 +24,9 @@ from vision.detection.pool import FacePool
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[FacePool]:
-    """Detector children for the whole run: they take a second to start.
+    """Detector children for the whole run, because starting them takes a second.
 
-    They have the priority of other processes, unlike those of a worker: on a busy machine they would hardly run.
+    They have normal priority, unlike those of a worker: on a busy machine they would hardly run.
     """
     settings = hog(Settings())
     found = FacePool(children(settings), replace(search_settings(settings), nice=0))
@@ -51,7 +51,7 @@ Run = Callable[[Kind, Stage], Outcome | None]
 
 @pytest.fixture
 def run(tools: Tools) -> Run:
-    """Claim the due work of a kind, run its stage, settle it; returns the outcome."""
+    """Claim the due work of a kind, run its stage and settle it; return the outcome."""
 
     def once(kind: Kind, stage: Stage) -> Outcome | None:
         task = claimed(tools.database, kind)
@@ -63,7 +63,7 @@ def run(tools: Tools) -> Run:
 
 
 def claimed(database: Database, kind: Kind, worker: str = "test") -> Task:
-    """The due work of a kind, claimed."""
+    """Claim the due work of a kind."""
 
     def work(db: Connection) -> Task | None:
         return tasks.claim(db, kind, worker)
@@ -74,20 +74,20 @@ def claimed(database: Database, kind: Kind, worker: str = "test") -> Task:
 
 
 def changed(tools: Tools, **more: Any) -> Tools:
-    """The same tools with other settings."""
+    """Return the same tools with other settings."""
     return replace(tools, settings=replace(tools.settings, **more))
 
 
 @pytest.fixture(scope="session")
 def painted_wiki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wiki]:
-    """A sandbox for publishing, where nobody looks at the pictures."""
+    """A sandbox for publishing, with pictures that no detector searches."""
     with painted(tmp_path_factory.mktemp("painted"), 70) as wiki:
         yield wiki
 
 
 @pytest.fixture
 def job_of(settings: Settings, database: Database, painted_wiki: Wiki) -> Callable[[int], Job]:
-    """The same with as many files as wanted."""
+    """Return a function that creates such a job with the given number of files."""
     return lambda files: new_job(settings, database, painted_wiki, files)
 
 

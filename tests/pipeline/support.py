@@ -1,4 +1,4 @@
-"""What the tests of the worker share: a project, its worker's settings, and ways to wait and to look."""
+"""Shared parts of the worker tests: a project, settings for its worker, and functions to wait and to inspect."""
 
 import socket
 import threading
@@ -19,13 +19,13 @@ from token_crypto import TokenBox
 
 
 def people(sandbox: Sandbox) -> list[str]:
-    """The people of the sandbox (folders of photographs), those with the most photographs first."""
+    """Return the people of the sandbox (folders of photographs), those with the most photographs first."""
     counts = Counter(name for page in sandbox.world.state.pages.values() for name in page.people)
     return [name for name, _ in counts.most_common()]
 
 
 def person(sandbox: Sandbox, place: int = 0) -> NewProject:
-    """A project for one of them, whose category holds their photographs and some of other people."""
+    """Return a project for one of them, whose category contains their photographs and some of other people."""
     known_people = people(sandbox)
     name = known_people[min(place, len(known_people) - 1)]
     label = label_of(name)
@@ -33,25 +33,25 @@ def person(sandbox: Sandbox, place: int = 0) -> NewProject:
 
 
 def other(sandbox: Sandbox, kind: str, **given: Any) -> Any:
-    """Somebody else does something to the wiki: see sandbox/other_people.py."""
+    """Change the wiki as another user does; see sandbox/other_people.py."""
     with sandbox.world.lock:
         return other_people.KINDS[kind](sandbox.world, given)
 
 
 def pictures_in(sandbox: Sandbox, category: str) -> list[str]:
-    """The titles of the pictures directly in a category, without namespace."""
+    """Return the titles of the pictures directly in a category, without namespace."""
     pages = [sandbox.world.state.pages[number] for number in sandbox.world.members[f"Category:{category}"]]
     titles = [page.title.partition(":")[2] for page in pages if page.namespace == 6 and page.versions]
     return sorted(title for title in titles if not title.endswith((".ogg", ".pdf")))
 
 
 def hog(settings: Settings, **more: Any) -> Settings:
-    """Settings of a worker that needs no weights but dlib's."""
+    """Return settings of a worker that needs no weights except dlib's."""
     return replace(settings, **{"detector": "hog", "contact": "test@localhost", **more})
 
 
 def downloads(sandbox: Sandbox) -> dict[str, int]:
-    """How often each picture was fetched."""
+    """Return how often each picture was downloaded."""
     return dict(sandbox.world.counts.thumbnails + sandbox.world.counts.originals)
 
 
@@ -80,7 +80,7 @@ def value(database: Database, sql: str, *args: Any) -> Any:
 
 
 def searched(database: Database, project_id: int) -> bool:
-    """Whether the project was crawled and nothing waits to be searched."""
+    """Return whether the project was crawled and no file is waiting to be searched."""
     return bool(
         value(
             database,
@@ -94,7 +94,7 @@ def searched(database: Database, project_id: int) -> bool:
 
 
 class Gate:
-    """A port that leads to the database while it is open, and breaks every connection when it closes."""
+    """A port that forwards to the database while it is open, and breaks every connection when it closes."""
 
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port

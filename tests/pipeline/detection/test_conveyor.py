@@ -1,4 +1,4 @@
-"""The detection lane against a wiki and a detector that fail: what counts against files, and what does not."""
+"""The detection lane with a failing wiki and a failing detector: which failures count against a file."""
 
 import random
 import time
@@ -28,9 +28,9 @@ from vision.detection.settings import SearchSettings
 
 
 class Pool(FacePool):
-    """A pool without children: pictures have one face, or end in `error`: all of them, or every third picture.
+    """A pool without children: pictures have one face, or fail with `error`: all of them, or every third picture.
 
-    Each takes `seconds`; the first waits besides until `begin` says so.
+    Each picture takes `seconds`; the first one also waits for `begin`.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ def fake() -> Pool:
 
 @contextmanager
 def conveyor(tools: Tools, most_bytes: int = MOST_BYTES) -> Iterator[WakeSignal]:
-    """The lane at work for the length of a block."""
+    """Run the detection lane for the length of a block."""
     wake = WakeSignal()
     threads = Conveyor(WorkerContext(tools, wake, Activity()), most_bytes).threads()
     for thread in threads:
@@ -93,7 +93,7 @@ def conveyor(tools: Tools, most_bytes: int = MOST_BYTES) -> Iterator[WakeSignal]
 
 @pytest.fixture
 def project(sandbox: Sandbox, database: Database) -> int:
-    """A project that looks at twelve files."""
+    """A project with twelve files."""
     new = person(sandbox)
     found = new_project(database, new)
     titles = pictures_in(sandbox, new.label)[:12]
@@ -116,13 +116,15 @@ def small(tools: Tools, fake: Pool, batch_size: int = 4) -> Tools:
     return replace(tools, pool=fake, settings=settings, rng=random.Random(3))
 
 
-def test_everything_is_searched_and_the_model_is_asked_for(tools: Tools, database: Database, project: int, fake: Pool):
+def test_all_files_are_searched_and_a_model_run_is_requested(
+    tools: Tools, database: Database, project: int, fake: Pool
+):
     with conveyor(small(tools, fake)):
         until(lambda: states(database) == {"searched": 12} and free(database))
         until(lambda: value(database, "SELECT due_at <= NOW(3) FROM tasks WHERE kind = 'model'"))
 
 
-def test_a_wiki_that_is_away_is_not_held_against_the_files(
+def test_unreachable_wiki_does_not_count_against_the_files(
     tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
 ):
     sandbox.world.faults.add({"kind": "unavailable", "match": {"path": "api.php"}, "count": 1})
@@ -132,9 +134,7 @@ def test_a_wiki_that_is_away_is_not_held_against_the_files(
     assert value(database, "SELECT MAX(attempts) FROM files") == 0
 
 
-def test_a_picture_that_crashes_the_detector_costs_itself_alone(
-    tools: Tools, database: Database, project: int, fake: Pool
-):
+def test_picture_that_crashes_the_detector_fails_alone(tools: Tools, database: Database, project: int, fake: Pool):
     fake.error = SearchCrashed("The process ended.")
     with conveyor(small(tools, fake)):
         until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'search_crashed'") == 12)
@@ -144,7 +144,7 @@ def test_a_picture_that_crashes_the_detector_costs_itself_alone(
     assert value(database, "SELECT COUNT(*) FROM project_files WHERE search_due_at > NOW() + INTERVAL 100 SECOND") == 12
 
 
-def test_without_a_detector_files_are_given_back_and_nothing_spins(
+def test_without_a_detector_files_are_released_and_the_lane_waits(
     tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
 ):
     fake.error = DetectorUnavailable("No process can be started.")
@@ -156,14 +156,16 @@ def test_without_a_detector_files_are_given_back_and_nothing_spins(
     assert value(database, "SELECT MAX(attempts) FROM files") == 0
 
 
-def test_an_unforeseen_failure_is_held_against_its_file(tools: Tools, database: Database, project: int, fake: Pool):
+def test_unexpected_exception_counts_against_its_file(tools: Tools, database: Database, project: int, fake: Pool):
     fake.error = ValueError("a bug")
     with conveyor(small(tools, fake)):
         until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'internal'") == 12)
     assert states(database) == {"waiting": 12}
 
 
-def test_what_waits_is_searched_together(tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool):
+def test_waiting_pictures_are_searched_together(
+    tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
+):
     fake.seconds, fake.begin = 0.2, lambda: sum(downloads(sandbox).values()) >= 4
     with conveyor(small(tools, fake)):
         until(lambda: states(database) == {"searched": 12})
@@ -171,14 +173,16 @@ def test_what_waits_is_searched_together(tools: Tools, database: Database, sandb
     assert 1 < max(fake.batches) <= TOGETHER
 
 
-def test_pictures_as_large_as_may_wait_do_so_one_by_one(tools: Tools, database: Database, project: int, fake: Pool):
+def test_pictures_that_fill_the_memory_limit_wait_one_at_a_time(
+    tools: Tools, database: Database, project: int, fake: Pool
+):
     fake.seconds = 0.1
     with conveyor(small(tools, fake), most_bytes=1):
         until(lambda: states(database) == {"searched": 12})
     assert fake.batches == [1] * 12
 
 
-def test_pictures_searched_together_are_settled_each_for_itself(
+def test_pictures_searched_together_are_settled_separately(
     tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
 ):
     fake.begin = lambda: sum(downloads(sandbox).values()) >= 4
@@ -190,7 +194,7 @@ def test_pictures_searched_together_are_settled_each_for_itself(
     assert value(database, "SELECT COUNT(*) FROM files WHERE error = 'search_crashed' AND attempts = 1") == 4
 
 
-def test_a_lease_that_was_lost_costs_its_own_file_alone(tools: Tools, database: Database, project: int, fake: Pool):
+def test_lost_lease_affects_only_its_own_file(tools: Tools, database: Database, project: int, fake: Pool):
     fake.seconds = 0.3
     with conveyor(small(tools, fake, batch_size=12)):
         until(lambda: states(database).get("searched", 0) >= 1)
@@ -204,7 +208,9 @@ def test_a_lease_that_was_lost_costs_its_own_file_alone(tools: Tools, database: 
     assert max(fake.batches) > 1
 
 
-def test_a_pause_gives_back_what_is_not_searched(tools: Tools, database: Database, project: int, fake: Pool):
+def test_paused_project_releases_files_that_are_not_searched(
+    tools: Tools, database: Database, project: int, fake: Pool
+):
     fake.seconds = 0.5
     with conveyor(small(tools, fake)):
         until(lambda: states(database).get("searched", 0) >= 1)
@@ -219,7 +225,7 @@ def test_a_pause_gives_back_what_is_not_searched(tools: Tools, database: Databas
 def test_pictures_are_downloaded_while_others_are_searched(
     tools: Tools, database: Database, sandbox: Sandbox, project: int, fake: Pool
 ):
-    """The first search ends when four more pictures have come."""
+    """The first search ends when four more pictures have been downloaded."""
     fake.begin = lambda: sum(downloads(sandbox).values()) >= 5
     with conveyor(small(tools, fake)):
         until(lambda: states(database) == {"searched": 12})

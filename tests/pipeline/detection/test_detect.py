@@ -1,4 +1,4 @@
-"""Detection of single files: what is stored, what counts against a file, and what a lost lease changes."""
+"""Detection of single files: stored results, errors that count against a file, and lost leases."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from wiki.errors import GiveUp, Reason, Wait
 
 
 def lease_of(database: Database, sandbox: Sandbox, titles: list[str], new_item: int = 0) -> tuple[int, SearchLease]:
-    """A project that looks at these files, and a lease of them all."""
+    """Create a project with these files and lease all of them."""
     project = new_project(database, replace(person(sandbox), source=f"list {titles} {new_item}"))
     found = [(sandbox.world.titles[f"File:{title}"], title) for title in titles]
     with database.transaction() as db:
@@ -44,7 +44,7 @@ def search(tools: Tools, lease: SearchLease) -> list[Job]:
     return jobs
 
 
-def test_a_file_is_described_and_its_faces_are_stored(sandbox: Sandbox, database: Database, tools: Tools):
+def test_metadata_and_faces_of_a_file_are_stored(sandbox: Sandbox, database: Database, tools: Tools):
     _, lease, title = one(database, sandbox)
     assert search(tools, lease)
     (file,) = rows(database, "SELECT * FROM files")
@@ -60,7 +60,7 @@ def test_a_file_is_described_and_its_faces_are_stored(sandbox: Sandbox, database
     assert value(database, "SELECT COUNT(*) FROM face_chips") == len(found)
 
 
-def test_the_same_bytes_are_not_downloaded_again(sandbox: Sandbox, database: Database, tools: Tools):
+def test_file_with_unchanged_bytes_is_not_downloaded_again(sandbox: Sandbox, database: Database, tools: Tools):
     _, lease, _ = one(database, sandbox)
     search(tools, lease)
     before = downloads(sandbox)
@@ -74,7 +74,7 @@ def test_the_same_bytes_are_not_downloaded_again(sandbox: Sandbox, database: Dat
 
 
 @pytest.mark.parametrize("change", ["state = 'dropped', encoding = NULL", "encoder = 'older'"])
-def test_encodings_that_are_dropped_or_old_are_computed_again(
+def test_deleted_or_outdated_encodings_are_computed_again(
     sandbox: Sandbox, database: Database, tools: Tools, change: str
 ):
     title = next(t for t in pictures_in(sandbox, person(sandbox).label))
@@ -93,7 +93,7 @@ def test_encodings_that_are_dropped_or_old_are_computed_again(
     assert {(row["state"], row["encoder"]) for row in found} == {("encoded", tools.pool.settings.encoder_version)}
 
 
-def test_a_lost_lease_changes_nothing(sandbox: Sandbox, database: Database, tools: Tools):
+def test_result_is_not_stored_after_the_lease_was_lost(sandbox: Sandbox, database: Database, tools: Tools):
     _, lease, _ = one(database, sandbox)
     (job,) = detect.look_up(lease, tools)
     result = tools.pool.search(detect.fetch(job, tools))
@@ -106,12 +106,12 @@ def test_a_lost_lease_changes_nothing(sandbox: Sandbox, database: Database, tool
     assert value(database, "SELECT COUNT(*) FROM faces") == 0
 
 
-def test_what_is_no_picture_is_settled_with_a_reason(sandbox: Sandbox, database: Database, tools: Tools):
+def test_file_that_is_no_picture_is_settled_with_a_reason(sandbox: Sandbox, database: Database, tools: Tools):
     new = person(sandbox)
     redirect = sandbox.world.page(f"File:{new.label} old name.jpg")
     assert redirect is not None
     assert redirect.redirect is not None
-    own = redirect.redirect.partition(":")[2]  # else the redirect leads to a file that is there
+    own = redirect.redirect.partition(":")[2]  # Otherwise the redirect leads to an existing file.
     titles = [f"{new.label} failed upload.jpg", f"Biography of {new.label}.pdf", f"{new.label} old name.jpg", own]
     project, lease = lease_of(database, sandbox, titles)
     deleted = sandbox.world.titles[f"File:{own}"]
@@ -126,7 +126,7 @@ def test_what_is_no_picture_is_settled_with_a_reason(sandbox: Sandbox, database:
     assert project
 
 
-def test_a_redirect_leads_to_the_file_it_means(sandbox: Sandbox, database: Database, tools: Tools):
+def test_redirect_is_resolved_to_its_target(sandbox: Sandbox, database: Database, tools: Tools):
     new = person(sandbox)
     old = f"{new.label} old name.jpg"
     _, lease = lease_of(database, sandbox, [old])
@@ -150,7 +150,7 @@ def test_a_redirect_leads_to_the_file_it_means(sandbox: Sandbox, database: Datab
         (Unfit("no_rendering"), "no_rendering", True),
     ],
 )
-def test_passing_errors_are_tried_again_and_lasting_ones_not(
+def test_temporary_errors_are_retried_but_permanent_ones_are_not(
     sandbox: Sandbox, database: Database, tools: Tools, why: Exception, reason: str, lasting: bool
 ):
     _, lease, _ = one(database, sandbox)
@@ -171,7 +171,7 @@ def test_passing_errors_are_tried_again_and_lasting_ones_not(
     assert waits[:-1] == pytest.approx(expected, abs=30)
 
 
-def test_a_deleted_file_is_gone_whatever_was_said_before():
+def test_deleted_file_is_reported_as_gone():
     assert detect.meaning(MissingFile(1, Why.DELETED)) == ("deleted", "", False, True)
 
 
@@ -190,7 +190,9 @@ def test_a_deleted_file_is_gone_whatever_was_said_before():
     ],
 )
 @pytest.mark.parametrize("parameters", ["", "?utm_source=commons.wikimedia.org&utm_campaign=imageinfo&utm_content="])
-def test_which_address_is_fetched(thumb: str, mime: str, size: int, found: str, parameters: str):
+def test_rendering_or_original_is_chosen_by_size_and_type(
+    thumb: str, mime: str, size: int, found: str, parameters: str
+):
     url = f"https://u/commons/a/ab/X.jpg{parameters}{'original' if parameters else ''}"
     thumb = f"{thumb}{parameters}{'thumbnail' if parameters else ''}" if thumb else ""
     words = dict.fromkeys(("description", "date", "artist", "credit", "licence", "licence_url"), "")
@@ -199,14 +201,14 @@ def test_which_address_is_fetched(thumb: str, mime: str, size: int, found: str, 
 
 
 def _picture(info: FileInfo) -> str:
-    """The address, or the reason why there is none."""
+    """Return the address, or the reason why there is none."""
     try:
         return detect.picture_url(info)
     except Unfit as error:
         return error.reason
 
 
-def test_a_drawn_face_is_encoded_and_asks_for_the_model(sandbox: Sandbox, database: Database, tools: Tools):
+def test_drawn_face_is_encoded_and_requests_a_model_run(sandbox: Sandbox, database: Database, tools: Tools):
     project, lease, _ = one(database, sandbox)
     (page_id,) = lease.page_ids
     with database.transaction() as db:
@@ -223,7 +225,7 @@ def test_a_drawn_face_is_encoded_and_asks_for_the_model(sandbox: Sandbox, databa
     assert not drawn_faces.look(tools)
 
 
-def test_a_drawn_face_that_cannot_be_encoded_still_counts(sandbox: Sandbox, database: Database, tools: Tools):
+def test_drawn_face_that_cannot_be_encoded_is_retried_or_fails(sandbox: Sandbox, database: Database, tools: Tools):
     project, lease, title = one(database, sandbox)
     (page_id,) = lease.page_ids
     with database.transaction() as db:
@@ -231,7 +233,9 @@ def test_a_drawn_face_that_cannot_be_encoded_still_counts(sandbox: Sandbox, data
     sandbox.world.faults.add({"kind": "unavailable", "match": {"path": "/w/images"}, "count": None})
     assert drawn_faces.look(replace(tools, wiki=impatient(tools)))
     assert value(database, "SELECT state FROM faces") == "waiting"
-    assert drawn_faces.next_in(tools) == pytest.approx(drawn_faces.AGAIN, abs=2)  # not at once: it would spin
+    assert drawn_faces.next_in(tools) == pytest.approx(
+        drawn_faces.AGAIN, abs=2
+    )  # no immediate retry, else it would loop
     assert not drawn_faces.look(tools)
     other(sandbox, "delete", title=title)
     with database.transaction() as db:
@@ -241,11 +245,11 @@ def test_a_drawn_face_that_cannot_be_encoded_still_counts(sandbox: Sandbox, data
 
 
 def impatient(tools: Tools) -> Client:
-    """A client that gives up at the first error."""
+    """A client that does not retry after an error."""
     return Client(tools.wiki.endpoints, "test", tools.stop, media_hosts=tuple(tools.wiki.media_hosts), attempts=1)
 
 
-def test_small_faces_are_fetched_larger():
+def test_larger_rendering_is_fetched_for_small_faces():
     words = dict.fromkeys(("description", "date", "artist", "credit", "licence", "licence_url"), "")
     info = FileInfo(1, "File:X.jpg", "a" * 40, 1, 4000, 3000, "image/jpeg", "BITMAP", "", "u", "t", **words)
     assert drawn_faces.width_for(info, [faces.Box(0, 0, 0.5, 0.5)]) == 960
@@ -253,7 +257,7 @@ def test_small_faces_are_fetched_larger():
     assert drawn_faces.width_for(info, [faces.Box(0, 0, 0.01, 0.01)]) == 1920
 
 
-def test_a_truncated_picture_is_an_error_on_that_file_alone(sandbox: Sandbox, database: Database, tools: Tools):
+def test_truncated_picture_is_an_error_of_that_file_only(sandbox: Sandbox, database: Database, tools: Tools):
     first, second, *_ = pictures_in(sandbox, person(sandbox).label)
     _, lease = lease_of(database, sandbox, [first, second])
     jobs = detect.look_up(lease, tools)

@@ -1,6 +1,6 @@
-"""A wiki that means harm, over real HTTP: nothing leads elsewhere, runs or fills memory.
+"""Malicious responses of the wiki over real HTTP: no request goes to other hosts, no code runs, memory stays bounded.
 
-One file or one look is lost, and says why.
+Only one file or one crawl fails, and the reason is stored.
 """
 
 import re
@@ -32,8 +32,8 @@ from tests.pipeline.detection.test_detect import impatient
 from tests.pipeline.support import hog, new_project, person, pictures_in, rows, value
 from tests.web.browser import Browser
 
-MOST_MEGABYTES = 500  # a worker takes 150 by itself, one download up to 50 and a copy of it
-# What becomes of a file whose picture is answered like that; None: it is searched like any other.
+MOST_MEGABYTES = 500  # A worker needs 150 by itself, one download up to 50, and as much for a copy of it.
+# The result for a file whose picture is answered in this way; None: it is searched normally.
 PICTURES = {
     "gigabyte": ("error", "too_large"),
     "promised_gigabyte": ("error", "too_large"),
@@ -44,13 +44,13 @@ PICTURES = {
     "zip": ("error", "image"),
     "deep": ("error", "image"),
     "wrong_type": ("searched", None),
-    "drip": ("waiting", None),  # until its two minutes are over
+    "drip": ("waiting", None),  # The download ends after its limit of two minutes.
 }
 
 
 @contextmanager
 def elsewhere() -> Iterator[tuple[str, list[str]]]:
-    """A server on a host nobody allowed; its address, and who came."""
+    """A server on a host that is not allowed; its address, and the requests that it received."""
     came: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -75,11 +75,11 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
 
 
 def spoil(sandbox: Sandbox, kind: str, path: str, to: str = "") -> None:
-    """From now on every answer of such a path is one of that kind."""
+    """Queue a fault of this kind for all further requests to such a path."""
     sandbox.world.faults.add({"kind": kind, "match": {"path": path}, "count": None, "to": to})
 
 
-def test_pictures_that_mean_harm_cost_one_file_each(
+def test_malicious_picture_affects_only_its_file(
     local_settings: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
 ):
     titles = pictures_in(sandbox, person(sandbox).source)[: len(PICTURES) + 2]
@@ -114,14 +114,14 @@ def states(database: Database, titles: list[str], only: set[str] | None = None) 
 
 
 def most_megabytes(pid: int) -> int:
-    """The most that a process ever held."""
+    """Return the peak memory of a process."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found is not None
     return int(found[1]) // 1024
 
 
 def look(tools: Tools, database: Database) -> Outcome | None:
-    """One look at the source, settled as a worker does."""
+    """Crawl the source once and settle the task as a worker does."""
     task = claimed(database, "crawl")
     outcome = run_stage(task, crawl.run, replace(tools, wiki=impatient(tools)))
     settle(task, outcome, tools)
@@ -129,13 +129,13 @@ def look(tools: Tools, database: Database) -> Outcome | None:
 
 
 @pytest.mark.parametrize("kind", sorted(set(SPOILERS) - {"drip", "script", "bomb", "zip"}))
-def test_answers_that_mean_harm_cost_one_look(sandbox: Sandbox, database: Database, tools: Tools, kind: str):
+def test_malicious_response_makes_one_crawl_fail(sandbox: Sandbox, database: Database, tools: Tools, kind: str):
     project = new_project(database, person(sandbox))
     with elsewhere() as (address, came):
         spoil(sandbox, kind, "api.php", address)
         outcome = look(tools, database)
     assert came == []
-    assert isinstance(outcome, Done) == (kind == "wrong_type"), outcome  # the type of JSON does not matter
+    assert isinstance(outcome, Done) == (kind == "wrong_type"), outcome  # The content type of JSON is not checked.
     why = """SELECT COALESCE(t.error, p.barred) FROM tasks t JOIN projects p ON p.id = t.subject_id
              WHERE t.kind = 'crawl' AND p.id = %s"""
     assert bool(value(database, why, project)) == (kind != "wrong_type")
@@ -144,7 +144,7 @@ def test_answers_that_mean_harm_cost_one_look(sandbox: Sandbox, database: Databa
     assert isinstance(look(tools, database), Done)
 
 
-def test_markup_in_every_text_of_the_wiki_stays_text(
+def test_markup_in_texts_of_the_wiki_is_escaped(
     local_settings: Settings, sandbox: Sandbox, database: Database, tools: Tools
 ):
     project = new_project(database, person(sandbox))

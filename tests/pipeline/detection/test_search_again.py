@@ -1,4 +1,4 @@
-"""Searching the same file again: what a human decided about stays for the same bytes, and asks again for others."""
+"""Repeated detection of a file: decisions of humans are kept for the same bytes, and asked again for other bytes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +18,11 @@ from store.labelling.answers import NewAnswer
 from tests.pipeline.detection.test_detect import one
 from tests.pipeline.support import new_user, other, rows, value
 
-NOBODY = Box(0.0, 0.0, 0.06, 0.06)  # a corner in which no detector of today sees a face
+NOBODY = Box(0.0, 0.0, 0.06, 0.06)  # A corner in which the current detectors find no face.
 
 
 class Searched:
-    """A file of one project, searched, to which an older version of the detector had added a face at NOBODY."""
+    """A searched file of one project, with a face at NOBODY that an older version of the detector had found."""
 
     def __init__(self, sandbox: Sandbox, database: Database, tools: Tools) -> None:
         self.database, self.tools = database, tools
@@ -52,7 +52,7 @@ class Searched:
         return len(jobs)
 
     def again(self) -> int:
-        """Search the file once more; returns how many had to be downloaded."""
+        """Search the file once more; return the number of downloads."""
         with self.database.transaction() as db:
             files.search_again(db, [self.page])
             lease = searches.claim(db, "test", 50)
@@ -69,7 +69,7 @@ class Searched:
         return {row["face_id"]: (row["label"], bool(row["suspended"])) for row in found}
 
     def states(self) -> dict[int, str]:
-        """Of the two faces; one without a row is left out."""
+        """Return the states of the two faces; a deleted face is omitted."""
         found = rows(self.database, "SELECT id, state FROM faces WHERE id IN (%s, %s)", self.seen, self.unseen)
         return {row["id"]: row["state"] for row in found}
 
@@ -80,7 +80,7 @@ def file(sandbox: Sandbox, database: Database, tools: Tools) -> Searched:
 
 
 @pytest.mark.parametrize("word", ["target", "other", "not_face", "unsure"])
-def test_what_was_answered_stays_though_another_version_does_not_see_it(file: Searched, word: str):
+def test_answered_face_is_kept_if_the_new_detector_does_not_find_it(file: Searched, word: str):
     file.say(file.unseen, word)
     assert file.again() == 1
     assert file.labels()[file.unseen] == (word, False)
@@ -91,10 +91,10 @@ def test_what_was_answered_stays_though_another_version_does_not_see_it(file: Se
     assert kept["encoding"] != found["encoding"]
     assert kept["box_width"] == pytest.approx(NOBODY.width)
     assert value(file.database, "SELECT face_count FROM files") == value(file.database, "SELECT COUNT(*) FROM faces")
-    assert file.again() == 0  # and so the next look finds everything as it should be
+    assert file.again() == 0  # After this, the next crawl finds nothing to do.
 
 
-def test_what_was_answered_is_published_though_another_version_does_not_see_it(file: Searched):
+def test_answered_face_is_published_if_the_new_detector_does_not_find_it(file: Searched):
     file.say(file.unseen, "target")
     with file.database.transaction() as db:
         db.execute(
@@ -108,7 +108,7 @@ def test_what_was_answered_is_published_though_another_version_does_not_see_it(f
     assert value(file.database, "SELECT state FROM edits") == "queued"
 
 
-def test_what_was_approved_with_others_stays_though_another_version_does_not_see_it(file: Searched):
+def test_face_approved_in_bulk_is_kept_if_the_new_detector_does_not_find_it(file: Searched):
     with file.database.transaction() as db:
         db.execute(
             "INSERT INTO predictions (project_id, face_id, page_id, distance, probability, suggestion, run) "
@@ -123,7 +123,7 @@ def test_what_was_approved_with_others_stays_though_another_version_does_not_see
 
 
 @pytest.mark.parametrize("word", ["", "skip", "withdrawn"])
-def test_what_nobody_decided_about_goes(file: Searched, word: str):
+def test_face_without_a_decision_is_deleted_if_the_new_detector_does_not_find_it(file: Searched, word: str):
     if word:
         file.say(file.unseen, "target" if word == "withdrawn" else word)
     if word == "withdrawn":
@@ -137,7 +137,7 @@ def test_what_nobody_decided_about_goes(file: Searched, word: str):
     assert visible & {file.seen, file.unseen} == {file.seen}
 
 
-def test_a_deleted_project_keeps_nothing(file: Searched):
+def test_decision_of_a_deleted_project_does_not_keep_a_face(file: Searched):
     file.say(file.unseen, "not_face")
     with file.database.transaction() as db:
         db.execute("DELETE FROM answers")
@@ -146,7 +146,9 @@ def test_a_deleted_project_keeps_nothing(file: Searched):
     assert list(file.states()) == [file.seen]
 
 
-def test_other_bytes_ask_again_and_the_same_face_keeps_its_label(file: Searched, sandbox: Sandbox, tmp_path: Path):
+def test_overwritten_file_is_asked_again_but_the_same_face_keeps_its_id(
+    file: Searched, sandbox: Sandbox, tmp_path: Path
+):
     file.say(file.seen, "target")
     file.say(file.unseen, "not_face")
     other(sandbox, "overwrite", id=file.page, path=brighter(sandbox, file, tmp_path))
@@ -157,7 +159,7 @@ def test_other_bytes_ask_again_and_the_same_face_keeps_its_label(file: Searched,
     assert file.labels() == {file.seen: ("target", False)}
 
 
-def test_bytes_that_come_back_bring_back_what_was_said_about_them(file: Searched, sandbox: Sandbox, tmp_path: Path):
+def test_answers_are_valid_again_when_the_former_bytes_are_restored(file: Searched, sandbox: Sandbox, tmp_path: Path):
     file.say(file.seen, "target")
     before = sandbox.world.state.pages[file.page].versions[-1]
     blank = tmp_path / "blank.jpg"
@@ -174,7 +176,7 @@ def test_bytes_that_come_back_bring_back_what_was_said_about_them(file: Searched
 
 
 def brighter(sandbox: Sandbox, file: Searched, folder: Path) -> str:
-    """The same photograph, retouched: other bytes, the same faces in the same places."""
+    """Return the same photograph with other bytes: brighter, with the same faces in the same places."""
     version = sandbox.world.state.pages[file.page].versions[-1]
     with sandbox.world.lock:
         source = sandbox.world.pictures.facts(version).path

@@ -1,4 +1,4 @@
-"""Lanes: whatever a stage does, its claim ends as it should, nothing spins, and the worker lives."""
+"""Lanes: every claim is settled whatever a stage does, no lane loops without pause, and the worker survives."""
 
 import threading
 import time
@@ -65,7 +65,7 @@ def gives(outcome: Outcome) -> Callable[[Task, Tools], Outcome]:
         (raises(ZeroDivisionError("a bug")), 30, "internal"),
     ],
 )
-def test_a_claim_ends_as_the_outcome_says(
+def test_claim_is_settled_according_to_the_outcome(
     tools: Tools, database: Database, stage: Callable[[Task, Tools], Outcome], due: int | None, error: str | None
 ):
     new_project(database, PERSON)
@@ -80,13 +80,13 @@ def test_a_claim_ends_as_the_outcome_says(
         assert found["due"] == pytest.approx(due, abs=14)
 
 
-def test_finished_work_goes(tools: Tools, database: Database):
+def test_finished_task_is_deleted(tools: Tools, database: Database):
     new_project(database, PERSON)
     settle(claimed(database, "crawl"), Finished(), tools)
     assert rows(database, STATE) == []
 
 
-def test_a_lost_claim_is_left_to_its_new_holder(tools: Tools, database: Database):
+def test_lost_claim_is_not_settled(tools: Tools, database: Database):
     new_project(database, PERSON)
     task = claimed(database, "crawl")
     stranger = replace(task, token=b"x" * 16)
@@ -96,8 +96,8 @@ def test_a_lost_claim_is_left_to_its_new_holder(tools: Tools, database: Database
     assert found["free"] == 0
 
 
-def test_poison_never_spins(tools: Tools, database: Database):
-    """A stage that always fails is tried ever more rarely: 30 s, a minute, two ..., an hour."""
+def test_failing_stage_is_repeated_at_growing_intervals(tools: Tools, database: Database):
+    """A stage that always fails is repeated at growing intervals: 30 s, one minute, two ..., one hour."""
     project = new_project(database, PERSON)
     runs = []
 
@@ -120,7 +120,7 @@ def test_poison_never_spins(tools: Tools, database: Database):
     assert [project_again_in(n) for n in (0, 1, 2, 20)] == [30, 60, 120, HOUR]
 
 
-def test_a_lane_wakes_when_work_becomes_due(tools: Tools, database: Database):
+def test_lane_wakes_when_a_task_becomes_due(tools: Tools, database: Database):
     project = new_project(database, PERSON)
     began: list[float] = []
 
@@ -135,7 +135,7 @@ def test_a_lane_wakes_when_work_becomes_due(tools: Tools, database: Database):
     (thread,) = task_lane("test", context, {"crawl": stage}).threads()
     thread.start()
     until(lambda: began)
-    assert 0.9 < began[0] - asked < 30  # it would look again in a minute by itself
+    assert 0.9 < began[0] - asked < 30  # Without the due time it would check again after a minute.
     with database.transaction() as db:
         tasks.want(db, "crawl", project)
     context.wake.notify()
@@ -145,8 +145,8 @@ def test_a_lane_wakes_when_work_becomes_due(tools: Tools, database: Database):
     joined([thread])
 
 
-def test_each_kind_gets_its_turn(tools: Tools, database: Database):
-    """While one kind always has work, the other is not starved."""
+def test_lane_alternates_between_the_kinds_of_tasks(tools: Tools, database: Database):
+    """A kind that always has work does not starve the other."""
     for number in range(6):
         new_project(database, replace(PERSON, source=str(number)))
     order: list[str] = []
@@ -165,7 +165,7 @@ def test_each_kind_gets_its_turn(tools: Tools, database: Database):
     assert abs(order[:6].count("crawl") - 3) <= 1
 
 
-def test_a_lane_outlives_what_nobody_foresaw(tools: Tools):
+def test_lane_survives_unexpected_exceptions(tools: Tools):
     looks: list[int] = []
 
     def look() -> bool:
@@ -179,7 +179,7 @@ def test_a_lane_outlives_what_nobody_foresaw(tools: Tools):
     assert looks == [1]
 
 
-def test_a_ring_between_looking_and_waiting_is_heard():
+def test_notification_between_check_and_wait_is_not_lost():
     wake = WakeSignal()
     generation = wake.generation
     wake.notify()
@@ -189,7 +189,7 @@ def test_a_ring_between_looking_and_waiting_is_heard():
     wake.wait(wake.generation, 0.05)
 
 
-def test_the_database_is_waited_for(tools: Tools):
+def test_lane_waits_for_an_unreachable_database(tools: Tools):
     failures = [DatabaseUnavailable("gone")] * 7
 
     def work(db: Connection) -> int:
@@ -200,7 +200,7 @@ def test_the_database_is_waited_for(tools: Tools):
     assert tools.run(work) == 7
 
 
-def test_waiting_for_the_database_ends_with_the_worker(tools: Tools):
+def test_waiting_for_the_database_ends_when_the_worker_stops(tools: Tools):
     def work(db: Connection) -> int:
         raise DatabaseUnavailable("gone")
 
@@ -210,21 +210,21 @@ def test_waiting_for_the_database_ends_with_the_worker(tools: Tools):
 
 
 @pytest.mark.parametrize(("quiet", "seconds"), [(0, 0.5), (29, 0.5), (31, 1.0), (100_000, 1.5)])
-def test_an_idle_worker_looks_ever_more_rarely(quiet: float, seconds: float):
+def test_idle_worker_polls_at_growing_intervals(quiet: float, seconds: float):
     assert pace(quiet) == seconds
-    assert max(seconds for _, seconds in PACES) < 2.0  # a new project begins within 2 s
+    assert max(seconds for _, seconds in PACES) < 2.0  # A new project starts within 2 s.
 
 
-def test_what_a_worker_does_in_words():
+def test_current_work_of_a_worker_is_described():
     activity = Activity()
     with activity.at("search for 3"), activity.at("search for 3"), activity.at("crawl 4"):
         assert str(activity) == "search for 3 x2, crawl 4"
     assert str(activity) == ""
 
 
-def test_files_are_tried_three_more_times():
+def test_failed_file_is_retried_three_times():
     assert [again_in(n) for n in range(4)] == [120.0, 3600.0, 86400.0, None]
 
 
-def test_an_error_of_the_wiki_keeps_its_words():
+def test_message_of_a_wiki_error_is_kept():
     assert of_wiki(GiveUp(Reason.INVALID_TITLE, "code", "words"), 0) == Failed("invalid_title", "code: words")

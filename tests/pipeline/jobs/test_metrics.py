@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus, over HTTP, as it works."""
+"""The metrics of a working worker for Prometheus, read over HTTP."""
 
 import re
 from dataclasses import replace
@@ -22,7 +22,7 @@ from tests.test_worker_side_by_side import Start, start  # noqa: F401 - a fixtur
 
 
 def numbers(text: str) -> dict[str, float]:
-    """Each sample by its name and labels."""
+    """Return the value of each sample by its name and labels."""
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
@@ -33,7 +33,12 @@ def scrape(port: int) -> dict[str, float]:
         return numbers(answer.read().decode())
 
 
-def test_a_worker_tells_what_it_did(local_settings: Settings, database: Database, sandbox: Sandbox, start: Start):  # noqa: F811
+def test_metrics_count_the_work_done(
+    local_settings: Settings,
+    database: Database,
+    sandbox: Sandbox,
+    start: Start,  # noqa: F811
+):
     port = servers.free_port()
     project = new_project(database, person(sandbox))
     worker = start(hog(local_settings, metrics_port=port, max_files=12, detector_children=1), "one")
@@ -52,7 +57,7 @@ def test_a_worker_tells_what_it_did(local_settings: Settings, database: Database
     assert worker.stop() == 0
 
 
-def test_the_guide_watches_only_what_is_told(tools: Tools, database: Database):
+def test_metrics_named_in_the_guide_exist(tools: Tools, database: Database):
     guide = (servers.ROOT / "how-to-run-it.md").read_text()
     watched = guide.split("\n## 9. What to watch")[1].split("\n## ")[0]
     port = servers.free_port()
@@ -67,7 +72,7 @@ def test_the_guide_watches_only_what_is_told(tools: Tools, database: Database):
     assert set(re.findall(r'queue="(\w+)"', watched)) <= set(re.findall(r'queue="(\w+)"', text))
 
 
-def test_a_port_that_is_taken_is_said_and_done_without(
+def test_worker_runs_without_metrics_if_the_port_is_in_use(
     tools: Tools, caplog: pytest.LogCaptureFixture, database: Database
 ):
     port = servers.free_port()
@@ -77,7 +82,7 @@ def test_a_port_that_is_taken_is_said_and_done_without(
     assert scrape(port)["wikivisage_database_up"] == 1
 
 
-def test_a_database_that_is_away_is_a_metric(settings: Settings):
+def test_unreachable_database_is_reported_as_a_metric(settings: Settings):
     port = servers.free_port()
     away = Database(replace(settings, db_port=servers.free_port()), size=1)
     Metrics().serve(port, away, Pool())
@@ -86,7 +91,7 @@ def test_a_database_that_is_away_is_a_metric(settings: Settings):
     assert not [name for name in said if name.startswith("wikivisage_waiting")]
 
 
-def test_what_waits_is_counted(database: Database):
+def test_waiting_work_is_counted_by_queue(database: Database):
     project = new_project(database, NewProject("Q42", "Somebody", "Somebody"))
     user = new_user(database)
     with database.transaction() as db:

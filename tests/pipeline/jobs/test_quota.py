@@ -1,4 +1,4 @@
-"""Children by quota: control group files of our own, as version 1 and 2 write them."""
+"""The number of children by CPU quota and memory limit, with simulated control groups of versions 1 and 2."""
 
 import logging
 from pathlib import Path
@@ -13,7 +13,7 @@ NO_LIMIT_IN_VERSION_1 = "9223372036854771712\n"
 
 
 def tree(root: Path, memberships: str, **files: str) -> Path:
-    """A file system with the control groups of a process: `memberships` is its /proc/self/cgroup, `files` texts by path."""
+    """Create control group files of a process: `memberships` is its /proc/self/cgroup, `files` maps paths to texts."""
     written = {"proc/self/cgroup": memberships} | files
     for name, text in written.items():
         path = root / name
@@ -23,7 +23,7 @@ def tree(root: Path, memberships: str, **files: str) -> Path:
 
 
 def version_2(root: Path, path: str = "/", **of_folders: dict[str, str]) -> Path:
-    """`of_folders`: the files of each folder below the mount; `top` is the mount itself."""
+    """Create a version 2 hierarchy; `of_folders`: the files of each folder below the mount; `top`: of the mount."""
     files = {
         f"sys/fs/cgroup/{'' if folder == 'top' else folder + '/'}{name}": text
         for folder, named in of_folders.items()
@@ -42,13 +42,13 @@ def version_2(root: Path, path: str = "/", **of_folders: dict[str, str]) -> Path
         ("max 100000\n", None, 64),
     ],
 )
-def test_a_cpu_quota_bounds_the_children(tmp_path: Path, cpu_max: str, cpus: float | None, children: int):
+def test_cpu_quota_limits_the_children(tmp_path: Path, cpu_max: str, cpus: float | None, children: int):
     found = limits(version_2(tmp_path, top={"cpu.max": cpu_max}))
     assert found == Limits(cpus, None)
     assert fitting(64, found)[0] == children
 
 
-def test_the_reason_is_said():
+def test_reason_for_the_number_of_children_is_given():
     count, why = fitting(64, Limits(2.0, FOR_ONE + 8 * CHILD_BYTES))
     assert count == 2
     assert (
@@ -59,18 +59,18 @@ def test_the_reason_is_said():
 
 
 @pytest.mark.parametrize(("memory", "children"), [(FOR_ONE, 1), (FOR_ONE + CHILD_BYTES, 2), (FOR_ONE // 4, 1)])
-def test_memory_bounds_the_children_and_there_is_always_one(tmp_path: Path, memory: int, children: int):
+def test_memory_limits_the_children_but_leaves_at_least_one(tmp_path: Path, memory: int, children: int):
     found = limits(version_2(tmp_path, top={"memory.max": f"{memory}\n"}))
     assert found.memory == memory
     assert fitting(64, found)[0] == children
 
 
-def test_the_setting_may_only_lower_the_number():
+def test_setting_can_only_reduce_the_number_of_children():
     assert fitting(4, Limits(2.0), asked=1)[0] == 1
     assert fitting(4, Limits(2.0), asked=8)[0] == 2
 
 
-def test_the_tightest_of_nested_groups_holds(tmp_path: Path):
+def test_lowest_limit_of_nested_groups_is_used(tmp_path: Path):
     root = version_2(
         tmp_path,
         "/kubepods/pod1/worker",
@@ -84,13 +84,13 @@ def test_the_tightest_of_nested_groups_holds(tmp_path: Path):
     assert limits(root) == Limits(2.0, 3_000_000_000)
 
 
-def test_a_path_that_only_the_host_sees_leaves_the_limits_of_the_mount(tmp_path: Path):
+def test_limits_of_the_mount_are_used_if_the_path_of_the_group_is_not_visible(tmp_path: Path):
     root = version_2(tmp_path, "/kubepods/pod1", top={"cpu.max": "200000 100000\n", "memory.max": "3221225472\n"})
     assert limits(root) == Limits(2.0, 3 * 1024 * MIB)
 
 
 @pytest.mark.parametrize("mounted", ["cpu,cpuacct", "cpu"])
-def test_version_1(tmp_path: Path, mounted: str):
+def test_limits_of_version_1_are_read(tmp_path: Path, mounted: str):
     root = tree(
         tmp_path,
         "4:memory:/docker/1\n3:cpuset:/docker/1\n2:cpu,cpuacct:/docker/1\n",
@@ -106,7 +106,7 @@ def test_version_1(tmp_path: Path, mounted: str):
     assert limits(root) == Limits(2.0, 3 * 1024 * MIB)
 
 
-def test_version_1_without_limits(tmp_path: Path):
+def test_version_1_without_limits_sets_none(tmp_path: Path):
     root = tree(
         tmp_path,
         "4:memory:/\n2:cpu,cpuacct:/\n",
@@ -119,7 +119,7 @@ def test_version_1_without_limits(tmp_path: Path):
     assert limits(root) == Limits()
 
 
-def test_without_control_groups_there_is_no_limit(tmp_path: Path):
+def test_no_limit_is_set_without_control_groups(tmp_path: Path):
     assert limits(tmp_path) == Limits()
     assert limits(version_2(tmp_path)) == Limits()
 
@@ -129,7 +129,7 @@ def test_without_control_groups_there_is_no_limit(tmp_path: Path):
     ["", "many 100000", "100000", "100000 0", "-1 100000", "0 100000", "1 2 3"],
     ids=lambda text: text or "empty",
 )
-def test_a_quota_that_cannot_be_read_is_ignored_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str):
+def test_unreadable_quota_is_ignored_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str):
     root = version_2(tmp_path, top={"cpu.max": text, "memory.max": "lots"})
     with caplog.at_level(logging.WARNING, quota.__name__):
         assert limits(root) == Limits()
@@ -137,11 +137,11 @@ def test_a_quota_that_cannot_be_read_is_ignored_and_said(tmp_path: Path, caplog:
     assert "memory.max cannot be read and is ignored" in caplog.text
 
 
-def test_lines_that_are_none_are_passed_over(tmp_path: Path):
+def test_malformed_lines_are_skipped(tmp_path: Path):
     root = version_2(tmp_path, top={"cpu.max": "100000 100000"})
     (root / "proc/self/cgroup").write_text("nonsense\n\n0::/\n")
     assert limits(root).cpus == 1.0
 
 
-def test_this_process_can_be_asked():
+def test_quota_of_the_current_process_can_be_read():
     assert fitting(1, limits())[0] == 1

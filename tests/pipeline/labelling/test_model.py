@@ -1,4 +1,4 @@
-"""The model's runs: what they store, what they leave alone, and how fast they are."""
+"""Runs of the model: stored results, unchanged answers, and duration."""
 
 import json
 import random
@@ -31,7 +31,7 @@ PERSON = NewProject("Q42", "Somebody", "Faces")
 
 
 def made_up(database: Database, project: int, people: int, each: int, seed: int = 1) -> dict[int, int]:
-    """Files with one face each, of made-up people; person 0 is the project's. Returns who each face is."""
+    """Insert files with one face each, of made-up people; person 0 is the project's. Return the person of each face."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(people, 128))
     centres *= 0.6 / np.linalg.norm(centres, axis=1, keepdims=True)
@@ -83,7 +83,7 @@ def model(tools: Tools, project: int, stage: Model | None = None) -> dict[str, A
 
 @pytest.fixture
 def trained(database: Database) -> tuple[int, int, dict[int, int]]:
-    """A project in which five faces are confirmed and five are somebody else's: (project, user, who each face is)."""
+    """A project with five confirmed faces and five of other people: (project, user, person of each face)."""
     project = new_project(database, PERSON)
     user = new_user(database)
     who = made_up(database, project, people=4, each=20)
@@ -93,7 +93,7 @@ def trained(database: Database) -> tuple[int, int, dict[int, int]]:
     return project, user, who
 
 
-def test_the_model_finds_the_person_and_nobody_else(
+def test_model_suggests_the_person_and_nobody_else(
     tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]]
 ):
     project, _, who = trained
@@ -110,7 +110,7 @@ def test_the_model_finds_the_person_and_nobody_else(
     assert sum(report["histogram"]["target"]) == 5
 
 
-def test_before_it_is_on_it_only_ranks(tools: Tools, database: Database):
+def test_model_only_ranks_faces_before_it_is_on(tools: Tools, database: Database):
     project = new_project(database, PERSON)
     user = new_user(database)
     who = made_up(database, project, people=3, each=5)
@@ -120,11 +120,13 @@ def test_before_it_is_on_it_only_ranks(tools: Tools, database: Database):
     assert (report["on"], report["confirmed"], report["needed"]) == (False, 1, 5)
     assert value(database, "SELECT COUNT(*) FROM predictions WHERE suggestion <> 'unsure'") == 0
     asked = rows(database, "SELECT face_id, similar FROM questions ORDER BY position LIMIT 4")
-    assert {who[row["face_id"]] for row in asked} == {0}  # most alike first
+    assert {who[row["face_id"]] for row in asked} == {0}  # The most similar faces come first.
     assert {row["similar"] for row in asked} == {str(mine[0])}
 
 
-def test_what_humans_said_stands(tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]]):
+def test_model_does_not_change_labels_of_humans(
+    tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]]
+):
     project, user, who = trained
     liar = next(face for face, person in who.items() if person == 3)
     say(database, project, user, liar, "target")
@@ -135,18 +137,20 @@ def test_what_humans_said_stands(tools: Tools, database: Database, trained: tupl
     assert not answered & {row["face_id"] for row in rows(database, "SELECT face_id FROM predictions")}
 
 
-def test_a_run_without_news_keeps_what_last_changed(
+def test_run_without_new_answers_keeps_the_report_of_the_last_change(
     tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]]
 ):
     project, _, _ = trained
     stage = Model()
     first = model(tools, project, stage)
     assert model(tools, project, stage)["changes"] == first["changes"]
-    assert model(tools, project)["changes"] == first["changes"]  # another worker, without memory
+    assert model(tools, project)["changes"] == first["changes"]  # Another worker has no cached data.
     assert value(database, "SELECT model_run FROM projects WHERE id = %s", project) == 3
 
 
-def test_withdrawn_matches_are_counted(tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]]):
+def test_matches_that_are_no_longer_suggested_are_counted(
+    tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]]
+):
     project, _, _ = trained
     found = model(tools, project)["matches"]["model"]
     with database.transaction() as db:
@@ -156,7 +160,7 @@ def test_withdrawn_matches_are_counted(tools: Tools, database: Database, trained
     assert report["changes"] == {"new": 0, "withdrawn": found, "answers": 0}
 
 
-def test_a_completed_project_keeps_the_model_and_a_paused_one_waits(
+def test_model_runs_for_a_completed_project_but_not_for_a_paused_one(
     tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]]
 ):
     project, _, _ = trained
@@ -171,7 +175,7 @@ def test_a_completed_project_keeps_the_model_and_a_paused_one_waits(
     assert Model().run(task, tools) == Waiting()
 
 
-def test_answers_become_arrays(database: Database, trained: tuple[int, int, dict[int, int]]):
+def test_answers_and_encodings_are_read_into_arrays(database: Database, trained: tuple[int, int, dict[int, int]]):
     project, user, who = trained
     bob = new_user(database, "Bob")
     target = next(face for face, person in who.items() if person == 0)
@@ -194,7 +198,7 @@ def test_answers_become_arrays(database: Database, trained: tuple[int, int, dict
     assert got.answers == 13
 
 
-def test_memory_reads_only_what_changed(database: Database, trained: tuple[int, int, dict[int, int]]):
+def test_cache_reads_only_changed_encodings(database: Database, trained: tuple[int, int, dict[int, int]]):
     project, _, who = trained
     memory = Memory()
 
@@ -214,7 +218,9 @@ def test_memory_reads_only_what_changed(database: Database, trained: tuple[int, 
     assert again.known.encodings[0][0] == 1.0
 
 
-def test_a_lost_claim_stores_nothing(tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]]):
+def test_run_with_a_lost_claim_stores_nothing(
+    tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]]
+):
     with database.transaction() as db:
         tasks.want(db, "model", trained[0])
     task = replace(claimed(database, "model"), token=b"x" * 16)
@@ -224,7 +230,7 @@ def test_a_lost_claim_stores_nothing(tools: Tools, database: Database, trained: 
     assert value(database, "SELECT model_json FROM projects WHERE id = %s", trained[0]) is None
 
 
-def test_twenty_thousand_faces_in_well_under_two_seconds(tools: Tools, database: Database):
+def test_run_with_twenty_thousand_faces_takes_less_than_two_seconds(tools: Tools, database: Database):
     project = new_project(database, PERSON)
     user = new_user(database)
     who = made_up(database, project, people=20, each=1000)
@@ -232,11 +238,11 @@ def test_twenty_thousand_faces_in_well_under_two_seconds(tools: Tools, database:
     for face in mine[:6]:
         say(database, project, user, face)
     stage = Model()
-    model(tools, project, stage)  # reads all encodings
+    model(tools, project, stage)  # The first run reads all encodings.
     times = []
     for face in random.Random(1).sample(mine[6:], 12):
         say(database, project, user, face)
-        began = time.process_time()  # our share of it: other tests slow even that down, so one in a calm moment counts
+        began = time.process_time()  # CPU time; other tests slow even that, so one fast run counts
         model(tools, project, stage)
         times.append(time.process_time() - began)
         if times[-1] < 1.0:
@@ -245,7 +251,7 @@ def test_twenty_thousand_faces_in_well_under_two_seconds(tools: Tools, database:
 
 
 @pytest.mark.parametrize(("took", "due"), [(0.2, 0.8), (0.01, 0.5), (60.0, LONGEST_REST)])
-def test_answers_in_a_stream_leave_the_model_a_rest_and_a_changed_setting_does_not(
+def test_model_pauses_between_frequent_answers_but_not_after_a_changed_setting(
     tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]], took: float, due: float
 ):
     project, user, who = trained
@@ -258,7 +264,7 @@ def test_answers_in_a_stream_leave_the_model_a_rest_and_a_changed_setting_does_n
         assert tasks.due_in(db, "model") == pytest.approx(0.0, abs=0.1)
 
 
-def test_a_face_named_in_another_project_is_asked_first(database: Database, tools: Tools):
+def test_question_about_a_face_named_in_another_project_comes_first(database: Database, tools: Tools):
     elsewhere = new_project(database, NewProject("Q7", "Somebody else", "Others"))
     faces = made_up(database, elsewhere, people=3, each=4)
     project = new_project(database, PERSON, owner="Bob")
@@ -279,7 +285,7 @@ def test_a_face_named_in_another_project_is_asked_first(database: Database, tool
 
 
 def questions_of(database: Database, tools: Tools, project: int) -> list[dict[str, Any]]:
-    """What is asked after a run of the project's model."""
+    """Return the questions after a run of the project's model."""
     with database.transaction() as db:
         db.execute("DELETE FROM tasks WHERE subject_id <> %s", (project,))
         tasks.want(db, "model", project)

@@ -1,4 +1,4 @@
-"""From the answers by the model's run to the pages: what people read of the model is what its functions said."""
+"""Pages about the model show the results that its functions return for the same answers."""
 
 import json
 import re
@@ -28,7 +28,7 @@ from vision.recognition.matching import Predictions
 
 @dataclass(frozen=True)
 class Project:
-    """Alice's project: her browser, and who each face is (0: the person)."""
+    """Alice's project: her browser, and the person of each face (0: the project's person)."""
 
     id: int
     owner: int
@@ -42,13 +42,13 @@ class Project:
         return answer.text
 
     def answer(self, database: Database, face: int, reason: str | None = None) -> None:
-        """A truthful one."""
+        """Give a truthful answer."""
         say(database, self.id, self.owner, face, "target" if self.who[face] == 0 else "other", reason)
 
 
 @pytest.fixture
 def project(settings: Settings, database: Database) -> Project:
-    """Of four people's 30 faces each five of the person and five of another are answered."""
+    """Of 30 faces of four people, five of the person and five of another are answered."""
     with database.transaction() as db:
         alice = sign_up(db, "Alice")
         number = projects.create(db, alice.id, NewProject("Q42", "Somebody", "Faces"))
@@ -62,13 +62,13 @@ def project(settings: Settings, database: Database) -> Project:
 
 
 def found(database: Database, project: Project, budget: int = 100) -> Predictions:
-    """What the functions say of the same answers."""
+    """Call the functions of the model with the same answers."""
     with database.transaction() as db:
         known = Memory().gather(db, project.id).known
     return matching.infer(known, error_budget=budget)
 
 
-def test_the_certainties_of_the_review_are_the_models(tools: Tools, database: Database, project: Project):
+def test_review_shows_the_probabilities_of_the_model(tools: Tools, database: Database, project: Project):
     model(tools, project.id, project.stage)
     said = found(database, project)
     stored = rows(database, "SELECT probability FROM predictions WHERE suggestion = 'match'")
@@ -83,7 +83,7 @@ def test_the_certainties_of_the_review_are_the_models(tools: Tools, database: Da
     assert min(certainties) >= 100 * said.cut - 1
 
 
-def test_every_question_on_the_page_has_the_models_reason(tools: Tools, database: Database, project: Project):
+def test_question_page_shows_the_reason_of_the_model(tools: Tools, database: Database, project: Project):
     model(tools, project.id, project.stage)
     stored = {row["face_id"]: row["reason"] for row in rows(database, "SELECT face_id, reason FROM questions")}
     asked = json.loads(project.browser.get(f"/projects/{project.id}/questions.json").text)["questions"]
@@ -93,7 +93,9 @@ def test_every_question_on_the_page_has_the_models_reason(tools: Tools, database
         assert question["why"]
 
 
-def test_the_budgets_of_the_settings_say_what_each_would_propose(tools: Tools, database: Database, project: Project):
+def test_settings_show_the_number_of_suggestions_for_each_error_budget(
+    tools: Tools, database: Database, project: Project
+):
     model(tools, project.id, project.stage)
     page = project.page("/settings")
     for budget in (50, 100, 500):
@@ -101,7 +103,9 @@ def test_the_budgets_of_the_settings_say_what_each_would_propose(tools: Tools, d
         assert re.search(rf"1 in {budget}\b.*?{count} match(es)? proposed", page), budget
 
 
-def test_what_changed_is_said_with_the_answers_that_changed_it(tools: Tools, database: Database, project: Project):
+def test_project_page_shows_the_last_change_and_the_answers_that_caused_it(
+    tools: Tools, database: Database, project: Project
+):
     new = model(tools, project.id, project.stage)["changes"]["new"]
     page = " ".join(project.page().split())
     assert f"After the last 10 answers: {new} new proposals" in page
@@ -112,7 +116,7 @@ def test_what_changed_is_said_with_the_answers_that_changed_it(tools: Tools, dat
     assert f"After the last change: {withdrawn} withdrawn" in " ".join(project.page().split())
 
 
-def test_after_the_spot_checks_the_page_says_that_one_can_stop(tools: Tools, database: Database, project: Project):
+def test_page_suggests_to_stop_after_enough_spot_checks(tools: Tools, database: Database, project: Project):
     report = model(tools, project.id, project.stage)
     for _ in range(12):
         if report["stop"]["may"]:
@@ -134,15 +138,15 @@ def test_after_the_spot_checks_the_page_says_that_one_can_stop(tools: Tools, dat
 
 
 def unhidden(page: str) -> bool:
-    """Whether the question's page shows the line."""
+    """Return whether the page of the question shows the line."""
     line: Any = re.search(r'<p[^>]*id="stop"[^>]*>', page)
     return line is not None and "hidden" not in line.group(0)
 
 
-def test_of_two_alike_in_one_file_neither_is_proposed_and_one_is_asked(
+def test_two_similar_faces_in_one_file_lead_to_a_question_instead_of_suggestions(
     tools: Tools, database: Database, project: Project
 ):
-    """A second face as alike as the first: the doubt is asked, not guessed."""
+    """A second face is equally similar; therefore it becomes a question instead of a suggestion."""
     model(tools, project.id, project.stage)
     first = rows(database, "SELECT face_id, page_id FROM predictions WHERE suggestion = 'match' LIMIT 1")[0]
     with database.transaction() as db:

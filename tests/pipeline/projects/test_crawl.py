@@ -1,4 +1,4 @@
-"""Crawling: which files a project looks at, whatever its source, and what a second look notices."""
+"""Crawling: the files of a project for each kind of source, and changes noticed by a second crawl."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def looked_at(database: Database, project: int) -> set[str]:
 
 
 def again(database: Database, project: int) -> None:
-    """Make the next look due now."""
+    """Make the next crawl due now."""
     with database.transaction() as db:
         tasks.want(db, "crawl", project)
 
@@ -43,7 +43,7 @@ def category(sandbox: Sandbox, name: str, titles: list[str]) -> None:
         other(sandbox, "categorise", title=title, add=[f"Category:{name}"])
 
 
-def test_a_category_with_its_subcategories_and_loops(sandbox: Sandbox, database: Database, tools: Tools, run: Run):
+def test_category_is_crawled_with_subcategories_and_loops(sandbox: Sandbox, database: Database, tools: Tools, run: Run):
     new = person(sandbox)
     project = new_project(database, new)
     assert run("crawl", crawl.run) == Done(again_in=24 * 3600)
@@ -55,10 +55,10 @@ def test_a_category_with_its_subcategories_and_loops(sandbox: Sandbox, database:
     assert stated == len([t for t in everything if new.item in _depicts(sandbox, t)])
     assert (
         value(database, "SELECT COUNT(*) FROM project_files WHERE stated_at IS NULL") <= 2
-    )  # redirect, page without entity
+    )  # A redirect, and a page without an entity.
 
 
-def test_what_somebody_deprecated_is_not_stated(sandbox: Sandbox, database: Database, run: Run):
+def test_deprecated_statement_does_not_count_as_stated(sandbox: Sandbox, database: Database, run: Run):
     new = person(sandbox)
     stated = [title for title in pictures_in(sandbox, new.source) if new.item in _depicts(sandbox, title)]
     other(sandbox, "change_statement", title=stated[0], value=new.item, rank="deprecated")
@@ -83,7 +83,7 @@ def _depicts(sandbox: Sandbox, title: str) -> list[str]:
     return depicted(page.last.entity) if page else []
 
 
-def test_what_is_excluded_or_too_deep_is_not_entered(sandbox: Sandbox, database: Database, run: Run):
+def test_excluded_and_too_deep_categories_are_not_crawled(sandbox: Sandbox, database: Database, run: Run):
     new = person(sandbox)
     album = set(pictures_in(sandbox, f"{new.source}, album")) - set(pictures_in(sandbox, new.source))
     assert album
@@ -95,7 +95,7 @@ def test_what_is_excluded_or_too_deep_is_not_entered(sandbox: Sandbox, database:
     assert looked_at(database, out) == looked_at(database, flat)
 
 
-def test_the_limit_cuts_and_says_so(sandbox: Sandbox, database: Database, tools: Tools):
+def test_crawl_stops_at_the_limit_and_reports_it(sandbox: Sandbox, database: Database, tools: Tools):
     project = new_project(database, person(sandbox))
     outcome = crawl.run(claimed(database, "crawl"), changed(tools, max_files=5))
     assert isinstance(outcome, Done)
@@ -106,7 +106,7 @@ def test_the_limit_cuts_and_says_so(sandbox: Sandbox, database: Database, tools:
 @pytest.mark.parametrize(
     ("source", "reason"), [("No such category at all", "category_missing"), ("People", "category_empty")]
 )
-def test_a_source_without_pictures_is_said(sandbox: Sandbox, database: Database, run: Run, source: str, reason: str):
+def test_source_without_pictures_is_reported(sandbox: Sandbox, database: Database, run: Run, source: str, reason: str):
     project = new_project(database, replace(person(sandbox), source=source, depth=0))
     outcome = run("crawl", crawl.run)
     assert isinstance(outcome, Retry)
@@ -115,7 +115,7 @@ def test_a_source_without_pictures_is_said(sandbox: Sandbox, database: Database,
     assert value(database, "SELECT due_at > NOW() FROM tasks WHERE kind = 'crawl' AND subject_id = %s", project)
 
 
-def test_a_list_of_titles_follows_redirects_and_passes_over_nonsense(sandbox: Sandbox, database: Database, run: Run):
+def test_list_of_titles_resolves_redirects_and_skips_invalid_titles(sandbox: Sandbox, database: Database, run: Run):
     first, second, *_ = pictures_in(sandbox, person(sandbox).source)
     other(sandbox, "move", title=first, to="File:A better title.jpg")
     text = f"File:{first}\n{second.replace(' ', '_')}\n\nNo such file.jpg\n[[bad]]\nA song.ogg"
@@ -125,7 +125,7 @@ def test_a_list_of_titles_follows_redirects_and_passes_over_nonsense(sandbox: Sa
     assert looked_at(database, project) == {"A better title.jpg", second}
 
 
-def test_a_search_is_a_source(sandbox: Sandbox, database: Database, run: Run):
+def test_files_of_a_search_are_listed(sandbox: Sandbox, database: Database, run: Run):
     new = person(sandbox)
     query = f'incategory:"{new.label}"'
     project = new_project(database, replace(new, source_kind="search", source=query))
@@ -133,12 +133,12 @@ def test_a_search_is_a_source(sandbox: Sandbox, database: Database, run: Run):
     assert looked_at(database, project) == set(pictures_in(sandbox, new.label))
 
 
-def test_a_pile_that_is_none_is_said(sandbox: Sandbox, database: Database, run: Run):
+def test_unknown_pagepile_is_reported(sandbox: Sandbox, database: Database, run: Run):
     new_project(database, replace(person(sandbox), source_kind="pagepile", source="no number"))
     assert run("crawl", crawl.run) == Failed("invalid_pile", "no number")
 
 
-def test_an_interrupted_look_goes_on_where_it_was(sandbox: Sandbox, database: Database, tools: Tools, run: Run):
+def test_interrupted_crawl_continues_at_its_cursor(sandbox: Sandbox, database: Database, tools: Tools, run: Run):
     project = new_project(database, person(sandbox))
     task = claimed(database, "crawl")
     taken = 0
@@ -164,14 +164,14 @@ def test_an_interrupted_look_goes_on_where_it_was(sandbox: Sandbox, database: Da
 
 
 class _Checked(Tools):
-    """Tools whose `check` is the test's."""
+    """Tools whose `check` is replaced by the test."""
 
     def __init__(self, tools: Tools, check: object) -> None:
         super().__init__(**{name: getattr(tools, name) for name in tools.__dataclass_fields__})
         object.__setattr__(self, "check", check)
 
 
-def test_a_pause_takes_effect_within_one_batch(sandbox: Sandbox, database: Database, tools: Tools):
+def test_crawl_of_a_paused_project_ends_within_one_batch(sandbox: Sandbox, database: Database, tools: Tools):
     project = new_project(database, person(sandbox))
     task = claimed(database, "crawl")
     with database.transaction() as db:
@@ -180,7 +180,7 @@ def test_a_pause_takes_effect_within_one_batch(sandbox: Sandbox, database: Datab
     assert value(database, "SELECT COUNT(*) FROM project_files") == 0
 
 
-def test_the_next_look_takes_the_newest_and_asks_little(sandbox: Sandbox, database: Database, run: Run):
+def test_next_crawl_adds_new_files_with_few_requests(sandbox: Sandbox, database: Database, run: Run):
     new = person(sandbox)
     project = new_project(database, new)
     run("crawl", crawl.run)
@@ -194,7 +194,7 @@ def test_the_next_look_takes_the_newest_and_asks_little(sandbox: Sandbox, databa
     assert asked["api"] <= 4, asked
 
 
-def test_a_file_that_left_the_category_is_noted(sandbox: Sandbox, database: Database, run: Run):
+def test_file_removed_from_the_category_is_marked(sandbox: Sandbox, database: Database, run: Run):
     new = person(sandbox)
     project = new_project(database, new)
     run("crawl", crawl.run)
@@ -207,7 +207,7 @@ def test_a_file_that_left_the_category_is_noted(sandbox: Sandbox, database: Data
     assert title not in looked_at(database, project)
 
 
-def test_files_overwritten_moved_or_deleted_are_noticed(sandbox: Sandbox, database: Database, tools: Tools, run: Run):
+def test_overwritten_moved_and_deleted_files_are_noticed(sandbox: Sandbox, database: Database, tools: Tools, run: Run):
     new = person(sandbox)
     new_project(database, new)
     run("crawl", crawl.run)
@@ -241,7 +241,7 @@ def _pretend_searched(database: Database, sandbox: Sandbox, detector: str) -> No
                 )
 
 
-def test_bootstrap_takes_what_depicts_the_person_and_the_portrait(sandbox: Sandbox, database: Database, run: Run):
+def test_bootstrap_adds_files_that_depict_the_person_and_the_portrait(sandbox: Sandbox, database: Database, run: Run):
     new = person(sandbox)
     own = pictures_in(sandbox, new.label)
     stated = {title for title in own if new.item in _depicts(sandbox, title)}
@@ -259,26 +259,28 @@ def test_bootstrap_takes_what_depicts_the_person_and_the_portrait(sandbox: Sandb
     assert value(database, "SELECT portrait_page_id FROM projects WHERE id = %s", project)
 
 
-def test_bootstrap_searches_where_the_query_service_wants_a_login(sandbox: Sandbox, database: Database, run: Run):
+def test_bootstrap_uses_the_search_if_the_query_service_requires_a_login(
+    sandbox: Sandbox, database: Database, run: Run
+):
     sandbox.world.settings.sparql = "login"
     project = new_project(database, person(sandbox))
     assert isinstance(run("bootstrap", bootstrap.run), Done)
     assert value(database, "SELECT COUNT(*) FROM project_files WHERE project_id = %s AND stated", project) > 0
 
 
-def test_bootstrap_keeps_to_its_limits(sandbox: Sandbox, database: Database, tools: Tools):
+def test_bootstrap_respects_its_limit(sandbox: Sandbox, database: Database, tools: Tools):
     project = new_project(database, person(sandbox))
     bootstrap.run(claimed(database, "bootstrap"), changed(tools, max_bootstrap=2))
     assert value(database, "SELECT COUNT(*) FROM project_files WHERE project_id = %s", project) == 2
 
 
 @pytest.mark.parametrize(("title", "picture"), [("A.jpg", True), ("B.OGG", False), ("C.tiff", True), ("D.pdf", False)])
-def test_pictures_are_told_by_their_type(title: str, picture: bool):
+def test_pictures_are_recognised_by_their_type(title: str, picture: bool):
     assert is_picture(title) is picture
 
 
-def test_what_else_is_stated_is_kept_with_its_names(sandbox: Sandbox, database: Database, tools: Tools, run: Run):
-    """So that a question says who else is in the picture. The names are asked for once."""
+def test_other_depicted_items_are_stored_with_their_names(sandbox: Sandbox, database: Database, tools: Tools, run: Run):
+    """A question shows who else is stated in the file. The names are requested once."""
     new = person(sandbox)
     title = pictures_in(sandbox, new.source)[0]
     somebody = person(sandbox, 1)
@@ -296,8 +298,8 @@ def test_what_else_is_stated_is_kept_with_its_names(sandbox: Sandbox, database: 
         assert depicted_items.nameless(db, project, every) == []
 
 
-def test_captions_are_kept_with_what_is_stated(sandbox: Sandbox, database: Database, run: Run):
-    """Also of files in which nothing is stated. Once they are read again, they are what they have become."""
+def test_captions_are_stored_with_the_statements(sandbox: Sandbox, database: Database, run: Run):
+    """Captions are also stored for files without statements. A later crawl replaces them."""
     new = person(sandbox)
     project = new_project(database, new)
     run("crawl", crawl.run)
@@ -317,10 +319,10 @@ def test_captions_are_kept_with_what_is_stated(sandbox: Sandbox, database: Datab
     assert now[emptied] is None
 
 
-def test_a_project_whose_files_are_all_searched_already_gets_its_questions(
+def test_project_whose_files_were_all_searched_before_gets_questions(
     sandbox: Sandbox, database: Database, tools: Tools, run: Run
 ):
-    """Also the face that somebody named in the other project, for whom this one is made later."""
+    """This includes the face named in the other project, about whose person this project is created later."""
     new, somebody = person(sandbox), person(sandbox, 1)
     first = new_project(database, somebody)
     category(sandbox, somebody.source, pictures_in(sandbox, new.source))

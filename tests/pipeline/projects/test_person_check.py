@@ -1,4 +1,4 @@
-"""People whom nobody may look for: what the worker finds, whoever created the project before."""
+"""People who may not be looked for: checks by the worker, also for projects created before."""
 
 from dataclasses import replace
 from datetime import date
@@ -31,7 +31,9 @@ def stored(database: Database, project_id: int) -> Project:
     return found
 
 
-def test_a_worker_refuses_what_was_blocked_since(sandbox: Sandbox, database: Database, project: int, run: Run):
+def test_worker_pauses_a_project_whose_item_was_blocked_later(
+    sandbox: Sandbox, database: Database, project: int, run: Run
+):
     with database.transaction() as db:
         db.execute("INSERT INTO blocked_items (item) VALUES (%s)", (person(sandbox).item,))
     assert run("crawl", crawl.run) == Waiting()
@@ -41,7 +43,9 @@ def test_a_worker_refuses_what_was_blocked_since(sandbox: Sandbox, database: Dat
 
 
 @pytest.mark.parametrize("stage", ["crawl", "bootstrap", "model"])
-def test_every_stage_keeps_to_the_setting(sandbox: Sandbox, database: Database, project: int, tools: Tools, stage: str):
+def test_each_stage_checks_the_blocked_items_of_the_settings(
+    sandbox: Sandbox, database: Database, project: int, tools: Tools, stage: str
+):
     strict = replace(tools, settings=replace(tools.settings, blocked_items=(person(sandbox).item,)))
     with database.transaction() as db:
         tasks.want(db, stage, project)  # type: ignore[arg-type]
@@ -52,7 +56,7 @@ def test_every_stage_keeps_to_the_setting(sandbox: Sandbox, database: Database, 
     assert stored(database, project).barred == "blocked_item"
 
 
-def test_a_worker_that_starts_bars_what_the_setting_names(
+def test_starting_worker_blocks_the_items_of_the_setting(
     sandbox: Sandbox, database: Database, project: int, tools: Tools
 ):
     strict = replace(tools, settings=replace(tools.settings, blocked_items=("Q1", person(sandbox).item)))
@@ -61,7 +65,7 @@ def test_a_worker_that_starts_bars_what_the_setting_names(
     assert stored(database, project).barred == "blocked_item"
 
 
-def test_a_date_of_birth_that_came_later_counts(sandbox: Sandbox, database: Database, project: int, tools: Tools):
+def test_date_of_birth_added_later_is_checked(sandbox: Sandbox, database: Database, project: int, tools: Tools):
     assert not person_check.barred_today(stored(database, project), tools)
     born = stored(database, project).born
     assert born, "the worker keeps what Wikidata says today"
@@ -70,7 +74,7 @@ def test_a_date_of_birth_that_came_later_counts(sandbox: Sandbox, database: Data
     assert (stored(database, project).status, stored(database, project).barred) == ("paused", "minor")
 
 
-def test_a_barred_project_stays_paused(database: Database, project: int):
+def test_project_about_a_blocked_item_stays_paused(database: Database, project: int):
     with database.transaction() as db:
         blocked_items.bar(db, project, "minor")
         projects.set_status(db, project, "active")

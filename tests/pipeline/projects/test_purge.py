@@ -1,4 +1,4 @@
-"""Deleting a project: everything that it alone kept goes, nothing else does."""
+"""Deletion of a project: data that only it used is deleted, all other data is kept."""
 
 from dataclasses import replace
 from uuid import uuid4
@@ -28,7 +28,7 @@ def counts(database: Database) -> dict[str, int]:
 
 
 def full_project(database: Database, tools: Tools, owner: str, pages: list[int] | None = None) -> int:
-    """A project with files, answers, a drawn face with its chip, predictions and questions."""
+    """A project with files, answers, a drawn face with its picture, predictions and questions."""
     project = new_project(database, PERSON, owner)
     user = new_user(database, owner)
     if pages is None:
@@ -56,7 +56,7 @@ def delete(database: Database, project: int) -> None:
         projects.delete(db, project)
 
 
-def test_nothing_is_left_of_the_only_project(database: Database, tools: Tools, run: Run):
+def test_purge_of_the_only_project_leaves_no_rows(database: Database, tools: Tools, run: Run):
     project = full_project(database, tools, "Ada")
     assert min(counts(database).values()) > 0
     delete(database, project)
@@ -64,7 +64,7 @@ def test_nothing_is_left_of_the_only_project(database: Database, tools: Tools, r
     assert counts(database) == dict.fromkeys(ALL, 0)
 
 
-def test_what_another_project_uses_stays(database: Database, tools: Tools, run: Run):
+def test_purge_keeps_data_used_by_another_project(database: Database, tools: Tools, run: Run):
     first = full_project(database, tools, "Ada")
     pages = [row["page_id"] for row in rows(database, "SELECT page_id FROM project_files ORDER BY page_id")]
     shared, lonely = pages[:10], pages[10:]
@@ -83,7 +83,7 @@ def test_what_another_project_uses_stays(database: Database, tools: Tools, run: 
     assert rows(database, "SELECT project_id FROM faces WHERE project_id IS NULL")
 
 
-def test_a_purge_that_was_stopped_goes_on(database: Database, tools: Tools, run: Run):
+def test_interrupted_purge_is_continued(database: Database, tools: Tools, run: Run):
     project = full_project(database, tools, "Ada")
     delete(database, project)
     task = claimed(database, "purge")
@@ -95,7 +95,7 @@ def test_a_purge_that_was_stopped_goes_on(database: Database, tools: Tools, run:
     assert counts(database) == dict.fromkeys(ALL, 0)
 
 
-def test_a_living_project_is_never_purged(database: Database, tools: Tools):
+def test_active_project_is_never_purged(database: Database, tools: Tools):
     project = full_project(database, tools, "Ada")
     before = counts(database)
     with database.transaction() as db:
@@ -110,7 +110,7 @@ def claimed_anyway(database: Database, project: int) -> tasks.Task:
     return tasks.Task("purge", project, 1, 0, None, b"x" * 16)
 
 
-def test_a_purge_waits_for_nobody_elses_rows(database: Database, tools: Tools):
+def test_purge_does_not_wait_for_locked_rows_of_other_projects(database: Database, tools: Tools):
     first, second = (full_project(database, tools, name) for name in ("Ada", "Bob"))
     delete(database, first)
     task = claimed(database, "purge")
@@ -124,7 +124,7 @@ def test_a_purge_waits_for_nobody_elses_rows(database: Database, tools: Tools):
 @pytest.mark.parametrize(
     ("status", "age", "dropped"), [("active", 100, 0), ("completed", 10, 0), ("completed", 100, 24)]
 )
-def test_encodings_that_nobody_uses_are_dropped(database: Database, tools: Tools, status: str, age: int, dropped: int):
+def test_unused_encodings_are_deleted(database: Database, tools: Tools, status: str, age: int, dropped: int):
     project = full_project(database, tools, "Ada")
     with database.transaction() as db:
         db.execute(
@@ -141,7 +141,7 @@ def test_encodings_that_nobody_uses_are_dropped(database: Database, tools: Tools
     assert value(database, "SELECT COUNT(*) FROM answers") == 6
 
 
-def test_a_completed_project_keeps_what_was_found_when_its_encodings_are_dropped(
+def test_completed_project_keeps_faces_and_answers_when_its_encodings_are_deleted(
     database: Database, tools: Tools, run: Run
 ):
     project = full_project(database, tools, "Ada")
@@ -153,7 +153,7 @@ def test_a_completed_project_keeps_what_was_found_when_its_encodings_are_dropped
     assert before
     assert run("model", Model().run) == Done()
     assert rows(database, "SELECT * FROM predictions WHERE project_id = %s", project) == before
-    with database.transaction() as db:  # and once it is active again, they are computed again
+    with database.transaction() as db:  # When the project is active again, they are computed again.
         projects.set_status(db, project, "active")
         pages = db.column("SELECT page_id FROM project_files WHERE project_id = %s", (project,))
         files.want_dropped(db, pages)

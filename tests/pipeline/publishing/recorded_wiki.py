@@ -1,4 +1,4 @@
-"""A wiki of one file that gives the recorded answers of a real MediaWiki where the test says so, and plain ones elsewhere."""
+"""A wiki with one file that gives recorded responses of a real MediaWiki where a test wants them, else default ones."""
 
 import json
 from collections import Counter
@@ -27,9 +27,9 @@ def statement(guid: str, item: str = ITEM) -> dict[str, Any]:
 
 
 class RecordedWiki(Replay):
-    """`write`, `account`, `refresh`: the recording that answers the first write, account check or refresh; empty: a plain answer.
+    """`write`, `account`, `refresh`: the recording for the first such request; empty: a default response.
 
-    `stores`: whether that first write is stored all the same. `asked`: how often each kind of request came.
+    `stores`: whether the first write is stored despite its response. `asked`: the number of requests of each kind.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class RecordedWiki(Replay):
 
 
 def _with_ours(reply: Reply, params: dict[str, str]) -> Reply:
-    """A recorded success about somebody else's statement, as it is when it is about ours: the last one is the one written."""
+    """Adapt a recorded success about another statement to ours: the last statement is the one written."""
     body = json.loads(reply.body) if reply.body.startswith(b"{") else {}
     found = (body.get("entity") or {}).get("statements") or {}
     if not found or params["action"] != "wbeditentity":

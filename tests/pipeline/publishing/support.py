@@ -1,4 +1,4 @@
-"""A volunteer with approved files on a wiki of painted pictures, and the publishing stage run in the test's own thread."""
+"""A volunteer with approved files on a wiki of painted pictures, and the publishing stage in the test's own thread."""
 
 import random
 import threading
@@ -28,11 +28,11 @@ WRITES = ("wbeditentity", "wbremoveclaims", "wbsetqualifier")
 
 
 class Killed(BaseException):
-    """What SIGKILL looks like from inside: nothing is settled, nothing is given back."""
+    """Simulates SIGKILL: nothing is settled and nothing is released."""
 
 
 class Watched(Client):
-    """A client that tells the test of every write, before it goes out and after its answer came."""
+    """A client that calls the test before each write and after its response."""
 
     before: Callable[[Mapping[str, Any]], None]
     after: Callable[[Mapping[str, Any]], None]
@@ -45,7 +45,7 @@ class Watched(Client):
 
 
 class Chance(random.Random):
-    """Always the same share of the way from the least to the most."""
+    """A random generator that always returns the same fraction of the range."""
 
     def __init__(self, share: float) -> None:
         super().__init__(0)
@@ -56,7 +56,7 @@ class Chance(random.Random):
 
 
 class Sign(threading.Event):
-    """A stop sign whose waits take no time, a clock that they move on, and a hook called at each."""
+    """A stop signal whose waits take no time but advance a clock, and which calls a hook at each wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Sign(threading.Event):
 
 @dataclass
 class Job(Case):
-    """`writes`: what was sent, in order. `before`, `after`: called around the n-th write (from 0) with its parameters."""
+    """`writes`: the writes sent, in order. `before`, `after`: called with a write's number (from 0) and parameters."""
 
     writes: list[dict[str, Any]] = field(default_factory=list)
     before: dict[int, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Job(Case):
     chance: random.Random = field(default_factory=lambda: Chance(0.5))
 
     def tools(self, worker: str = "test") -> Tools:
-        """The tools of a worker."""
+        """Return the tools of a worker."""
         client = open_wiki(self.settings, self.sign)
         client.__class__ = Watched
         assert isinstance(client, Watched)
@@ -110,7 +110,7 @@ class Job(Case):
         self.after.get(len(self.writes) - 1, _nothing)(params)
 
     def run(self, worker: str = "test", attempts: int = 0) -> Outcome | None:
-        """Make all that waits due, claim the user's sending, run it and settle it; `attempts`: that failed before."""
+        """Make all waiting work due; claim, run and settle the user's publishing task. `attempts`: earlier failures."""
         tools = self.tools(worker)
 
         def claim(db: Connection) -> tasks.Task | None:
@@ -128,25 +128,25 @@ class Job(Case):
         return outcome
 
     def finish(self) -> None:
-        """Turn after turn, until nothing is open."""
+        """Repeat `run` until no edit is open."""
         for _ in range(20):
             if self.run() == Done():
                 return
         raise AssertionError("still not done")
 
     def kill(self) -> None:
-        """Run until the write at which `before` or `after` raises Killed; then the worker starts anew."""
+        """Run until `before` or `after` of a write raises Killed; then start the worker again."""
         with pytest.raises(Killed):
             self.run()
         self.database.retry(lambda db: worker_claims.register(db, "test", "localhost", 1))
 
     def rows(self, sql: str, *args: Any) -> list[dict[str, Any]]:
-        """Rows of the database."""
+        """Return rows of the database."""
         with self.database.transaction() as db:
             return db.rows(sql, args)
 
     def row(self, page_id: int, action: str = "add") -> dict[str, Any]:
-        """The newest row of the ledger about a file."""
+        """Return the newest ledger row about a file."""
         found = self.rows(
             "SELECT * FROM edits WHERE page_id = %s AND action = %s ORDER BY id DESC LIMIT 1", page_id, action
         )
@@ -154,38 +154,38 @@ class Job(Case):
         return found[0]
 
     def states(self, batch_id: int) -> dict[str, int]:
-        """Edits of a batch by state; what is not there is left out."""
+        """Count the edits of a batch by state; states without edits are omitted."""
         return self.counts(batch_id)
 
     def batch(self, batch_id: int) -> dict[str, Any]:
-        """A batch as stored."""
+        """Return a batch as stored."""
         return self.rows("SELECT * FROM batches WHERE id = %s", batch_id)[0]
 
     def sql(self, statement: str, *args: Any) -> int:
-        """Change the database behind everybody's back."""
+        """Change the database directly."""
         with self.database.transaction() as db:
             return db.execute(statement, args)
 
     def statements(self, page_id: int) -> list[dict[str, Any]]:
-        """What a file states of the person now, as the wiki has it."""
+        """Return the current statements of a file about the person on the wiki."""
         page = next(page for page in self.wiki.state()["files"] if page["id"] == page_id)
         return [one for one in page["statements"] if one["mainsnak"]["datavalue"]["value"]["id"] == ITEM]
 
     def guids(self, page_id: int) -> list[str]:
-        """The ids of these statements."""
+        """Return the ids of these statements."""
         return [one["id"] for one in self.statements(page_id)]
 
     def by_bob(self, page_id: int, **more: Any) -> str:
-        """Somebody else states the person; returns the statement's id."""
+        """Let another user state the person; return the statement's id."""
         made = self.wiki.other("add_statement", id=page_id, value=ITEM, user="Bob", **more)
         return str(made["guid"])
 
     def send_or_none(self) -> int | None:
-        """Queue what is to be sent, if anything is."""
+        """Queue the planned edits, if there are any."""
         return self.database.retry(lambda db: plans.send(db, self.project_id, self.user_id))
 
     def undo(self, *page_ids: int) -> int:
-        """Queue the undo of what was added to these files."""
+        """Queue the undo of the statements added to these files."""
         wanted = [self.row(page_id)["id"] for page_id in page_ids]
         found = self.database.retry(lambda db: plans.undo(db, self.project_id, self.user_id, wanted))
         assert found is not None
@@ -197,7 +197,7 @@ def _nothing(params: Mapping[str, Any]) -> None:
 
 
 def raising(error: BaseException) -> Callable[[Mapping[str, Any]], None]:
-    """A hook that raises."""
+    """Return a hook that raises."""
 
     def hook(params: Mapping[str, Any]) -> None:
         raise error
@@ -207,7 +207,7 @@ def raising(error: BaseException) -> Callable[[Mapping[str, Any]], None]:
 
 @contextmanager
 def painted(tmp: Any, files: int) -> Iterator[Wiki]:
-    """A sandbox with so many pictures that nobody is in."""
+    """A sandbox with this number of pictures that show no person."""
     paint(tmp / "photos", files)
     sandbox = Sandbox(tmp / "photos", cache=tmp / "cache").start()
     try:
@@ -217,7 +217,7 @@ def painted(tmp: Any, files: int) -> Iterator[Wiki]:
 
 
 def new_job(settings: Settings, database: Database, wiki: Wiki, files: int = 3) -> Job:
-    """A job on an emptied database and a wiki as new."""
+    """Return a job on an emptied database and a reset wiki."""
     requests.post(f"{wiki.sandbox.base}/sandbox/reset", json={}, timeout=PATIENCE).raise_for_status()
     here = wiki.settings(settings)
     user_id = wiki.sign_in(here, database)

@@ -1,4 +1,4 @@
-"""The right to edit in a user's name: one refresh at a time, dead tokens, and whose account it is."""
+"""Authorization to edit with a user's account: one refresh at a time, expired tokens, identity of the account."""
 
 import threading
 from dataclasses import replace
@@ -16,13 +16,13 @@ from wiki.errors import Reason, StopBatch
 
 
 def grants(job: Job) -> int:
-    """How many access tokens were issued to the user."""
+    """Return how many access tokens were issued to the user."""
     with job.wiki.sandbox.world.lock:
         return len([grant for grant in job.wiki.sandbox.world.state.grants if grant.user == "Alice"])
 
 
 def refreshes(job: Job) -> int:
-    """How often anybody came to the wiki's OAuth endpoints."""
+    """Return the number of requests to the wiki's OAuth endpoints."""
     with job.wiki.sandbox.world.lock:
         return job.wiki.sandbox.world.counts.requests["oauth"]
 
@@ -35,7 +35,7 @@ def authorization(job: Job) -> Authorization:
     return Authorization(job.tools(), job.user_id)
 
 
-def test_a_bearer_that_is_about_to_end_is_refreshed_first(job: Job):
+def test_access_token_that_expires_soon_is_refreshed_before_use(job: Job):
     before = grants(job)
     first = authorization(job).bearer()
     job.sql("UPDATE users SET token_expires_at = NOW() + INTERVAL 4 MINUTE")
@@ -44,7 +44,7 @@ def test_a_bearer_that_is_about_to_end_is_refreshed_first(job: Job):
     assert grants(job) == before + 1
 
 
-def test_the_refreshed_tokens_are_sealed_and_kept_for_the_next(job: Job):
+def test_refreshed_tokens_are_encrypted_and_stored(job: Job):
     expire(job)
     bearer = authorization(job).bearer()
     assert authorization(job).bearer() == bearer
@@ -53,8 +53,8 @@ def test_the_refreshed_tokens_are_sealed_and_kept_for_the_next(job: Job):
     assert stored["life"] > 3000
 
 
-def test_of_many_processes_one_refreshes(job: Job):
-    """The others wait for its tokens: a second refresh with the same token would kill both."""
+def test_only_one_of_many_processes_refreshes(job: Job):
+    """The others wait for its tokens: a second refresh with the same token would invalidate both."""
     expire(job)
     before, asked, found = grants(job), refreshes(job), []
     job.wiki.faults({"kind": "slow", "match": {"path": "access_token"}, "count": 1, "seconds": 0.3})
@@ -70,8 +70,8 @@ def test_of_many_processes_one_refreshes(job: Job):
     assert (grants(job), refreshes(job)) == (before + 1, asked + 1)
 
 
-def test_no_lock_is_held_while_the_wiki_is_asked(job: Job):
-    """While the refresh is out, the user's row can be written: here by a new sign-in, whose tokens win."""
+def test_no_lock_is_held_during_the_refresh_request(job: Job):
+    """The user's row can be written during the refresh request: here by a new sign-in, whose tokens are kept."""
     expire(job)
     job.wiki.faults({"kind": "slow_after", "match": {"path": "access_token"}, "count": 1, "seconds": 3.0})
     found: list[str] = []
@@ -86,7 +86,7 @@ def test_no_lock_is_held_while_the_wiki_is_asked(job: Job):
     assert len(found) == 1
 
 
-def test_a_new_csrf_token_after_every_refresh(job: Job):
+def test_csrf_token_is_requested_again_after_each_refresh(job: Job):
     one = authorization(job)
     first = one.csrf()
     assert one.csrf() == first
@@ -95,7 +95,7 @@ def test_a_new_csrf_token_after_every_refresh(job: Job):
     assert one.csrf() != first
 
 
-def test_a_token_that_dies_early_is_replaced_once(job: Job):
+def test_access_token_that_expires_early_is_refreshed_once(job: Job):
     one = authorization(job)
     one.bearer()
     job.wiki.other("expire_tokens", user="Alice")
@@ -103,7 +103,7 @@ def test_a_token_that_dies_early_is_replaced_once(job: Job):
 
 
 @pytest.mark.parametrize("how", ["dead", "gone", "unreadable"])
-def test_tokens_that_will_never_work_again_ask_for_a_sign_in(job: Job, how: str):
+def test_permanently_invalid_tokens_require_a_new_sign_in(job: Job, how: str):
     expire(job)
     if how == "dead":
         job.wiki.faults({"kind": "refresh", "count": 5})
@@ -120,8 +120,8 @@ def test_tokens_that_will_never_work_again_ask_for_a_sign_in(job: Job, how: str)
         assert not user.signed_in
 
 
-def test_a_refresh_that_fails_in_passing_is_tried_again(job: Job):
-    """The old refresh token stays, and nobody is asked to sign in."""
+def test_refresh_is_retried_after_a_temporary_error(job: Job):
+    """The old refresh token is kept, and no sign-in is requested."""
     expire(job)
     job.wiki.faults({"kind": "unavailable", "match": {"path": "access_token"}, "count": 1})
     with pytest.raises(Exception, match="503"):
@@ -129,7 +129,7 @@ def test_a_refresh_that_fails_in_passing_is_tried_again(job: Job):
     assert authorization(job).bearer()
 
 
-def test_told_to_stop_while_another_process_refreshes(job: Job):
+def test_waiting_for_the_refresh_of_another_process_ends_when_the_worker_stops(job: Job):
     expire(job)
     with job.database.transaction() as db:
         users.begin_refresh(db, job.user_id, 0)
@@ -148,8 +148,8 @@ def test_told_to_stop_while_another_process_refreshes(job: Job):
         ("77", {"id": 3}, False),
     ],
 )
-def test_the_account_is_known_by_its_central_id(job: Job, subject: str, answer: dict[str, Any], right: bool):
-    """On Wikimedia the same number may be one account on this wiki and another one centrally."""
+def test_account_is_identified_by_its_central_id(job: Job, subject: str, answer: dict[str, Any], right: bool):
+    """On Wikimedia the same number may denote one account on this wiki and another one centrally."""
     job.sql("UPDATE users SET subject = %s", subject)
     tools = job.tools()
     info = {"query": {"userinfo": {"name": "Somebody", "rights": ["edit"], **answer}}}

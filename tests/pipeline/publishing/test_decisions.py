@@ -1,4 +1,4 @@
-"""The verdict on an edit, given what the wiki says now."""
+"""The decision about an edit for the current content of the wiki."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -72,11 +72,11 @@ OTHERS = {"P1545": [{"datavalue": {"value": "1"}}]}
         (Seen(entity(exists=False), MissingFile(7, Why.DELETED)), Leave("skipped", "deleted")),
     ],
 )  # fmt: skip
-def test_an_addition(seen: Seen, verdict: Leave | Write):
+def test_decision_about_an_addition(seen: Seen, verdict: Leave | Write):
     assert decide(edit(), seen) == verdict
 
 
-def test_an_addition_that_carries_another_item_by_now_is_not_ours_any_more():
+def test_added_statement_whose_item_was_changed_is_not_ours():
     assert decide(edit(), Seen(entity(says(item="Q5")), file(), stored=99)) == Leave("reverted", revision=99)
 
 
@@ -91,8 +91,8 @@ def test_an_addition_that_carries_another_item_by_now_is_not_ours_any_more():
         (Seen(entity(), file()), Write(100)),
     ],
 )  # fmt: skip
-def test_an_addition_that_the_restored_ledger_does_not_know_of(seen: Seen, verdict: Leave | Write):
-    """It is ours where our request made the newest revision: after that somebody else may have stated it anew."""
+def test_decision_about_an_addition_missing_in_the_restored_ledger(seen: Seen, verdict: Leave | Write):
+    """The statement is ours if our request made the newest revision; otherwise another user may have added it again."""
     assert decide(edit(statement_id=None, base_revision=0), seen) == verdict
 
 
@@ -134,7 +134,7 @@ UNDO = edit("remove", undoes=9)
         (replace(UNDO, prominent=True), Seen(entity(says(rank="preferred"))), Write(100, OURS)),
     ],
 )
-def test_a_removal(asked: Edit, seen: Seen, verdict: Leave | Write):
+def test_decision_about_a_removal(asked: Edit, seen: Seen, verdict: Leave | Write):
     assert decide(asked, seen) == verdict
 
 
@@ -156,11 +156,11 @@ def test_a_removal(asked: Edit, seen: Seen, verdict: Leave | Write):
         (Seen(entity(says()), file("b" * 40)), Leave("skipped", "overwritten", states=OURS)),
     ],
 )
-def test_a_position(seen: Seen, verdict: Leave | Write):
+def test_decision_about_a_position(seen: Seen, verdict: Leave | Write):
     assert decide(edit("qualify", qualifier=BOX), seen) == verdict
 
 
-def test_a_copy_of_ours_is_surplus_only_while_it_is_untouched():
+def test_duplicate_of_ours_is_removed_only_while_it_is_unchanged():
     both = entity(says(), says(THEIRS))
     assert surplus(edit(), Seen(both)) == says()
     assert surplus(edit(), Seen(entity(says()))) is None
@@ -170,7 +170,7 @@ def test_a_copy_of_ours_is_surplus_only_while_it_is_untouched():
     assert surplus(edit("remove"), Seen(both)) is None
 
 
-OLD = says(item="Q7")  # merged into Q42
+OLD = says(item="Q7")  # It was merged into Q42.
 
 
 @pytest.mark.parametrize(
@@ -185,15 +185,15 @@ OLD = says(item="Q7")  # merged into Q42
         (edit("qualify", qualifier=BOX), OLD, Write(100, OURS)),
     ],
 )  # fmt: skip
-def test_an_item_that_was_merged_is_the_same_person(wanted: Edit, found: Statement, verdict: Verdict):
+def test_merged_item_denotes_the_same_person(wanted: Edit, found: Statement, verdict: Verdict):
     assert decide(wanted, Seen(entity(found), file(), same=frozenset({"Q7", "Q42"}))) == verdict
 
 
-def test_a_copy_under_the_old_item_is_surplus_too():
+def test_duplicate_with_the_merged_item_is_removed():
     both = Seen(entity(says(), says(THEIRS, item="Q7")), same=frozenset({"Q7", "Q42"}))
     assert surplus(edit(), both) == says()
 
 
-def test_as_written():
+def test_unchanged_statement_is_recognised_as_written():
     assert as_written(edit(qualifier=BOX, prominent=True), says(qualifiers=placed(BOX), rank="preferred"))
     assert not as_written(edit(), says(qualifiers=placed(BOX)))

@@ -1,4 +1,4 @@
-"""What is written, exactly once, whatever happens in between; and what is never written."""
+"""Statements are written exactly once whatever happens in between, and only if approved."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.pipeline.publishing.support import Job, Killed, raising
 Hook = Callable[[Any], None]
 
 
-def test_one_request_a_file_and_the_ledger_says_what_stands(job: Job):
+def test_each_file_takes_one_write_and_the_ledger_records_the_result(job: Job):
     batch = job.send()
     assert job.run() == Done()
     assert job.states(batch) == {"done": 3}
@@ -36,8 +36,8 @@ def test_one_request_a_file_and_the_ledger_says_what_stands(job: Job):
     assert stated == [{"stated": 1, "stated_id": job.row(page)["statement_id"]} for page in sorted(job.page_ids)]
 
 
-def test_the_row_comes_before_the_request(job: Job):
-    """Another connection sees it, committed, while the request is not yet sent."""
+def test_ledger_row_is_committed_before_the_request(job: Job):
+    """Another connection sees the row, committed, before the request is sent."""
     seen = []
 
     def look(params: Any) -> None:
@@ -60,7 +60,7 @@ def test_the_row_comes_before_the_request(job: Job):
 @pytest.mark.parametrize(
     "kind", ["drop_before", "drop_after", "corrupt", "truncate", "cut_short", "internal_error", "html"]
 )
-def test_a_lost_answer_is_looked_for_before_anything_is_written_again(job: Job, kind: str):
+def test_file_is_read_after_a_lost_response_before_it_is_written_again(job: Job, kind: str):
     job.wiki.faults({"kind": kind, "match": {"action": "wbeditentity"}, "count": 1})
     batch = job.send()
     job.run()
@@ -71,7 +71,7 @@ def test_a_lost_answer_is_looked_for_before_anything_is_written_again(job: Job, 
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_around_the_request(job: Job, moment: str):
+def test_statement_is_written_once_if_the_worker_is_killed_around_the_request(job: Job, moment: str):
     hooks = job.before if moment == "before" else job.after
     hooks[1] = raising(Killed())
     batch = job.send()
@@ -83,8 +83,8 @@ def test_killed_around_the_request(job: Job, moment: str):
     assert len(job.writes) == (4 if moment == "before" else 3)
 
 
-def test_what_a_human_removed_meanwhile_is_not_brought_back(job: Job):
-    """Stored, the worker killed, then taken back by somebody: the next worker must not write it again."""
+def test_statement_removed_by_a_human_before_the_retry_is_not_written_again(job: Job):
+    """The worker is killed after the write, then the statement is reverted: the next worker must not write it again."""
     job.after[0] = raising(Killed())
     batch = job.send()
     job.kill()
@@ -97,8 +97,8 @@ def test_what_a_human_removed_meanwhile_is_not_brought_back(job: Job):
     assert job.send_or_none() is None, "nor is it sent again unless somebody asks"
 
 
-def test_a_repeat_after_many_tries_does_not_bring_it_back_either(job: Job):
-    """Six answers lost, the edit put off; meanwhile the last one is stored after all, and removed by a human."""
+def test_statement_removed_by_a_human_is_not_written_again_after_many_retries(job: Job):
+    """Six responses are lost, the edit is postponed, the last request is stored after all and removed by a human."""
     page_id = job.page_ids[0]
     job.wiki.faults({"kind": "internal_error", "match": {"title": f"M{page_id}"}, "count": 6})
     batch = job.send()
@@ -115,7 +115,7 @@ def test_a_repeat_after_many_tries_does_not_bring_it_back_either(job: Job):
     assert job.states(batch) == {"reverted": 1, "done": 2}
 
 
-def test_what_a_human_added_to_it_meanwhile_stays(job: Job):
+def test_changes_of_a_human_to_our_statement_are_kept(job: Job):
     job.after[0] = raising(Killed())
     job.send()
     job.kill()
@@ -127,8 +127,8 @@ def test_what_a_human_added_to_it_meanwhile_stays(job: Job):
     assert [set(one["qualifiers"]) for one in job.statements(page_id)] == [{"P1545"}]
 
 
-def test_nothing_is_added_beside_a_deprecated_statement(job: Job):
-    """Somebody on Commons says that it is wrong: that is told, and theirs to decide."""
+def test_statement_is_not_added_beside_a_deprecated_one(job: Job):
+    """A user on Commons marked it as wrong: this is reported, and the decision is theirs."""
     page_id = job.page_ids[0]
     guid = job.by_bob(page_id, rank="deprecated")
     batch = job.send()
@@ -139,7 +139,7 @@ def test_nothing_is_added_beside_a_deprecated_statement(job: Job):
 
 
 @pytest.mark.parametrize("rank", ["normal", "preferred"])
-def test_already_there_is_success_and_nothing_is_written(job: Job, rank: str):
+def test_existing_statement_counts_as_success_without_a_write(job: Job, rank: str):
     page_id = job.page_ids[0]
     guid = job.by_bob(page_id, rank=rank, qualifiers={"P2677": "pct:1,2,3,4"})
     batch = job.send()
@@ -149,8 +149,8 @@ def test_already_there_is_success_and_nothing_is_written(job: Job, rank: str):
     assert len(job.writes) == 2
 
 
-def test_a_faster_one_on_a_file_without_any_entity(job: Job):
-    """The wiki refuses ours with an exception: it is read again, and is there already."""
+def test_conflict_on_a_file_without_an_entity_is_resolved_by_reading_again(job: Job):
+    """The wiki refuses our write with an exception: the file is read again, and the statement is already there."""
     page_id, made = job.page_ids[0], []
     job.before[0] = lambda params: made.append(job.by_bob(page_id))
     batch = job.send()
@@ -159,8 +159,8 @@ def test_a_faster_one_on_a_file_without_any_entity(job: Job):
     assert job.states(batch) == {"already": 1, "done": 2}
 
 
-def test_our_copy_goes_where_somebody_was_faster(job: Job):
-    """Between our read and our write Bob states the person: the wiki merges both, and the value stands twice."""
+def test_our_duplicate_is_removed_if_another_user_was_faster(job: Job):
+    """Bob states the person between our read and our write: the wiki merges both edits and has the value twice."""
     page_id, made = job.page_ids[0], []
     job.wiki.other("add_statement", id=page_id, value="Q5", user="Bob")
     job.before[0] = lambda params: made.append(job.by_bob(page_id, qualifiers={"P1545": "1"}))
@@ -173,7 +173,7 @@ def test_our_copy_goes_where_somebody_was_faster(job: Job):
     assert job.writes[1]["claim"] == json.loads(job.writes[0]["data"])["claims"][0]["id"]
 
 
-def test_our_copy_stays_where_somebody_added_to_it(job: Job):
+def test_our_duplicate_is_kept_if_another_user_changed_it(job: Job):
     job.after[0] = raising(Killed())
     job.send()
     job.kill()
@@ -186,7 +186,7 @@ def test_our_copy_stays_where_somebody_added_to_it(job: Job):
     assert job.row(page_id)["state"] == "done"
 
 
-def test_of_two_senders_that_see_a_copy_only_the_one_with_the_lock_removes_its_own(job: Job):
+def test_only_the_sender_with_the_lock_removes_its_duplicate(job: Job):
     job.after[0] = raising(Killed())
     batch = job.send()
     job.kill()
@@ -204,7 +204,7 @@ def test_of_two_senders_that_see_a_copy_only_the_one_with_the_lock_removes_its_o
     assert job.states(batch) == {"already": 1, "done": 2}
 
 
-def test_other_edits_in_between_disturb_nothing(job: Job):
+def test_unrelated_edits_in_between_do_not_disturb_sending(job: Job):
     first, second, third = job.page_ids
     job.before[0] = lambda params: job.wiki.other("add_statement", id=first, value="Q5", user="Bob")
     job.before[1] = lambda params: job.wiki.other("edit_text", id=second, text="Something else.")
@@ -216,7 +216,7 @@ def test_other_edits_in_between_disturb_nothing(job: Job):
     assert files[first]["depicts"].count("Q5") == 1
 
 
-def test_an_overwritten_file_is_asked_again_not_written(job: Job):
+def test_overwritten_file_is_not_written_but_asked_again(job: Job):
     page_id = job.page_ids[0]
     batch = job.send()
     title = next(page["title"] for page in job.wiki.state()["files"] if page["id"] == job.page_ids[1])
@@ -230,8 +230,8 @@ def test_an_overwritten_file_is_asked_again_not_written(job: Job):
     assert file["search_due_at"] is not None
 
 
-def test_nothing_goes_out_for_bytes_that_nobody_saw(job: Job):
-    """Ours is the newer knowledge: the file was found overwritten after the batch was made."""
+def test_statement_is_not_sent_for_a_file_version_that_was_not_approved(job: Job):
+    """The database is newer than the batch: the file was found to be overwritten after the batch was made."""
     page_id = job.page_ids[0]
     batch = job.send()
     job.sql("UPDATE approvals SET suspended = 1 WHERE page_id = %s", page_id)
@@ -246,7 +246,7 @@ def _redirect(job: Job, page_id: int) -> None:
 
 
 @pytest.mark.parametrize(("change", "reason"), [("delete", "deleted"), ("redirect", "redirect")])
-def test_pages_that_are_no_file_any_more_are_left_alone(job: Job, change: str, reason: str):
+def test_pages_that_are_no_longer_files_are_skipped(job: Job, change: str, reason: str):
     page_id = job.page_ids[0]
     batch = job.send()
     if change == "delete":
@@ -259,7 +259,7 @@ def test_pages_that_are_no_file_any_more_are_left_alone(job: Job, change: str, r
     assert len(job.writes) == 2
 
 
-def test_a_moved_file_keeps_its_entity(job: Job):
+def test_moved_file_is_written_to_the_same_entity(job: Job):
     batch = job.send()
     job.wiki.other("move", id=job.page_ids[0], to="Quite another name.jpg")
     job.run()
@@ -267,8 +267,8 @@ def test_a_moved_file_keeps_its_entity(job: Job):
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "said_no"])
-def test_without_an_approval_nothing_goes_out(job: Job, how: str):
-    """Taken back after the first edit of the batch was sent: what waits is not sent."""
+def test_edit_is_not_sent_after_its_approval_was_withdrawn(job: Job, how: str):
+    """The approval is withdrawn after the first edit of the batch: waiting edits are not sent."""
     page_id = job.page_ids[2]
 
     def withdraw(params: Any) -> None:
@@ -288,7 +288,7 @@ def test_without_an_approval_nothing_goes_out(job: Job, how: str):
     assert (job.row(page_id)["error"], job.guids(page_id)) == ("not_approved", [])
 
 
-def test_an_approval_in_bulk_that_is_taken_back_cancels(job: Job):
+def test_withdrawing_a_bulk_approval_cancels_the_edit(job: Job):
     page_id = job.page_ids[0]
     face = job.rows("SELECT id FROM faces WHERE page_id = %s", page_id)[0]["id"]
     job.sql("UPDATE answers SET withdrawn_at = NOW(3) WHERE page_id = %s", page_id)
@@ -303,7 +303,7 @@ def test_an_approval_in_bulk_that_is_taken_back_cancels(job: Job):
     assert job.guids(page_id) == []
 
 
-def test_paused_in_the_middle_and_resumed(job: Job):
+def test_batch_paused_during_sending_can_be_resumed(job: Job):
     batch = job.send()
     job.before[0] = lambda params: job.database.retry(lambda db: batches.pause(db, batch, "human"))
     assert job.run() == Done()
@@ -314,8 +314,8 @@ def test_paused_in_the_middle_and_resumed(job: Job):
     assert job.states(batch) == {"done": 3}
 
 
-def test_stopped_in_the_middle(job: Job):
-    """What is out is settled, what waits is cancelled."""
+def test_batch_can_be_stopped_during_sending(job: Job):
+    """The edit being sent is settled, waiting edits are cancelled."""
     batch = job.send()
     job.before[1] = lambda params: job.database.retry(lambda db: batches.stop(db, batch))
     job.run()
@@ -324,7 +324,7 @@ def test_stopped_in_the_middle(job: Job):
     assert job.batch(batch)["state"] == "stopped"
 
 
-def test_what_a_dead_worker_sent_is_settled_although_the_batch_was_stopped(job: Job):
+def test_edit_sent_by_a_killed_worker_is_settled_even_if_the_batch_was_stopped(job: Job):
     job.after[0] = raising(Killed())
     batch = job.send()
     job.kill()
@@ -333,7 +333,7 @@ def test_what_a_dead_worker_sent_is_settled_although_the_batch_was_stopped(job: 
     assert job.states(batch) == {"done": 1, "cancelled": 2}
 
 
-def test_told_to_stop_it_ends_between_two_edits(job: Job):
+def test_worker_asked_to_stop_ends_between_two_edits(job: Job):
     batch = job.send()
     job.after[0] = lambda params: job.sign.set()
     assert job.run() == Waiting()
@@ -341,7 +341,7 @@ def test_told_to_stop_it_ends_between_two_edits(job: Job):
     assert job.rows("SELECT * FROM tasks WHERE lease_token IS NOT NULL") == []
 
 
-def test_told_to_stop_while_it_waits(job: Job):
+def test_worker_asked_to_stop_while_it_waits_ends(job: Job):
     job.wiki.faults({"kind": "maxlag", "match": {"action": "wbeditentity"}, "count": None})
     batch = job.send()
     job.sign.at_wait = job.sign.set
@@ -353,7 +353,7 @@ def test_told_to_stop_while_it_waits(job: Job):
     assert job.states(batch) == {"done": 3}
 
 
-def test_one_sender_per_user(job: Job):
+def test_only_one_sender_runs_per_user(job: Job):
     job.send()
     other: list[tasks.Task | None] = []
     job.before[0] = lambda params: other.append(job.database.retry(lambda db: tasks.claim(db, "publish", "second")))
@@ -361,8 +361,8 @@ def test_one_sender_per_user(job: Job):
     assert other == [None]
 
 
-def test_a_sender_whose_claim_was_lost_changes_nothing(job: Job):
-    """A second worker took over: the first one's answer is not written down, the second one reads the wiki."""
+def test_sender_with_a_lost_claim_changes_nothing(job: Job):
+    """A second worker took over: the response of the first one is not recorded, the second one reads the wiki."""
     batch = job.send()
 
     def takes_over(params: Any) -> None:
@@ -377,8 +377,8 @@ def test_a_sender_whose_claim_was_lost_changes_nothing(job: Job):
     assert len(job.writes) == 3
 
 
-def test_a_wait_in_the_middle_does_not_lock_the_file_for_others(job: Job):
-    """The look after a lost answer fails: the row stays unclear, and the same user's next turn takes its own lock over."""
+def test_unclear_edit_does_not_keep_the_file_locked_for_others(job: Job):
+    """Reading after a lost response fails: the row stays unclear, and the next run of the user reuses its own lock."""
     page_id = job.page_ids[0]
     job.wiki.faults({"kind": "drop_after", "match": {"action": "wbeditentity"}, "count": 1})
     batch = job.send()

@@ -1,4 +1,4 @@
-"""What holds sending up: the wiki's wishes, refusals, the account and its authorization; how it is told and how it goes on."""
+"""Delays of sending by lag, refusals, the account and its authorization: how they are shown and how they end."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,7 +13,7 @@ from tests.pipeline.publishing.support import Chance, Job
 
 
 def again(job: Job, batch: int) -> None:
-    """What a volunteer does once the cause is gone: retry what failed, resume what was paused."""
+    """Do what a volunteer does once the cause is gone: retry failed edits, resume paused batches."""
 
     def work(db: Any) -> None:
         edits.retry_failed(db, batch)
@@ -23,7 +23,7 @@ def again(job: Job, batch: int) -> None:
     job.run()
 
 
-def test_the_wiki_s_lag_is_shown_while_it_lasts_and_then_no_more(job: Job):
+def test_lag_of_the_wiki_is_shown_while_it_lasts(job: Job):
     job.wiki.faults({"kind": "maxlag", "match": {"action": "wbeditentity"}, "count": 2})
     batch, seen = job.send(), []
     job.sign.at_wait = lambda: seen.append(job.batch(batch))
@@ -40,7 +40,7 @@ def test_the_wiki_s_lag_is_shown_while_it_lasts_and_then_no_more(job: Job):
 @pytest.mark.parametrize(
     "kind", ["badtoken", "ratelimited", "maxlag", "too_many_requests", "editconflict", "lost_race", "slow"]
 )
-def test_what_passes_is_waited_for(job: Job, kind: str):
+def test_sender_waits_for_the_end_of_temporary_errors(job: Job, kind: str):
     job.wiki.faults({"kind": kind, "match": {"action": "wbeditentity"}, "count": 3, "seconds": 0.05})
     batch = job.send()
     job.finish()
@@ -49,7 +49,7 @@ def test_what_passes_is_waited_for(job: Job, kind: str):
     assert job.rows("SELECT error FROM edits WHERE error IS NOT NULL") == []
 
 
-def test_a_long_wait_is_not_sat_out_with_the_claim_in_hand(job: Job):
+def test_claim_is_released_during_a_long_wait(job: Job):
     job.wiki.faults(
         {"kind": "too_many_requests", "match": {"action": "wbeditentity"}, "count": 1, "retry_after": "600"}
     )
@@ -69,8 +69,8 @@ def test_a_long_wait_is_not_sat_out_with_the_claim_in_hand(job: Job):
     assert job.states(batch) == {"done": 3}
 
 
-def test_a_read_only_wiki_puts_the_batch_off_and_says_so(job: Job):
-    """The wait of 30 s and a backoff of up to a minute grows beyond what is sat out."""
+def test_batch_is_postponed_with_a_reason_while_the_wiki_is_read_only(job: Job):
+    """The wait of 30 s with a backoff of up to a minute exceeds the time that a worker waits with its claim."""
     job.chance = Chance(0.9)
     job.wiki.faults({"kind": "readonly", "match": {"action": "wbeditentity"}, "count": 20})
     batch = job.send()
@@ -83,8 +83,8 @@ def test_a_read_only_wiki_puts_the_batch_off_and_says_so(job: Job):
     assert job.states(batch) == {"done": 3}
 
 
-def test_a_wiki_that_is_read_only_for_as_long_as_an_edit_is_tried_gets_it_later(job: Job):
-    """Where chance keeps every wait short, the edit has had its tries, and comes again in two minutes."""
+def test_edit_is_repeated_later_if_the_wiki_is_read_only_for_all_tries(job: Job):
+    """If chance keeps every wait short, the edit uses up its tries and is repeated after two minutes."""
     job.chance = Chance(0.1)
     job.wiki.faults({"kind": "readonly", "match": {"action": "wbeditentity"}, "count": 20})
     batch = job.send()
@@ -98,8 +98,8 @@ def test_a_wiki_that_is_read_only_for_as_long_as_an_edit_is_tried_gets_it_later(
     assert job.states(batch) == {"done": 3}
 
 
-def test_pauses_grow_only_while_nothing_gets_through(job: Job):
-    """Eight minutes at the most, however long the wiki was away; and half a minute once something was written."""
+def test_pauses_grow_only_while_no_write_succeeds(job: Job):
+    """A pause lasts at most eight minutes while the wiki is unreachable, and half a minute after a successful write."""
     job.send()
     job.wiki.faults({"kind": "too_many_requests", "match": {"action": "^wbget"}, "count": None})
     outcome = job.run(attempts=9)
@@ -119,8 +119,8 @@ def test_pauses_grow_only_while_nothing_gets_through(job: Job):
     assert outcome.seconds <= 61
 
 
-def test_the_account_s_own_rate_limit_is_read_and_kept(job_of: Callable[[int], Job]):
-    """Of two in a minute one is left to the volunteer; while we wait for the next minute the pages say why."""
+def test_rate_limit_of_the_account_is_read_and_respected(job_of: Callable[[int], Job]):
+    """One of two edits a minute is left to the volunteer; pages show the reason while the worker waits."""
     job = job_of(2)
     job.wiki.post("settings", {"edit_limit": 2, "edit_window": 60.0})
     batch, seen = job.send(), []
@@ -134,7 +134,7 @@ def test_the_account_s_own_rate_limit_is_read_and_kept(job_of: Callable[[int], J
     assert all(later - earlier >= 60 for earlier, later in pairwise(sent_at))
 
 
-def test_edits_of_earlier_runs_count_for_the_limit(job: Job):
+def test_edits_of_earlier_runs_count_towards_the_rate_limit(job: Job):
     job.wiki.post("settings", {"edit_limit": 100, "edit_window": 60.0})
     job.sql(
         """INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action, state, sent_at)
@@ -162,7 +162,7 @@ def _fault(kind: str) -> Callable[[Job], Callable[[], None]]:
 @pytest.mark.parametrize(
     ("strike", "reason"), [(_block, "blocked"), (_fault("blocked"), "blocked"), (_fault("no_right"), "no_right")]
 )
-def test_a_refused_account_pauses_with_the_reason_and_goes_on_after_resume(job: Job, strike: Any, reason: str):
+def test_refused_account_pauses_the_batch_with_a_reason_until_it_is_resumed(job: Job, strike: Any, reason: str):
     batch = job.send()
     mend = strike(job)
     assert job.run() == Done()
@@ -174,7 +174,7 @@ def test_a_refused_account_pauses_with_the_reason_and_goes_on_after_resume(job: 
     assert job.states(batch) == {"done": 3}
 
 
-def test_a_block_in_the_middle(job: Job):
+def test_block_during_sending_pauses_the_batch(job: Job):
     batch = job.send()
     job.before[1] = lambda params: job.wiki.other("block", user="Alice")
     job.run()
@@ -183,7 +183,7 @@ def test_a_block_in_the_middle(job: Job):
 
 
 @pytest.mark.parametrize("kind", ["protected", "abusefilter_disallowed", "abusefilter_warning"])
-def test_a_refused_edit_fails_with_its_reason_and_the_others_go_on(job: Job, kind: str):
+def test_refused_edit_fails_with_a_reason_and_the_others_are_sent(job: Job, kind: str):
     """Each is sent once: a second try would override a warning."""
     page_id = job.page_ids[1]
     job.wiki.faults({"kind": kind, "match": {"action": "wbeditentity", "title": f"M{page_id}"}, "count": None})
@@ -201,7 +201,7 @@ def test_a_refused_edit_fails_with_its_reason_and_the_others_go_on(job: Job, kin
     assert job.row(page_id)["statement_id"] != old, "a new attempt is a new statement"
 
 
-def test_a_partial_block_is_about_its_pages(job: Job):
+def test_partial_block_affects_only_its_pages(job: Job):
     titles = {page["id"]: page["title"] for page in job.wiki.state()["files"]}
     job.wiki.other("block", user="Alice", titles=[titles[job.page_ids[0]]])
     batch = job.send()
@@ -211,7 +211,7 @@ def test_a_partial_block_is_about_its_pages(job: Job):
 
 
 @pytest.mark.parametrize("files", [8])
-def test_the_wiki_says_no_again_and_again(job_of: Callable[[int], Job], files: int):
+def test_many_refusals_in_a_row_pause_the_batch(job_of: Callable[[int], Job], files: int):
     job = job_of(files)
     job.wiki.faults({"kind": "abusefilter_disallowed", "match": {"action": "wbeditentity"}, "count": None})
     batch = job.send()
@@ -223,7 +223,7 @@ def test_the_wiki_says_no_again_and_again(job_of: Callable[[int], Job], files: i
     assert job.states(batch) == {"done": 8}
 
 
-def test_refusals_that_are_not_in_a_row_pause_nothing(job_of: Callable[[int], Job]):
+def test_separate_refusals_do_not_pause_the_batch(job_of: Callable[[int], Job]):
     job = job_of(11)
     for page_id in job.page_ids[::2]:
         job.wiki.faults(
@@ -234,14 +234,14 @@ def test_refusals_that_are_not_in_a_row_pause_nothing(job_of: Callable[[int], Jo
     assert job.states(batch) == {"failed": 6, "done": 5}
 
 
-def test_the_name_may_change_the_account_may_not(job: Job):
+def test_renamed_account_can_continue_but_another_account_cannot(job: Job):
     batch = job.send()
     job.wiki.other("rename_user", user="Alice", to="Alicia")
     job.run()
     assert job.states(batch) == {"done": 3}
 
 
-def test_another_account_than_the_one_that_signed_in_writes_nothing(job: Job):
+def test_nothing_is_written_with_another_account_than_the_one_that_signed_in(job: Job):
     batch = job.send()
     job.sql("UPDATE users SET subject = '424242' WHERE id = %s", job.user_id)
     job.run()
@@ -249,8 +249,8 @@ def test_another_account_than_the_one_that_signed_in_writes_nothing(job: Job):
     assert job.states(batch) == {"queued": 3}
 
 
-def test_a_lost_login_writes_nothing(job: Job):
-    """The wiki would take the edit under a temporary account, were it not for `assert`."""
+def test_nothing_is_written_after_the_session_was_lost(job: Job):
+    """Without `assert` the wiki would accept the edit under a temporary account."""
     batch = job.send()
     job.wiki.faults({"kind": "authorization", "match": {"action": "wbeditentity"}, "count": 1})
     job.run()
@@ -258,7 +258,7 @@ def test_a_lost_login_writes_nothing(job: Job):
     assert {edit["user"] for edit in job.wiki.state()["edits"]} == {"Alice"}
 
 
-def test_an_expired_token_is_refreshed_and_the_csrf_token_with_it(job: Job):
+def test_expired_access_token_is_refreshed_together_with_the_csrf_token(job: Job):
     batch = job.send()
     job.before[1] = lambda params: job.wiki.other("expire_tokens", user="Alice")
     before = job.rows("SELECT access_token, token_version FROM users WHERE id = %s", job.user_id)[0]
@@ -271,7 +271,7 @@ def test_an_expired_token_is_refreshed_and_the_csrf_token_with_it(job: Job):
 
 
 @pytest.mark.parametrize("how", ["revoke_tokens", "expire_tokens"])
-def test_a_dead_sign_in_waits_for_the_volunteer_and_then_goes_on_by_itself(job: Job, how: str):
+def test_batch_waits_for_a_new_sign_in_and_then_continues(job: Job, how: str):
     batch = job.send()
     job.before[1] = lambda params: job.wiki.other(
         how, user="Alice", **({"refresh": True} if how == "expire_tokens" else {})
@@ -287,8 +287,8 @@ def test_a_dead_sign_in_waits_for_the_volunteer_and_then_goes_on_by_itself(job: 
     assert job.states(batch) == {"done": 3}
 
 
-def test_a_sign_in_while_the_dead_one_is_noticed_is_not_missed(job: Job):
-    """The worker finds the tokens dead, the volunteer signs in, and only then the worker would pause."""
+def test_sign_in_during_the_detection_of_invalid_tokens_is_not_missed(job: Job):
+    """The worker finds the tokens invalid, the volunteer signs in, and only then the worker would pause the batch."""
     batch = job.send()
     version = job.rows("SELECT token_version FROM users")[0]["token_version"]
     job.wiki.sign_in(job.settings, job.database)
@@ -298,22 +298,22 @@ def test_a_sign_in_while_the_dead_one_is_noticed_is_not_missed(job: Job):
     assert job.batch(batch)["pause_reason"] == "sign_in"
 
 
-def test_a_batch_that_a_human_paused_is_not_resumed_by_signing_in(job: Job):
+def test_sign_in_does_not_resume_a_batch_paused_by_a_human(job: Job):
     batch = job.send()
     job.database.retry(lambda db: batches.pause(db, batch, "human"))
     job.wiki.sign_in(job.settings, job.database)
     assert job.batch(batch)["state"] == "paused"
 
 
-def test_a_disabled_tool_pauses_with_its_own_reason(job: Job):
+def test_disabled_consumer_pauses_the_batch_with_its_own_reason(job: Job):
     batch = job.send()
     job.wiki.other("disable_consumer", consumer=job.settings.oauth_client_id)
     job.run()
     assert (job.batch(batch)["state"], job.batch(batch)["pause_reason"]) == ("paused", "consumer_refused")
 
 
-def test_a_long_batch_gives_others_their_turn(job: Job):
-    """Each write takes 40 s here: after a minute the user's claim is given back, due again at once."""
+def test_claim_of_a_long_batch_is_released_after_a_minute(job: Job):
+    """Each write takes 40 s here: after a minute the user's claim is released and immediately due again."""
     batch = job.send()
     for number in range(3):
         job.before[number] = lambda params: setattr(job.sign, "now", job.sign.now + 40.0)

@@ -1,4 +1,4 @@
-"""The person's item is merged into another one, or deleted, between the answer and the writing."""
+"""Publishing after the person's item was merged into another one, or deleted, between the answer and the write."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ def merge(job: Job) -> Callable[[], None]:
 
 
 def named(job: Job, page_id: int) -> list[str]:
-    """The items that a file states."""
+    """Return the items that a file states."""
     page = next(page for page in job.wiki.state()["files"] if page["id"] == page_id)
     return [one["mainsnak"]["datavalue"]["value"]["id"] for one in page["statements"]]
 
@@ -36,7 +36,7 @@ def item_of(job: Job) -> str:
     return str(row["item"])
 
 
-def test_the_target_is_written_and_the_project_follows(job: Job, merge: Callable[[], None]):
+def test_target_of_the_merger_is_written_and_stored_in_the_project(job: Job, merge: Callable[[], None]):
     batch = job.send()
     merge()
     job.run()
@@ -48,7 +48,7 @@ def test_the_target_is_written_and_the_project_follows(job: Job, merge: Callable
     assert all(f"[[d:{NEW}|" in sent["summary"] for sent in job.writes)
 
 
-def test_a_statement_under_the_old_item_is_there_already(job: Job, merge: Callable[[], None]):
+def test_statement_with_the_merged_item_counts_as_existing(job: Job, merge: Callable[[], None]):
     batch = job.send()
     theirs = job.by_bob(job.page_ids[1])
     merge()
@@ -58,7 +58,7 @@ def test_a_statement_under_the_old_item_is_there_already(job: Job, merge: Callab
     assert job.row(job.page_ids[1])["statement_id"] == theirs
 
 
-def test_what_was_written_before_the_merger_is_not_written_again(job_of: Callable[[int], Job]):
+def test_statement_written_before_the_merger_is_not_written_again(job_of: Callable[[int], Job]):
     job = job_of(4)
     job.wiki.other("make_item", item=NEW, label="The same")
     job.sql("UPDATE approvals SET suspended = 1 WHERE page_id = %s", job.page_ids[3])
@@ -75,8 +75,8 @@ def test_what_was_written_before_the_merger_is_not_written_again(job_of: Callabl
         assert progress.counts(db, [job.project_id])[job.project_id].unsent == 0
 
 
-def test_a_bot_that_writes_the_target_for_the_old_item_reverts_nothing(job: Job, merge: Callable[[], None]):
-    """The statement keeps its id; it can be undone, too."""
+def test_bot_that_replaces_the_merged_item_by_its_target_is_no_revert(job: Job, merge: Callable[[], None]):
+    """The statement keeps its id; it can also be undone."""
     job.send()
     job.run()
     merge()
@@ -94,7 +94,7 @@ def test_a_bot_that_writes_the_target_for_the_old_item_reverts_nothing(job: Job,
     assert [named(job, page_id) for page_id in job.page_ids] == [[], ["Q5"], []]
 
 
-def test_an_edit_that_was_out_under_the_old_item_is_not_repeated(job: Job, merge: Callable[[], None]):
+def test_edit_being_sent_with_the_merged_item_is_not_repeated(job: Job, merge: Callable[[], None]):
     batch = job.send()
     job.after[0] = raising(Killed())
     job.kill()
@@ -104,7 +104,7 @@ def test_an_edit_that_was_out_under_the_old_item_is_not_repeated(job: Job, merge
     assert [named(job, page_id) for page_id in job.page_ids] == [[ITEM], [NEW], [NEW]]
 
 
-def test_a_deleted_item_pauses_the_batch_with_words(job: Job):
+def test_deleted_item_pauses_the_batch_with_a_reason(job: Job):
     batch = job.send()
     job.wiki.other("delete_item", item=ITEM)
     job.run()
@@ -117,7 +117,7 @@ def test_a_deleted_item_pauses_the_batch_with_words(job: Job):
     assert job.states(batch) == {"done": 3}
 
 
-def test_a_deleted_item_does_not_keep_statements_from_being_undone(job: Job):
+def test_statements_with_a_deleted_item_can_be_undone(job: Job):
     job.send()
     job.run()
     job.wiki.other("delete_item", item=ITEM)
@@ -126,7 +126,7 @@ def test_a_deleted_item_does_not_keep_statements_from_being_undone(job: Job):
     assert job.states(batch) == {"done": 3}
 
 
-def test_a_person_whom_nobody_may_look_for_is_not_written_under_another_item(job: Job, merge: Callable[[], None]):
+def test_blocked_person_is_not_written_with_a_merged_item(job: Job, merge: Callable[[], None]):
     with job.database.transaction() as db:
         blocked_items.add(db, NEW, "asked for", job.user_id)
     batch = job.send()
@@ -138,8 +138,8 @@ def test_a_person_whom_nobody_may_look_for_is_not_written_under_another_item(job
     assert project == {"status": "paused", "barred": "blocked_item"}
 
 
-def test_a_second_project_about_the_target_is_no_obstacle(job: Job, merge: Callable[[], None]):
-    """There cannot be two with the same person and source; what the first sends names the target all the same."""
+def test_merger_is_followed_if_a_project_about_the_target_exists(job: Job, merge: Callable[[], None]):
+    """Two projects cannot have the same person and source; the statements of the first still use the target."""
     with job.database.transaction() as db:
         create(db, job.user_id, NewProject(NEW, "The same", "Barack Obama"))
     batch = job.send()
@@ -150,7 +150,7 @@ def test_a_second_project_about_the_target_is_no_obstacle(job: Job, merge: Calla
     assert [named(job, page_id) for page_id in job.page_ids] == [[NEW]] * 3
 
 
-def test_a_wikidata_that_does_not_answer_is_waited_for(job: Job):
+def test_sender_waits_while_wikidata_is_unreachable(job: Job):
     batch = job.send()
     broken: dict[str, Any] = {"kind": "unavailable", "match": {"action": "wbgetentities"}, "count": 4}
     job.wiki.faults(broken)
@@ -158,7 +158,7 @@ def test_a_wikidata_that_does_not_answer_is_waited_for(job: Job):
     assert job.states(batch) == {"done": 3}
 
 
-def test_mergers_in_a_row_lead_to_the_last(job: Job):
+def test_chain_of_mergers_is_followed_to_the_last_item(job: Job):
     with job.database.transaction() as db:
         merges.follow(db, "Q1", "Q2", barred=False)
         merges.follow(db, "Q2", "Q3", barred=False)
@@ -168,7 +168,7 @@ def test_mergers_in_a_row_lead_to_the_last(job: Job):
         assert merges.names(db, "Q2") == frozenset({"Q1", "Q2", "Q3"})
 
 
-def test_the_crawl_follows_and_counts_what_is_stated_under_the_old_item(job: Job, merge: Callable[[], None]):
+def test_crawl_follows_a_merger_and_counts_statements_with_the_old_item(job: Job, merge: Callable[[], None]):
     job.by_bob(job.page_ids[0])
     merge()
     with job.database.transaction() as db:

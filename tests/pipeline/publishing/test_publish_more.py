@@ -1,4 +1,4 @@
-"""More than adding: positions and ranks, removal, undo, reverts by others, several users at once."""
+"""Positions and ranks, removal, undo, reverts by others, and several users who send at the same time."""
 
 import threading
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def place(statement: dict[str, Any]) -> list[str]:
     return [snak["datavalue"]["value"] for snak in statement.get("qualifiers", {}).get("P2677", [])]
 
 
-def test_position_and_rank_come_in_the_same_edit(job: Job):
+def test_position_and_rank_are_written_in_the_same_edit(job: Job):
     switch(job)
     first = job.page_ids[0]
     with job.database.transaction() as db:
@@ -42,7 +42,7 @@ def test_position_and_rank_come_in_the_same_edit(job: Job):
     assert len(job.writes) == 3
 
 
-def test_no_position_unless_the_project_wants_it(job: Job):
+def test_position_is_written_only_if_enabled_in_the_project(job: Job):
     job.send()
     job.run()
     assert [place(job.statements(page_id)[0]) for page_id in job.page_ids] == [[], [], []]
@@ -53,7 +53,7 @@ def test_no_position_unless_the_project_wants_it(job: Job):
 
 
 def qualified(job: Job) -> int:
-    """Send bare, then ask for the positions."""
+    """Send statements without positions, then request the positions."""
     job.send()
     job.run()
     switch(job)
@@ -66,7 +66,7 @@ def qualified(job: Job) -> int:
     return batch
 
 
-def test_positions_are_added_to_bare_statements_of_ours(job: Job):
+def test_positions_are_added_to_our_statements_without_one(job: Job):
     batch = qualified(job)
     assert job.batch(batch)["kind"] == "positions"
     job.run()
@@ -79,7 +79,7 @@ def test_positions_are_added_to_bare_statements_of_ours(job: Job):
         assert positions.bare(db, job.project_id) == []
 
 
-def test_a_position_that_somebody_gave_is_left(job: Job):
+def test_position_added_by_another_user_is_kept(job: Job):
     batch, page_id = qualified(job), job.page_ids[0]
     guid = job.guids(page_id)[0]
     job.wiki.other("change_statement", id=page_id, guid=guid, qualifiers={"P2677": "pct:1,2,3,4"}, user="Bob")
@@ -90,7 +90,7 @@ def test_a_position_that_somebody_gave_is_left(job: Job):
     assert job.row(job.page_ids[1], "qualify")["error"] == "statement_gone"
 
 
-def test_a_position_whose_answer_was_lost_is_not_added_twice(job: Job):
+def test_position_is_not_added_twice_after_a_lost_response(job: Job):
     batch = qualified(job)
     job.wiki.faults({"kind": "drop_after", "match": {"action": "wbsetqualifier"}, "count": 1})
     job.run()
@@ -98,7 +98,7 @@ def test_a_position_whose_answer_was_lost_is_not_added_twice(job: Job):
     assert [place(job.statements(page_id)[0]) for page_id in job.page_ids] == [[POSITION]] * 3
 
 
-def test_undo_of_an_addition_whose_position_we_added_later(job: Job):
+def test_addition_can_be_undone_after_its_position_was_added(job: Job):
     qualified(job)
     job.run()
     batch = job.undo(*job.page_ids)
@@ -107,8 +107,8 @@ def test_undo_of_an_addition_whose_position_we_added_later(job: Job):
     assert [job.guids(page_id) for page_id in job.page_ids] == [[], [], []]
 
 
-def test_undo_takes_back_what_is_still_as_we_wrote_it(job: Job):
-    """One, then a selection: Bob added a qualifier to one, ranked none, removed another himself."""
+def test_undo_removes_only_unchanged_statements(job: Job):
+    """First one edit is undone, then two others: Bob added a qualifier to one of them and removed the other himself."""
     switch(job)
     first, second, third = job.page_ids
     job.send()
@@ -132,7 +132,7 @@ def test_undo_takes_back_what_is_still_as_we_wrote_it(job: Job):
 @pytest.mark.parametrize(
     "touch", [{"rank": "preferred"}, {"new_value": "Q5"}, {"qualifiers": {"P2677": "pct:1,1,2,2"}}]
 )
-def test_undo_leaves_what_somebody_touched(job: Job, touch: dict[str, Any]):
+def test_undo_keeps_statements_changed_by_another_user(job: Job, touch: dict[str, Any]):
     page_id = job.page_ids[0]
     job.send()
     job.run()
@@ -144,8 +144,8 @@ def test_undo_leaves_what_somebody_touched(job: Job, touch: dict[str, Any]):
     assert len(job.wiki.state()["edits"]) == len(before)
 
 
-def test_a_touch_right_before_the_removal_is_seen(job_of: Callable[[int], Job]):
-    """Every statement is read right before it is removed, not with the fifty others."""
+def test_change_directly_before_the_removal_is_noticed(job_of: Callable[[int], Job]):
+    """Each statement is read directly before it is removed, not together with the fifty others."""
     job = job_of(2)
     first, second = job.page_ids
     job.send()
@@ -160,7 +160,7 @@ def test_a_touch_right_before_the_removal_is_seen(job_of: Callable[[int], Job]):
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "drop_before", "editconflict", "badtoken", "maxlag"])
-def test_an_undo_survives_lost_answers_too(job: Job, kind: str):
+def test_undo_is_completed_after_lost_responses(job: Job, kind: str):
     job.send()
     job.run()
     batch = job.undo(*job.page_ids)
@@ -170,7 +170,7 @@ def test_an_undo_survives_lost_answers_too(job: Job, kind: str):
     assert [job.guids(page_id) for page_id in job.page_ids] == [[], [], []]
 
 
-def test_the_undo_of_a_killed_worker(job: Job):
+def test_undo_of_a_killed_worker_is_completed(job: Job):
     job.send()
     job.run()
     batch = job.undo(*job.page_ids)
@@ -183,7 +183,7 @@ def test_the_undo_of_a_killed_worker(job: Job):
 
 
 def reject(job: Job, page_id: int) -> None:
-    """A human says that it is somebody else, and the file is read: Commons states the person."""
+    """Let a human answer that it is another person, and let the file be read: Commons states the person."""
 
     def work(db: Connection) -> None:
         face = db.value("SELECT id FROM faces WHERE page_id = %s", (page_id,))
@@ -208,7 +208,7 @@ def offers(job: Job) -> list[int]:
         return [offer.page_id for offer in plans.removal_offers(db, job.project_id)]
 
 
-def test_a_rejected_match_that_commons_states_is_offered_and_removed_on_a_human_s_word(job: Job):
+def test_statement_about_a_rejected_face_is_removed_if_a_human_confirms(job: Job):
     page_id = job.page_ids[0]
     job.by_bob(page_id)
     assert offers(job) == []
@@ -220,7 +220,7 @@ def test_a_rejected_match_that_commons_states_is_offered_and_removed_on_a_human_
     assert offers(job) == []
 
 
-def test_what_others_added_needs_a_second_yes(job: Job):
+def test_removing_a_statement_of_others_needs_a_second_confirmation(job: Job):
     page_id = job.page_ids[0]
     guid = job.by_bob(page_id, qualifiers={"P1545": "1"})
     reject(job, page_id)
@@ -235,7 +235,7 @@ def test_what_others_added_needs_a_second_yes(job: Job):
     assert (job.states(second), job.guids(page_id)) == ({"done": 1}, [])
 
 
-def test_a_second_yes_without_a_first_is_none(job: Job):
+def test_second_confirmation_without_the_first_is_ignored(job: Job):
     page_id = job.page_ids[0]
     guid = job.by_bob(page_id, qualifiers={"P1545": "1"})
     reject(job, page_id)
@@ -244,7 +244,7 @@ def test_a_second_yes_without_a_first_is_none(job: Job):
     assert (job.states(batch), job.guids(page_id)) == ({"skipped": 1}, [guid])
 
 
-def test_a_statement_that_took_the_place_of_the_one_asked_about_is_not_removed(job: Job):
+def test_statement_that_replaced_the_confirmed_one_is_not_removed(job: Job):
     page_id = job.page_ids[0]
     old = job.by_bob(page_id)
     reject(job, page_id)
@@ -255,7 +255,7 @@ def test_a_statement_that_took_the_place_of_the_one_asked_about_is_not_removed(j
     assert (job.states(batch), job.guids(page_id)) == ({"skipped": 1}, [new])
 
 
-def test_a_removal_is_not_sent_once_the_file_is_approved_after_all(job: Job):
+def test_removal_is_not_sent_after_the_file_was_approved(job: Job):
     page_id = job.page_ids[0]
     guid = job.by_bob(page_id)
     reject(job, page_id)
@@ -272,7 +272,7 @@ def test_a_removal_is_not_sent_once_the_file_is_approved_after_all(job: Job):
     assert job.guids(page_id) == [guid]
 
 
-def test_a_removal_of_our_own_statement_is_not_taken_for_a_revert(job: Job):
+def test_removal_of_our_own_statement_is_no_revert(job: Job):
     page_id = job.page_ids[0]
     job.send()
     job.run()
@@ -282,7 +282,7 @@ def test_a_removal_of_our_own_statement_is_not_taken_for_a_revert(job: Job):
     assert (job.states(batch), job.row(page_id)["state"]) == ({"done": 1}, "undone")
 
 
-def test_reverts_are_noticed_when_the_next_round_reads(job: Job):
+def test_revert_is_noticed_when_the_file_is_read_for_the_next_batch(job: Job):
     job.send()
     first = job.page_ids[0]
     job.after[2] = lambda params: job.wiki.other("remove_statement", id=first, value=ITEM, user="Bob")
@@ -297,8 +297,8 @@ def test_reverts_are_noticed_when_the_next_round_reads(job: Job):
     assert len(job.guids(first)) == 1
 
 
-def test_a_copy_of_the_wiki_that_lags_behind_is_no_revert(job: Job):
-    """A reading older than our edit cannot tell that it was taken back."""
+def test_outdated_replica_does_not_count_as_a_revert(job: Job):
+    """Data older than our edit cannot show that it was reverted."""
     job.send()
     job.run()
     row = job.row(job.page_ids[0])
@@ -308,7 +308,7 @@ def test_a_copy_of_the_wiki_that_lags_behind_is_no_revert(job: Job):
 
 
 def look(job: Job, days: int = 1) -> None:
-    """The daily crawl, a day (or some) later, over the painted people's category."""
+    """Run the daily crawl, one or more days later, over the category of the painted pictures."""
     job.sql("UPDATE project_files SET stated_at = NOW() - INTERVAL %s DAY", days)
     tools = job.tools()
 
@@ -325,7 +325,7 @@ def look(job: Job, days: int = 1) -> None:
     assert type(outcome).__name__ == "Done", outcome
 
 
-def test_reverts_are_noticed_by_the_daily_crawl(job: Job):
+def test_revert_is_noticed_by_the_daily_crawl(job: Job):
     job.send()
     job.run()
     first, second, _ = job.page_ids
@@ -337,7 +337,7 @@ def test_reverts_are_noticed_by_the_daily_crawl(job: Job):
         assert plans.summary(db, job.project_id).counts == {"reverted": 2, "sent": 1}
 
 
-def test_a_deleted_file_is_no_revert(job: Job):
+def test_deletion_of_a_file_is_no_revert(job: Job):
     job.send()
     job.run()
     job.wiki.other("delete", id=job.page_ids[0])
@@ -345,7 +345,7 @@ def test_a_deleted_file_is_no_revert(job: Job):
     assert job.row(job.page_ids[0])["state"] == "done"
 
 
-def test_an_undo_under_way_is_no_revert(job: Job):
+def test_undo_in_progress_is_no_revert(job: Job):
     job.send()
     job.run()
     page_id = job.page_ids[0]
@@ -358,7 +358,7 @@ def test_an_undo_under_way_is_no_revert(job: Job):
     assert (job.states(batch), job.row(page_id)["state"]) == ({"done": 1}, "undone")
 
 
-def test_reverts_that_pile_up_pause_what_is_still_being_sent(job_of: Callable[[int], Job]):
+def test_many_reverts_pause_the_batch_being_sent(job_of: Callable[[int], Job]):
     job = job_of(6)
     job.sql("UPDATE approvals SET suspended = 1 WHERE page_id IN (%s, %s)", *job.page_ids[4:])
     job.send()
@@ -378,7 +378,7 @@ def test_reverts_that_pile_up_pause_what_is_still_being_sent(job_of: Callable[[i
 
 
 def second_user(job: Job) -> Job:
-    """Bob, with a project of his own for the same person and files."""
+    """Bob, with his own project for the same person and files."""
     bob = job.wiki.sign_in(job.settings, job.database, "Bob")
     with job.database.transaction() as db:
         project, pages = make_project(db, job.wiki, bob, len(job.page_ids))
@@ -387,7 +387,7 @@ def second_user(job: Job) -> Job:
 
 
 def both_sent(job: Job, other: Job) -> tuple[int, int]:
-    """Queue both; a plan leaves out what is open in another project, unless both are sent at the same moment."""
+    """Queue both; a plan omits edits that are open in another project, unless both are sent at the same moment."""
     mine = job.send()
     job.sql("UPDATE edits SET state = 'failed'")
     theirs = other.send()
@@ -395,13 +395,13 @@ def both_sent(job: Job, other: Job) -> tuple[int, int]:
     return mine, theirs
 
 
-def test_what_is_being_sent_in_one_project_is_not_planned_in_another(job: Job):
+def test_edit_open_in_one_project_is_not_planned_in_another(job: Job):
     other = second_user(job)
     job.send()
     assert other.send_or_none() is None
 
 
-def test_two_users_send_the_same_files_at_once(job: Job):
+def test_two_users_can_send_the_same_files_at_the_same_time(job: Job):
     other = second_user(job)
     mine, theirs = both_sent(job, other)
     threads = [threading.Thread(target=one.run, kwargs={"worker": name}) for one, name in ((job, "a"), (other, "b"))]
@@ -419,8 +419,8 @@ def test_two_users_send_the_same_files_at_once(job: Job):
     assert sum(states.get("already", 0) for states in together) == 3
 
 
-def test_one_edit_at_a_time_per_file_across_users(job: Job):
-    """While Alice's request is out, Bob's edit of that file waits; then it is there already."""
+def test_only_one_edit_per_file_is_sent_at_a_time(job: Job):
+    """While Alice's request is being sent, Bob's edit of that file waits; then the statement exists already."""
     other = second_user(job)
     mine, theirs = both_sent(job, other)
 
@@ -438,7 +438,7 @@ def test_one_edit_at_a_time_per_file_across_users(job: Job):
     assert [len(job.guids(page_id)) for page_id in job.page_ids] == [1, 1, 1]
 
 
-def test_labellers_approvals_are_sent_under_the_account_of_the_sender(job: Job):
+def test_approvals_of_labellers_are_sent_with_the_account_of_the_sender(job: Job):
     bob = job.wiki.sign_in(job.settings, job.database, "Bob")
     with job.database.transaction() as db:
         projects.add_member(db, job.project_id, bob, "labeller")
@@ -464,7 +464,7 @@ def test_a_small_batch_does_not_wait_for_a_large_one(job_of: Callable[[int], Job
     assert "wbremoveclaims" in order[:2], "each batch has its turn"
 
 
-def test_protected_pages_are_left_out_of_the_plan_unless_a_human_wants_to_try(job: Job):
+def test_protected_pages_are_planned_only_on_request(job: Job):
     first, second, _ = job.page_ids
     job.wiki.other("protect", id=first)
     job.wiki.other("protect", id=second, level="autoconfirmed")

@@ -1,4 +1,4 @@
-"""What the ledger says after each recorded answer of a real MediaWiki, to the write, the account check and the refresh."""
+"""The ledger after each recorded response of a real MediaWiki to the write, the account check and the refresh."""
 
 import random
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from wiki.errors import AuthorizationLost, GiveUp, Reason, RefreshDead, Reread, 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Row, reason of the row or of the pause, batch, and how many writes were sent."""
+    """Row, reason of the row or of the pause, batch, and number of writes sent."""
 
     state: str
     reason: str | None
@@ -35,8 +35,8 @@ class Ledger:
 
 
 def after_write(meaning: meanings.Meaning, *, stored: bool) -> Ledger:
-    """What has to follow from the meaning of the answer to the first write."""
-    if isinstance(meaning, str):  # a success; `stored`: of ours, else of something that is not what we sent
+    """Return the expected ledger for the meaning of the response to the first write."""
+    if isinstance(meaning, str):  # A success; `stored`: of our statement, else of a statement that we did not send.
         return Ledger("done", None, "done", 1 if stored else 2)
     kind, reason = meaning
     if kind is GiveUp:
@@ -69,7 +69,7 @@ class Ada:
         self.tools.run(work)
 
     def run(self) -> None:
-        """Turn after turn, as long as the wiki only made us wait."""
+        """Repeat runs as long as the wiki only makes us wait."""
         for turn in range(1, 6):
             self.turns = turn
             self.tools.run(
@@ -129,14 +129,14 @@ def cases(table: dict[str, Any]) -> pytest.MarkDecorator:
 
 
 def _ours(case: str, meaning: meanings.Meaning) -> bool:
-    """Whether the recorded success is about our statement: a removal, or an entity with statements, once our id is in it."""
+    """Return whether the recorded success is about our statement: a removal, or an entity with the id of ours."""
     body = recording(case)["response"]["body"]
     shown = "claims" in body or bool((body.get("entity") or {}).get("statements"))
     return isinstance(meaning, str) and shown
 
 
 @cases(EDITS)
-def test_the_answer_to_a_write_that_was_not_stored(settings, database, case, meaning):
+def test_ledger_after_a_response_to_a_write_that_was_not_stored(settings, database, case, meaning):
     removal = asked(case).get("action") == "wbremoveclaims"
     stores = _ours(case, meaning)
     with answering(lambda server: RecordedWiki(server, write=case, stores=stores)) as wiki:
@@ -145,13 +145,13 @@ def test_the_answer_to_a_write_that_was_not_stored(settings, database, case, mea
         one.queue(removal=removal)
         one.run()
         assert one.ledger(wiki) == after_write(meaning, stored=stores)
-        _said_right(one, wiki, meaning)
+        _assert_steps(one, wiki, meaning)
         assert wiki.stated.count(THEIRS) == 0
         assert len(wiki.stated) == int(not removal and one.ledger(wiki).state == "done")
 
 
-def _said_right(one: Ada, wiki: RecordedWiki, meaning: meanings.Meaning) -> None:
-    """How it came to that: a new token where that was asked for, a wait as long as the wiki said, a refresh."""
+def _assert_steps(one: Ada, wiki: RecordedWiki, meaning: meanings.Meaning) -> None:
+    """Assert that the required steps happened: a new token, a wait as long as the wiki asked for, a refresh."""
     kind = meaning[0] if isinstance(meaning, tuple) else None
     tokens = [sent["token"] for sent in wiki.writes]
     renewed = kind in {RetryWithNewToken, AuthorizationLost} or one.turns > 1
@@ -166,8 +166,8 @@ UNCLEAR = {case: meaning for case, meaning in EDITS.items() if isinstance(meanin
 
 
 @cases({case: meaning for case, meaning in UNCLEAR.items() if asked(case).get("action") != "wbremoveclaims"})
-def test_the_same_answer_where_ours_was_stored_before(settings, database, case, meaning):
-    """A conflict can mean that our own earlier request was stored: nothing is written again."""
+def test_ledger_after_the_same_response_if_the_write_was_stored_before(settings, database, case, meaning):
+    """A conflict can mean that our own earlier request was stored; then nothing is written again."""
     with answering(lambda server: RecordedWiki(server, write=case, stores=True)) as wiki:
         one = ada(settings, database, wiki)
         one.queue(removal=False)
@@ -177,8 +177,8 @@ def test_the_same_answer_where_ours_was_stored_before(settings, database, case, 
 
 
 @cases({case: meaning for case, meaning in EDITS.items() if meaning == meanings.PATCHED and _ours(case, meaning)})
-def test_merged_with_the_same_value_of_somebody_else(settings, database, case, meaning):
-    """The value stands twice then: ours goes, and what is reported is that it was there already."""
+def test_our_duplicate_is_removed_after_a_merged_edit_conflict(settings, database, case, meaning):
+    """The value is then stored twice: our statement is removed and recorded as already existing."""
 
     class Race(RecordedWiki):
         def _store(self, params: dict[str, str]) -> Any:
@@ -201,7 +201,7 @@ READS = {
 
 
 @cases(READS)
-def test_the_answer_to_the_account_check(settings, database, case, meaning):
+def test_ledger_after_a_response_to_the_account_check(settings, database, case, meaning):
     kind, reason = meaning
     with answering(lambda server: RecordedWiki(server, account=case)) as wiki:
         one = ada(settings, database, wiki)
@@ -215,7 +215,7 @@ def test_the_answer_to_the_account_check(settings, database, case, meaning):
 
 
 @cases(meanings.REFRESHES)
-def test_the_answer_to_the_refresh(settings, database, case, meaning):
+def test_ledger_after_a_response_to_the_refresh(settings, database, case, meaning):
     with answering(lambda server: RecordedWiki(server, refresh=case)) as wiki:
         one = ada(settings, database, wiki)
         one.queue(removal=False)

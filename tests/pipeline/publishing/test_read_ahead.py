@@ -1,4 +1,4 @@
-"""More than fifty edits: the next round is read while the last edits of this one are written."""
+"""More than fifty edits: the next fifty files are read while the last edits of the current ones are written."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from testing.waiting import until
 from tests.pipeline.publishing.support import Job
 
 FILES = 60
-LAST = 49  # the last write of the first round, counted from 0
+LAST = 49  # The last write of the first round, counted from 0.
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def rounds_read(job: Job) -> int:
 
 
 def second_round_is_read(job: Job) -> bool:
-    """Wait for it; while this waits, the last edit of the first round has not been sent."""
+    """Wait until it is read; during this wait the last edit of the first round is not sent."""
     until(lambda: rounds_read(job) >= 2)
     return rounds_read(job) == 2
 
@@ -32,7 +32,7 @@ def counted(job: Job) -> set[int]:
     return {len(job.guids(page_id)) for page_id in job.page_ids}
 
 
-def test_the_second_round_is_read_before_the_first_is_written(job: Job):
+def test_second_round_is_read_before_the_first_is_fully_written(job: Job):
     seen: list[bool] = []
     job.before[LAST] = lambda params: seen.append(second_round_is_read(job))
     batch = job.send()
@@ -44,8 +44,8 @@ def test_the_second_round_is_read_before_the_first_is_written(job: Job):
     assert rounds_read(job) == 2, "it is not read again"
 
 
-def test_what_somebody_writes_after_it_was_read_ahead_is_seen(job: Job):
-    """The wiki merges both; ours is taken back, and reported is that it was there already."""
+def test_edit_of_another_user_after_reading_ahead_is_noticed(job: Job):
+    """The wiki merges both edits; our statement is removed and recorded as already existing."""
     page_id = job.page_ids[55]
     found: list[str] = []
 
@@ -61,7 +61,7 @@ def test_what_somebody_writes_after_it_was_read_ahead_is_seen(job: Job):
     assert counted(job) == {1}
 
 
-def test_a_file_of_both_rounds_is_read_again(job: Job):
+def test_file_of_two_rounds_is_read_again(job: Job):
     """Another batch of the same user has an edit of a file that the first round writes after the second was read."""
     batch = job.send()
     twice = job.page_ids[48]
@@ -76,7 +76,7 @@ def test_a_file_of_both_rounds_is_read_again(job: Job):
     assert len(job.writes) == FILES
 
 
-def test_what_cannot_be_read_ahead_is_read_in_its_time(job: Job):
+def test_failure_of_reading_ahead_is_repaired_by_a_regular_read(job: Job):
     broken = {"kind": "unavailable", "match": {"action": "^(query|wbget)"}, "count": 7}
     job.before[38] = lambda params: job.wiki.faults(broken)
     batch = job.send()
@@ -86,7 +86,7 @@ def test_what_cannot_be_read_ahead_is_read_in_its_time(job: Job):
 
 
 @pytest.mark.parametrize("end", ["pause", "stop"])
-def test_what_was_read_ahead_is_not_sent_once_somebody_pauses(job: Job, end: str):
+def test_edits_read_ahead_are_not_sent_after_a_pause(job: Job, end: str):
     batch = job.send()
 
     def meanwhile(params: Any) -> None:
@@ -100,8 +100,8 @@ def test_what_was_read_ahead_is_not_sent_once_somebody_pauses(job: Job, end: str
     assert len(job.writes) == LAST + 1
 
 
-def test_each_edit_is_written_down_before_the_next_goes_out(job: Job):
-    """One commit does both: whoever looks while a request is out sees all those before it settled."""
+def test_each_edit_is_settled_before_the_next_is_sent(job: Job):
+    """One commit does both: during a request, other connections see all earlier edits settled."""
     batch = job.send()
     seen: list[dict[str, int]] = []
     for number in (1, 20, LAST, LAST + 1):

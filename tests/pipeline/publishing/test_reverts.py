@@ -1,4 +1,4 @@
-"""What we wrote is looked at again, also where the project is completed or gone."""
+"""Reading our statements again to notice reverts, also for completed and deleted projects."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.pipeline.support import hog
 
 
 def due(job: Job, *, age_hours: int = 1) -> None:
-    """All that was written is so old, and is to be looked at."""
+    """Make all written edits old and due to be read again."""
     job.sql(
         "UPDATE edits SET finished_at = NOW() - INTERVAL %s HOUR, look_at = NOW() WHERE look_at IS NOT NULL", age_hours
     )
@@ -39,7 +39,7 @@ def states(job: Job) -> list[str]:
 
 
 @pytest.mark.parametrize("status", ["active", "completed", "deleted"])
-def test_reverts_are_noticed_whatever_became_of_the_project(job: Job, status: str):
+def test_revert_is_noticed_also_for_a_completed_or_deleted_project(job: Job, status: str):
     written(job, then=status)
     take_back(job, job.page_ids[0])
     assert not reverts.look(job.tools()), "nothing is due within the first hour"
@@ -49,7 +49,7 @@ def test_reverts_are_noticed_whatever_became_of_the_project(job: Job, status: st
     assert job.send_or_none() is None
 
 
-def test_a_statement_of_ours_that_somebody_deprecated_counts_as_taken_back(job: Job):
+def test_deprecated_statement_of_ours_counts_as_reverted(job: Job):
     written(job)
     first, second, _ = job.page_ids
     for page_id, rank in ((first, "deprecated"), (second, "preferred")):
@@ -60,7 +60,7 @@ def test_a_statement_of_ours_that_somebody_deprecated_counts_as_taken_back(job: 
     assert not job.sql("SELECT 1 FROM project_files WHERE page_id = %s AND stated", first)
 
 
-def test_a_completed_project_asks_before_it_sends_again(job: Job):
+def test_reverted_statement_of_a_completed_project_is_sent_again_only_on_request(job: Job):
     written(job)
     first = job.page_ids[0]
     take_back(job, first)
@@ -74,7 +74,7 @@ def test_a_completed_project_asks_before_it_sends_again(job: Job):
     assert len(job.guids(first)) == 1
 
 
-def test_fifty_files_take_two_requests(job_of: Callable[[int], Job]):
+def test_reading_fifty_files_takes_two_requests(job_of: Callable[[int], Job]):
     job = job_of(30)
     written(job)
     due(job)
@@ -87,7 +87,7 @@ def test_fifty_files_take_two_requests(job_of: Callable[[int], Job]):
 
 
 @pytest.mark.parametrize(("age", "distance"), [(1, 1), (5, 5), (100, 100), (24 * 89, 24 * 89), (24 * 91, None)])
-def test_the_distance_grows_with_the_age_and_ends_after_three_months(job: Job, age: int, distance: int | None):
+def test_interval_grows_with_the_age_and_reading_ends_after_three_months(job: Job, age: int, distance: int | None):
     written(job)
     due(job, age_hours=age)
     assert reverts.look(job.tools())
@@ -96,7 +96,7 @@ def test_the_distance_grows_with_the_age_and_ends_after_three_months(job: Job, a
     assert reverts.next_in(job.tools()) is None if distance is None else True
 
 
-def test_what_is_due_soon_comes_along_and_what_was_undone_does_not(job: Job):
+def test_files_due_soon_are_read_together_but_undone_edits_are_not(job: Job):
     written(job)
     first, second, third = job.page_ids
     job.sql("UPDATE edits SET look_at = NOW() + INTERVAL 5 MINUTE")
@@ -109,7 +109,7 @@ def test_what_is_due_soon_comes_along_and_what_was_undone_does_not(job: Job):
     assert not reverts.look(job.tools())
 
 
-def test_a_wiki_that_is_away_is_asked_again_later(job: Job):
+def test_reading_is_repeated_later_if_the_wiki_is_unreachable(job: Job):
     written(job)
     take_back(job, *job.page_ids)
     due(job)
@@ -123,13 +123,13 @@ def test_a_wiki_that_is_away_is_asked_again_later(job: Job):
     assert states(job) == ["reverted"] * 3
 
 
-def test_two_workers_do_not_look_at_the_same(job: Job):
+def test_two_workers_do_not_read_the_same_files(job: Job):
     written(job)
     due(job)
     assert [reverts.look(job.tools(name)) for name in ("one", "two")] == [True, False]
 
 
-def test_reverts_that_pile_up_pause_what_another_batch_of_the_project_still_sends(job_of: Callable[[int], Job]):
+def test_many_reverts_pause_another_batch_of_the_project(job_of: Callable[[int], Job]):
     job = job_of(6)
     job.sql("UPDATE approvals SET suspended = 1 WHERE page_id IN (%s, %s)", *job.page_ids[4:])
     job.send()
@@ -145,7 +145,7 @@ def test_reverts_that_pile_up_pause_what_another_batch_of_the_project_still_send
         assert plans.summary(db, job.project_id).objected
 
 
-def test_a_real_worker_notices(job: Job, tmp_path: Path):
+def test_revert_is_noticed_by_a_worker_process(job: Job, tmp_path: Path):
     written(job)
     take_back(job, job.page_ids[1])
     due(job)

@@ -1,4 +1,4 @@
-"""Rows to test the store on."""
+"""Insert rows for the tests of the store."""
 
 from uuid import uuid4
 
@@ -24,7 +24,7 @@ def user(db: Connection, name: str = "Ada") -> int:
 
 
 def project(db: Connection, owner: str = "Ada", source: str = "Somebody", pages: range | list[int] = range(0)) -> int:
-    """A project that looks at files of these page ids."""
+    """Insert a project with files of these page ids."""
     found = projects.create(db, user(db, owner), NewProject("Q42", "Somebody", source))
     look_at(db, found, pages)
     return found
@@ -45,7 +45,7 @@ def claim(db: Connection, worker: str = "one", limit: int = 50) -> SearchLease:
 
 
 def search(db: Connection, page: int, *boxes: Box, sha1: str = SHA1) -> list[int]:
-    """Have a file searched, with these faces found; their ids from left to right."""
+    """Lease a file and store these faces as found; return their ids from left to right."""
     db.execute("UPDATE files SET sha1 = %s WHERE page_id = %s", (sha1, page))
     faces.replace_found(db, page, sha1, [found(box) for box in boxes])
     db.execute("UPDATE files SET state = 'searched', search_due_at = NULL WHERE page_id = %s", (page,))
@@ -67,6 +67,6 @@ def say(
 
 
 def labels(db: Connection, project_id: int) -> dict[int, tuple[str, str]]:
-    """Label and source by face id, suspended ones left out."""
+    """Return label and source by face id, without suspended labels."""
     rows = db.rows("SELECT * FROM labels WHERE project_id = %s AND NOT suspended", (project_id,))
     return {row["face_id"]: (row["label"], row["source"]) for row in rows}

@@ -1,4 +1,4 @@
-"""People answer about files while workers store what they found in them: nobody breaks off anybody else's work."""
+"""Stress test: users answer about files while workers store faces of the same files, without deadlocks."""
 
 import random
 import threading
@@ -19,7 +19,7 @@ ROUNDS = 60
 
 
 def search(db: Connection, lease: searches.SearchLease, page: int) -> None:
-    """As a worker stores a file."""
+    """Store a file as a worker does."""
     searches.describe(db, lease, files.FileMetadata(page, f"{page}.jpg", sha1=support.SHA1))
     faces.replace_found(db, page, support.SHA1, [support.found()])
     searches.searched(db, lease, page, width=960, height=640, detector="d", faces=1)
@@ -27,7 +27,7 @@ def search(db: Connection, lease: searches.SearchLease, page: int) -> None:
 
 
 class Hammer:
-    """Runs transactions without a second try, and keeps what broke off."""
+    """Run transactions without retry, and record those that were aborted."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -40,7 +40,7 @@ class Hammer:
             self.once(work.__name__, lambda db: work(db, rng))
 
     def search_all(self, _seed: int) -> None:
-        """Claim, and store file by file."""
+        """Claim files, and store them one by one."""
         for _ in range(ROUNDS):
             leases: list[searches.SearchLease | None] = []
             self.once("claim", lambda db, leases=leases: leases.append(searches.claim(db, "one", 3)))  # type: ignore[misc]
@@ -59,7 +59,7 @@ class Hammer:
             self.broken.append(f"{name}: {error}")
 
 
-def test_answers_and_searches_of_the_same_files_never_deadlock(database: Database):
+def test_answers_and_searches_of_the_same_files_do_not_deadlock(database: Database):
     with database.transaction() as db:
         project = support.project(db, pages=PAGES)
         second = support.project(db, "Bob", pages=PAGES)

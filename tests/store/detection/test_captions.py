@@ -1,4 +1,4 @@
-"""Captions of files: kept once for all, within bounds, and given up when the wiki has none any more."""
+"""Captions of files: stored once for all projects, limited in size, and deleted when the wiki has none any more."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def kept(db: Connection, page: int) -> dict[str, str]:
     return captions.read(files.get(db, [page])[page].captions)
 
 
-def test_what_the_wiki_has_replaces_what_it_had(db: Connection, project: int):
+def test_new_captions_replace_the_stored_ones(db: Connection, project: int):
     captions.keep(db, {1: {"de": "Ein Porträt", "nb": "Et portrett"}, 2: {}, 77: {"en": "Nobody looks"}})
     assert (kept(db, 1), kept(db, 2)) == ({"de": "Ein Porträt", "nb": "Et portrett"}, {})
     assert files.get(db, [77]) == {}
@@ -27,13 +27,13 @@ def test_what_the_wiki_has_replaces_what_it_had(db: Connection, project: int):
     assert files.get(db, [1])[1].captions is None
 
 
-def test_a_file_of_two_projects_has_one_caption(db: Connection, project: int):
+def test_captions_are_kept_when_another_project_adds_the_file(db: Connection, project: int):
     captions.keep(db, {1: {"en": "A portrait"}})
     support.project(db, "Bob", "Somebody else", pages=[1])
     assert kept(db, 1) == {"en": "A portrait"}
 
 
-def test_of_many_languages_those_of_the_pages_and_their_variants_stay(db: Connection, project: int):
+def test_captions_in_the_languages_of_the_site_and_their_variants_are_stored(db: Connection, project: int):
     others = [f"{first}{second}" for first in "abcd" for second in "xyz"]
     pages = ["en", "es", "fr", "nb", "en-gb", "nn", "no"]
     captions.keep(db, {1: dict.fromkeys(reversed([*pages, *others]), "𝕏" * 255)})

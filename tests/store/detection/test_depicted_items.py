@@ -1,4 +1,4 @@
-"""Who else is in a photograph: what Commons states in the file and what was answered, with the names of these items."""
+"""Other people in a photograph: items stated on Commons and items in answers, with their names."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def others(db: Connection, page: int, *said: str) -> tuple[Named, ...]:
     return depicted_items.others(db, files.get(db, [page]), {page: said}, "Q42")[page]
 
 
-def test_what_is_stated_is_shown_without_the_person_who_is_asked_about(db: Connection, project: int):
+def test_stated_items_are_listed_without_the_person_asked_about(db: Connection, project: int):
     depicted_items.keep_stated(db, {1: [BLAIR, "Q42", PIANO, BLAIR], 2: [], 77: [BLAIR]})
     assert others(db, 1) == (Named(PIANO, True, {}), Named(BLAIR, True, {}))
     assert others(db, 2) == ()
@@ -28,12 +28,12 @@ def test_what_is_stated_is_shown_without_the_person_who_is_asked_about(db: Conne
     assert [named.item for named in others(db, 1)] == [BLAIR]
 
 
-def test_what_was_said_here_comes_first_and_counts_once(db: Connection, project: int):
+def test_items_of_answers_come_first_and_are_listed_once(db: Connection, project: int):
     depicted_items.keep_stated(db, {1: [PIANO, BERTA]})
     assert others(db, 1, BERTA) == (Named(BERTA, False, {}), Named(PIANO, True, {}))
 
 
-def test_a_crowd_of_items_is_cut_between_two_of_them(db: Connection, project: int):
+def test_long_list_of_items_is_cut_at_an_item(db: Connection, project: int):
     depicted_items.keep_stated(db, {1: [f"Q{number}" for number in range(1000, 2000)]})
     stored = files.get(db, [1])[1].depicts
     assert stored is not None
@@ -42,7 +42,7 @@ def test_a_crowd_of_items_is_cut_between_two_of_them(db: Connection, project: in
     assert len(others(db, 1)) == depicted_items.MOST
 
 
-def test_items_are_named_once_in_every_language(db: Connection, project: int):
+def test_item_labels_are_stored_once_in_all_languages(db: Connection, project: int):
     depicted_items.keep_stated(db, {1: [BLAIR, PIANO], 2: [BLAIR]})
     (face,) = support.search(db, 2, LEFT)
     support.say(db, project, support.user(db), 2, face, "other", other_item=BERTA)

@@ -1,4 +1,4 @@
-"""Faces: what a new search keeps, drawn boxes and who sees them, and their claims."""
+"""Faces: those kept by a repeated search, drawn boxes and their visibility, and claims of drawn faces."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def project(db: Connection) -> int:
     return support.project(db, pages=[1, 2])
 
 
-def test_a_face_found_again_keeps_its_id_and_its_answers(db: Connection, project: int):
+def test_face_that_is_found_again_keeps_its_id_and_answers(db: Connection, project: int):
     left, right = support.search(db, 1, LEFT, RIGHT)
     say(db, project, 1, 1, left, "target")
     assert support.search(db, 1, NEARLY_LEFT, RIGHT) == [left, right]
@@ -29,7 +29,7 @@ def test_a_face_found_again_keeps_its_id_and_its_answers(db: Connection, project
     assert db.value("SELECT box_left FROM faces WHERE id = %s", (left,)) == pytest.approx(0.11)
 
 
-def test_a_face_not_found_again_goes_or_stays_out_of_sight(db: Connection, project: int):
+def test_face_that_is_not_found_again_is_deleted_or_hidden(db: Connection, project: int):
     left, right = support.search(db, 1, LEFT, RIGHT)
     say(db, project, 1, 1, left, "target")
     support.search(db, 1, sha1=OTHER_SHA1)
@@ -39,7 +39,7 @@ def test_a_face_not_found_again_goes_or_stays_out_of_sight(db: Connection, proje
     assert db.value("SELECT COUNT(*) FROM answers") == 1
 
 
-def test_a_face_not_found_again_in_the_same_bytes_stays_where_a_human_decided(db: Connection, project: int):
+def test_face_with_a_decision_of_a_human_is_kept_for_the_same_bytes(db: Connection, project: int):
     left, _ = support.search(db, 1, LEFT, RIGHT)
     say(db, project, 1, 1, left, "not_face")
     assert support.search(db, 1) == [left]
@@ -49,7 +49,7 @@ def test_a_face_not_found_again_in_the_same_bytes_stays_where_a_human_decided(db
     assert faces.unseen(db, 1, SHA1, [NEARLY_LEFT]) == []
 
 
-def test_removing_a_face_leaves_what_belongs_to_others(db: Connection, project: int):
+def test_removing_a_face_keeps_predictions_and_questions_of_other_faces(db: Connection, project: int):
     other = support.project(db, "Bob", pages=[1, 2])
     left, right = support.search(db, 1, LEFT, RIGHT)
     for number in (project, other):
@@ -83,7 +83,7 @@ def test_boxes_are_matched_by_overlap(old: list[tuple[int, Box]], new: list[Box]
     assert faces.match_boxes(old, new) == expected
 
 
-def test_a_drawn_face_is_seen_by_its_project_alone(db: Connection, project: int):
+def test_drawn_face_is_visible_in_its_project_only(db: Connection, project: int):
     stranger = support.project(db, "Bob", pages=[1])
     (left,) = support.search(db, 1, LEFT)
     drawn = faces.draw(db, project, 1, 1, NEARLY_LEFT, replaces=left, sha1=SHA1)
@@ -92,7 +92,7 @@ def test_a_drawn_face_is_seen_by_its_project_alone(db: Connection, project: int)
     assert faces.of_files(db, project, [1, 2]) == {1: faces.of_file(db, project, 1), 2: []}
 
 
-def test_undoing_the_answer_takes_the_drawn_box_back(db: Connection, project: int):
+def test_undoing_the_answer_removes_the_drawn_box(db: Connection, project: int):
     (left,) = support.search(db, 1, LEFT)
     drawn = faces.draw(db, project, 1, 1, NEARLY_LEFT, replaces=left, sha1=SHA1)
     say(db, project, 1, 1, drawn, "target")
@@ -109,18 +109,18 @@ def test_undoing_the_answer_takes_the_drawn_box_back(db: Connection, project: in
         (LEFT, 999, "face"),
     ],
 )
-def test_boxes_that_cannot_be_are_refused(db: Connection, project: int, box: Box, replaces: int | None, reason: str):
+def test_impossible_boxes_are_refused(db: Connection, project: int, box: Box, replaces: int | None, reason: str):
     with pytest.raises(Stale) as caught:
         faces.draw(db, project, 1, 1, box, replaces=replaces, sha1=SHA1)
     assert caught.value.reason == reason
 
 
-def test_a_box_in_a_file_of_somebody_else_is_not_found(db: Connection, project: int):
+def test_box_in_a_file_outside_the_project_is_refused(db: Connection, project: int):
     with pytest.raises(NotFound):
         faces.draw(db, project, 77, 1, LEFT, replaces=None, sha1=SHA1)
 
 
-def test_drawn_faces_are_claimed_once_and_settled_by_token(db: Connection, project: int):
+def test_drawn_face_is_claimed_once_and_settled_with_its_token(db: Connection, project: int):
     drawn = [faces.draw(db, project, 1, 1, box, replaces=None, sha1=SHA1) for box in (LEFT, RIGHT)]
     claimed = faces.claim_drawn(db, "one", 10)
     assert [face.id for face in claimed] == drawn
@@ -137,7 +137,7 @@ def test_drawn_faces_are_claimed_once_and_settled_by_token(db: Connection, proje
     assert db.value("SELECT box_left FROM faces WHERE id = %s", (drawn[0],)) == LEFT.left
 
 
-def test_a_drawn_face_is_tried_again_later(db: Connection, project: int):
+def test_drawn_face_is_retried_later(db: Connection, project: int):
     faces.draw(db, project, 1, 1, LEFT, replaces=None, sha1=SHA1)
     assert faces.drawn_in(db) == 0
     (claimed,) = faces.claim_drawn(db, "one", 10)
@@ -148,7 +148,7 @@ def test_a_drawn_face_is_tried_again_later(db: Connection, project: int):
     assert len(faces.claim_drawn(db, "two", 10)) == 1
 
 
-def test_a_drawn_face_waits_anew_when_the_bytes_are_others(db: Connection, project: int):
+def test_drawn_face_waits_again_after_the_file_was_overwritten(db: Connection, project: int):
     drawn = faces.draw(db, project, 1, 1, RIGHT, replaces=None, sha1=SHA1)
     (claimed,) = faces.claim_drawn(db, "one", 1)
     faces.encoded(db, claimed, support.found(RIGHT))
@@ -158,7 +158,7 @@ def test_a_drawn_face_waits_anew_when_the_bytes_are_others(db: Connection, proje
     assert db.value("SELECT state FROM faces WHERE id = %s", (drawn,)) == "waiting"
 
 
-def test_intact_means_every_face_has_this_encoding(db: Connection, project: int):
+def test_file_is_intact_if_every_face_has_the_current_encoding(db: Connection, project: int):
     assert faces.intact(db, 1, "e")
     support.search(db, 1, LEFT)
     assert faces.intact(db, 1, "e")
@@ -167,7 +167,7 @@ def test_intact_means_every_face_has_this_encoding(db: Connection, project: int)
     assert not faces.intact(db, 1, "e")
 
 
-def test_the_model_sees_what_the_project_sees(db: Connection, project: int):
+def test_model_reads_the_faces_visible_to_the_project(db: Connection, project: int):
     left, right = support.search(db, 1, LEFT, RIGHT)
     drawn = faces.draw(db, project, 1, 1, NEARLY_LEFT, replaces=left, sha1=SHA1)
     seen = {face.id: face.checksum for face in model_input.faces(db, project)}

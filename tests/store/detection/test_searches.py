@@ -1,4 +1,4 @@
-"""Detection leases: each file to one worker at a time, in turns, with and without SKIP LOCKED."""
+"""Detection leases: each file is leased to one worker at a time, projects take turns, with and without SKIP LOCKED."""
 
 import threading
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ from tests.store import support
 
 @pytest.fixture(params=["auto", "0"])
 def either(settings: Settings, database: Database, request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A pool with SKIP LOCKED, and one that does without it."""
+    """A pool with SKIP LOCKED, and one without it."""
     pool = Database(replace(settings, db_skip_locked=request.param), size=8)
     yield pool
     pool.close()
 
 
-def test_a_claim_takes_what_waits_and_only_that(db: Connection):
+def test_claim_leases_only_waiting_files(db: Connection):
     project = support.project(db, pages=range(1, 8))
     support.search(db, 7)
     lease = support.claim(db, limit=3)
@@ -35,7 +35,7 @@ def test_a_claim_takes_what_waits_and_only_that(db: Connection):
     assert searches.claim(db, "three", 50) is None
 
 
-def test_workers_that_claim_at_once_never_get_the_same_file(either: Database):
+def test_concurrent_claims_never_lease_the_same_file(either: Database):
     with either.transaction() as db:
         support.project(db, pages=range(1, 201))
     taken: list[int] = []
@@ -58,8 +58,8 @@ def test_workers_that_claim_at_once_never_get_the_same_file(either: Database):
     assert sorted(taken) == list(range(1, 201))
 
 
-def test_a_second_claim_waits_or_skips_but_never_shares(either: Database):
-    """While one claim is not committed yet, another one gets other files or waits for it."""
+def test_claim_does_not_lease_files_of_an_uncommitted_claim(either: Database):
+    """While one claim is not committed, another one gets other files or waits for it."""
     with either.transaction() as db:
         support.project(db, pages=range(1, 5))
     second: list[tuple[int, ...]] = []
@@ -78,11 +78,11 @@ def test_a_second_claim_waits_or_skips_but_never_shares(either: Database):
 
 
 def later(db: Connection) -> None:
-    """A second passes."""
+    """Let a second pass."""
     db.execute("UPDATE search_turns SET served_at = served_at - INTERVAL 1 SECOND")
 
 
-def test_turns_go_round_so_that_a_small_project_is_not_behind_a_large_one(db: Connection):
+def test_projects_alternate_so_that_a_small_one_does_not_wait_for_a_large_one(db: Connection):
     large = support.project(db, "Ada", pages=range(1, 301))
     small = support.project(db, "Bob", pages=range(301, 311))
     turns = []
@@ -92,7 +92,7 @@ def test_turns_go_round_so_that_a_small_project_is_not_behind_a_large_one(db: Co
     assert set(turns[:2]) == {large, small}
 
 
-def test_one_owner_with_many_projects_has_one_turn(db: Connection):
+def test_owner_with_many_projects_gets_one_turn_per_round(db: Connection):
     for number in range(3):
         support.project(db, "Ada", f"source {number}", range(100 * number + 1, 100 * number + 50))
     bobs = support.project(db, "Bob", pages=range(901, 950))
@@ -104,14 +104,14 @@ def test_one_owner_with_many_projects_has_one_turn(db: Connection):
 
 
 @pytest.mark.parametrize("status", ["paused", "completed", "deleted"])
-def test_only_active_projects_are_searched(db: Connection, status: str):
+def test_only_files_of_active_projects_are_leased(db: Connection, status: str):
     project = support.project(db, pages=range(1, 4))
     db.execute("UPDATE projects SET status = %s WHERE id = %s", (status, project))
     assert searches.claim(db, "one", 50) is None
     assert not searches.any_due(db)
 
 
-def test_few_files_are_shared_by_all_workers(db: Connection):
+def test_few_waiting_files_are_divided_among_all_workers(db: Connection):
     support.project(db, pages=range(1, 41))
     worker_claims.register(db, "one", "here", 1)
     assert len(support.claim(db, "one").page_ids) == 40
@@ -120,7 +120,7 @@ def test_few_files_are_shared_by_all_workers(db: Connection):
     assert len(support.claim(db, "one").page_ids) == 10
 
 
-def test_eight_workers_share_what_fills_one_lease_each(db: Connection):
+def test_eight_workers_lease_equal_shares(db: Connection):
     support.project(db, pages=range(1, 401))
     for number in range(8):
         worker_claims.register(db, f"worker {number}", "here", number)
@@ -128,7 +128,7 @@ def test_eight_workers_share_what_fills_one_lease_each(db: Connection):
 
 
 @pytest.mark.parametrize("how", ["stop", "start", "bury", "expire", "give_back"])
-def test_every_end_of_a_worker_frees_its_files(db: Connection, how: str):
+def test_files_are_released_whenever_a_worker_ends(db: Connection, how: str):
     support.project(db, pages=range(1, 4))
     worker_claims.register(db, "one", "here", 1)
     lease = support.claim(db, "one")
@@ -151,7 +151,7 @@ def test_every_end_of_a_worker_frees_its_files(db: Connection, how: str):
     assert searches.renew(db, lease) == 0
 
 
-def test_a_living_worker_keeps_what_it_renews(db: Connection):
+def test_running_worker_keeps_the_leases_that_it_renews(db: Connection):
     support.project(db, pages=range(1, 4))
     worker_claims.register(db, "one", "here", 1)
     lease = support.claim(db, "one")
@@ -177,7 +177,7 @@ def test_a_file_is_searched_once_for_all_projects(db: Connection):
     assert searches.claim(db, "two", 50) is None
 
 
-def test_a_due_time_that_is_wrong_cannot_hold_up_a_project(db: Connection):
+def test_wrong_due_time_does_not_delay_a_project(db: Connection):
     project = support.project(db, pages=range(1, 4))
     for page in range(1, 4):
         support.search(db, page)
@@ -186,7 +186,7 @@ def test_a_due_time_that_is_wrong_cannot_hold_up_a_project(db: Connection):
     assert searches.over(db, project)
 
 
-def test_projects_repeat_how_their_files_stand(db: Connection):
+def test_project_files_copies_the_states_of_files(db: Connection):
     project = support.project(db, "Ada", pages=range(1, 5))
     lease = support.claim(db)
     searches.searched(db, lease, 1, width=1, height=1, detector="d", faces=3)
@@ -212,20 +212,20 @@ def test_projects_repeat_how_their_files_stand(db: Connection):
 
 
 def turn(db: Connection, project: int) -> float | None:
-    """Seconds until the project's next turn; None where it waits for nothing."""
+    """Return the seconds until the project's next turn; None if it does not wait for detection."""
     due: float | None = db.value(
         "SELECT TIMESTAMPDIFF(MICROSECOND, NOW(3), due_at) / 1e6 FROM search_turns WHERE project_id = %s", (project,)
     )
     return due
 
 
-def test_a_project_that_waits_for_nothing_has_no_turn(db: Connection):
+def test_project_without_waiting_files_has_no_turn(db: Connection):
     project = support.project(db, pages=range(1, 4))
     lease = support.claim(db)
     assert searches.claim(db, "two", 50) is None
     due = turn(db, project)
     assert due is not None
-    assert 890 < due < 910  # when the lease ends
+    assert 890 < due < 910  # It is the time when the lease expires.
     searches.failed(db, lease, 1, error="server", detail="", again_in=120)
     due = turn(db, project)
     assert due is not None
@@ -241,8 +241,8 @@ def test_a_project_that_waits_for_nothing_has_no_turn(db: Connection):
     assert support.claim(db).page_ids == (1,)
 
 
-def test_a_wish_during_a_claim_that_finds_nothing_is_not_lost(either: Database):
-    """One claim finds that nothing waits while somebody makes a file wait: whoever is first, the file gets its turn."""
+def test_file_that_waits_during_an_empty_claim_gets_its_turn(either: Database):
+    """A claim finds nothing while another transaction makes a file wait: in either order the file gets its turn."""
     with either.transaction() as db:
         project = support.project(db, pages=[1])
         support.search(db, 1)
@@ -256,7 +256,7 @@ def test_a_wish_during_a_claim_that_finds_nothing_is_not_lost(either: Database):
         assert searches.claim(db, "one", 50) is None
         thread = threading.Thread(target=wish)
         thread.start()
-        assert not ended.wait(0.5)  # it waits for the turn's row
+        assert not ended.wait(0.5)  # It waits for the row of the turn.
     joined([thread])
     with either.transaction() as db:
         due = turn(db, project)
@@ -265,7 +265,7 @@ def test_a_wish_during_a_claim_that_finds_nothing_is_not_lost(either: Database):
         assert support.claim(db).page_ids == (1,)
 
 
-def test_files_beyond_the_limit_are_not_taken(db: Connection):
+def test_files_beyond_the_limit_are_not_added(db: Connection):
     project = support.project(db)
     found = [(page, f"{page}.jpg") for page in range(1, 8)]
     assert files.add_to_project(db, project, found, "source", 5) == 2
@@ -273,7 +273,7 @@ def test_files_beyond_the_limit_are_not_taken(db: Connection):
     assert files.count(db, project) == 5
 
 
-def test_dropped_encodings_are_wanted_again_with_a_new_project(db: Connection):
+def test_deleted_encodings_are_due_again_with_a_new_project(db: Connection):
     support.project(db, "Ada", pages=[1])
     support.search(db, 1, support.LEFT)
     db.execute("UPDATE faces SET state = 'dropped', encoding = NULL")
@@ -281,7 +281,7 @@ def test_dropped_encodings_are_wanted_again_with_a_new_project(db: Connection):
     assert support.claim(db).page_ids == (1,)
 
 
-def test_a_drawn_face_whose_encoding_was_dropped_waits_again(db: Connection):
+def test_drawn_face_whose_encoding_was_deleted_waits_again(db: Connection):
     project = support.project(db, pages=[1])
     db.execute(
         """INSERT INTO faces (page_id, project_id, box_left, box_top, box_width, box_height, state)
@@ -292,7 +292,7 @@ def test_a_drawn_face_whose_encoding_was_dropped_waits_again(db: Connection):
     assert db.value("SELECT state FROM faces") == "waiting"
 
 
-def test_a_portrait_that_was_known_becomes_one(db: Connection):
+def test_known_file_becomes_the_portrait(db: Connection):
     project = support.project(db, pages=[1, 2])
     files.add_to_project(db, project, [(1, "1.jpg")], "portrait", 10)
     files.add_to_project(db, project, [(1, "1.jpg"), (2, "2.jpg")], "source", 10)
@@ -300,7 +300,7 @@ def test_a_portrait_that_was_known_becomes_one(db: Connection):
     assert origins == {1: "portrait", 2: "source"}
 
 
-def test_outdated_files_are_told(db: Connection):
+def test_files_searched_with_an_older_detector_are_outdated(db: Connection):
     support.project(db, pages=range(1, 5))
     for page in range(1, 4):
         support.search(db, page, support.LEFT)
@@ -309,7 +309,7 @@ def test_outdated_files_are_told(db: Connection):
     assert files.outdated(db, [1, 2, 3, 4], "new", "e") == [1, 2]
 
 
-def test_a_deleted_project_is_not_searched_for_others_to_wait(db: Connection):
+def test_deleted_project_is_not_among_the_projects_of_a_file(db: Connection):
     project = support.project(db, pages=range(1, 4))
     projects.delete(db, project)
     assert files.projects_of(db, [1]) == []

@@ -1,4 +1,4 @@
-"""Claims of whole projects: one holder, by token; wishes during a run are not lost; nothing changes without the claim."""
+"""Claims of tasks: one holder at a time, checked by token; requests made during a run are not lost."""
 
 import threading
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def claim(db: Connection, worker: str = "one") -> Task:
     return task
 
 
-def test_a_claim_is_held_by_one(either: Database):
+def test_task_is_claimed_by_one_worker_at_a_time(either: Database):
     with either.transaction() as db:
         for number in range(12):
             support.project(db, source=str(number))
@@ -51,7 +51,7 @@ def test_a_claim_is_held_by_one(either: Database):
     assert len(taken) == len(set(taken)) == 12
 
 
-def test_a_wish_during_a_run_makes_another_run(db: Connection):
+def test_request_during_a_run_causes_another_run(db: Connection):
     project = support.project(db)
     task = claim(db)
     tasks.want(db, "crawl", project, delay=50)
@@ -59,14 +59,14 @@ def test_a_wish_during_a_run_makes_another_run(db: Connection):
     assert claim(db).subject_id == project
 
 
-def test_work_that_was_not_wished_for_again_is_not_due(db: Connection):
+def test_task_is_not_due_without_another_request(db: Connection):
     support.project(db)
     tasks.settle(db, claim(db))
     assert tasks.claim(db, "crawl", "one") is None
     assert tasks.due_in(db, "crawl") is None
 
 
-def test_an_earlier_wish_stands(db: Connection):
+def test_earlier_due_time_is_kept(db: Connection):
     project = support.project(db)
     tasks.settle(db, claim(db), again_in=1000)
     assert tasks.due_in(db, "crawl") == pytest.approx(1000, abs=1)
@@ -75,7 +75,7 @@ def test_an_earlier_wish_stands(db: Connection):
     assert tasks.due_in(db, "crawl") == pytest.approx(20, abs=1)
 
 
-def test_after_a_run_a_wish_that_can_wait_is_due_when_the_rest_is_over(db: Connection):
+def test_request_with_a_delay_is_due_when_the_rest_is_over(db: Connection):
     project = support.project(db)
     tasks.settle(db, claim(db), rest=3)
     assert tasks.due_in(db, "crawl") is None
@@ -87,7 +87,7 @@ def test_after_a_run_a_wish_that_can_wait_is_due_when_the_rest_is_over(db: Conne
     assert claim(db).subject_id == project
 
 
-def test_a_rest_that_is_over_delays_nothing(db: Connection):
+def test_past_rest_does_not_delay_a_request(db: Connection):
     project = support.project(db)
     tasks.settle(db, claim(db), rest=-1)
     tasks.want(db, "crawl", project, delay=0.5)
@@ -95,11 +95,11 @@ def test_a_rest_that_is_over_delays_nothing(db: Connection):
 
 
 @pytest.mark.parametrize(("delays", "due"), [((0.5,), 3), ((0.5, 0.0, 0.5), 0)])
-def test_what_was_wished_for_during_a_run_waits_for_the_rest_unless_it_hurries(
+def test_request_during_a_run_waits_for_the_rest_unless_it_has_no_delay(
     db: Connection, delays: tuple[float, ...], due: float
 ):
     project = support.project(db)
-    for _ in range(2):  # a hurry is over with the run that it asked for
+    for _ in range(2):  # A request without delay is fulfilled by the run that it caused.
         task = claim(db)
         for delay in delays:
             tasks.want(db, "crawl", project, delay=delay)
@@ -112,7 +112,7 @@ def test_what_was_wished_for_during_a_run_waits_for_the_rest_unless_it_hurries(
     assert tasks.due_in(db, "crawl") == pytest.approx(3, abs=0.4)
 
 
-def test_what_was_put_off_comes_later_or_never(db: Connection):
+def test_postponed_task_is_due_later_or_never(db: Connection):
     project = support.project(db)
     tasks.put_off(db, claim(db), 300, "server", "x" * 1000)
     assert tasks.claim(db, "crawl", "one") is None
@@ -125,7 +125,7 @@ def test_what_was_put_off_comes_later_or_never(db: Connection):
     assert tasks.due_in(db, "crawl") is None
 
 
-def test_an_interrupted_run_goes_on_from_its_cursor(db: Connection):
+def test_interrupted_run_continues_at_its_cursor(db: Connection):
     support.project(db)
     task = claim(db)
     assert task.cursor is None
@@ -178,7 +178,7 @@ def test_a_lost_claim_changes_nothing(db: Connection, how: str):
         ("deleted", {"purge"}),
     ],
 )
-def test_what_is_done_for_a_project_depends_on_its_status(db: Connection, status: str, kinds: set[str]):
+def test_claimable_kinds_depend_on_the_status_of_the_project(db: Connection, status: str, kinds: set[str]):
     project = support.project(db)
     every: tuple[tasks.Kind, ...] = ("crawl", "bootstrap", "model", "purge")
     for kind in every:
@@ -188,22 +188,22 @@ def test_what_is_done_for_a_project_depends_on_its_status(db: Connection, status
     assert {kind for kind in every if tasks.claim(db, kind, "one")} == kinds
 
 
-def test_a_wish_wakes_workers_once_it_is_committed(database: Database):
+def test_request_notifies_workers_when_it_is_committed(database: Database):
     with database.transaction() as db:
         before = signals.read(db)
         support.project(db)
         assert signals.read(db) == before
-    assert database.retry(signals.read) == before + 1  # however many wishes there were
+    assert database.retry(signals.read) == before + 1  # The number of requests does not matter.
 
 
-def test_who_holds_what(db: Connection):
+def test_current_claims_are_listed(db: Connection):
     project = support.project(db)
     claim(db, "one")
     (held,) = tasks.held(db)
     assert (held.kind, held.subject_id, held.worker) == ("crawl", project, "one")
 
 
-def test_a_worker_that_is_not_registered_is_told_so(db: Connection):
+def test_heartbeat_of_an_unregistered_worker_is_reported(db: Connection):
     assert not workers.beat(db, "one", "nothing")
     worker_claims.register(db, "one", "here", 1)
     assert workers.beat(db, "one", "x" * 300)

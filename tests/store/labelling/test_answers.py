@@ -1,4 +1,4 @@
-"""Answers: harmless to repeat, all or nothing, never changed but withdrawn."""
+"""Answers: repetitions are harmless, a step is stored as a whole or not at all, undo withdraws answers."""
 
 from uuid import uuid4
 
@@ -28,7 +28,7 @@ def project(db: Connection, ada: int) -> int:
     return support.project(db, pages=[1, 2, 3])
 
 
-def test_a_repeat_is_harmless(db: Connection, project: int, ada: int):
+def test_repeated_step_is_stored_once(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
     given = [answer(1, face, "target")]
     assert answers.record(db, project, ada, given) == Recorded(repeated=False, differs=None)
@@ -38,7 +38,7 @@ def test_a_repeat_is_harmless(db: Connection, project: int, ada: int):
     assert db.rows("SELECT * FROM user_stats") == before
 
 
-def test_a_step_is_stored_as_a_whole_or_not_at_all(database: Database):
+def test_step_with_an_invalid_answer_is_not_stored(database: Database):
     with database.transaction() as db:
         ada = support.user(db)
         project = support.project(db, pages=[1])
@@ -52,13 +52,15 @@ def test_a_step_is_stored_as_a_whole_or_not_at_all(database: Database):
 
 
 @pytest.mark.parametrize(("face", "said"), [(True, "shown"), (False, "target"), (True, "nonsense")])
-def test_an_answer_that_does_not_fit_is_refused(db: Connection, project: int, ada: int, face: bool, said: str):
+def test_answer_of_the_wrong_kind_for_a_face_or_file_is_refused(
+    db: Connection, project: int, ada: int, face: bool, said: str
+):
     (found,) = support.search(db, 1, LEFT)
     with pytest.raises(Stale):
         say(db, project, ada, 1, found if face else None, said)
 
 
-def test_a_face_that_is_gone_is_said_to_be(db: Connection, project: int, ada: int):
+def test_answer_about_a_deleted_face_is_refused_as_stale(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
     say(db, project, ada, 1, face, "target")
     support.search(db, 1, sha1="b" * 40)
@@ -67,7 +69,7 @@ def test_a_face_that_is_gone_is_said_to_be(db: Connection, project: int, ada: in
     assert caught.value.reason == "gone"
 
 
-def test_files_and_faces_of_others_are_not_found(db: Connection, project: int, ada: int):
+def test_files_and_faces_of_other_projects_are_not_found(db: Connection, project: int, ada: int):
     support.project(db, "Bob", pages=[9])
     (face,) = support.search(db, 9, LEFT)
     with pytest.raises(NotFound):
@@ -86,11 +88,11 @@ def test_undo_withdraws_the_newest_step_of_the_same_user(db: Connection, project
     assert [each.face_id for each in answers.undo(db, project, ada)] == [first]
     assert answers.undo(db, project, ada) == []
     assert support.labels(db, project) == {third: ("other", "human")}
-    assert db.value("SELECT COUNT(*) FROM answers") == 3  # append-only
+    assert db.value("SELECT COUNT(*) FROM answers") == 3  # The table is append-only.
     assert db.value("SELECT COUNT(*) FROM approvals") == 0
 
 
-def test_undo_brings_back_what_was_said_before(db: Connection, project: int, ada: int):
+def test_undo_restores_the_previous_answer(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
     say(db, project, ada, 1, face, "target")
     say(db, project, ada, 1, face, "other")
@@ -100,7 +102,7 @@ def test_undo_brings_back_what_was_said_before(db: Connection, project: int, ada
     assert db.value("SELECT face_id FROM approvals") == face
 
 
-def test_a_step_with_several_answers_is_undone_as_one(db: Connection, project: int, ada: int):
+def test_step_with_several_answers_is_undone_as_a_whole(db: Connection, project: int, ada: int):
     left, right = support.search(db, 1, LEFT, RIGHT)
     step = str(uuid4())
     given = [answer(1, left, "target", step=step), answer(1, right, "not_face", step=step)]
@@ -110,7 +112,7 @@ def test_a_step_with_several_answers_is_undone_as_one(db: Connection, project: i
     assert answers.withdraw(db, project, ada, step) == []
 
 
-def test_undoing_a_yes_cancels_what_waits_to_be_sent(db: Connection, project: int, ada: int):
+def test_undoing_a_confirmation_cancels_the_waiting_edit(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
     say(db, project, ada, 1, face, "target")
     db.execute(
@@ -122,7 +124,7 @@ def test_undoing_a_yes_cancels_what_waits_to_be_sent(db: Connection, project: in
     assert db.row("SELECT state, error FROM edits") == {"state": "cancelled", "error": "not_approved"}
 
 
-def test_who_said_otherwise_is_named(db: Connection, project: int, ada: int, bob: int):
+def test_user_with_a_different_answer_is_named(db: Connection, project: int, ada: int, bob: int):
     (face,) = support.search(db, 1, LEFT)
     say(db, project, ada, 1, face, "target")
     assert say(db, project, bob, 1, face, "other").differs == "Ada"
@@ -130,7 +132,7 @@ def test_who_said_otherwise_is_named(db: Connection, project: int, ada: int, bob
     assert say(db, project, bob, 1, face, "skip").differs is None
 
 
-def test_answers_ask_for_the_model_and_take_the_question_away(db: Connection, project: int, ada: int):
+def test_answer_requests_a_model_run_and_deletes_the_question(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
     db.execute(
         "INSERT INTO questions (project_id, position, page_id, face_id, reason, run) VALUES (%s, 0, 1, %s, 'first', 1)",
@@ -143,14 +145,14 @@ def test_answers_ask_for_the_model_and_take_the_question_away(db: Connection, pr
     assert due <= 0.5
 
 
-def test_skips_can_be_asked_again(db: Connection, project: int, ada: int):
+def test_skipped_questions_can_be_asked_again(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
     say(db, project, ada, 1, face, "skip")
     assert answers.clear_skips(db, project, ada) == 1
     assert answers.clear_skips(db, project, ada) == 0
 
 
-def test_answers_about_the_file_as_a_whole(db: Connection, project: int, ada: int):
+def test_answers_about_a_whole_file_are_stored(db: Connection, project: int, ada: int):
     support.search(db, 1)
     say(db, project, ada, 1, None, "shown")
     assert db.value("SELECT file_answer FROM project_files WHERE page_id = 1") == "shown"
@@ -161,15 +163,15 @@ def test_answers_about_the_file_as_a_whole(db: Connection, project: int, ada: in
     assert db.value("SELECT file_answer FROM project_files WHERE page_id = 1") == "shown"
 
 
-def test_the_bytes_that_were_shown_are_remembered(db: Connection, project: int, ada: int):
+def test_sha1_of_the_shown_picture_is_stored(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
     say(db, project, ada, 1, face, "target")
     assert db.value("SELECT sha1 FROM answers") == support.SHA1
     assert db.value("SELECT sha1 FROM approvals") == support.SHA1
 
 
-def test_human_answers_survive_everything_a_worker_does(db: Connection, project: int, ada: int):
-    """Re-detection, bootstrap and a rebuild change nothing that a human said."""
+def test_workers_do_not_change_answers_of_humans(db: Connection, project: int, ada: int):
+    """Repeated detection, bootstrap and a rebuild change no answer of a human."""
     (face,) = support.search(db, 1, LEFT)
     say(db, project, ada, 1, face, "other")
     before = db.rows("SELECT * FROM answers"), support.labels(db, project)

@@ -1,4 +1,4 @@
-"""What somebody said of a face is offered to that person's own project, and is nothing more there than a question."""
+"""An answer that names another person becomes a question in that person's project, and nothing more."""
 
 from database import Connection
 from store.detection import files
@@ -14,7 +14,7 @@ BERTA = "Q1001"
 
 
 def berta(db: Connection, *pages: int, owner: str = "Bob") -> int:
-    """Bob's project about Berta, who is somebody else in Ada's; it looks at these files."""
+    """Bob's project about Berta, who is another person in Ada's project; it contains these files."""
     found = projects.create(db, support.user(db, owner), NewProject(BERTA, "Berta", "Photographs with Berta"))
     support.look_at(db, found, list(pages))
     return found
@@ -28,7 +28,7 @@ def no_work(db: Connection) -> None:
     db.execute("DELETE FROM tasks")
 
 
-def test_a_face_that_was_named_is_asked_in_the_persons_project(db: Connection):
+def test_named_face_becomes_a_question_in_the_persons_project(db: Connection):
     adas = support.project(db, pages=[1, 2])
     left, right = support.search(db, 1, LEFT, RIGHT)
     bertas = berta(db, 1)
@@ -37,8 +37,8 @@ def test_a_face_that_was_named_is_asked_in_the_persons_project(db: Connection):
     assert [(q.page_id, q.face_id, q.reason) for q in cross_project_answers.questions(db, bertas, 40)] == [
         (1, right, "named")
     ]
-    assert tasks.is_wanted(db, "model", bertas)  # its questions are chosen anew
-    assert support.labels(db, bertas) == {}  # it is a question and no answer
+    assert tasks.is_wanted(db, "model", bertas)  # Its questions are chosen again.
+    assert support.labels(db, bertas) == {}  # It is a question, not an answer.
     assert db.value("SELECT COUNT(*) FROM approvals WHERE project_id = %s", (bertas,)) == 0
     assert offered(db, adas) == []
     support.say(db, bertas, support.user(db, "Bob"), 1, right, "target", reason="named")
@@ -46,7 +46,7 @@ def test_a_face_that_was_named_is_asked_in_the_persons_project(db: Connection):
     assert support.labels(db, bertas) == {left: ("other", "implied"), right: ("target", "human")}
 
 
-def test_a_project_made_later_is_offered_it_too_but_no_file_that_it_does_not_look_at(db: Connection):
+def test_named_face_becomes_a_question_in_a_later_project_that_contains_the_file(db: Connection):
     adas = support.project(db, pages=[1, 2])
     (first,), (second,) = support.search(db, 1, LEFT), support.search(db, 2, LEFT)
     for page, face in ((1, first), (2, second)):
@@ -54,13 +54,13 @@ def test_a_project_made_later_is_offered_it_too_but_no_file_that_it_does_not_loo
     bertas = berta(db, 2, 3)
     labels.rebuild(db, bertas, [2])
     assert offered(db, bertas) == [(2, second)]
-    assert files.get(db, [1])  # it is there, for Ada
+    assert files.get(db, [1])  # Ada's project contains it.
     somebody = projects.create(db, support.user(db, "Bob"), NewProject("Q7", "Somebody", "Else"))
     support.look_at(db, somebody, [1, 2])
     assert offered(db, somebody) == []
 
 
-def test_taking_it_back_takes_the_offer_back(db: Connection):
+def test_withdrawn_answer_removes_the_question(db: Connection):
     adas, bertas = support.project(db, pages=[1]), berta(db, 1)
     (face,) = support.search(db, 1, LEFT)
     support.say(db, adas, support.user(db), 1, face, "other", other_item=BERTA)
@@ -70,11 +70,11 @@ def test_taking_it_back_takes_the_offer_back(db: Connection):
     assert tasks.is_wanted(db, "model", bertas)
 
 
-def test_the_newest_word_counts(db: Connection):
+def test_newest_answer_about_a_face_counts(db: Connection):
     adas, bertas, ada = support.project(db, pages=[1]), berta(db, 1), support.user(db)
     (face,) = support.search(db, 1, LEFT)
     support.say(db, adas, ada, 1, face, "other", other_item=BERTA)
-    support.say(db, adas, ada, 1, face, "other")  # says nothing new about who it is
+    support.say(db, adas, ada, 1, face, "other")  # This answer does not name a person.
     assert offered(db, bertas) == [(1, face)]
     support.say(db, adas, ada, 1, face, "other", other_item="Q5")
     assert offered(db, bertas) == []
@@ -83,7 +83,7 @@ def test_the_newest_word_counts(db: Connection):
     assert offered(db, bertas) == []
 
 
-def test_what_was_said_of_another_version_of_the_file_is_not_offered(db: Connection):
+def test_answer_about_an_older_file_version_does_not_become_a_question(db: Connection):
     adas, bertas = support.project(db, pages=[1]), berta(db, 1)
     (face,) = support.search(db, 1, LEFT)
     support.say(db, adas, support.user(db), 1, face, "other", other_item=BERTA)
@@ -92,17 +92,17 @@ def test_what_was_said_of_another_version_of_the_file_is_not_offered(db: Connect
     assert offered(db, bertas) == []
 
 
-def test_a_box_corrected_elsewhere_is_offered_as_the_face_that_everybody_sees(db: Connection):
+def test_face_with_a_corrected_box_is_asked_with_its_detected_box(db: Connection):
     adas, bertas, ada = support.project(db, pages=[1]), berta(db, 1), support.user(db)
     (face,) = support.search(db, 1, LEFT)
     corrected = draw(db, adas, 1, ada, Box(0.1, 0.1, 0.25, 0.25), replaces=face, sha1=None)
     alone = draw(db, adas, 1, ada, Box(0.6, 0.5, 0.2, 0.2), replaces=None, sha1=None)
     support.say(db, adas, ada, 1, corrected, "other", other_item=BERTA)
     support.say(db, adas, ada, 1, alone, "other", other_item=BERTA)
-    assert offered(db, bertas) == [(1, face)]  # the other one is seen by Ada's project alone
+    assert offered(db, bertas) == [(1, face)]  # The corrected box is visible in Ada's project only.
 
 
-def test_projects_that_were_deleted_neither_offer_nor_are_told(db: Connection):
+def test_deleted_projects_neither_cause_nor_get_questions(db: Connection):
     adas, bertas = support.project(db, pages=[1]), berta(db, 1)
     (face,) = support.search(db, 1, LEFT)
     support.say(db, adas, support.user(db), 1, face, "other", other_item=BERTA)
@@ -110,7 +110,7 @@ def test_projects_that_were_deleted_neither_offer_nor_are_told(db: Connection):
     assert offered(db, bertas) == []
 
 
-def test_the_item_under_which_somebody_was_named_may_have_been_merged_since(db: Connection):
+def test_face_named_with_a_merged_item_becomes_a_question(db: Connection):
     adas, bertas = support.project(db, pages=[1, 2]), berta(db, 1)
     (face,) = support.search(db, 1, LEFT)
     merges.follow(db, "Q99", BERTA, barred=False)

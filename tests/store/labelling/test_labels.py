@@ -1,4 +1,4 @@
-"""What follows from the answers that stand: table-driven rules, and what is stored of them."""
+"""Labels and approvals derived from the valid answers: table-driven rules, and their storage."""
 
 import pytest
 
@@ -37,16 +37,18 @@ def facts(*seen: int, stated: bool = False, portrait: bool = False) -> FileFacts
         (facts(1, portrait=True), [], {1: ("target", "portrait")}),
         (facts(1, 2, stated=True), [], {}),
         (facts(1, stated=True), [(1, "other")], {1: ("other", "human")}),
-        (facts(2), [(1, "target")], {}),  # the face is gone
+        (facts(2), [(1, "target")], {}),  # The face was deleted.
         (facts(1), [(None, "shown")], {}),
     ],
 )
-def test_labels(facts: FileFacts, said: list[tuple[int | None, str]], expected: dict[int, tuple[str, str]]):
+def test_labels_are_derived_from_answers(
+    facts: FileFacts, said: list[tuple[int | None, str]], expected: dict[int, tuple[str, str]]
+):
     derived = derive(facts, standing(*said))
     assert {label.face_id: (label.label, label.source) for label in derived.labels} == expected
 
 
-def test_a_collage_holds_the_person_twice():
+def test_collage_can_show_the_person_twice():
     derived = derive(facts(1, 2, 3), standing((1, "target"), (2, "target"), twice=True))
     assert {label.face_id: label.label for label in derived.labels} == {1: "target", 2: "target", 3: "other"}
 
@@ -61,20 +63,22 @@ def test_a_collage_holds_the_person_twice():
         ([(1, "other")], "none", None),
     ],
 )
-def test_approvals_follow(said: list[tuple[int | None, str]], face: int | str | None, file_answer: str | None):
+def test_approvals_are_derived_from_answers(
+    said: list[tuple[int | None, str]], face: int | str | None, file_answer: str | None
+):
     derived = derive(facts(1), standing(*said))
     assert (derived.approval.face_id if derived.approval else "none") == face
     assert derived.file_answer == file_answer
 
 
-def test_an_overwritten_file_suspends_label_and_approval():
+def test_overwriting_a_file_suspends_label_and_approval():
     derived = derive(facts(1), standing((1, "target"), sha1=OTHER_SHA1))
     assert [label.suspended for label in derived.labels] == [True]
     assert derived.approval is not None
     assert derived.approval.suspended
 
 
-def test_a_file_that_was_overwritten_is_asked_about_again(db: Connection):
+def test_overwritten_file_is_asked_again(db: Connection):
     project = support.project(db, pages=[1])
     (face,) = support.search(db, 1, LEFT)
     say(db, project, 1, 1, face, "target")
@@ -94,7 +98,7 @@ def test_a_file_that_was_overwritten_is_asked_about_again(db: Connection):
     assert db.value("SELECT suspended FROM approvals") == 0
 
 
-def test_a_label_is_one_project_s(db: Connection):
+def test_labels_are_stored_per_project(db: Connection):
     first, second = support.project(db, "Ada", pages=[1]), support.project(db, "Bob", pages=[1])
     (face,) = support.search(db, 1, LEFT)
     say(db, first, 1, 1, face, "target")
@@ -102,7 +106,7 @@ def test_a_label_is_one_project_s(db: Connection):
     assert support.labels(db, second) == {}
 
 
-def test_bootstrap_follows_what_commons_says(db: Connection):
+def test_bootstrap_labels_follow_the_statements_on_commons(db: Connection):
     project = support.project(db, pages=[1])
     (face,) = support.search(db, 1, LEFT)
     files.mark_stated(db, project, [(1, "M1$x")])
@@ -113,7 +117,7 @@ def test_bootstrap_follows_what_commons_says(db: Connection):
     assert support.labels(db, project) == {}
 
 
-def test_a_second_face_takes_the_bootstrap_away(db: Connection):
+def test_second_face_removes_the_bootstrap_label(db: Connection):
     project = support.project(db, pages=[1])
     files.mark_stated(db, project, [(1, None)])
     support.search(db, 1, LEFT)

@@ -1,4 +1,4 @@
-"""The ledger: its rows' ways, the file's lock, the claim that every write needs, and batches."""
+"""The ledger: states of its rows, the lock per file, the claim that every write needs, and batches."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ GUID = "M{}$11111111-2222-4333-8444-555555555555"
 
 
 class Ledger:
-    """A project with three approved files, a batch of them, and the claim of their sending."""
+    """A project with three approved files, a batch of their edits, and the claim of the publishing task."""
 
     def __init__(self, db: Connection, pages: range = range(1, 4), owner: str = "Ada") -> None:
         self.db = db
@@ -60,7 +60,7 @@ def ledger(db: Connection) -> Ledger:
     return Ledger(db)
 
 
-def test_begin_writes_down_what_is_about_to_be_sent(ledger: Ledger):
+def test_begin_records_the_edit_before_it_is_sent(ledger: Ledger):
     first, second, _ = ledger.open()
     assert ledger.begin(first) == "yes"
     row = ledger.row(first)
@@ -89,14 +89,14 @@ def test_begin_writes_down_what_is_about_to_be_sent(ledger: Ledger):
         ),
     ],
 )
-def test_begin_asks_once_more_whether_a_human_wants_it(ledger: Ledger, change: str, answer: str):
+def test_begin_checks_the_approval_again(ledger: Ledger, change: str, answer: str):
     edit = ledger.open()[0]
     ledger.db.execute(change)
     assert ledger.begin(edit) == answer
     assert (ledger.row(edit)["state"] == "sending") == (answer == "yes")
 
 
-def test_nothing_is_written_without_the_claim(ledger: Ledger):
+def test_ledger_is_not_changed_without_the_claim(ledger: Ledger):
     edit = ledger.open()[0]
     ledger.db.execute("UPDATE tasks SET lease_token = 'somebody--else!!'")
     before = ledger.row(edit)
@@ -114,7 +114,7 @@ def test_nothing_is_written_without_the_claim(ledger: Ledger):
     assert ledger.db.rows("SELECT * FROM file_locks") == []
 
 
-def test_settled_and_counted_once(ledger: Ledger):
+def test_edit_is_settled_and_counted_once(ledger: Ledger):
     edit = ledger.open()[0]
     ledger.begin(edit)
     guid = GUID.format(edit.page_id)
@@ -129,7 +129,7 @@ def test_settled_and_counted_once(ledger: Ledger):
     assert ledger.db.value("SELECT statements FROM user_stats WHERE user_id = %s", (ledger.user,)) == 1
 
 
-def test_put_back_is_due_later_and_kept_apart_from_what_is_unclear(ledger: Ledger):
+def test_postponed_edit_is_due_later_and_is_distinguished_from_an_unclear_one(ledger: Ledger):
     first, second, third = ledger.open()
     ledger.begin(first)
     edits.put_back(ledger.db, ledger.task, first, 60, error="file_busy")
@@ -144,7 +144,7 @@ def test_put_back_is_due_later_and_kept_apart_from_what_is_unclear(ledger: Ledge
     assert 50 < due <= 60
 
 
-def test_each_running_batch_in_turn(db: Connection):
+def test_running_batches_take_turns(db: Connection):
     ledger = Ledger(db, range(1, 6))
     db.execute("UPDATE approvals SET suspended = 0")
     other = batches.create(db, ledger.project, ledger.user, "undo", "Q42", "Somebody")
@@ -173,14 +173,14 @@ def test_retry_is_a_new_attempt(ledger: Ledger):
     assert edits.retry_failed(ledger.db, ledger.batch) == 0
 
 
-def test_sent_lately(ledger: Ledger):
+def test_ages_of_recently_sent_edits_are_returned(ledger: Ledger):
     first, second, third = ledger.open()
     for edit, age in ((first, 90), (second, 40), (third, 10)):
         ledger.db.execute("UPDATE edits SET sent_at = NOW() - INTERVAL %s SECOND WHERE id = %s", (age, edit.id))
     assert edits.sent_lately(ledger.db, ledger.user, 60) == [pytest.approx(40, abs=1), pytest.approx(10, abs=1)]
 
 
-def test_a_removal_takes_its_addition_along(ledger: Ledger):
+def test_removal_changes_the_state_of_its_addition(ledger: Ledger):
     edit = ledger.open()[0]
     ledger.begin(edit)
     guid = GUID.format(edit.page_id)
@@ -209,12 +209,12 @@ def done(ledger: Ledger, revision: int = 9) -> list[Edit]:
         ({GUID.format(1): "Q42"}, 12, 0),
         ({}, 12, 1),
         ({}, 9, 1),
-        ({}, 8, 0),  # a copy of the wiki that lags behind
+        ({}, 8, 0),  # The reading is from an outdated replica of the wiki.
         ({GUID.format(1): "Q5"}, 12, 1),
         ({GUID.format(1).replace("1", "2"): "Q42"}, 12, 1),
     ],
 )
-def test_reverts(ledger: Ledger, items: dict[str, str | None], revision: int, noticed: int):
+def test_reverts_are_recorded(ledger: Ledger, items: dict[str, str | None], revision: int, noticed: int):
     done(ledger)
     assert reverts.notice(ledger.db, [Reading(1, revision, items)]) == noticed
     assert ledger.counts().get("reverted", 0) == noticed
@@ -224,7 +224,7 @@ def test_reverts(ledger: Ledger, items: dict[str, str | None], revision: int, no
 @pytest.mark.parametrize(
     ("written", "taken_back", "paused"), [(3, 2, False), (3, 3, True), (59, 3, True), (61, 3, False)]
 )
-def test_when_reverts_pile_up(db: Connection, written: int, taken_back: int, paused: bool):
+def test_many_reverts_pause_the_batches_of_the_project(db: Connection, written: int, taken_back: int, paused: bool):
     ledger = Ledger(db, range(1, written + 1))
     done(ledger)
     running = batches.create(db, ledger.project, ledger.user, "send", "Q42", "Somebody")
@@ -233,7 +233,7 @@ def test_when_reverts_pile_up(db: Connection, written: int, taken_back: int, pau
     assert (found.state, found.pause_reason) == (("paused", "reverted") if paused else ("running", None))
 
 
-def test_reverts_of_another_project_pause_nothing_here(db: Connection):
+def test_reverts_of_another_project_do_not_pause_a_batch(db: Connection):
     ledger = Ledger(db)
     done(ledger)
     other = support.project(db, "Bob", source="Bob")
@@ -242,7 +242,7 @@ def test_reverts_of_another_project_pause_nothing_here(db: Connection):
     assert batches.get(db, running, other).state == "running"
 
 
-def test_pause_resume_stop(ledger: Ledger):
+def test_batch_can_be_paused_resumed_and_stopped(ledger: Ledger):
     db, batch = ledger.db, ledger.batch
     batches.pause(db, batch, "human")
     assert ledger.open() == []
@@ -258,7 +258,7 @@ def test_pause_resume_stop(ledger: Ledger):
         batches.get(db, batch, ledger.project + 1)
 
 
-def test_waiting_is_told_and_taken_back(ledger: Ledger):
+def test_reason_to_wait_is_set_and_cleared(ledger: Ledger):
     batches.waiting(ledger.db, ledger.user, 30, "maxlag", 7.5)
     found = batches.get(ledger.db, ledger.batch, ledger.project)
     assert (found.waiting_why, found.waiting_lag) == ("maxlag", 7.5)
@@ -268,7 +268,7 @@ def test_waiting_is_told_and_taken_back(ledger: Ledger):
     assert (found.waiting_seconds, found.waiting_why) == (0, None)
 
 
-def test_done_when_nothing_is_open(ledger: Ledger):
+def test_batch_is_done_when_no_edit_is_open(ledger: Ledger):
     batches.finish_empty(ledger.db, ledger.user)
     assert batches.get(ledger.db, ledger.batch, ledger.project).state == "running"
     done(ledger)

@@ -1,4 +1,4 @@
-"""What would be written and what is left alone, by the state of the file, the ledger and what humans said."""
+"""Planned edits and omitted files, by the state of the file, the ledger and the answers."""
 
 import threading
 from typing import Any
@@ -18,7 +18,7 @@ from tests.store import support
 def approved(
     db: Connection, pages: range = range(1, 4), owner: str = "Ada", *, said: str = "target"
 ) -> tuple[int, int]:
-    """A project whose files hold one face each, of which a human said so; (project, user)."""
+    """Create a project whose files have one face each, confirmed by a human; return (project, user)."""
     project = support.project(db, owner, source=owner, pages=pages)
     user = db.value("SELECT owner_id FROM projects WHERE id = %s", (project,))
     for page in pages:
@@ -51,7 +51,7 @@ LEDGER = """INSERT INTO edits (batch_id, project_id, user_id, page_id, title, it
         ("cancelled", "send"),
     ],
 )
-def test_verdicts(db: Connection, change: str, verdict: str):
+def test_each_file_gets_the_expected_verdict(db: Connection, change: str, verdict: str):
     project, user = approved(db)
     if " " in change:
         change_files(db, change)
@@ -64,7 +64,7 @@ def test_verdicts(db: Connection, change: str, verdict: str):
     assert queued == ([1, 2, 3] if verdict == "send" else [2, 3])
 
 
-def test_an_edit_under_way_in_another_project_is_waited_for_what_stands_there_is_not(db: Connection):
+def test_plan_waits_for_open_edits_but_not_for_finished_ones_of_another_project(db: Connection):
     project, _ = approved(db)
     other, _ = approved(db, owner="Bob")
     plans.send(db, project, 1)
@@ -73,7 +73,7 @@ def test_an_edit_under_way_in_another_project_is_waited_for_what_stands_there_is
     assert plans.summary(db, other).counts == {"send": 3}
 
 
-def test_two_clicks_make_one_batch(database: Database):
+def test_sending_twice_makes_one_batch(database: Database):
     with database.transaction() as db:
         project, user = approved(db)
     found: list[int | None] = []
@@ -89,7 +89,7 @@ def test_two_clicks_make_one_batch(database: Database):
         assert db.value("SELECT COUNT(*) FROM edits") == 3
 
 
-def test_what_was_seen_goes_with_it(db: Connection):
+def test_edit_records_approval_rank_and_position(db: Connection):
     project, user = approved(db)
     db.execute("UPDATE projects SET write_position = 1")
     db.execute("UPDATE approvals SET prominent = page_id = 2")
@@ -103,7 +103,7 @@ def test_what_was_seen_goes_with_it(db: Connection):
     assert rows == [known | {"prominent": int(page == 2)} for page in (1, 2, 3)]
 
 
-def test_after_a_revert_or_an_undo_a_human_asks(db: Connection):
+def test_reverted_or_undone_edit_is_planned_only_on_request(db: Connection):
     project, user = approved(db, range(1, 3))
     db.execute(LEDGER, (project, "reverted"))
     assert plans.send_again(db, project, [1, 2]) == 1
@@ -112,15 +112,15 @@ def test_after_a_revert_or_an_undo_a_human_asks(db: Connection):
     assert plans.send(db, project, user) is not None
 
 
-def test_a_deleted_project_sends_nothing_more(db: Connection):
+def test_deleted_project_sends_no_further_edits(db: Connection):
     project, user = approved(db)
     plans.send(db, project, user)
     projects.delete(db, project)
     assert db.column("SELECT DISTINCT state FROM edits") == ["cancelled"]
 
 
-def test_overwritten_since_it_was_queued(db: Connection):
-    """The new bytes suspend the approval, and what waits for it is cancelled."""
+def test_edit_is_cancelled_if_the_file_is_overwritten(db: Connection):
+    """The new bytes suspend the approval, and the waiting edit is cancelled."""
     project, user = approved(db, range(1, 2))
     plans.send(db, project, user)
     db.execute("UPDATE files SET sha1 = REPEAT('b', 40)")
@@ -140,7 +140,7 @@ OFFERED = [
 
 
 @pytest.mark.parametrize(("said", "stated", "offered"), OFFERED)
-def test_what_is_offered_for_removal(db: Connection, said: str, stated: int, offered: bool):
+def test_statements_about_rejected_faces_are_offered_for_removal(db: Connection, said: str, stated: int, offered: bool):
     project, user = approved(db, range(1, 2), said=said)
     if stated:
         files.mark_stated(db, project, [(1, "M1$X")])
@@ -153,7 +153,7 @@ def test_what_is_offered_for_removal(db: Connection, said: str, stated: int, off
         assert row == {"action": "remove", "statement_id": "M1$X", "forced": 0, "undoes": None}
 
 
-def test_a_face_nobody_spoke_about_keeps_the_statement(db: Connection):
+def test_statement_is_not_offered_for_removal_if_a_face_has_no_answer(db: Connection):
     project = support.project(db, pages=[1])
     left, _ = support.search(db, 1, support.LEFT, support.RIGHT)
     files.mark_stated(db, project, [(1, "M1$X")])
@@ -161,7 +161,7 @@ def test_a_face_nobody_spoke_about_keeps_the_statement(db: Connection):
     assert plans.removal_offers(db, project) == []
 
 
-def test_undo_is_for_what_stands_in_this_project(db: Connection):
+def test_undo_is_possible_for_finished_edits_of_this_project_only(db: Connection):
     project, user = approved(db, range(1, 2))
     other = support.project(db, "Bob", source="Bob")
     for state in ("done", "already", "failed", "undone", "reverted"):
@@ -181,8 +181,8 @@ def predict(db: Connection, project: int, page: int, face: int, suggestion: str,
     )
 
 
-def test_claims_that_the_model_is_sure_are_wrong(db: Connection):
-    """Listed, the surest first; never where a human spoke, where one face is open, or where no face was found."""
+def test_audit_lists_statements_that_the_model_is_sure_are_wrong(db: Connection):
+    """They are sorted by certainty, and omitted if a human answered, a face is undecided or no face was found."""
     project = support.project(db, pages=range(1, 7))
     user = support.user(db)
     files.mark_stated(db, project, [(page, f"M{page}$X") for page in range(1, 7)])
@@ -204,7 +204,7 @@ def test_claims_that_the_model_is_sure_are_wrong(db: Connection):
     ]
 
 
-def test_bare_statements_can_get_a_position(db: Connection):
+def test_statements_without_a_position_can_get_one(db: Connection):
     project, user = approved(db)
     db.execute("UPDATE projects SET write_position = 1")
     plans.send(db, project, user)

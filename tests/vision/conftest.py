@@ -26,7 +26,7 @@ NO_PHOTOGRAPHS = "needs photographs: python -m sandbox.photos .local/photos"
 
 @pytest.fixture
 def pool() -> Iterator[FacePool]:
-    """One child that fails on demand."""
+    """A pool with one child that fails on demand."""
     pool = make_pool()
     yield pool
     pool.stop()
@@ -41,7 +41,7 @@ def photos() -> Path:
 
 @pytest.fixture(scope="session")
 def portraits() -> list[Path]:
-    """Photographs of one person each, of ../shared/photos or of the demo."""
+    """Photographs of one person each, from ../shared/photos or the demo."""
     if PHOTOS.is_dir():
         return sorted(PHOTOS.glob("portraits/*/*.jpg"))
     found = [path for path in sorted(DEMO.glob("*/*.*")) if path.parent.name not in NOT_PEOPLE]
@@ -57,7 +57,7 @@ def nobody() -> bytes:
 
 @pytest.fixture(scope="session")
 def two() -> bytes:
-    """A photograph of two people, as a TIFF in the colours of print: of ../shared/photos, or made of two of the demo's."""
+    """A photograph of two people as a TIFF in CMYK: from ../shared/photos, or combined from two of the demo's."""
     if PHOTOS.is_dir():
         return (PHOTOS / "awkward/made_from_face/cmyk.tif").read_bytes()
     sources = [DEMO / "barack_obama/official portrait 2012.jpg", DEMO / "joe_biden/standing in the Blue Room.jpg"]
@@ -74,7 +74,7 @@ def two() -> bytes:
 
 @pytest.fixture(scope="session")
 def crowd() -> tuple[bytes, int]:
-    """A photograph of several people, and how many of them HOG finds alone; fewer than the second look."""
+    """A photograph of several people, and the number of faces HOG finds alone; the second detector finds more."""
     known = {PHOTOS / "groups/yolov5face__bus.jpg": 0, DEMO / "groups/group 2.jpg": 1}
     for path, by_hog in known.items():
         if path.is_file():
@@ -84,7 +84,7 @@ def crowd() -> tuple[bytes, int]:
 
 @pytest.fixture(scope="session")
 def settings() -> SearchSettings:
-    """What pictures are searched with: all networks, which requirements.txt installs."""
+    """Detection settings with all networks, which requirements.txt installs."""
     found = prepared(SearchSettings(HOG_CENTERFACE, cache=CACHE), Event())
     assert not any(found.networks.values()), found.networks
     return found.settings

@@ -1,4 +1,4 @@
-"""Networks are made ready once, checked, and done without where they cannot be had."""
+"""Networks are prepared once and verified, and detection continues without a network that is not available."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of an installed package `other_networks`, empty."""
+    """The folder of an installed, empty package `other_networks`."""
     folder = tmp_path / "packages" / "other_networks"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("raise ImportError('a package of weights is not to be imported')\n")
@@ -28,7 +28,7 @@ def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_each_network_is_made_once_and_all_that_are_wanted(tmp_path):
+def test_requested_networks_are_built_once(tmp_path):
     assert weights.make_ready(tmp_path, HOG_CENTERFACE) == {}
     graphs = [tmp_path / network.graph for network in weights.NETWORKS]
     assert [weights.cached(tmp_path, graph.name) for graph in graphs] == graphs
@@ -37,14 +37,14 @@ def test_each_network_is_made_once_and_all_that_are_wanted(tmp_path):
     assert [graph.stat().st_mtime_ns for graph in graphs] == made
 
 
-def test_a_detector_has_those_that_it_uses():
+def test_each_detector_gets_the_networks_that_it_uses():
     assert [network.name for network in weights.wanted(HOG)] == ["dlib ResNet"]
     for detector in (CENTERFACE, HOG_CENTERFACE):
         assert [network.name for network in weights.wanted(detector)] == ["CenterFace", "dlib ResNet"]
     assert {detector for network in weights.NETWORKS for detector in network.detectors} == set(DETECTORS)
 
 
-def test_a_damaged_graph_is_made_again(tmp_path):
+def test_damaged_graph_is_built_again(tmp_path):
     weights.make_ready(tmp_path, HOG)
     graph = tmp_path / weights.RESNET_NETWORK.graph
     whole = graph.read_bytes()
@@ -55,7 +55,7 @@ def test_a_damaged_graph_is_made_again(tmp_path):
 
 
 @pytest.mark.parametrize("network", weights.NETWORKS, ids=lambda network: network.name)
-def test_the_packages_that_are_installed_carry_the_networks(network: weights.Network):
+def test_installed_packages_contain_the_networks(network: weights.Network):
     weights._check(weights.package_file(network.package, network.file).read_bytes(), network)
 
 
@@ -67,7 +67,7 @@ def test_the_packages_that_are_installed_carry_the_networks(network: weights.Net
         ("other_networks", b"not what it should be", "has another checksum than expected"),
     ],
 )
-def test_what_is_not_the_network_is_not_used_and_the_others_are_made(
+def test_unusable_network_is_reported_and_the_others_are_built(
     tmp_path: Path, own_package: Path, monkeypatch: pytest.MonkeyPatch, package: str, content: bytes | None, reason: str
 ):
     if content is not None:
@@ -81,14 +81,14 @@ def test_what_is_not_the_network_is_not_used_and_the_others_are_made(
     assert weights.resnet(tmp_path) is not None
 
 
-def test_a_folder_that_cannot_be_written(tmp_path):
+def test_unwritable_folder_is_reported(tmp_path):
     (tmp_path / "file").write_text("in the way")
     absent = weights.make_ready(tmp_path / "file" / "weights", HOG)
     assert list(absent) == ["dlib ResNet"]
     assert "cannot be written" in absent["dlib ResNet"]
 
 
-def test_pictures_are_searched_without_what_cannot_be_had(tmp_path, caplog):
+def test_pictures_are_searched_without_a_missing_network(tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
     wanted = SearchSettings(HOG_CENTERFACE, cache=tmp_path / "file" / "weights")
     with caplog.at_level(logging.WARNING):
@@ -102,12 +102,12 @@ def test_pictures_are_searched_without_what_cannot_be_had(tmp_path, caplog):
     assert all("cannot be written" in why for why in found.networks.values())
 
 
-def test_nothing_is_said_where_all_is_there(settings, caplog):
+def test_no_warning_is_logged_if_all_networks_are_available(settings, caplog):
     assert prepared(settings, Event()) == (settings, {"CenterFace": "", "dlib ResNet": ""})
     assert not caplog.records
 
 
-def test_one_that_is_told_to_stop_while_it_makes_them_ends_soon_and_warns_of_nothing(tmp_path, caplog):
+def test_worker_stopped_during_the_preparation_ends_soon_without_a_warning(tmp_path, caplog):
     stop = Event()
     stop.set()
     with caplog.at_level(logging.WARNING):
@@ -116,7 +116,7 @@ def test_one_that_is_told_to_stop_while_it_makes_them_ends_soon_and_warns_of_not
     assert not caplog.records
 
 
-def test_the_command_says_for_each_network_why_it_is_missing(tmp_path):
+def test_command_prints_the_reason_for_each_missing_network(tmp_path):
     (tmp_path / "file").write_text("in the way")
     command = [sys.executable, "-m", "vision.weights", "--cache", str(tmp_path / "file")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -126,6 +126,6 @@ def test_the_command_says_for_each_network_why_it_is_missing(tmp_path):
     assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr == ""
 
 
-def test_an_unknown_detector_is_refused():
+def test_unknown_detector_is_refused():
     with pytest.raises(ValueError, match="hog, hog\\+centerface, centerface"):
         SearchSettings("magic")

@@ -1,7 +1,7 @@
-"""Stand-ins for what a child does, which fail on demand: the picture's bytes say how.
+"""Replacements for the work of a child that fail on demand: the bytes of the picture select the failure.
 
-"meet FOLDER" is a picture that lets a test do something in the middle of it: FOLDER/begun says that it is under way, and it
-goes on when there is FOLDER/go.
+"meet FOLDER" is a picture during which a test can act: FOLDER/begun shows that its search has begun, and the search
+continues when FOLDER/go exists.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vision.detection.settings import SearchSettings
 
 
 class Faulty:
-    """Answers with its own process id as the width, once it was through with all pictures; `asked`: how many there were."""
+    """Return the child's process id as the width after all pictures; `asked` counts the pictures."""
 
     asked = 0
 
@@ -57,7 +57,7 @@ class Faulty:
         return SearchResult(os.getpid(), len(data), (), "none", "none")
 
     def encode(self, data: bytes, box: Box) -> Face:
-        """Never finds one; says so as fast as it can, and how many pictures came before."""
+        """Find no face; return at once, with the number of earlier pictures."""
         raise ImageError(f"no face at {box.left}, after {self.asked}")
 
 

@@ -11,7 +11,7 @@ from vision.detection.pool import FacePool
 from vision.detection.prepare import Prepared
 from vision.detection.settings import SearchSettings
 
-# Pictures that cost a child, and what becomes of them.
+# Pictures that make a child fail, and the resulting errors.
 FAULTS: list[tuple[bytes, type[SearchError]]] = [
     (b"kill", SearchCrashed),
     (b"abort", SearchCrashed),
@@ -27,13 +27,13 @@ def unprepared(settings: SearchSettings, stop: threading.Event) -> Prepared:
 
 
 def make_pool(children: int = 1, **options: object) -> FacePool:
-    """Two seconds for each picture."""
+    """Return a pool with a time limit of two seconds per picture."""
     chosen = {"timeout_s": 2.0, "open_work": open_faulty, "prepare": unprepared, **options}
     return FacePool(children, SearchSettings(), **chosen)  # type: ignore[arg-type]
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended."""
+    """Return whether a process has ended."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1]
     except OSError:

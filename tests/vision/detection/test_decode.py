@@ -1,4 +1,4 @@
-"""Files become upright pictures of a useful size, or errors with a reason."""
+"""Files are decoded into upright pictures of a suitable size, or cause errors with a reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vision.detection.faces import Box
 
 
 def photograph(width: int = 400, height: int = 300, mode: str = "RGB") -> Image.Image:
-    """Red left, green right, darker to the bottom."""
+    """Return a picture that is red on the left, green on the right and darker towards the bottom."""
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[:, : width // 2, 0] = 255
     pixels[:, width // 2 :, 1] = 255
@@ -47,7 +47,7 @@ def saved(image: Image.Image, format_: str, **options: object) -> bytes:
         ("RGB", "AVIF"),
     ],
 )
-def test_formats_give_the_same_picture(mode, format_):
+def test_all_formats_are_decoded_to_the_same_picture(mode, format_):
     picture = decode(saved(photograph(mode=mode), format_))
     height, width = picture.rgb.shape[:2]
     red, green = picture.rgb[height // 4, width // 4], picture.rgb[height // 4, width * 3 // 4]
@@ -58,7 +58,7 @@ def test_formats_give_the_same_picture(mode, format_):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16", "I", "F"])
-def test_pictures_without_colour(mode):
+def test_greyscale_pictures_are_decoded(mode):
     grey = photograph(mode="L")
     image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 200) if mode == "I;16" else grey.convert(mode)
     picture = decode(saved(image, "TIFF" if mode in ("I", "F") else "PNG"))
@@ -69,7 +69,7 @@ def test_pictures_without_colour(mode):
 @pytest.mark.parametrize(
     ("mode", "format_"), [("I;16", "PNG"), ("I", "TIFF"), ("F", "TIFF"), ("1", "PNG"), ("P", "PNG")]
 )
-def test_large_pictures_of_every_depth_are_shrunk(mode, format_):
+def test_large_pictures_of_every_bit_depth_are_scaled_down(mode, format_):
     values = np.linspace(0, 255, 3000 * 1000).reshape(1000, 3000)
     image = (
         Image.fromarray((values * 256).astype(np.uint16))
@@ -81,25 +81,25 @@ def test_large_pictures_of_every_depth_are_shrunk(mode, format_):
     assert picture.rgb[600:].mean() > picture.rgb[:40].mean() + 150
 
 
-def test_twelve_bits_in_sixteen_are_not_black():
+def test_picture_with_twelve_of_sixteen_bits_is_not_black():
     dark = Image.fromarray(np.linspace(0, 4095, 400 * 300).reshape(300, 400).astype(np.uint16))
     assert decode(saved(dark, "PNG")).rgb.max() == 255
 
 
-def test_transparent_is_white():
+def test_transparent_areas_become_white():
     image = photograph(mode="RGBA")
     image.putalpha(0)
     assert decode(saved(image, "PNG")).rgb.min() == 255
 
 
-def test_of_an_animation_the_first_frame():
+def test_first_frame_of_an_animation_is_decoded():
     frames = [photograph(), Image.new("RGB", (400, 300), "blue")]
     picture = decode(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     assert picture.rgb[75, 100, 0] > 180
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation(orientation):
+def test_exif_orientation_is_applied(orientation):
     turns = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -119,7 +119,7 @@ def test_exif_orientation(orientation):
     assert picture.rgb[290, 10, 0] < 150
 
 
-def test_metadata_that_cannot_be_read_is_no_reason():
+def test_unreadable_metadata_is_ignored():
     data = saved(photograph(), "JPEG", exif=b"Exif\0\0I\x01nonsense")
     assert decode(data).rgb.shape == (300, 400, 3)
 
@@ -135,14 +135,14 @@ def test_metadata_that_cannot_be_read_is_no_reason():
         ((3000, 2000), (960, 640), SHARP_SIDE),
     ],
 )
-def test_sizes(size, searched, sharp):
+def test_picture_is_scaled_to_the_requested_size(size, searched, sharp):
     picture = decode(saved(photograph(*size), "JPEG"))
     assert (picture.width, picture.height) == searched
     assert max(picture.rgb.shape) == sharp
     assert picture.native_side == max(size)
 
 
-def test_a_part_of_a_picture_is_enlarged():
+def test_part_of_a_picture_is_enlarged():
     part = decode(saved(photograph(400, 400), "PNG")).part(Box(0.5, 0.0, 0.25, 0.5))
     assert part.rgb.shape == (200, 100, 3)
     assert part.grey.shape == (400, 200)
@@ -162,20 +162,20 @@ def test_a_part_of_a_picture_is_enlarged():
         (saved(Image.new("1", (20_000, 6_000)), "PNG"), "120 megapixels"),
     ],
 )
-def test_what_cannot_be_searched_has_a_reason(data, reason):
+def test_undecodable_file_raises_an_error_with_a_reason(data, reason):
     with pytest.raises(ImageError, match=reason) as error:
         decode(data)
     assert error.value.lasting
     assert error.value.reason.endswith(".")
 
 
-def test_too_many_bytes():
+def test_file_with_too_many_bytes_is_refused():
     with pytest.raises(ImageError, match="51 MB"):
         decode(b"\xff\xd8" + bytes(51_000_000))
 
 
-def test_decoding_starts_no_thread_for_each_core():
-    """libavif's threads, one a core unless it is told otherwise, seen in /proc while it decodes in a process of its own."""
+def test_decoding_does_not_start_a_thread_per_core():
+    """libavif starts a thread per core by default; threads are counted in /proc while a separate process decodes."""
     program = """
 import os, sys, threading
 from vision.detection.decode import decode
@@ -203,7 +203,7 @@ print(max(most) - before, len(most))
     assert more == 0
 
 
-def test_heic_is_decoded_by_one_thread():
+def test_heic_is_decoded_in_one_thread():
     pillow_heif.register_heif_opener()
     decode(saved(photograph(), "HEIF"))
     assert pillow_heif.options.DECODE_THREADS == 1

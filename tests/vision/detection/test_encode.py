@@ -1,4 +1,4 @@
-"""The face network by ONNX Runtime agrees with dlib's own, its referee."""
+"""The face network in ONNX Runtime gives the same results as dlib's own implementation, the reference."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def network(settings: SearchSettings) -> OnnxNetwork:
 
 
 def aligned_faces(portraits: list[Path], count: int) -> np.ndarray:
-    """The first `count` faces HOG finds in the portraits, as the networks see them; fewer where there are not as many."""
+    """Return the first `count` aligned faces that HOG finds in the portraits; fewer if there are not enough."""
     hog, aligner, chips = HogDetector(), Aligner(), []
     for path in portraits:
         picture = decode(path.read_bytes())
@@ -38,9 +38,9 @@ def aligned_faces(portraits: list[Path], count: int) -> np.ndarray:
 
 
 def centred(portraits: list[Path], count: int) -> np.ndarray:
-    """Portraits cut around their centre, where the face is: quicker to have than aligned faces.
+    """Return portraits cropped to their centre, where the face is: faster than aligning faces.
 
-    Where there are not as many they come again, a bit darker each time.
+    If there are not enough portraits, they are repeated, a bit darker each time.
     """
     chips = []
     for number in range(count):
@@ -50,7 +50,7 @@ def centred(portraits: list[Path], count: int) -> np.ndarray:
     return np.stack(chips)
 
 
-def test_agrees_with_dlib_on_200_faces(network, portraits):
+def test_encodings_of_200_faces_agree_with_dlib(network, portraits):
     aligned = aligned_faces(portraits, 50)
     chips = np.concatenate([aligned, centred(portraits, 200 - len(aligned))])
     assert np.abs(network(chips) - DlibNetwork()(chips)).max() < AGREEMENT
@@ -58,20 +58,20 @@ def test_agrees_with_dlib_on_200_faces(network, portraits):
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-def test_agrees_with_dlib_on_1000_faces(network, photos, portraits):
+def test_encodings_of_1000_faces_agree_with_dlib(network, photos, portraits):
     chips = aligned_faces(portraits, 1000)
     assert len(chips) == 1000
     assert np.abs(network(chips) - DlibNetwork()(chips)).max() < AGREEMENT
 
 
-def test_a_face_has_the_same_encoding_in_any_company(network, portraits):
+def test_encoding_does_not_depend_on_other_faces_of_the_batch(network, portraits):
     chips = centred(portraits, 40)
     together = network(chips)
     alone = np.concatenate([network(chips[i : i + 1]) for i in range(len(chips))])
     assert np.abs(together - alone).max() < AGREEMENT
 
 
-def test_mirrored_faces_have_the_same_encoding_with_mirror_averaging(network, portraits):
+def test_mirror_averaging_gives_mirrored_faces_the_same_encoding(network, portraits):
     chips = centred(portraits, 8)
     flipped = np.ascontiguousarray(chips[:, :, ::-1])
     encoder = Encoder(network, mirror=True)
@@ -82,7 +82,7 @@ def test_mirrored_faces_have_the_same_encoding_with_mirror_averaging(network, po
     assert np.abs(encoder.encode(chips) - mean).max() < AGREEMENT
 
 
-def test_poor_faces_are_not_mirrored(network, portraits):
+def test_mirror_averaging_is_not_used_for_poor_faces(network, portraits):
     chips = centred(portraits, 3)
     mixed = Encoder(network, mirror=True).encode(chips, [True, False, True])
     mirrored, plain = Encoder(network, mirror=True).encode(chips), Encoder(network, mirror=False).encode(chips)
@@ -90,11 +90,11 @@ def test_poor_faces_are_not_mirrored(network, portraits):
     assert np.abs(Encoder(network, mirror=True).encode(chips, [True] * 3) - plain).max() < AGREEMENT
 
 
-def test_no_faces_no_encodings(network):
+def test_no_faces_give_no_encodings(network):
     assert Encoder(network, mirror=True).encode(np.empty((0, 150, 150, 3), np.uint8)).shape == (0, 128)
 
 
-def test_the_aligned_face_is_dlibs(portraits):
+def test_aligned_face_equals_that_of_dlib(portraits):
     import dlib
 
     from vision.detection import align
@@ -110,6 +110,6 @@ def test_the_aligned_face_is_dlibs(portraits):
     assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 2
 
 
-def test_weights_of_another_kind_are_refused():
+def test_unsuitable_weights_are_refused():
     with pytest.raises(resnet.WeightsError, match="con_4"):
         resnet.read_layers(b"something else entirely")

@@ -1,4 +1,4 @@
-"""Two detectors, one face, one box."""
+"""Merging the results of two detectors: one box per face."""
 
 from __future__ import annotations
 
@@ -43,44 +43,44 @@ class Fake:
         ([face(0.1), face(0.6)], True),
     ],
 )
-def test_the_second_look_is_for_pictures_without_exactly_one_sure_face_in_the_middle(first, asks):
+def test_second_detector_runs_unless_one_sure_face_is_in_the_middle(first, asks):
     second = Fake([face(0.12, marks=MARKS)])
     found = look(PICTURE, Fake(first), second)
     assert bool(second.asked) == asks
     assert found
 
 
-def test_without_a_second_detector_unsure_faces_count():
+def test_unsure_faces_are_kept_without_a_second_detector():
     assert len(look(PICTURE, Fake([face(0.1, sure=False)]), None)) == 1
 
 
-def test_one_face_is_one_box_with_the_better_landmarks():
+def test_face_found_twice_is_one_box_with_the_better_landmarks():
     (one,) = merged([face(0.1)], [face(0.12, marks=MARKS)])
     assert one.box == face(0.1).box
     assert one.detector == "first"
     assert one.landmarks is MARKS
 
 
-def test_neighbours_stay_two():
+def test_adjacent_faces_are_not_merged():
     assert len(merged([face(0.1), face(0.35)], [face(0.12, marks=MARKS), face(0.37, marks=MARKS)])) == 2
 
 
-def test_what_only_one_saw():
+def test_face_found_by_one_detector_is_kept_only_if_it_is_sure():
     found = merged([face(0.1), face(0.5, sure=False)], [face(0.8, marks=MARKS)])
     assert [each.box.left for each in found] == [0.1, 0.8]
 
 
-def test_an_unsure_face_is_confirmed_by_the_second():
+def test_unsure_face_is_kept_if_the_second_detector_finds_it():
     (one,) = merged([face(0.5, sure=False)], [face(0.5, marks=MARKS)])
     assert one.sure
 
 
-def test_without_doubles_keeps_the_best():
+def test_best_of_overlapping_faces_is_kept():
     faces = [face(0.1, score=0.5), face(0.12, score=0.9), face(0.5, score=0.2)]
     assert [each.score for each in without_doubles(faces, 0.3)] == [0.9, 0.2]
 
 
-def test_within_maps_an_area_back_to_its_picture():
+def test_faces_of_an_area_are_mapped_to_coordinates_of_the_picture():
     inner = Found(Box(0.5, 0.0, 0.5, 0.5), 1.0, "first", MARKS).within(Box(0.2, 0.6, 0.4, 0.2))
     assert astuple(inner.box) == pytest.approx((0.4, 0.6, 0.2, 0.1))
     assert inner.landmarks is not None
@@ -96,11 +96,11 @@ def test_within_maps_an_area_back_to_its_picture():
         (Box(0, 0, 0, 0), Box(0, 0, 0, 0), 0.0),
     ],
 )
-def test_overlap(box, other, expected):
+def test_overlap_of_two_boxes_is_computed(box, other, expected):
     assert box.overlap(other) == pytest.approx(expected)
     assert other.overlap(box) == pytest.approx(expected)
 
 
-def test_clipped():
+def test_box_is_clipped_to_the_picture():
     assert astuple(Box(-0.1, 0.9, 0.3, 0.3).clipped()) == pytest.approx((0.0, 0.9, 0.2, 0.1))
     assert Box(1.2, 0.0, 0.3, 0.3).clipped().width == 0

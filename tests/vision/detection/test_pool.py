@@ -1,4 +1,4 @@
-"""The pool: a crash, a hang or a hungry picture costs that picture, and nothing else."""
+"""The pool of detector children: a crash, a hang or excessive memory affects one picture only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vision.detection.settings import MAX_BYTES, SearchSettings
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_nothing_is_started_before_it_is_needed(pool):
+def test_children_are_started_only_when_needed(pool):
     assert pool.stats().started == 0
     pool.search(b"fine")
     assert pool.stats().started == 1
@@ -36,7 +36,7 @@ def test_one_child_serves_many_pictures(pool):
     assert pool.search(b"fine").width == pool.search(b"fine").width != os.getpid()
 
 
-def test_children_step_back_behind_other_processes():
+def test_children_run_with_low_priority():
     pool = FacePool(1, SearchSettings(nice=7), open_work=open_faulty, prepare=unprepared)
     try:
         child = pool.search(b"fine").width
@@ -45,8 +45,8 @@ def test_children_step_back_behind_other_processes():
         pool.stop()
 
 
-def test_a_drawn_box_does_not_wait_behind_searches(tmp_path):
-    """One picture is searched and four wait when the box comes: the child has it after the one."""
+def test_drawn_box_is_encoded_before_waiting_searches(tmp_path):
+    """One picture is being searched and four are waiting when the box arrives: the child gets it after the first."""
     pool = make_pool(timeout_s=PATIENCE)
     try:
         with ThreadPoolExecutor(6) as threads:
@@ -66,7 +66,7 @@ def test_a_drawn_box_does_not_wait_behind_searches(tmp_path):
 
 
 @pytest.mark.parametrize(("fault", "error"), FAULTS)
-def test_a_fault_costs_one_picture(pool, fault, error):
+def test_fault_affects_one_picture(pool, fault, error):
     before = pool.search(b"fine").width
     with pytest.raises(error):
         pool.search(fault)
@@ -75,42 +75,42 @@ def test_a_fault_costs_one_picture(pool, fault, error):
     assert pool.stats().alive == 1
 
 
-def test_a_broken_picture_does_not_cost_the_child(pool):
+def test_child_survives_a_broken_picture(pool):
     before = pool.search(b"fine").width
     with pytest.raises(ImageError, match="broken"):
         pool.search(b"broken")
     assert pool.search(b"fine").width == before
 
 
-def test_a_child_killed_between_pictures_costs_none(pool):
+def test_child_killed_between_pictures_affects_no_picture(pool):
     before = pool.search(b"fine").width
     os.kill(before, signal.SIGKILL)
     assert pool.search(b"fine").width != before
 
 
-def test_a_child_that_does_not_read_is_replaced(pool):
+def test_child_that_does_not_read_is_replaced(pool):
     before = pool.search(b"fine").width
     os.kill(before, signal.SIGSTOP)
     assert pool.search(b"x" * 30_000_000).width != before
     assert gone(before)
 
 
-def test_large_pictures_travel_whole(pool):
+def test_large_pictures_are_passed_completely(pool):
     assert pool.search(b"x" * 30_000_000).height == 30_000_000
 
 
-def test_too_large_a_file_is_refused_without_a_child(pool):
+def test_too_large_file_is_refused_without_a_child(pool):
     with pytest.raises(ImageError, match="51 MB"):
         pool.search(b"x" * (MAX_BYTES + 1_000_000))
     assert pool.stats().started == 0
 
 
-def test_drawn_boxes_reach_the_child(pool):
+def test_drawn_box_is_passed_to_the_child(pool):
     with pytest.raises(ImageError, match=r"no face at 0\.25"):
         pool.encode(b"fine", Box(0.25, 0, 0.5, 0.5))
 
 
-def test_children_are_recycled():
+def test_children_are_replaced_after_a_number_of_pictures():
     pool = make_pool(recycle_after=3)
     try:
         pids = [pool.search(b"fine").width for _ in range(7)]
@@ -120,7 +120,7 @@ def test_children_are_recycled():
         pool.stop()
 
 
-def test_several_threads_share_the_children():
+def test_threads_share_the_children():
     pool = make_pool(2)
     try:
         with ThreadPoolExecutor(6) as threads:
@@ -147,8 +147,8 @@ def _outcome(pool: FacePool, data: bytes) -> int | SearchError:
         return error
 
 
-def test_stopping_ends_searches_under_way_and_refuses_more():
-    pool = make_pool(2, timeout_s=600.0)  # what hangs does so longer than the test may take
+def test_stopping_ends_current_searches_and_refuses_new_ones():
+    pool = make_pool(2, timeout_s=600.0)  # The child hangs for longer than the test may take.
     pool.search(b"fine")
     with ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(pool.search, b"hang") for _ in range(4)]
@@ -164,7 +164,7 @@ def test_stopping_ends_searches_under_way_and_refuses_more():
     pool.stop()
 
 
-def test_a_child_that_cannot_start_says_nothing_about_the_picture():
+def test_failure_to_start_a_child_is_no_error_of_the_picture():
     pool = make_pool(open_work=cannot_open)
     try:
         with pytest.raises(DetectorUnavailable):
@@ -176,7 +176,7 @@ def test_a_child_that_cannot_start_says_nothing_about_the_picture():
         pool.stop()
 
 
-def test_preparing_is_done_once_and_may_change_the_settings():
+def test_preparation_runs_once_and_can_change_the_settings():
     calls = []
 
     def degrade(settings: SearchSettings, stop: threading.Event) -> Prepared:
@@ -234,13 +234,13 @@ def _line(process: subprocess.Popen[str]) -> int:
     return int(process.stdout.readline())
 
 
-def test_children_end_with_their_parent_idle_or_hanging(parent):
+def test_children_end_with_their_parent(parent):
     children = {_line(parent), _line(parent)}
     assert len(children) == 2
     parent.kill()
     until(lambda: all(gone(pid) for pid in children), "the children end")
 
 
-def test_signals_to_the_workers_group_do_not_reach_children(parent):
+def test_children_do_not_receive_signals_to_the_process_group_of_the_worker(parent):
     children = {_line(parent), _line(parent)}
     assert {os.getpgid(pid) for pid in children}.isdisjoint({os.getpgid(parent.pid)})

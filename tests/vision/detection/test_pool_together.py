@@ -1,4 +1,4 @@
-"""Several pictures searched together: what goes wrong with one costs the others nothing."""
+"""Several pictures searched in one batch: a fault of one picture does not affect the others."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from vision.detection.settings import MAX_BYTES
 
 
 def sizes(found: Sequence[SearchResult | SearchError]) -> list[int | None]:
-    """How many bytes each picture had, as its answer says; None for an error."""
+    """Return the number of bytes of each picture according to its result; None for an error."""
     return [each.height if isinstance(each, SearchResult) else None for each in found]
 
 
-def test_answers_come_in_the_order_of_the_pictures_from_one_child(pool: FacePool):
+def test_results_of_a_batch_come_in_order_from_one_child(pool: FacePool):
     found = pool.search_all([b"fine", b"slow and large", b"broken", b"fine again"])
     assert sizes(found) == [4, 14, None, 10]
     assert isinstance(found[2], ImageError)
@@ -33,7 +33,7 @@ def test_answers_come_in_the_order_of_the_pictures_from_one_child(pool: FacePool
 
 
 @pytest.mark.parametrize(("fault", "error"), [*FAULTS, (b"x" * (MAX_BYTES + 1), ImageError)])
-def test_a_fault_costs_its_own_picture_alone(pool: FacePool, fault: bytes, error: type[SearchError]):
+def test_fault_affects_only_its_own_picture(pool: FacePool, fault: bytes, error: type[SearchError]):
     found = pool.search_all([b"fine", fault, b"fine again"])
     assert sizes(found) == [4, None, 10]
     assert type(found[1]) is error
@@ -41,12 +41,12 @@ def test_a_fault_costs_its_own_picture_alone(pool: FacePool, fault: bytes, error
     assert pool.stats().alive == 1
 
 
-def test_two_faults_cost_two_pictures(pool: FacePool):
+def test_two_faults_affect_two_pictures(pool: FacePool):
     found = pool.search_all([b"kill", b"fine", b"broken", b"bug"])
     assert [type(each) for each in found] == [SearchCrashed, SearchResult, ImageError, SearchCrashed]
 
 
-def test_a_child_killed_in_the_middle_costs_nothing(tmp_path: Path):
+def test_pictures_are_searched_again_after_the_child_was_killed(tmp_path: Path):
     pool = make_pool(timeout_s=PATIENCE)
     meet = f"meet {tmp_path}".encode()
     try:
@@ -62,17 +62,17 @@ def test_a_child_killed_in_the_middle_costs_nothing(tmp_path: Path):
         pool.stop()
 
 
-def test_each_picture_has_the_whole_time(pool: FacePool):
-    """Two seconds for a picture here; and after five the kernel would end a child that does not say it goes on."""
+def test_time_limit_applies_to_each_picture_of_a_batch(pool: FacePool):
+    """Two seconds per picture here; after five, the kernel would end a child that does not report progress."""
     assert sizes(pool.search_all([b"slow"] * 12)) == [4] * 12
     assert (pool.stats().started, pool.stats().timed_out, pool.stats().crashed) == (1, 0, 0)
 
 
-def test_large_pictures_travel_together(pool: FacePool):
+def test_large_pictures_are_passed_in_one_batch(pool: FacePool):
     assert sizes(pool.search_all([b"x" * 10_000_000] * 3)) == [10_000_000] * 3
 
 
-def test_a_child_that_does_not_read_is_replaced(pool: FacePool):
+def test_child_that_does_not_read_a_batch_is_replaced(pool: FacePool):
     pool.search(b"fine")
     (child,) = pool.pids()
     os.kill(child, signal.SIGSTOP)
@@ -80,8 +80,8 @@ def test_a_child_that_does_not_read_is_replaced(pool: FacePool):
     assert gone(child)
 
 
-def test_a_drawn_box_waits_for_one_batch_at_most(tmp_path: Path):
-    """Two pictures are searched and four wait when the box comes: the child has it after the two."""
+def test_drawn_box_waits_for_at_most_one_batch(tmp_path: Path):
+    """Two pictures are being searched and four are waiting when the box arrives: the child gets it after the two."""
     pool = make_pool(timeout_s=PATIENCE)
     try:
         with ThreadPoolExecutor(4) as threads:
@@ -101,8 +101,8 @@ def test_a_drawn_box_waits_for_one_batch_at_most(tmp_path: Path):
 
 
 @pytest.mark.parametrize("timed_out", [0, 1])
-def test_stopping_ends_what_is_under_way_together_or_alone(timed_out: int):
-    """Once its time is over the picture that hangs has cost the batch, and is searched alone."""
+def test_stopping_ends_a_batch_or_a_single_search(timed_out: int):
+    """After its time limit, the hanging picture has made the batch fail and is searched alone."""
     pool = make_pool(timeout_s=5.0 if timed_out else PATIENCE)
     pool.search(b"fine")
     with ThreadPoolExecutor(1) as thread:
@@ -113,7 +113,7 @@ def test_stopping_ends_what_is_under_way_together_or_alone(timed_out: int):
     assert pool.stats().alive == 0
 
 
-def test_children_that_cannot_start_are_not_tried_for_each_picture():
+def test_start_of_a_child_is_not_tried_for_each_picture_of_a_batch():
     pool = make_pool(open_work=cannot_open)
     try:
         assert [type(each) for each in pool.search_all([b"fine"] * 3)] == [DetectorUnavailable] * 3
@@ -122,7 +122,7 @@ def test_children_that_cannot_start_are_not_tried_for_each_picture():
         pool.stop()
 
 
-def test_children_are_recycled_after_so_many_pictures():
+def test_children_are_replaced_after_a_number_of_pictures_in_batches():
     pool = make_pool(recycle_after=3)
     try:
         for _ in range(3):
@@ -132,13 +132,13 @@ def test_children_are_recycled_after_so_many_pictures():
         pool.stop()
 
 
-def test_no_pictures_need_no_child(pool: FacePool):
+def test_empty_batch_needs_no_child(pool: FacePool):
     assert pool.search_all([]) == []
     assert pool.stats().started == 0
 
 
 @pytest.mark.parametrize("children", [1, 2, 8])
-def test_shares_are_small_where_little_waits_and_no_child_is_left_without(children: int):
+def test_few_waiting_pictures_are_divided_among_all_children(children: int):
     pool = make_pool(children)
     assert pool.share(1) == 1
     assert pool.share(2 * TOGETHER * children) == pool.share(10**6) == TOGETHER
@@ -150,7 +150,7 @@ def test_shares_are_small_where_little_waits_and_no_child_is_left_without(childr
         assert left >= 0
 
 
-def test_several_threads_hand_over_faults_together():
+def test_threads_can_pass_faulty_pictures_at_the_same_time():
     pool = make_pool(2)
     try:
         with ThreadPoolExecutor(4) as threads:

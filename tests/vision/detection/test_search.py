@@ -1,4 +1,4 @@
-"""Whole pictures, from bytes to faces."""
+"""Detection of faces in whole pictures, from bytes to faces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def distance(one: Array, other: Array) -> float:
     return float(np.linalg.norm(one - other))
 
 
-def test_a_face_and_all_that_is_said_of_it(searcher, two):
+def test_result_for_a_face_is_complete(searcher, two):
     result = searcher.search(two)
     assert (result.detector, result.encoder) == ("hog-2+centerface-3", "dlib-resnet-v1+mirror")
     assert max(result.width, result.height) == 960
@@ -48,7 +48,7 @@ def test_a_face_and_all_that_is_said_of_it(searcher, two):
 
 
 @pytest.mark.parametrize(("orientation", "turned"), [(6, Transpose.ROTATE_90), (8, Transpose.ROTATE_270)])
-def test_turned_by_exif_the_same_faces(searcher, two, orientation, turned):
+def test_faces_are_the_same_if_the_picture_is_rotated_by_exif(searcher, two, orientation, turned):
     exif, out = Image.Exif(), io.BytesIO()
     exif[ExifTags.Base.Orientation] = orientation
     Image.open(io.BytesIO(two)).convert("RGB").transpose(turned).save(out, "JPEG", quality=95, exif=exif)
@@ -59,12 +59,12 @@ def test_turned_by_exif_the_same_faces(searcher, two, orientation, turned):
 
 
 @pytest.mark.parametrize("detector", [HOG, CENTERFACE])
-def test_each_detector_alone(settings, two, detector):
+def test_each_detector_can_be_used_alone(settings, two, detector):
     result = Searcher(SearchSettings(detector, cache=settings.cache)).search(two)
     assert [face.detector for face in result.faces] == [detector] * 2
 
 
-def test_without_the_graph_dlibs_own_network_gives_the_same_encodings(settings, two, tmp_path):
+def test_dlib_network_gives_the_same_encodings_if_the_onnx_graph_is_missing(settings, two, tmp_path):
     quick = Searcher(SearchSettings(HOG, cache=settings.cache)).search(two).faces
     slow = Searcher(SearchSettings(HOG, cache=tmp_path)).search(two).faces
     assert len(quick) == len(slow) == 2
@@ -72,7 +72,7 @@ def test_without_the_graph_dlibs_own_network_gives_the_same_encodings(settings, 
         assert np.abs(one.encoding - other.encoding).max() < 1e-5
 
 
-def test_the_second_look_finds_what_hog_does_not(settings, crowd):
+def test_second_detector_finds_faces_that_hog_does_not(settings, crowd):
     data, by_hog = crowd
     hog = Searcher(SearchSettings(HOG, cache=settings.cache)).search(data)
     both = Searcher(settings).search(data)
@@ -80,30 +80,30 @@ def test_the_second_look_finds_what_hog_does_not(settings, crowd):
     assert "centerface" in {face.detector for face in both.faces}
 
 
-def test_a_drawn_box_is_looked_into(searcher, two):
+def test_face_in_a_drawn_box_is_encoded(searcher, two):
     detected = searcher.search(two).faces[0]
     box = detected.box
     loose = Box(box.left - 0.2 * box.width, box.top - 0.3 * box.height, 1.3 * box.width, 1.4 * box.height)
     drawn = searcher.encode(two, loose)
     assert drawn.detector == "drawn"
-    assert astuple(drawn.box) == pytest.approx(astuple(loose))  # clipping rounds
+    assert astuple(drawn.box) == pytest.approx(astuple(loose))  # Clipping rounds the coordinates.
     assert distance(drawn.encoding, detected.encoding) < 0.25
 
 
-def test_a_drawn_box_without_a_visible_face_is_encoded_too(searcher, two):
+def test_drawn_box_without_a_detected_face_is_encoded(searcher, two):
     drawn = searcher.encode(two, Box(0.0, 0.8, 0.02, 0.05))
     assert np.isfinite(drawn.encoding).all()
     assert drawn.native_px < 40
     assert drawn.poor
 
 
-def test_a_box_outside_the_picture_is_an_error(searcher, two):
+def test_box_outside_the_picture_is_an_error(searcher, two):
     with pytest.raises(ImageError, match="outside"):
         searcher.encode(two, Box(1.1, 0.2, 0.3, 0.3))
 
 
-def test_small_faces_are_poor_however_much_they_are_enlarged(searcher, photos, two):
-    """Only with `photos`: how sharp an enlarged face is hangs on the photograph, and this is known of that one."""
+def test_small_face_is_poor_even_if_the_picture_is_enlarged(searcher, photos, two):
+    """Only with `photos`: the sharpness of an enlarged face depends on the photograph, and this one is known."""
     image = Image.open(io.BytesIO(two)).convert("RGB")
     sharp = searcher.search(two).faces[0]
     width = round(22 / sharp.box.width)
@@ -116,7 +116,7 @@ def test_small_faces_are_poor_however_much_they_are_enlarged(searcher, photos, t
         assert all(face.poor for face in faces)
 
 
-def test_a_chip_at_the_edge_is_square_and_in_place():
+def test_small_picture_of_a_face_at_the_edge_is_square():
     picture = np.zeros((100, 200, 3), np.uint8)
     picture[:, :, 0] = 255
     for box in (Box(0, 0, 0.2, 0.4), Box(0.9, 0.8, 0.1, 0.2), Box(0, 0, 1, 1), Box(0.5, 0.5, 0.0, 0.0)):
@@ -125,7 +125,7 @@ def test_a_chip_at_the_edge_is_square_and_in_place():
         assert chip[75, 75, 0] > 200
 
 
-def test_pictures_searched_together_have_the_faces_they_have_alone(searcher, two, crowd, nobody, portraits):
+def test_pictures_searched_in_a_batch_have_the_same_faces(searcher, two, crowd, nobody, portraits):
     data = [two, b"", crowd[0], nobody, portraits[0].read_bytes(), two]
     together = searcher.search_all(iter(data))
     assert [type(each) for each in together] == [ImageError if i == 1 else SearchResult for i in range(len(data))]
@@ -140,8 +140,8 @@ def test_pictures_searched_together_have_the_faces_they_have_alone(searcher, two
             assert (face.box, face.poor, face.chip_jpeg) == (other.box, other.poor, other.chip_jpeg)
 
 
-def test_nothing_is_kept_of_a_picture_but_its_faces(searcher, two):
-    """What several pictures need at once is what the largest needs."""
+def test_memory_of_a_picture_is_released_after_its_search(searcher, two):
+    """The memory needed for several pictures is that of the largest one."""
     alive = []
 
     def pictures() -> Iterator[bytes]:
@@ -153,8 +153,8 @@ def test_nothing_is_kept_of_a_picture_but_its_faces(searcher, two):
     assert alive == [alive[0]] * 4
 
 
-def test_every_awkward_file_ends_searched_or_with_a_reason(settings, photos):
-    """In one child: none of these files may cost it, and none may need more than its memory or time."""
+def test_every_unusual_file_is_searched_or_fails_with_a_reason(settings, photos):
+    """In one child, which none of these files may crash, and whose limits of memory and time none may exceed."""
     pool = FacePool(1, settings)
     errors = {}
     try:
@@ -173,7 +173,7 @@ def test_every_awkward_file_ends_searched_or_with_a_reason(settings, photos):
     assert not {"cmyk.tif", "rgb16.png", "jpeg_named.png", "hopper_bad_exif.jpg", "lossy.webp"} & errors.keys()
 
 
-def test_whoever_asks_a_pool_loads_no_networks():
+def test_process_that_uses_a_pool_loads_no_networks():
     code = (
         "import sys, vision.detection.pool; print(sorted({'dlib', 'onnxruntime', 'PIL', 'onnx'} & sys.modules.keys()))"
     )

@@ -1,4 +1,4 @@
-"""Made-up faces: people are points, their photographs lie around them about as far apart as real encodings do."""
+"""Made-up faces: each person is a point, and their photographs are about as far from it as real encodings are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BETWEEN, WITHIN = 0.52, 0.33
 
 
 def crowd(counts: Sequence[int], seed: int = 0, within: float = WITHIN) -> tuple[Known, np.ndarray]:
-    """`counts[i]` faces of person i, each in a file of its own, nothing known; and who each face is."""
+    """Return `counts[i]` unlabelled faces of person i, each in a file of its own, and the person of each face."""
     rng = np.random.default_rng(seed)
     people = rng.normal(size=(len(counts), 128)) * BETWEEN / SIDE
     who = np.repeat(np.arange(len(counts)), counts)
@@ -27,7 +27,7 @@ def nothing(n: int) -> tuple[Codes, Codes]:
 
 
 def say(known: Known, rows: Sequence[int] | np.ndarray, label: Label, source: Source = Source.HUMAN) -> Known:
-    """`known` with one more answer about each of `rows`."""
+    """Return `known` with one more answer about each of `rows`."""
     labels, sources, answers = known.labels.copy(), known.sources.copy(), known.answers.copy()
     labels[rows], sources[rows] = label, source
     if source == Source.HUMAN:
@@ -36,7 +36,7 @@ def say(known: Known, rows: Sequence[int] | np.ndarray, label: Label, source: So
 
 
 def trained(counts: Sequence[int], seed: int = 0, yes: int = 6, no: int = 4) -> tuple[Known, np.ndarray]:
-    """A crowd with `yes` faces of person 0 confirmed and `no` faces of others refused."""
+    """Return a crowd in which `yes` faces of person 0 are confirmed and `no` faces of others are rejected."""
     known, who = crowd(counts, seed)
     known = say(known, np.flatnonzero(who == 0)[:yes], Label.TARGET)
     return say(known, np.flatnonzero(who)[:no], Label.OTHER), who

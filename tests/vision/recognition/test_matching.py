@@ -1,4 +1,4 @@
-"""Decisions on made-up people, whose truth is known."""
+"""Decisions of the model on made-up people, for whom the truth is known."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from vision.recognition.matching import fit, infer, measure
 COUNTS = (30, 40, *[1] * 60)
 
 
-def test_matches_are_the_person_and_nearly_all_of_them():
+def test_matches_are_correct_and_nearly_complete():
     known, who = trained(COUNTS)
     found = infer(known)
     assert found.on
@@ -22,7 +22,7 @@ def test_matches_are_the_person_and_nearly_all_of_them():
     assert (found.matches | known.confirmed)[who == 0].mean() > 0.9
 
 
-def test_below_five_confirmed_by_a_human_the_model_is_off():
+def test_model_is_off_with_fewer_than_five_confirmed_faces():
     known, who = trained(COUNTS, yes=4)
     known = say(known, np.flatnonzero(who == 0)[10:20], Label.TARGET, Source.BULK)
     found = infer(known)
@@ -32,7 +32,7 @@ def test_below_five_confirmed_by_a_human_the_model_is_off():
     assert infer(known, min_confirmed=4).on
 
 
-def test_without_anything_known_nothing_is_said():
+def test_nothing_is_suggested_without_labels():
     known, _ = crowd((5, 5))
     found = infer(known)
     assert not found.on
@@ -40,11 +40,11 @@ def test_without_anything_known_nothing_is_said():
     assert not found.matches.any()
 
 
-def test_a_project_without_faces():
+def test_project_without_faces_gives_an_empty_result():
     assert len(infer(Known(np.zeros((0, 128), np.float32), *nothing(0), np.zeros(0, np.int64))).suggestion) == 0
 
 
-def test_what_a_human_said_is_never_suggested_otherwise():
+def test_suggestion_never_contradicts_an_answer_of_a_human():
     known, who = trained(COUNTS)
     mine = np.flatnonzero(who == 0)[6:9]
     known = say(say(known, mine[:1], Label.OTHER), mine[1:2], Label.UNSURE)
@@ -53,7 +53,7 @@ def test_what_a_human_said_is_never_suggested_otherwise():
     assert set(found.suggestion[known.human]) == {Suggestion.NONE}
 
 
-def test_distance_is_to_the_mean_of_the_confirmed_and_beyond_the_threshold_nothing_matches():
+def test_distance_is_to_the_mean_of_confirmed_faces_and_limited_by_the_threshold():
     known, _ = trained(COUNTS, yes=20)
     found = infer(known)
     centroid = known.encodings[known.confirmed].mean(axis=0)
@@ -67,7 +67,7 @@ def test_distance_is_to_the_mean_of_the_confirmed_and_beyond_the_threshold_nothi
     assert left.any()
 
 
-def test_a_confirmed_face_is_measured_without_itself():
+def test_distance_of_a_confirmed_face_excludes_itself():
     known, _ = trained(COUNTS, yes=5)
     measures = measure(known, fit(known))
     mine = np.flatnonzero(known.confirmed)
@@ -79,19 +79,19 @@ def test_a_confirmed_face_is_measured_without_itself():
     assert (measures.nearest[mine] > 0.3).all()
 
 
-def test_same_input_same_output():
+def test_result_is_deterministic():
     known, _ = trained(COUNTS)
     np.testing.assert_array_equal(infer(known).probability, infer(known).probability)
 
 
-def test_the_order_of_the_faces_does_not_matter():
+def test_result_does_not_depend_on_the_order_of_faces():
     known, who = trained(COUNTS)
     order = np.random.default_rng(1).permutation(len(who))
     shuffled = Known(known.encodings[order], known.labels[order], known.sources[order], known.files[order])
     np.testing.assert_allclose(infer(shuffled).probability, infer(known).probability[order], atol=1e-3)
 
 
-def test_a_stricter_budget_claims_no_more_and_expects_less_wrong():
+def test_stricter_budget_claims_fewer_faces_and_expects_fewer_errors():
     known, _ = trained((60, 60, *[1] * 60), yes=5)
     by_budget = [infer(known, error_budget=budget) for budget in (10, 100, 1000)]
     claimed = [int(found.matches.sum()) for found in by_budget]
@@ -100,7 +100,7 @@ def test_a_stricter_budget_claims_no_more_and_expects_less_wrong():
         assert found.expected_wrong <= found.matches.sum() / budget + 1e-6
 
 
-def test_under_a_strict_budget_no_single_guess_is_claimed():
+def test_strict_budget_claims_no_single_uncertain_face():
     assert [matching.least_claimed(budget) for budget in (20, 100, 500, 1000)] == pytest.approx([0.9, 0.9, 0.98, 0.99])
     known, _ = trained((60, 60, *[1] * 60), yes=5)
     found = infer(known, error_budget=1000)
@@ -114,7 +114,7 @@ def double_of(known: Known, face: int, distance: float, seed: int = 3) -> np.nda
 
 
 def with_double(distance: float) -> tuple[Known, int, int]:
-    """A project in which one file holds a face of the person and one at a distance from it."""
+    """Return a project in which one file has a face of the person and another face at a given distance from it."""
     known, who = trained(COUNTS, yes=10)
     mine, other = int(np.flatnonzero(who == 0)[12]), int(np.flatnonzero(who == 1)[20])
     encodings, files = known.encodings.copy(), known.files.copy()
@@ -125,39 +125,39 @@ def with_double(distance: float) -> tuple[Known, int, int]:
     return replace(known, encodings=encodings, files=files), mine, other
 
 
-def test_of_two_alike_in_one_file_neither_is_claimed_but_asked():
+def test_two_similar_faces_in_one_file_are_asked_instead_of_claimed():
     known, mine, other = with_double(0.1)
     found = infer(known)
     assert set(found.suggestion[[mine, other]]) == {Suggestion.UNSURE}
     assert found.probability[mine] + found.probability[other] <= 1
 
 
-def test_a_file_that_holds_the_person_twice_may_match_twice():
+def test_file_confirmed_to_show_the_person_twice_can_match_twice():
     known, mine, other = with_double(0.1)
     known = replace(known, twice=known.files == known.files[mine])
     assert infer(known).matches[[mine, other]].all()
 
 
-def test_a_stranger_beside_the_person_takes_nothing_from_the_match():
+def test_other_person_in_the_file_does_not_affect_the_match():
     known, mine, other = with_double(0.9)
     found = infer(known)
     assert found.suggestion[mine] == Suggestion.MATCH
     assert found.suggestion[other] == Suggestion.NO_MATCH
 
 
-def test_beside_a_confirmed_face_nothing_else_matches():
+def test_no_other_face_matches_beside_a_confirmed_one():
     known, mine, other = with_double(0.1)
     found = infer(say(known, [mine], Label.TARGET))
     assert found.suggestion[other] == Suggestion.NO_MATCH
 
 
-def test_the_other_face_is_likelier_once_the_first_was_refused():
+def test_other_face_becomes_likelier_after_the_first_was_rejected():
     known, mine, other = with_double(0.1)
     before, after = infer(known), infer(say(known, [other], Label.OTHER))
     assert after.probability[mine] > before.probability[mine]
 
 
-def test_a_no_takes_those_like_it_along():
+def test_rejection_lowers_the_probability_of_similar_faces():
     known, who = trained(COUNTS, yes=8, no=0)
     twin = np.flatnonzero(who == 1)
     middle = known.encodings[known.confirmed].mean(axis=0)
@@ -171,7 +171,7 @@ def test_a_no_takes_those_like_it_along():
     assert not after.matches[twin].any()
 
 
-def test_one_wrong_yes_among_six_moves_neither_the_centroid_nor_the_matches():
+def test_one_wrong_confirmation_among_six_changes_neither_centroid_nor_matches():
     known, who = trained(COUNTS, yes=6)
     wrong = int(np.flatnonzero(who == 1)[30])
     found, plain = infer(say(known, [wrong], Label.TARGET)), infer(known)
@@ -180,7 +180,7 @@ def test_one_wrong_yes_among_six_moves_neither_the_centroid_nor_the_matches():
     assert np.abs(found.distance - plain.distance)[known.open & (who == 0)].max() < 0.01
 
 
-def test_bulk_and_bootstrap_do_not_train_until_they_agree():
+def test_bulk_approvals_and_bootstrap_train_only_if_they_agree_with_answers():
     known, who = trained(COUNTS)
     wrong, right = np.flatnonzero(who == 1)[10:22], np.flatnonzero(who == 0)[10:16]
     for source in (Source.BULK, Source.BOOTSTRAP):
@@ -190,7 +190,7 @@ def test_bulk_and_bootstrap_do_not_train_until_they_agree():
         assert model.confirmed == 6
 
 
-def test_what_the_wiki_says_trains_only_when_the_other_labels_are_sure_of_it():
+def test_bootstrap_labels_train_only_if_the_other_labels_support_them():
     known, who = trained(COUNTS)
     claimed = np.flatnonzero(who == 0)[10:16]
     known = say(known, claimed, Label.TARGET, Source.BOOTSTRAP)
@@ -201,7 +201,7 @@ def test_what_the_wiki_says_trains_only_when_the_other_labels_are_sure_of_it():
     assert (model.trust[claimed][~trains] == 0).all()
 
 
-def test_other_weights_are_used_for_what_is_claimed_and_for_what_is_believed():
+def test_claims_and_probabilities_use_different_weights():
     known, who = trained(COUNTS, yes=8)
     wrong = int(np.flatnonzero(who == 1)[30])
     known = say(known, [wrong], Label.TARGET)
@@ -211,7 +211,7 @@ def test_other_weights_are_used_for_what_is_claimed_and_for_what_is_believed():
     assert not infer(known, weights=blind).matches.any()
 
 
-def test_bootstrapped_faces_are_still_predicted():
+def test_faces_with_bootstrap_labels_are_predicted():
     known, who = trained(COUNTS)
     claimed = np.concatenate((np.flatnonzero(who == 0)[10:14], np.flatnonzero(who == 1)[10:14]))
     found = infer(say(known, claimed, Label.TARGET, Source.BOOTSTRAP))
@@ -219,7 +219,7 @@ def test_bootstrapped_faces_are_still_predicted():
     assert (found.suggestion[claimed[4:]] == Suggestion.NO_MATCH).all()
 
 
-def test_a_portrait_ranks_the_faces_before_the_first_answer():
+def test_portrait_ranks_the_faces_before_the_first_answer():
     known, who = crowd(COUNTS)
     known = say(
         replace(known, files=np.where(np.arange(len(who)) == 0, REFERENCE_ONLY, known.files)),
@@ -233,14 +233,14 @@ def test_a_portrait_ranks_the_faces_before_the_first_answer():
     assert found.suggestion[0] == Suggestion.NONE
 
 
-def test_poor_faces_do_not_train():
+def test_poor_faces_are_not_used_for_training():
     known, who = trained(COUNTS, yes=8)
     poor = np.zeros(len(who), bool)
     poor[np.flatnonzero(who == 0)[:2]] = True
     assert not np.isin([0, 1], fit(replace(known, poor=poor)).references).any()
 
 
-def test_a_face_without_encoding_gets_no_suggestion():
+def test_face_without_encoding_gets_no_suggestion():
     known, who = trained(COUNTS)
     encodings = known.encodings.copy()
     row = int(np.flatnonzero(who == 0)[-1])
@@ -250,13 +250,13 @@ def test_a_face_without_encoding_gets_no_suggestion():
     assert found.probability[row] == 0
 
 
-def test_an_unsure_human_trains_nothing():
+def test_unsure_answers_are_not_used_for_training():
     known, who = trained(COUNTS)
     model = fit(say(known, np.flatnonzero(who == 0)[10:12], Label.UNSURE))
     assert not np.isin(np.flatnonzero(who == 0)[10:12], np.concatenate((model.references, model.refusals))).any()
 
 
-def test_arrays_of_different_lengths_are_refused():
+def test_arrays_of_different_lengths_raise_an_error():
     known, _ = crowd((3, 3))
     with pytest.raises(ValueError, match="2 labels for 6 faces"):
         replace(known, labels=np.zeros(2, np.int8))

@@ -1,3 +1,5 @@
+"""The choice of questions on made-up people."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +18,7 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def test_without_anything_known_the_first_is_of_whoever_appears_most():
+def test_first_question_without_labels_is_about_the_most_frequent_person():
     known, who = crowd((40, 15, *[1] * 30))
     first = choose(known, infer(known), rng(), 1)[0]
     assert who[first.face] == 0
@@ -24,7 +26,7 @@ def test_without_anything_known_the_first_is_of_whoever_appears_most():
     assert first.similar == ()
 
 
-def test_after_a_no_it_looks_elsewhere():
+def test_question_after_a_rejection_is_about_a_dissimilar_face():
     known, who = crowd((15, 40, *[1] * 30))
     first = choose(known, infer(known), rng(), 1)[0]
     assert who[first.face] == 1
@@ -32,7 +34,7 @@ def test_after_a_no_it_looks_elsewhere():
     assert who[choose(known, infer(known), rng(), 1)[0].face] == 0
 
 
-def test_while_few_are_confirmed_the_most_alike_are_asked():
+def test_most_similar_faces_are_asked_while_few_are_confirmed():
     known, who = crowd(COUNTS)
     known = say(known, [0], Label.TARGET, Source.PORTRAIT)
     asked = choose(known, infer(known), rng(), 10)
@@ -41,7 +43,7 @@ def test_while_few_are_confirmed_the_most_alike_are_asked():
     assert len({q.face for q in asked}) == 10
 
 
-def test_each_question_shows_the_most_similar_confirmed_faces():
+def test_question_has_the_most_similar_confirmed_faces():
     known, _ = trained(COUNTS)
     for question in choose(known, infer(known), rng(), 5):
         assert known.confirmed[list(question.similar)].all()
@@ -50,7 +52,7 @@ def test_each_question_shows_the_most_similar_confirmed_faces():
         assert (np.diff(apart) >= 0).all()
 
 
-def test_nobody_is_asked_twice_nor_about_what_was_skipped_or_has_no_encoding():
+def test_answered_skipped_and_unencoded_faces_are_not_asked():
     known, _ = trained(COUNTS)
     encodings = known.encodings.copy()
     encodings[50] = np.nan
@@ -63,7 +65,7 @@ def test_nobody_is_asked_twice_nor_about_what_was_skipped_or_has_no_encoding():
     assert len(faces) == int((known.open & known.encoded & ~known.asked).sum())
 
 
-def test_poor_faces_come_last():
+def test_poor_faces_are_asked_last():
     known, _ = trained(COUNTS)
     known = replace(known, poor=np.arange(len(known)) % 3 == 0)
     faces = [q.face for q in choose(known, infer(known), rng(), 200)]
@@ -72,7 +74,7 @@ def test_poor_faces_come_last():
     assert not poor[: int((~poor).sum())].any()
 
 
-def test_equal_photographs_are_put_off():
+def test_duplicate_photographs_are_asked_later():
     known, _ = crowd(COUNTS)
     encodings = known.encodings.copy()
     encodings[1:6] = encodings[1]
@@ -80,7 +82,7 @@ def test_equal_photographs_are_put_off():
     assert len({q.face for q in choose(known, infer(known), rng(), 10)} & {1, 2, 3, 4, 5}) <= 1
 
 
-def test_doubt_is_greatest_at_a_half():
+def test_uncertainty_is_greatest_at_probability_one_half():
     known, _ = trained(COUNTS)
     found = replace(infer(known), probability=np.array([0.0, 0.1, 0.5, 0.9, 1.0], np.float32))
     assert np.argmax(doubt(found)) == 2
@@ -89,7 +91,7 @@ def test_doubt_is_greatest_at_a_half():
     assert doubt(found)[0] < 1e-6
 
 
-def test_once_on_it_asks_where_it_is_unsure_and_checks_a_few_at_random():
+def test_running_model_asks_about_uncertain_faces_and_some_random_ones():
     known, _ = trained(COUNTS, yes=5)
     found = infer(known)
     unsure = np.full(len(known), 0.001, np.float32)
@@ -102,7 +104,7 @@ def test_once_on_it_asks_where_it_is_unsure_and_checks_a_few_at_random():
     assert all(unsure[q.face] < 0.1 for q in asked if q.why == Why.SPOT_CHECK)
 
 
-def test_a_model_that_is_sure_of_everything_is_checked():
+def test_spot_checks_are_asked_if_the_model_is_sure_of_everything():
     known, _ = trained(COUNTS)
     found = infer(known)
     sure = replace(
@@ -111,7 +113,7 @@ def test_a_model_that_is_sure_of_everything_is_checked():
     assert {q.why for q in choose(known, sure, rng(), 10)} == {Why.SPOT_CHECK}
 
 
-def test_an_answer_that_looks_mistaken_is_asked_again_once():
+def test_answer_that_looks_wrong_is_asked_again_once():
     known, who = trained(COUNTS, yes=8)
     wrong = int(np.flatnonzero(who == 1)[30])
     known = say(known, [wrong], Label.TARGET)
@@ -124,14 +126,14 @@ def test_an_answer_that_looks_mistaken_is_asked_again_once():
     assert wrong not in mistaken(agreed, infer(agreed))
 
 
-def test_mistakes_take_at_most_a_fifth_of_the_questions():
+def test_possible_mistakes_take_at_most_a_fifth_of_the_questions():
     known, who = trained(COUNTS, yes=12)
     known = say(known, np.flatnonzero(who == 1)[10:18], Label.TARGET)
     found = replace(infer(known), trust=np.where(who == 1, 0.1, 1.0).astype(np.float32))
     assert sum(q.why == Why.MISTAKEN for q in choose(known, found, rng(), 10)) == 2
 
 
-def test_spot_checks_are_drawn_oftener_where_the_model_is_unsure_but_everywhere():
+def test_spot_checks_cover_all_faces_but_prefer_uncertain_ones():
     known, _ = trained((30, 300), no=0)
     p = np.where(np.arange(len(known)) < 60, 0.2, 0.0005).astype(np.float32)
     found = replace(infer(known), probability=p)
@@ -143,7 +145,7 @@ def test_spot_checks_are_drawn_oftener_where_the_model_is_unsure_but_everywhere(
     assert (rate[~likely] > 0).mean() > 0.8
 
 
-def test_one_question_in_five_is_about_the_claimed_face_least_like_those_answered():
+def test_one_question_in_five_is_about_the_claimed_face_least_similar_to_answered_ones():
     known, _ = trained(COUNTS, yes=5)
     found = infer(known)
     claimed = np.flatnonzero(found.matches)
@@ -158,8 +160,8 @@ def test_one_question_in_five_is_about_the_claimed_face_least_like_those_answere
     assert 1 <= sum(found.matches[q.face] for q in asked if q.why == Why.UNSEEN) <= 3
 
 
-def test_a_double_among_the_matches_is_found_within_a_few_questions():
-    """Somebody so alike that the model claims them too: the one refusal takes the others along."""
+def test_second_person_among_the_matches_is_found_within_a_few_questions():
+    """A second person is so similar that the model claims their faces too: one rejection removes the others."""
     wrong = []
     for seed in range(6):
         known, who = crowd((30, 20, *[1] * 60), seed)
@@ -177,7 +179,7 @@ def test_a_double_among_the_matches_is_found_within_a_few_questions():
     assert sum(wrong) <= 3
 
 
-def test_half_of_the_spot_checks_are_the_likeliest_that_are_not_claimed():
+def test_half_of_the_spot_checks_are_the_likeliest_unclaimed_faces():
     known, _ = trained((30, 300), no=0)
     p = np.linspace(0.0001, 0.01, len(known)).astype(np.float32)
     found = replace(infer(known), probability=p)
@@ -187,8 +189,8 @@ def test_half_of_the_spot_checks_are_the_likeliest_that_are_not_claimed():
     assert not likeliest & set(np.flatnonzero(found.matches))
 
 
-def test_every_second_question_leaves_a_portrait_that_only_leads_to_a_no():
-    """The portrait is of somebody else than the category."""
+def test_every_second_question_ignores_a_portrait_that_leads_to_rejections_only():
+    """The portrait shows a person who is not in the category."""
     known, who = crowd((40, 15, *[1] * 60))
     portrait = int(np.flatnonzero(who == 1)[0])
     known = say(known, [portrait], Label.TARGET, Source.PORTRAIT)
@@ -203,7 +205,7 @@ def test_every_second_question_leaves_a_portrait_that_only_leads_to_a_no():
     assert asked[questions.REFUSALS_BEFORE_CROWD + 1].why == Why.FIRST
 
 
-def test_while_a_portrait_leads_astray_no_face_is_asked_twice():
+def test_no_face_is_asked_twice_while_the_portrait_is_misleading():
     known, who = crowd((40, 15, *[1] * 60))
     known = say(known, [int(np.flatnonzero(who == 1)[0])], Label.TARGET, Source.PORTRAIT)
     known = say(known, np.flatnonzero(who == 1)[1:6], Label.OTHER)
@@ -211,18 +213,18 @@ def test_while_a_portrait_leads_astray_no_face_is_asked_twice():
     assert len(faces) == len(set(faces)) == 40
 
 
-def test_the_same_chance_gives_the_same_questions():
+def test_questions_are_deterministic_for_a_seed():
     known, _ = trained(COUNTS)
     assert choose(known, infer(known), rng(3)) == choose(known, infer(known), rng(3))
 
 
-def test_nothing_left_to_ask():
+def test_no_question_is_returned_if_every_face_is_answered():
     known, who = trained((6, 4), yes=6, no=4)
     assert len(who) == 10
     assert choose(known, infer(known), rng()) == []
 
 
-def test_crowd_is_zero_next_to_a_no():
+def test_frequency_score_is_zero_beside_a_rejected_face():
     known, who = crowd((10, 10))
     known = say(known, [10], Label.OTHER)
     thick = questions.crowd(known, np.arange(20), rng())

@@ -1,4 +1,4 @@
-"""The model on real photographs: two people who look alike to the network, and others."""
+"""The model on real photographs: two people whose encodings are similar, and others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PHOTOS_OF = {PERSON: 18, DOUBLE: 14, "Amelie_Mauresmo": 6, "Laura_Bush": 6, "Win
 
 @pytest.fixture(scope="module")
 def crowd(photos: Path, searcher: Searcher) -> tuple[Known, np.ndarray]:
-    """A project of these people's portraits, and who each face is."""
+    """Return a project with the portraits of these people, and the person of each face."""
     encodings, who = [], []
     for name, count in PHOTOS_OF.items():
         for path in sorted((photos / "portraits" / name).iterdir())[:count]:
@@ -34,7 +34,7 @@ def crowd(photos: Path, searcher: Searcher) -> tuple[Known, np.ndarray]:
 
 
 def answer(known: Known, who: np.ndarray, count: int) -> Known:
-    """A truthful volunteer."""
+    """Answer truthfully."""
     rng = np.random.default_rng(0)
     for _ in range(count):
         question = choose(known, infer(known), rng, 1)[0]
@@ -49,13 +49,13 @@ def with_portrait(known: Known, who: np.ndarray) -> Known:
     return say(replace(known, files=files), [first], Label.TARGET, Source.PORTRAIT)
 
 
-def test_five_answers_from_a_portrait_turn_the_model_on(crowd: tuple[Known, np.ndarray]) -> None:
+def test_model_is_on_after_five_answers_with_a_portrait(crowd: tuple[Known, np.ndarray]) -> None:
     known, who = crowd
     known = answer(with_portrait(known, who), who, 6)
     assert infer(known).on
 
 
-def test_after_twenty_answers_no_match_is_wrong_and_few_are_missed(crowd: tuple[Known, np.ndarray]) -> None:
+def test_matches_are_correct_and_nearly_complete_after_twenty_answers(crowd: tuple[Known, np.ndarray]) -> None:
     known, who = crowd
     known = answer(with_portrait(known, who), who, 20)
     found = infer(known)
@@ -64,7 +64,7 @@ def test_after_twenty_answers_no_match_is_wrong_and_few_are_missed(crowd: tuple[
     assert (found.matches | known.confirmed)[mine].mean() >= 0.9
 
 
-def test_without_a_portrait_the_first_question_is_of_somebody_who_recurs(crowd: tuple[Known, np.ndarray]) -> None:
+def test_first_question_without_a_portrait_is_about_a_frequent_person(crowd: tuple[Known, np.ndarray]) -> None:
     known, who = crowd
     first = choose(known, infer(known), np.random.default_rng(0), 1)[0]
     assert who[first.face] in (PERSON, DOUBLE)

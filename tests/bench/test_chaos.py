@@ -1,4 +1,4 @@
-"""Everything fails at random for a minute; then all stands as it should (bench/chaos.py), and its judge is no fool."""
+"""Random faults of all components for a minute (bench/chaos.py), and the checks that judge the final state."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(900
 GOOD = Judged(9, 9, 3, 0, 0, 0, 0, 0, 0, 0, 5, 20, 80.0, 75.0, 0, 1.0)
 
 
-def test_a_minute_of_chaos_loses_and_repeats_nothing(tmp_path: Path):
+def test_one_minute_of_chaos_loses_and_duplicates_nothing(tmp_path: Path):
     told = tmp_path / "chaos.json"
     code = chaos.main(["--minutes", "1", "--files", "150", "--seed", "7", "--json", str(told)])
     found = json.loads(told.read_text(encoding="utf-8"))
@@ -28,7 +28,7 @@ def test_a_minute_of_chaos_loses_and_repeats_nothing(tmp_path: Path):
     for name in ("lost_labels", "searched_twice", "statements_twice", "statements_missing", "leases_left", "orphans"):
         assert found[name] == 0, found
     for kind in ("worker killed", "child killed", "wiki fault", "database restarted"):
-        assert found["struck"][kind] > 0, found  # or the test shows nothing
+        assert found["struck"][kind] > 0, found  # Otherwise the test would prove nothing.
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ def test_a_minute_of_chaos_loses_and_repeats_nothing(tmp_path: Path):
         {"bad_exits": 1},
     ],
 )
-def test_one_thing_that_is_wrong_is_not_good(change: dict[str, Any]):
+def test_single_violation_makes_the_result_bad(change: dict[str, Any]):
     assert GOOD.good
     assert not replace(GOOD, **change).good
 
 
 @pytest.fixture(scope="module")
 def rested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Volunteer, Crew]]:
-    """A dozen files, searched, answered and sent by one worker without any trouble."""
+    """A dozen files that one worker searched, answered and sent without faults."""
     folder = tmp_path_factory.mktemp("calm")
     with workshop(folder, 12) as shop:
         crew, volunteer = chaos.begin(shop, folder, 12, 0.05, ["steady"])
@@ -100,7 +100,9 @@ def approved_and_not_sent(volunteer: Volunteer) -> object:
         ("statements_missing", approved_and_not_sent),
     ],
 )
-def test_what_goes_wrong_is_seen(rested: tuple[Volunteer, Crew], what: str, spoil: Callable[[Volunteer], object]):
+def test_each_kind_of_violation_is_detected(
+    rested: tuple[Volunteer, Crew], what: str, spoil: Callable[[Volunteer], object]
+):
     volunteer, crew = rested
     before = chaos.judge(volunteer, crew, 100.0, 0.0)
     spoil(volunteer)

@@ -1,4 +1,4 @@
-"""The constants in use are those that bench/constants.py gave, and it finds what is put in."""
+"""The constants in use are those computed by bench/constants.py, which recovers known values from simulated data."""
 
 import json
 from dataclasses import astuple
@@ -17,27 +17,27 @@ from vision.recognition.calibration import WEIGHTS, Weights, log_odds, sigmoid
 GIVEN = json.loads(constants.SAVED.read_text())
 
 
-def test_the_weights_in_use_are_what_the_first_half_gives():
+def test_weights_in_use_are_those_of_the_first_half():
     assert constants.saved("first") == WEIGHTS
 
 
-def test_the_usual_recipe_has_the_best_curve_of_the_first_half():
+def test_usual_recipe_is_evaluated_with_its_best_curve():
     assert GIVEN["first"]["baseline"] == {"slope": BASELINE_SLOPE, "middle": BASELINE_MIDDLE}
 
 
 @pytest.mark.parametrize("half", ["first", "second"])
-def test_the_deviations_in_use_are_hardly_worse_than_the_best_ones(half: str):
+def test_deviations_in_use_are_hardly_worse_than_the_best_ones(half: str):
     losses = GIVEN[half]["deviations"]
     used = losses[f"{calibration.SHIFT_DEVIATION} {calibration.SCALE_DEVIATION}"]
     assert used <= 1.05 * min(losses.values())
 
 
-def test_in_use_is_the_half_that_is_less_sure():
+def test_weights_of_the_less_certain_half_are_in_use():
     first, second = constants.saved("first"), constants.saved("second")
     assert abs(first.centroid + first.nearest) < abs(second.centroid + second.nearest)
 
 
-def test_known_weights_are_found_again():
+def test_known_weights_are_recovered():
     rng, weights = np.random.default_rng(0), Weights(24.0, -30.0, -20.0, 10.0)
     looks = []
     for number in range(20):
@@ -55,7 +55,7 @@ def test_known_weights_are_found_again():
     assert 0.44 <= middle <= 0.6
 
 
-def test_a_half_is_fitted_from_its_own_people_alone_and_the_same_again():
+def test_half_is_fitted_from_its_own_people_only_and_deterministically():
     known, who = crowd((24, 24, *[2] * 60), seed=3)
     pool = People(known.encodings, known.poor, ("made up",) * len(who), tuple(f"person {number:02}" for number in who))
     half = pool.only(first_half(pool))

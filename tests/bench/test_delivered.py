@@ -1,9 +1,9 @@
-"""The bench of the pages notices a filter that was not looked at."""
+"""The benchmark of the pages detects a filter that has no effect."""
 
 from bench.traffic.delivered import entries, faults
 
 
-def test_lists_that_are_empty_or_the_same_are_told():
+def test_empty_and_identical_lists_are_reported():
     told = faults(
         [
             ("review.page", "/review", ("1", "2")),
@@ -20,7 +20,7 @@ def test_lists_that_are_empty_or_the_same_are_told():
     }
 
 
-def test_entries_are_found_in_pages_and_in_json():
+def test_entries_are_found_in_html_and_json():
     assert entries("review.page", '<li data-face="12"><li data-face="3">') == ('data-face="12"', 'data-face="3"')
     assert entries("review.listed", '{"faces":[{"face":7},{"face": 8}]}') == ('"face":7', '"face": 8')
     assert entries("pages.help_page", "no list") is None

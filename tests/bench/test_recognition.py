@@ -1,4 +1,4 @@
-"""The bench on made-up people: what it plays, what it counts, what it refuses."""
+"""The benchmark of recognition on made-up people: simulated answers, counts and refused arguments."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def pool() -> People:
 
 
 @pytest.mark.parametrize("share", [0.6, 0.3, 0.1])
-def test_a_project_has_the_share_asked_for_and_half_of_the_others_recur(pool: People, share: float):
+def test_simulated_project_has_the_requested_share_and_recurring_others(pool: People, share: float):
     project = make_project(pool, SUBJECT, share, TRUE, np.random.default_rng(0))
     mine, others = project.truth & project.scored, ~project.truth
     assert mine.sum() / project.scored.sum() == pytest.approx(share, abs=0.02)
@@ -54,7 +54,7 @@ def test_a_project_has_the_share_asked_for_and_half_of_the_others_recur(pool: Pe
     assert len(rows & set(recurring)) == pytest.approx(expected, abs=3)
 
 
-def test_the_portrait_is_known_and_no_face_of_the_project(pool: People):
+def test_portrait_is_not_a_face_of_the_project(pool: People):
     project = make_project(pool, SUBJECT, 0.3, TRUE, np.random.default_rng(0))
     (portrait,) = np.flatnonzero(project.known.files == REFERENCE_ONLY)
     assert project.known.sources[portrait] == Source.PORTRAIT
@@ -63,7 +63,7 @@ def test_the_portrait_is_known_and_no_face_of_the_project(pool: People):
     assert (bare.known.labels == Label.NONE).all()
 
 
-def test_fifteen_in_a_hundred_of_the_bootstrap_are_wrong(pool: People):
+def test_fifteen_percent_of_bootstrap_labels_are_wrong(pool: People):
     wrong = []
     for seed in range(100):
         project = make_project(pool, SUBJECT, 0.3, BOOTSTRAP, np.random.default_rng(seed))
@@ -72,7 +72,7 @@ def test_fifteen_in_a_hundred_of_the_bootstrap_are_wrong(pool: People):
     assert np.mean(wrong) == pytest.approx(0.15, abs=0.03)
 
 
-def test_a_second_answer_counts_if_it_agrees_and_replaces_if_not(pool: People):
+def test_second_answer_confirms_or_replaces_the_first(pool: People):
     project = make_project(pool, SUBJECT, 0.3, TRUE, np.random.default_rng(0))
     rng, question = np.random.default_rng(0), Question(0, Why.ALIKE)
     once = answered(project, project.known, question, 0.0, rng)
@@ -131,16 +131,16 @@ def row(**changed: object) -> dict[str, object]:
         {"volunteer": BOOTSTRAP, "precision_mean": 0.98},
     ],
 )
-def test_each_missed_target_is_said(bad: dict[str, object]):
+def test_each_missed_target_is_reported(bad: dict[str, object]):
     assert targets.missed([row()], "all") == []
     assert len(targets.missed([row(**bad)], "all")) == 1
 
 
-def test_an_interval_that_holds_the_truth_too_seldom_is_a_miss_of_the_row_and_of_the_volunteer():
+def test_interval_that_contains_the_truth_too_rarely_is_a_missed_target():
     assert len(targets.missed([row(coverage=0.85)], "all")) == 2
 
 
-def test_a_log_loss_no_better_than_the_usual_recipes_is_a_miss_in_every_row():
+def test_log_loss_not_below_that_of_the_usual_recipe_is_a_missed_target():
     usual = row(method="baseline", log_loss_same_runs=0.009)
     assert targets.missed([row(runs_both=4), usual], "all") == []
     better = [row(share=0.1), row(share=0.1, method="baseline", log_loss_same_runs=9.0)]
@@ -148,7 +148,7 @@ def test_a_log_loss_no_better_than_the_usual_recipes_is_a_miss_in_every_row():
     assert targets.missed([row(), row(method="baseline", log_loss_same_runs=0.02)], "all") == []
 
 
-def test_wrong_ones_are_pooled_over_shares_unless_chance_does_not_explain_one_of_them():
+def test_wrong_suggestions_are_pooled_over_shares_unless_one_is_significantly_worse():
     good = row(share=0.6, claimed_at={"50": 9000, "100": 9000, "500": 9000})
     assert targets.missed([good, row(wrong_at={"50": 3, "100": 3, "500": 3})], "all") == []
     missed = targets.missed([good, row(wrong_at={"50": 9, "100": 9, "500": 9})], "all")
@@ -159,20 +159,20 @@ def test_wrong_ones_are_pooled_over_shares_unless_chance_does_not_explain_one_of
     assert "share" not in over[0]
 
 
-def test_how_often_chance_alone_brings_so_many():
+def test_probability_of_this_many_errors_by_chance_is_computed():
     assert targets.by_chance(0, 1.4) == 1
     assert targets.by_chance(1, 1.0) == pytest.approx(1 - np.exp(-1))
     assert targets.by_chance(9, 1.4) < 1e-4
 
 
-def test_budgets_are_counted_over_all_numbers_of_answers_of_our_method():
+def test_error_budgets_are_counted_over_all_checkpoints_of_our_method():
     rows = [row(), row(answers=40, wrong_at={"50": 1, "100": 2, "500": 3}), row(method="baseline")]
     (counted,) = budget_rows(rows)
     assert counted["claimed"] == {"50": 1800, "100": 1600, "500": 1400}
     assert counted["wrong"] == {"50": 1, "100": 2, "500": 3}
 
 
-def test_a_second_log_loss_is_over_the_faces_that_both_methods_leave_open(pool: People):
+def test_second_log_loss_is_over_faces_that_both_methods_leave_open(pool: People):
     project = make_project(pool, SUBJECT, 0.6, TRUE, np.random.default_rng(0))
     ours = play(project, TRUE, (20,), np.random.default_rng(0))
     usual = play_baseline(project, TRUE, (20,), np.random.default_rng(0))
@@ -187,7 +187,7 @@ def test_a_second_log_loss_is_over_the_faces_that_both_methods_leave_open(pool: 
     assert mine.log_loss == ours[0].log_loss
 
 
-def test_who_is_held_out_is_judged_by_weights_fitted_without_them(pool: People):
+def test_held_out_people_are_evaluated_with_weights_fitted_without_them(pool: People):
     first = first_half(pool)
     jobs = [Job(subject, 0.3, TRUE, 0) for subject in pool.subjects()]
     jobs += [job._replace(crossed=True) for job in jobs if job.subject[1] in first]
@@ -196,18 +196,18 @@ def test_who_is_held_out_is_judged_by_weights_fitted_without_them(pool: People):
     assert all(each.job.crossed == (each.job.subject[1] in first) for each in kept)
 
 
-def test_slowness_is_a_miss():
+def test_exceeded_duration_is_a_missed_target():
     quick = {"100000": {"inference": 0.3, "questions": 1.0}, "20000": {"inference": 9.0, "questions": 0.01}}
     slow = {"100000": {"inference": 1.3, "questions": 0.1}, "20000": {"inference": 0.1, "questions": 0.06}}
     assert targets.too_slow(quick) == []
     assert len(targets.too_slow(slow)) == 2
 
 
-def test_log_loss_is_finite_for_the_surest_mistake():
+def test_log_loss_is_finite_for_a_wrong_prediction_with_certainty():
     assert log_loss(np.array([0.0, 1.0]), np.array([True, False])) == pytest.approx(-np.log(1e-6))
 
 
-def test_half_of_the_people_of_each_set_are_held_out():
+def test_half_of_the_people_of_each_data_set_are_held_out():
     known, who = crowd((*[20] * 10, *[1] * 400))
     sets = tuple("portraits" if number < 6 or number > 9 else "scenes" for number in who)
     pool = People(known.encodings, known.poor, sets, tuple(f"person {number}" for number in who))
@@ -218,15 +218,15 @@ def test_half_of_the_people_of_each_set_are_held_out():
     assert set(pool.only(first).names) == first
 
 
-def test_somebody_of_two_sets_is_in_one_half():
+def test_person_of_two_data_sets_is_in_one_half():
     known, who = crowd((40, 20, 20, 20))
     sets = tuple("scenes" if row < 20 else "portraits" for row in range(len(who)))
     pool = People(known.encodings, known.poor, sets, tuple(f"person {number}" for number in who))
     assert len(pool.subjects()) == 5
-    assert first_half(pool) == {"person 2"}  # of person 0, alone in the scenes, and of persons 1 to 3
+    assert first_half(pool) == {"person 2"}  # Of person 0, who is alone in the scenes, and of persons 1 to 3.
 
 
-def test_folders_that_cannot_be_measured_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_folders_without_enough_photographs_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "empty").mkdir()
     assert recognition.main(["--photos", str(tmp_path / "absent")]) == 2
     assert recognition.main(["--photos", str(tmp_path / "empty"), "--cache", str(tmp_path / "cache")]) == 2
@@ -234,12 +234,12 @@ def test_folders_that_cannot_be_measured_are_refused(tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.parametrize("arguments", [["--shares", "1.5"], ["--answers", "0"], ["--answers", "many"], []])
-def test_bad_arguments_end_with_two(arguments: list[str], capsys: pytest.CaptureFixture[str]):
+def test_invalid_arguments_exit_with_status_two(arguments: list[str], capsys: pytest.CaptureFixture[str]):
     photos = ["--photos", "x"] if arguments else []
     with pytest.raises(SystemExit, match="2"):
         recognition.main([*photos, *arguments])
     assert "usage" in capsys.readouterr().err
 
 
-def test_every_volunteer_has_a_name_of_their_own():
+def test_simulated_volunteers_have_unique_names():
     assert len(set(VOLUNTEERS)) == 4

@@ -1,4 +1,4 @@
-"""The classify page as a person uses it."""
+"""The classify page with the actions of a user."""
 
 from playwright.sync_api import Page
 
@@ -7,14 +7,14 @@ from testing.waiting import until
 
 
 class Classify:
-    """One tab."""
+    """One tab with the page."""
 
     def __init__(self, page: Page, labelling: Labelling) -> None:
         self.page = page
         self.labelling = labelling
 
     def face(self) -> int:
-        """The face asked about, once its photograph is on the screen."""
+        """Return the face asked about, once its photograph is displayed."""
         self.page.wait_for_function(
             """() => {
               const photo = document.querySelector('#photo-img');
@@ -28,16 +28,16 @@ class Classify:
         until(lambda: self.face() == face, f"the question about face {face}")
 
     def asks_another(self, face: int) -> None:
-        """Wait until the page asks about another face than this."""
+        """Wait until the page asks about a face other than this one."""
         until(lambda: self.face() != face, f"another question than about face {face}")
 
     def at_rest(self) -> None:
-        """Wait until the tab has nothing to do: Chromium cancels a touch that a busy one does not answer within 0.2 s."""
+        """Wait until the tab is idle: Chromium cancels a touch that a busy tab does not answer within 0.2 s."""
         self.face()
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestIdleCallback(done)))")
 
     def press(self, *keys: str) -> list[int]:
-        """Press keys, each on a question that is on the screen; returns the faces that were asked about."""
+        """Press keys, each when a question is displayed; return the faces that were asked about."""
         faces = []
         for key in keys:
             faces.append(self.face())
@@ -45,7 +45,7 @@ class Classify:
         return faces
 
     def unsaved(self) -> int:
-        """How many items this browser keeps."""
+        """Return the number of items in the browser's storage."""
         found: int = self.page.evaluate(
             "Object.keys(localStorage).filter((key) => key.startsWith('wikivisage:') && key !== 'wikivisage:keys').length"
         )
@@ -59,5 +59,5 @@ class Classify:
         return self.page.locator("#message").inner_text()
 
     def hears(self, text: str) -> None:
-        """Wait until the page says so."""
+        """Wait until the page shows this message."""
         self.page.locator("#message", has_text=text).wait_for()

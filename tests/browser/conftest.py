@@ -1,7 +1,7 @@
-"""A real browser against the real application, the sandbox's photographs and the database of this run.
+"""A real browser with the real application, the sandbox's photographs and the database of this run.
 
-`open_page` opens a page of its own context; every error in its console, every violation of the Content-Security-Policy and
-every exception of a script fails the test, but those that the test says it brings about (`allow`).
+`open_page` opens a page in its own context. Every error in its console, every violation of the Content-Security-Policy
+and every exception of a script fails the test, except those that the test declares (`allow`).
 """
 
 import re
@@ -20,7 +20,7 @@ from testing import servers
 from testing.waiting import PATIENCE
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-expect.set_options(timeout=PATIENCE * 1000)  # as of every other wait, below
+expect.set_options(timeout=PATIENCE * 1000)  # The same timeout as for every other wait, below.
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def browser(chromium: Path) -> Iterator[Browser]:
 
 @dataclass(frozen=True)
 class Site:
-    """The application as a browser reaches it."""
+    """The application as reached by a browser."""
 
     settings: Settings
     address: str
@@ -41,7 +41,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(settings: Settings, running_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """gunicorn on the database of this run; its wiki is the sandbox."""
+    """gunicorn on the database of this run, configured for the sandbox."""
     wiki = environment.variables(running_sandbox.base, "http://localhost:8000")
     found = Settings.from_env(servers.variables(settings) | wiki)
     with servers.gunicorn(found, tmp_path_factory.mktemp("web")) as address:
@@ -50,7 +50,7 @@ def site(settings: Settings, running_sandbox: Sandbox, tmp_path_factory: pytest.
 
 @dataclass
 class Watch:
-    """What went wrong in the pages of a test; `allowed`: patterns of what the test brings about itself."""
+    """Errors in the pages of a test; `allowed`: patterns of errors that the test causes itself."""
 
     problems: list[str] = field(default_factory=list)
     allowed: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Watch:
 
 @dataclass
 class Opener:
-    """Opens pages; each call is a person's browser of its own."""
+    """Open pages, each call in a separate browser context, as another person's browser."""
 
     browser: Browser
     site: Site
@@ -82,7 +82,7 @@ class Opener:
         return self.tab(made, path)
 
     def tab(self, context: BrowserContext, path: str) -> Page:
-        """Another page of the same browser."""
+        """Open another page in the same browser context."""
         page = context.new_page()
         page.on("console", self.watch.console)
         page.on("pageerror", lambda error: self.watch.problems.append(f"exception: {error}"))

@@ -1,4 +1,4 @@
-"""Answering questions in a real browser: keyboard, mouse, touch, no script, no network, two tabs, two people."""
+"""Answering questions in a real browser: keyboard, mouse, touch, no JavaScript, no network, two tabs, two users."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def labelling(site: Site, database: Database, sandbox: Sandbox, pictures: list[d
 
 @pytest.fixture
 def start(open_page: Opener, labelling: Labelling) -> Start:
-    """Opens the classify page as Alice."""
+    """Return a function that opens the classify page as Alice."""
 
     def begin(**context: Any) -> Classify:
         path = f"/projects/{labelling.project_id}/classify"
@@ -58,11 +58,11 @@ def answers_of(labelling: Labelling, face: int) -> list[dict[str, Any]]:
 
 
 def somebody_else(sandbox: Sandbox) -> NewProject:
-    """A person of the sandbox whom the project is not about."""
+    """Return a person of the sandbox other than the project's."""
     return next(found for found in (person(sandbox, 0), person(sandbox, 1)) if found.label != "Roger Federer")
 
 
-def test_the_whole_flow_by_keyboard_alone(start: Start, labelling: Labelling):
+def test_all_questions_can_be_answered_by_keyboard(start: Start, labelling: Labelling):
     classify = start()
     one, two, three = classify.press("y", "ArrowLeft", "s")
     group = classify.face()
@@ -90,7 +90,7 @@ def test_the_whole_flow_by_keyboard_alone(start: Start, labelling: Labelling):
     assert {standing[face] for face in none} == {"other"}
 
 
-def test_the_person_twice_in_a_collage(start: Start, labelling: Labelling):
+def test_two_faces_of_a_collage_can_be_confirmed(start: Start, labelling: Labelling):
     classify = start()
     classify.press("s", "s", "s")
     group = classify.face()
@@ -112,7 +112,7 @@ def test_the_person_twice_in_a_collage(start: Start, labelling: Labelling):
     assert len(steps) == 1
 
 
-def test_every_button_does_what_its_key_does(start: Start, labelling: Labelling):
+def test_each_button_has_the_effect_of_its_key(start: Start, labelling: Labelling):
     classify = start()
     given = {}
     for action in ("yes", "no", "skip"):
@@ -132,7 +132,7 @@ def test_every_button_does_what_its_key_does(start: Start, labelling: Labelling)
     assert labelling.standing() == given
 
 
-def test_a_face_is_chosen_by_a_click_on_the_photograph(start: Start, labelling: Labelling):
+def test_face_is_selected_by_a_click_on_the_photograph(start: Start, labelling: Labelling):
     classify = start()
     classify.press("s", "s", "s")
     group = classify.face()
@@ -145,7 +145,7 @@ def test_a_face_is_chosen_by_a_click_on_the_photograph(start: Start, labelling: 
 
 
 def swipe(page: Page, across: int, down: int) -> None:
-    """A finger on the photograph, as the browser gets it from a touch screen."""
+    """Swipe on the photograph with the events of a touch screen."""
     session = page.context.new_cdp_session(page)
     x, y = 180, 150
     session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
@@ -156,7 +156,7 @@ def swipe(page: Page, across: int, down: int) -> None:
     session.detach()
 
 
-def test_by_touch_on_a_phone(start: Start, labelling: Labelling):
+def test_questions_can_be_answered_by_touch(start: Start, labelling: Labelling):
     classify = start(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
     given = {}
     for (across, down), answer in {(140, 5): "target", (-140, 5): "other", (0, -110): "skip"}.items():
@@ -164,7 +164,7 @@ def test_by_touch_on_a_phone(start: Start, labelling: Labelling):
         classify.at_rest()
         swipe(classify.page, across, down)
         classify.asks_another(list(given)[-1])
-    swipe(classify.page, 20, 20)  # no answer
+    swipe(classify.page, 20, 20)  # This gesture is no answer.
     group = classify.face()
     listed = next(listed for listed in labelling.faces.values() if group in listed)
     classify.at_rest()
@@ -187,7 +187,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
-def test_everything_is_on_one_screen(start: Start, labelling: Labelling, language: str):
+def test_page_fits_on_one_screen(start: Start, labelling: Labelling, language: str):
     confirm(labelling, 3)
     crowd = {f"Q{number}": {"en": f"Somebody with quite a long name {number}"} for number in range(1, 9)}
     with labelling.database.transaction() as db:
@@ -198,7 +198,7 @@ def test_everything_is_on_one_screen(start: Start, labelling: Labelling, languag
     classify = start(locale=language)
     for name, (width, height) in SIZES.items():
         classify.page.set_viewport_size({"width": width, "height": height})
-        classify.face()  # a group: the fullest screen
+        classify.face()  # A question about a group has the most content.
         check_screen(classify.page, name, width, height)
 
 
@@ -247,7 +247,7 @@ def overlaps(page: Page, selectors: list[str]) -> list[str]:
     return found
 
 
-# Where the picture itself is inside its element, and where the asked face's outline is: left, top, width, height.
+# Positions of the picture inside its element and of the outline of the face asked about: left, top, width, height.
 WHERE = """() => {
   const image = document.querySelector('#photo-img');
   const box = image.getBoundingClientRect();
@@ -260,15 +260,15 @@ WHERE = """() => {
 
 
 def told(page: Page) -> list[tuple[str, str, str]]:
-    """Caption and description: text, its `lang`, and which way it runs."""
+    """Return the text, `lang` and text direction of caption and description."""
     found = page.locator("#description > *").evaluate_all(
         "all => all.map(e => [e.textContent, e.getAttribute('lang') ?? '', getComputedStyle(e).direction])"
     )
     return [tuple(one) for one in found]
 
 
-def test_a_caption_comes_before_the_description_and_says_its_language(start: Start, labelling: Labelling):
-    """In a language of the other direction, in the reader's own, and none; as the page came and as the script goes on."""
+def test_caption_comes_before_the_description_and_has_its_language(start: Start, labelling: Labelling):
+    """Captions in a right-to-left language, in the reader's, and none; on the initial page and on later questions."""
     words = "Roger Federer at tournament number {}, on the court after the match"
     first, second, *_ = labelling.faces
     with labelling.database.transaction() as db:
@@ -286,7 +286,7 @@ def test_a_caption_comes_before_the_description_and_says_its_language(start: Sta
         classify.press("s")
 
 
-def test_outlines_are_where_the_faces_are(start: Start, labelling: Labelling):
+def test_outlines_are_at_the_positions_of_the_faces(start: Start, labelling: Labelling):
     confirm(labelling, 3)
     for width, height in ((360, 640), (1280, 900), (900, 500)):
         classify = start(viewport={"width": width, "height": height})
@@ -295,14 +295,14 @@ def test_outlines_are_where_the_faces_are(start: Start, labelling: Labelling):
         fractions = [
             (line[0] - image[0]) / image[2], (line[1] - image[1]) / image[3], line[2] / image[2], line[3] / image[3]
         ]  # fmt: skip
-        assert fractions == pytest.approx([0.4, 0.12, 0.2, 0.3], abs=0.012)  # half the outline's width on the smallest
+        assert fractions == pytest.approx([0.4, 0.12, 0.2, 0.3], abs=0.012)  # half of the outline's width
 
 
 PHOTOGRAPHS_LOADED = """performance.getEntriesByType('resource')
   .filter((one) => one.name.includes('/w/images/') && one.responseEnd > 0).length"""
 
 
-def test_what_is_answered_without_a_network_is_saved_when_it_is_back(
+def test_answers_given_offline_are_saved_when_the_network_is_back(
     start: Start, open_page: Opener, labelling: Labelling
 ):
     open_page.allow("ERR_INTERNET_DISCONNECTED")
@@ -324,12 +324,10 @@ def test_what_is_answered_without_a_network_is_saved_when_it_is_back(
     assert labelling.standing() == {before[0]: "target", during[0]: "target", during[1]: "target"}
     classify.hears("All answers are saved.")
     with labelling.database.transaction() as db:
-        assert db.value("SELECT COUNT(*) FROM answers") == 3  # what was undone before it was sent was never sent
+        assert db.value("SELECT COUNT(*) FROM answers") == 3  # A step that was undone before it was sent is never sent.
 
 
-def test_an_answer_that_was_saved_but_not_confirmed_is_stored_once(
-    start: Start, open_page: Opener, labelling: Labelling
-):
+def test_answer_whose_response_was_lost_is_stored_once(start: Start, open_page: Opener, labelling: Labelling):
     open_page.allow("ERR_FAILED")
     classify = start()
     lost: list[str] = []
@@ -350,7 +348,7 @@ def test_an_answer_that_was_saved_but_not_confirmed_is_stored_once(
         assert db.value("SELECT COUNT(*) FROM answers") == 3
 
 
-def test_a_server_that_is_away_is_tried_again(start: Start, open_page: Opener, labelling: Labelling):
+def test_saving_is_retried_while_the_server_is_down(start: Start, open_page: Opener, labelling: Labelling):
     open_page.allow("503")
     classify = start()
     refused: list[int] = []
@@ -370,7 +368,7 @@ def test_a_server_that_is_away_is_tried_again(start: Start, open_page: Opener, l
     assert list(labelling.standing()) == given
 
 
-def test_unsaved_answers_outlive_a_reload_and_leaving_is_warned_about(
+def test_unsaved_answers_survive_a_reload_and_leaving_shows_a_warning(
     start: Start, open_page: Opener, labelling: Labelling
 ):
     open_page.allow("ERR_FAILED")
@@ -390,7 +388,7 @@ def test_unsaved_answers_outlive_a_reload_and_leaving_is_warned_about(
     assert warned == ["beforeunload"]
     assert classify.face() not in given
     assert classify.unsaved() == 2
-    page.keyboard.press("z")  # taken back before it was ever sent
+    page.keyboard.press("z")  # It was undone before it was sent.
     classify.asks(given[1])
     page.unroute("**/answers")
     page.evaluate("dispatchEvent(new Event('online'))")
@@ -398,7 +396,7 @@ def test_unsaved_answers_outlive_a_reload_and_leaving_is_warned_about(
     assert labelling.standing() == {given[0]: "target"}
 
 
-def test_undo_of_twenty_answers_after_a_reload(start: Start, labelling: Labelling):
+def test_twenty_answers_can_be_undone_after_a_reload(start: Start, labelling: Labelling):
     classify = start()
     given: list[int] = []
     while len(given) < 20:
@@ -407,7 +405,7 @@ def test_undo_of_twenty_answers_after_a_reload(start: Start, labelling: Labellin
     assert len(labelling.standing()) == 20
     classify.page.reload()
     classify.face()
-    for face in reversed(given):  # the steps of before the reload are fetched first
+    for face in reversed(given):  # The steps from before the reload are fetched first.
         classify.page.keyboard.press("z")
         classify.asks(face)
     classify.hears("Undone.")
@@ -418,20 +416,20 @@ def test_undo_of_twenty_answers_after_a_reload(start: Start, labelling: Labellin
     assert classify.press("y", "y", "y") == given[:3]
 
 
-def test_undo_on_another_device(start: Start, labelling: Labelling):
+def test_answers_can_be_undone_on_another_device(start: Start, labelling: Labelling):
     phone, laptop = start(), start()
     given = phone.press("y", "n")
     phone.settle()
     laptop.page.reload()
     laptop.face()
     laptop.page.keyboard.press("u")
-    until(lambda: len(labelling.standing()) == 1)  # the steps of the other device are fetched first
+    until(lambda: len(labelling.standing()) == 1)  # The steps of the other device are fetched first.
     laptop.settle()
     assert labelling.standing() == {given[0]: "target"}
     laptop.asks(given[1])
 
 
-def test_a_session_that_expires_keeps_the_answers_and_goes_on(start: Start, open_page: Opener, labelling: Labelling):
+def test_answers_are_kept_when_the_session_expires(start: Start, open_page: Opener, labelling: Labelling):
     open_page.allow("40[01]")
     classify = start()
     first = classify.press("y")
@@ -443,13 +441,13 @@ def test_a_session_that_expires_keeps_the_answers_and_goes_on(start: Start, open
     assert classify.page.locator("#signed-out a").get_attribute("target") == "_blank"
     more += classify.press("y")
     assert labelling.standing() == {first[0]: "target"}
-    classify.page.context.add_cookies([labelling.cookie(epoch=1)])  # signed in again in another tab
+    classify.page.context.add_cookies([labelling.cookie(epoch=1)])  # Signed in again in another tab.
     classify.settle()
     assert not classify.page.locator("#signed-out").is_visible()
     assert labelling.standing() == dict(zip(first + more, ["target", "other", "target", "target"], strict=True))
 
 
-def test_somebody_else_who_signs_in_does_not_inherit_the_answers(start: Start, open_page: Opener, labelling: Labelling):
+def test_unsaved_answers_are_not_sent_for_another_user(start: Start, open_page: Opener, labelling: Labelling):
     open_page.allow("40[01]")
     classify = start()
     classify.face()
@@ -465,11 +463,11 @@ def test_somebody_else_who_signs_in_does_not_inherit_the_answers(start: Start, o
     classify.page.locator(".menu", has_text="Bob").wait_for()
     classify.face()
     assert labelling.standing() == {}
-    assert classify.unsaved() == 1  # Alice's, for when she is back
+    assert classify.unsaved() == 1  # Alice's answers are kept until she returns.
     assert classify.face() in given
 
 
-def test_a_question_that_came_too_late_is_explained_and_the_flow_goes_on(start: Start, labelling: Labelling):
+def test_stale_answer_is_explained_and_the_next_question_is_asked(start: Start, labelling: Labelling):
     classify = start()
     face = classify.face()
     page_id = next(page for page, listed in labelling.faces.items() if face in listed)
@@ -481,7 +479,7 @@ def test_a_question_that_came_too_late_is_explained_and_the_flow_goes_on(start: 
     assert labelling.standing() == {given[1]: "target"}
 
 
-def test_a_project_deleted_meanwhile_is_explained(start: Start, open_page: Opener, labelling: Labelling):
+def test_deletion_of_the_project_is_explained(start: Start, open_page: Opener, labelling: Labelling):
     open_page.allow("4(04|10)")
     classify = start()
     classify.face()
@@ -493,7 +491,7 @@ def test_a_project_deleted_meanwhile_is_explained(start: Start, open_page: Opene
     assert labelling.standing() == {}
 
 
-def test_two_tabs_and_two_people_at_once(start: Start, open_page: Opener, labelling: Labelling):
+def test_two_tabs_and_two_users_can_answer_at_the_same_time(start: Start, open_page: Opener, labelling: Labelling):
     first = start()
     second = Classify(open_page.tab(first.page.context, f"/projects/{labelling.project_id}/classify"), labelling)
     with labelling.database.transaction() as db:
@@ -515,7 +513,7 @@ def test_two_tabs_and_two_people_at_once(start: Start, open_page: Opener, labell
     assert {row["answer"] for row in rows if row["user_id"] == bob_id} == {"other"}
 
 
-def test_whoever_answers_otherwise_hears_of_it(start: Start, labelling: Labelling):
+def test_user_is_told_about_a_different_answer_of_another_user(start: Start, labelling: Labelling):
     classify = start()
     face = classify.face()
     with labelling.database.transaction() as db:
@@ -526,7 +524,7 @@ def test_whoever_answers_otherwise_hears_of_it(start: Start, labelling: Labellin
     classify.hears("Bob had answered otherwise")
 
 
-def test_a_box_is_drawn_by_mouse_in_fractions_of_the_picture(start: Start, labelling: Labelling):
+def test_box_drawn_by_mouse_is_stored_in_fractions_of_the_picture(start: Start, labelling: Labelling):
     classify = start()
     classify.face()
     page = classify.page
@@ -534,7 +532,7 @@ def test_a_box_is_drawn_by_mouse_in_fractions_of_the_picture(start: Start, label
     outline = page.locator("#outlines .line").bounding_box()
     assert outline is not None
     x, y, width, height = outline["x"], outline["y"], outline["width"], outline["height"]
-    # beside the box that is offered, which would be moved: from the asked face's left top, half as large, to the left
+    # Drawn beside the suggested box, which would be moved otherwise: half as large, from its left top to the left.
     page.mouse.move(x - width, y - height * 0.2)
     page.mouse.down()
     page.mouse.move(x - width / 2, y + height / 2, steps=5)
@@ -546,7 +544,7 @@ def test_a_box_is_drawn_by_mouse_in_fractions_of_the_picture(start: Start, label
     assert drawn == pytest.approx((0.36 - 0.26, 0.1 - 0.34 * 0.2, 0.26 * 0.75, 0.34), abs=0.012)
 
 
-def test_a_box_is_corrected_by_keyboard(start: Start, labelling: Labelling):
+def test_box_can_be_corrected_by_keyboard(start: Start, labelling: Labelling):
     classify = start()
     face = classify.face()
     page = classify.page
@@ -579,14 +577,14 @@ def drawn_faces(labelling: Labelling) -> list[tuple[float, ...]]:
     return [tuple(row.values()) for row in rows]
 
 
-def test_leaving_the_box_saves_nothing_and_undo_takes_a_box_back(start: Start, labelling: Labelling):
+def test_cancelled_box_is_not_saved_and_saved_box_can_be_undone(start: Start, labelling: Labelling):
     classify = start()
     face = classify.face()
     classify.page.keyboard.press("d")
     classify.page.keyboard.press("Escape")
     assert classify.face() == face
     classify.page.keyboard.press("d")
-    classify.page.keyboard.press("y")  # keys mean nothing while a box is drawn
+    classify.page.keyboard.press("y")  # Keys have no effect while a box is drawn.
     classify.page.keyboard.press("Enter")
     classify.settle()
     assert len(drawn_faces(labelling)) == 1
@@ -596,7 +594,7 @@ def test_leaving_the_box_saves_nothing_and_undo_takes_a_box_back(start: Start, l
     assert drawn_faces(labelling) == []
 
 
-def test_the_page_says_when_a_drawn_face_was_read(start: Start, labelling: Labelling):
+def test_page_reports_when_a_drawn_face_was_encoded(start: Start, labelling: Labelling):
     classify = start()
     classify.face()
     classify.page.keyboard.press("d")
@@ -608,7 +606,7 @@ def test_the_page_says_when_a_drawn_face_was_read(start: Start, labelling: Label
     classify.hears("could not be read")
 
 
-def test_a_photograph_that_cannot_be_loaded_is_explained_and_can_be_skipped(
+def test_photograph_that_cannot_be_loaded_is_explained_and_can_be_skipped(
     start: Start, open_page: Opener, labelling: Labelling
 ):
     open_page.allow("404", "ERR_FAILED")
@@ -617,7 +615,7 @@ def test_a_photograph_that_cannot_be_loaded_is_explained_and_can_be_skipped(
     classify = start()
     page = classify.page
     page.locator("#broken").wait_for()
-    page.keyboard.press("y")  # nobody answers about what they cannot see
+    page.keyboard.press("y")  # Answers about a picture that is not visible are not accepted.
     classify.hears("still loading")
     page.keyboard.press("s")
     second = classify.face()
@@ -627,7 +625,7 @@ def test_a_photograph_that_cannot_be_loaded_is_explained_and_can_be_skipped(
     assert second == labelling.faces[5002][0]
 
 
-def test_skipped_ones_come_at_the_end(start: Start, labelling: Labelling):
+def test_skipped_questions_come_at_the_end(start: Start, labelling: Labelling):
     last = [labelling.faces[page][0] for page in (5001, 5002, 5003)]
     with labelling.database.transaction() as db:
         db.execute("DELETE FROM faces WHERE page_id > 5003")
@@ -641,7 +639,7 @@ def test_skipped_ones_come_at_the_end(start: Start, labelling: Labelling):
     assert labelling.standing() == dict.fromkeys(last, "target")
 
 
-def test_no_question_says_why_and_goes_on_by_itself(start: Start, labelling: Labelling):
+def test_page_without_questions_states_the_reason_and_continues_automatically(start: Start, labelling: Labelling):
     with labelling.database.transaction() as db:
         db.execute("DELETE FROM questions")
         db.execute("UPDATE faces SET state = 'gone'")
@@ -656,14 +654,14 @@ def test_no_question_says_why_and_goes_on_by_itself(start: Start, labelling: Lab
     assert not heading.is_visible()
 
 
-def test_the_keys_are_listed_and_can_be_switched_off(start: Start, labelling: Labelling):
+def test_keys_are_listed_and_can_be_disabled(start: Start, labelling: Labelling):
     classify = start()
     face = classify.face()
     page = classify.page
     opened = page.locator("dialog#keys[open]")
     page.keyboard.press("?")
     opened.wait_for()
-    page.keyboard.press("y")  # not in the dialog
+    page.keyboard.press("y")  # Not in the dialog.
     page.uncheck("#keys-on")
     page.keyboard.press("Escape")
     opened.wait_for(state="detached")
@@ -679,7 +677,7 @@ def test_the_keys_are_listed_and_can_be_switched_off(start: Start, labelling: La
     assert labelling.standing() == {face: "target"}
 
 
-def test_without_a_script(open_page: Opener, labelling: Labelling):
+def test_classify_works_without_javascript(open_page: Opener, labelling: Labelling):
     page = open_page(f"/projects/{labelling.project_id}/classify", labelling.cookie(), java_script_enabled=False)
     open_page.allow("preload")
     asked = []
@@ -703,7 +701,7 @@ def test_without_a_script(open_page: Opener, labelling: Labelling):
 
 
 def without_faces(labelling: Labelling, count: int) -> list[int]:
-    """The first files, as the detector left them: no face in them."""
+    """The first files, in which the detector found no face."""
     page_ids = list(labelling.faces)[:count]
     with labelling.database.transaction() as db:
         for page_id in page_ids:
@@ -712,7 +710,7 @@ def without_faces(labelling: Labelling, count: int) -> list[int]:
     return page_ids
 
 
-def test_files_without_a_face_by_keyboard(open_page: Opener, labelling: Labelling):
+def test_files_without_a_face_can_be_answered_by_keyboard(open_page: Opener, labelling: Labelling):
     page_ids = without_faces(labelling, 5)
     page = open_page(f"/projects/{labelling.project_id}/files", labelling.cookie())
     page.keyboard.press("ArrowRight")
@@ -738,7 +736,7 @@ def test_files_without_a_face_by_keyboard(open_page: Opener, labelling: Labellin
     assert page.locator(".cell").count() == 1
 
 
-def test_no_text_is_left_untranslated_or_unfilled(start: Start, labelling: Labelling):
+def test_all_texts_are_translated_and_filled_in(start: Start, labelling: Labelling):
     words = set()
     for language in ("en", "nb", "es", "fr"):
         classify = start(locale=language)
@@ -751,7 +749,7 @@ def test_no_text_is_left_untranslated_or_unfilled(start: Start, labelling: Label
     assert len(words) == 4
 
 
-def test_the_page_mirrors_for_languages_from_right_to_left(start: Start, labelling: Labelling):
+def test_page_is_mirrored_for_right_to_left_languages(start: Start, labelling: Labelling):
     for viewport in ({"width": 360, "height": 640}, {"width": 1280, "height": 900}):
         classify = start(viewport=viewport)
         classify.face()
@@ -760,7 +758,7 @@ def test_the_page_mirrors_for_languages_from_right_to_left(start: Start, labelli
         yes, no = (classify.page.locator(f"[data-act={name}]").bounding_box() for name in ("yes", "no"))
         assert yes is not None
         assert no is not None
-        assert yes["x"] > no["x"]  # as the arrow keys and swipes have it
+        assert yes["x"] > no["x"]  # Arrow keys and swipes keep their directions.
 
 
 RULES = {
@@ -769,15 +767,17 @@ RULES = {
 
 
 def problems(page: Page) -> list[str]:
-    """What axe-core finds, as rule and elements."""
+    """Return the findings of axe-core as rule and elements."""
     found = Axe().run(page, options={**RULES, "resultTypes": ["violations"]}).response["violations"]
     return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "nb", "es", "fr"])
-def test_axe_finds_nothing(open_page: Opener, labelling: Labelling, language: str, theme: str):
-    confirm(labelling, 3)  # the next holds a group
+def test_classify_page_has_no_accessibility_violations(
+    open_page: Opener, labelling: Labelling, language: str, theme: str
+):
+    confirm(labelling, 3)  # The next question has a group of faces.
     without_faces(labelling, 2)
     home = f"/projects/{labelling.project_id}"
     page = open_page(f"{home}/classify", labelling.cookie(), locale=language, color_scheme=theme)
@@ -789,7 +789,7 @@ def test_axe_finds_nothing(open_page: Opener, labelling: Labelling, language: st
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_in_dialogs_and_on_the_way(
+def test_dialogs_and_intermediate_states_have_no_accessibility_violations(
     open_page: Opener, labelling: Labelling, sandbox: Sandbox, theme: str
 ):
     home = f"/projects/{labelling.project_id}"
@@ -825,7 +825,7 @@ def test_axe_finds_nothing_in_dialogs_and_on_the_way(
     assert problems(page) == []
 
 
-def test_somebody_else_is_found_on_wikidata(start: Start, labelling: Labelling, sandbox: Sandbox):
+def test_another_person_can_be_found_on_wikidata(start: Start, labelling: Labelling, sandbox: Sandbox):
     somebody = somebody_else(sandbox)
     classify = start()
     face = classify.face()
@@ -838,13 +838,13 @@ def test_somebody_else_is_found_on_wikidata(start: Start, labelling: Labelling, 
     page.keyboard.press("Enter")
     classify.asks_another(face)
     page.keyboard.press("o")
-    page.keyboard.press("Escape")  # thought better of it
+    page.keyboard.press("Escape")  # Cancelled.
     classify.settle()
     assert labelling.standing() == {face: "other"}
     assert answers_of(labelling, face)[0]["other_item"] == item == somebody.item
 
 
-def test_somebody_who_is_stated_in_the_file_is_two_keys_away(start: Start, labelling: Labelling):
+def test_person_stated_in_the_file_can_be_named_with_two_keys(start: Start, labelling: Labelling):
     with labelling.database.transaction() as db:
         depicted_items.keep_stated(db, {page: ["Q1001"] for page in labelling.faces})
         depicted_items.keep_labels(db, {"Q1001": {"en": "Berta"}}, complete=True)
@@ -860,7 +860,7 @@ def test_somebody_who_is_stated_in_the_file_is_two_keys_away(start: Start, label
     assert answers_of(labelling, face)[0]["other_item"] == "Q1001"
 
 
-def test_a_step_on_which_the_server_fails_does_not_hold_up_the_others(
+def test_step_that_the_server_fails_to_save_does_not_block_the_others(
     start: Start, open_page: Opener, labelling: Labelling
 ):
     open_page.allow("500")
@@ -878,7 +878,7 @@ def test_a_step_on_which_the_server_fails_does_not_hold_up_the_others(
     given = classify.press("y", "n", "y")
 
     def others_saved() -> bool:
-        classify.page.evaluate("dispatchEvent(new Event('online'))")  # do not wait for the clock
+        classify.page.evaluate("dispatchEvent(new Event('online'))")  # Save now instead of after the interval.
         return len(labelling.standing()) == 2
 
     until(others_saved, "the others saved")
@@ -889,7 +889,7 @@ def test_a_step_on_which_the_server_fails_does_not_hold_up_the_others(
     assert set(labelling.standing()) == set(given)
 
 
-def test_a_browser_that_keeps_nothing_says_so(open_page: Opener, labelling: Labelling):
+def test_browser_without_storage_is_reported(open_page: Opener, labelling: Labelling):
     open_page.allow("ERR_FAILED")
     page = open_page("/help", labelling.cookie())
     page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no') } })")
@@ -903,10 +903,10 @@ def test_a_browser_that_keeps_nothing_says_so(open_page: Opener, labelling: Labe
     until(lambda: list(labelling.standing()) == given, "saved all the same")
 
 
-def test_a_corrected_box_is_read_by_a_worker_within_seconds(
+def test_corrected_box_is_encoded_by_a_worker_within_seconds(
     site: Site, database: Database, sandbox: Sandbox, open_page: Opener, pictures: list[dict[str, Any]], tmp_path: Path
 ):
-    """All real: the worker finds the face, the question is about it, the box is corrected, the worker encodes it anew."""
+    """With real processes: a worker detects the face, its box is corrected, and the worker encodes it again."""
     labelling = fill(site.settings, database, pictures, 1)
     portrait = next(one for one in pictures if one["imageinfo"][0]["height"] > one["imageinfo"][0]["width"])
     with database.transaction() as db:

@@ -1,4 +1,4 @@
-"""The pages around the questions in a real browser: live progress, the threshold, a new project, themes, no script."""
+"""Pages other than the questions in a real browser: live progress, threshold, new project, themes, no JavaScript."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ REPORT: dict[str, Any] = {
 
 @pytest.fixture
 def labelling(site: Site, database: Database) -> Labelling:
-    """A project of eight files, with a report of the model."""
+    """A project of eight files with a report of the model."""
     made = fill(site.settings, database, nowhere(8), 8)
     with database.transaction() as db:
         projects.modelled(db, made.project_id, 1, json.dumps(REPORT))
@@ -33,7 +33,7 @@ def home(labelling: Labelling) -> str:
     return f"/projects/{labelling.project_id}"
 
 
-def test_progress_comes_without_reloading(open_page: Opener, labelling: Labelling):
+def test_progress_is_updated_without_reloading(open_page: Opener, labelling: Labelling):
     page = open_page(home(labelling), labelling.cookie())
     expect(page.locator("#progress")).to_contain_text("Every file was searched.")
     page.evaluate("window.stayed = true")
@@ -43,7 +43,7 @@ def test_progress_comes_without_reloading(open_page: Opener, labelling: Labellin
     assert page.evaluate("window.stayed")
 
 
-def test_the_threshold_shows_what_it_would_change(open_page: Opener, labelling: Labelling):
+def test_threshold_slider_shows_its_effect(open_page: Opener, labelling: Labelling):
     page = open_page(home(labelling), labelling.cookie())
     effect, save = page.locator("#effect"), page.locator("[data-save]")
     expect(effect).to_have_text("At 0.60, 180 faces that nobody judged lie within.")
@@ -66,7 +66,7 @@ def test_the_threshold_shows_what_it_would_change(open_page: Opener, labelling: 
     assert project.distance_threshold == pytest.approx(0.4)
 
 
-def test_a_new_project_by_typing(open_page: Opener, labelling: Labelling, sandbox: Sandbox):
+def test_new_project_can_be_created_by_typing(open_page: Opener, labelling: Labelling, sandbox: Sandbox):
     label = next(
         item.entity.labels["en"]
         for item in sandbox.world.state.items.values()
@@ -92,7 +92,7 @@ def _number(text: str) -> int:
     return int("".join(letter for letter in text if letter.isdigit()))
 
 
-def test_without_a_script(open_page: Opener, labelling: Labelling, sandbox: Sandbox):
+def test_pages_work_without_javascript(open_page: Opener, labelling: Labelling, sandbox: Sandbox):
     item, label = next(
         (number, item.entity.labels["en"])
         for number, item in sandbox.world.state.items.items()
@@ -115,7 +115,7 @@ def test_without_a_script(open_page: Opener, labelling: Labelling, sandbox: Sand
     expect(page.get_by_role("link", name="Se connecter avec Wikimedia")).to_be_visible()
 
 
-def test_the_theme_changes_in_place_and_stays(open_page: Opener, labelling: Labelling):
+def test_theme_changes_immediately_and_is_kept(open_page: Opener, labelling: Labelling):
     page = open_page("/projects", labelling.cookie())
     light = _background(page)
     page.evaluate("window.stayed = true")
@@ -136,7 +136,7 @@ def _background(page: Page) -> str:
 
 @pytest.mark.parametrize("width", [360, 768, 3840])
 @pytest.mark.parametrize("language", ["en", "nb", "es", "fr"])
-def test_nothing_is_wider_than_the_screen(open_page: Opener, labelling: Labelling, width: int, language: str):
+def test_no_page_is_wider_than_the_screen(open_page: Opener, labelling: Labelling, width: int, language: str):
     page = open_page("/", labelling.cookie(), viewport={"width": width, "height": 800}, locale=language)
     base = home(labelling)
     for path in (

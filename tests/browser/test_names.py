@@ -1,4 +1,4 @@
-"""Names with markup, quotes, marks of direction, emoji, 255 bytes, SQL and template syntax: on every page they are text."""
+"""Names with markup, quotes, bidirectional marks, emoji, 255 bytes, SQL or template syntax are shown as text."""
 
 import pytest
 from playwright.sync_api import Dialog, Page
@@ -21,9 +21,9 @@ from tests.web.publishing.support import make_case
 from tests.web.routes import TABLE
 
 LABEL = "<script>document.title='owned'</script>\"'`{{7*7}}"
-# What a MediaWiki title or user name can hold at all: no controls; NAMES has longer ones for what is typed.
+# Names that a MediaWiki title or user name can have: no control characters. NAMES has longer ones for typed input.
 WORDS = [name for name in NAMES if name.isprintable() or "\u202e" in name]
-# No pages, or they lead away from the site.
+# These are no pages, or they redirect to another site.
 NO_PAGES = {"static", "account.start", "account.callback", "account.data", "pages.manifest", "pages.robots"}
 NO_PAGES |= {"pages.favicon", "pictures.chip"}
 PAGES = [
@@ -35,7 +35,7 @@ PAGES = [
 
 @pytest.fixture
 def named(site: Site, database: Database) -> Labelling:
-    """A project in which everything that has a name has an odd one."""
+    """A project in which everything that has a name has an unusual one."""
     with database.transaction() as db:
         alice, bob = sign_up(db, f"A{LABEL}"), sign_up(db, f"B{LABEL}")
         new = NewProject("Q42", LABEL, LABEL, description=LABEL, source_text=LABEL, excluded=LABEL)
@@ -68,7 +68,7 @@ def named(site: Site, database: Database) -> Labelling:
     return found
 
 
-def test_every_page_shows_names_as_text(open_page: Opener, site: Site, named: Labelling):
+def test_names_are_shown_as_text_on_every_page(open_page: Opener, site: Site, named: Labelling):
     page = open_page("/projects", named.cookie())
     dialogs: list[str] = []
 
@@ -96,7 +96,7 @@ def test_every_page_shows_names_as_text(open_page: Opener, site: Site, named: La
 
 
 def look(page: Page, endpoint: str, address: str) -> str:
-    """The page's text, as a person reads it, and the names in its attributes that are read out."""
+    """Return the text of the page as displayed, and the names in its attributes for screen readers."""
     answer = page.goto(address)
     assert answer is not None
     assert answer.status < 500, endpoint
@@ -116,7 +116,7 @@ def plain(text: str) -> str:
 
 
 def addresses(named: Labelling) -> dict[str, str]:
-    """Where the pages of PAGES are, in this project."""
+    """Return the addresses of the pages of PAGES for this project."""
     app = create_app(named.settings)
     page_id, listed = next((page_id, listed) for page_id, listed in named.faces.items() if listed)
     with named.database.transaction() as db:

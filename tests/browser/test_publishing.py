@@ -1,4 +1,4 @@
-"""Plan, send, progress, history and undo in a real browser; a worker sends to a wiki whose state is then looked at."""
+"""Plan, send, progress, history and undo in a real browser; a worker sends to a wiki whose state is then checked."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ FILES = 12
 
 @pytest.fixture(scope="session")
 def painted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wiki]:
-    """A wiki with small pictures that nobody looks at."""
+    """A wiki with small painted pictures, which are not searched for faces."""
     folder = tmp_path_factory.mktemp("painted")
     paint(folder / "photos", FILES + 20)
     sandbox = Sandbox(folder / "photos", cache=folder / "cache").start()
@@ -32,7 +32,7 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wiki]:
 
 @pytest.fixture
 def case(site: Site, database: Database, painted: Wiki) -> Case:
-    """Twelve approved files of Alice's, who is signed in on that wiki as well."""
+    """Twelve approved files of Alice, who is also signed in on that wiki."""
     painted.post("reset", {})
     settings = replace(painted.settings(site.settings), contact="test@localhost")
     user_id = painted.sign_in(settings, database)
@@ -59,16 +59,16 @@ def plan(open_page: Opener, case: Case, site: Site) -> Page:
 
 
 def stated(case: Case) -> list[int]:
-    """How often each file states the person."""
+    """Return how often each file states the person."""
     return list(statements(case.wiki.state(), case.page_ids).values())
 
 
 def done(page: Page) -> None:
-    """Wait until the batch on the screen is done."""
+    """Wait until the displayed batch is done."""
     expect(page.locator("#standing")).to_have_text("done")
 
 
-def test_plan_send_progress_history_and_undo(plan: Page, case: Case, sender: Sender):
+def test_batch_is_planned_sent_and_undone(plan: Page, case: Case, sender: Sender):
     expect(plan.locator("#plan")).to_have_text("12 statements will be written")
     assert plan.locator(".edit").count() == FILES
     plan.get_by_role("button", name="Send 12 statements").dblclick()
@@ -109,7 +109,7 @@ def test_plan_send_progress_history_and_undo(plan: Page, case: Case, sender: Sen
     expect(plan.locator(".filters")).to_contain_text("Undone 12")
 
 
-def test_what_the_wiki_makes_it_wait_for_is_on_the_page(plan: Page, case: Case, sender: Sender):
+def test_batch_page_shows_why_the_wiki_makes_it_wait(plan: Page, case: Case, sender: Sender):
     case.wiki.faults({"kind": "maxlag", "match": {"action": "^wbedit"}, "count": 6})
     sender.stop_sign.speed = 1.0
     plan.get_by_role("button", name="Send 12 statements").click()
@@ -120,7 +120,7 @@ def test_what_the_wiki_makes_it_wait_for_is_on_the_page(plan: Page, case: Case, 
     assert stated(case) == [1] * FILES
 
 
-def test_pause_resume_stop(plan: Page, case: Case):
+def test_batch_can_be_paused_resumed_and_stopped_in_the_browser(plan: Page, case: Case):
     plan.get_by_role("button", name="Send 12 statements").click()
     plan.get_by_role("button", name="Pause").click()
     expect(plan.locator("#standing")).to_have_text("paused")
@@ -132,7 +132,7 @@ def test_pause_resume_stop(plan: Page, case: Case):
     expect(plan.locator("[data-count=cancelled] dd")).to_have_text("12")
 
 
-def test_failed_ones_are_tried_again(plan: Page, case: Case, sender: Sender):
+def test_failed_edits_can_be_retried_in_the_browser(plan: Page, case: Case, sender: Sender):
     title = next(page["title"] for page in case.wiki.state()["files"] if page["id"] == case.page_ids[0])
     case.wiki.other("protect", title=title)
     plan.get_by_role("button", name="Send 12 statements").click()
@@ -145,7 +145,7 @@ def test_failed_ones_are_tried_again(plan: Page, case: Case, sender: Sender):
     assert stated(case) == [1] * FILES
 
 
-def test_without_a_script(open_page: Opener, case: Case, site: Site, sender: Sender):
+def test_publishing_works_without_javascript(open_page: Opener, case: Case, site: Site, sender: Sender):
     path = f"/projects/{case.project_id}/send"
     page = open_page(path, cookie(case, site.settings), java_script_enabled=False)
     page.get_by_role("button", name="Send 12 statements").click()
@@ -166,7 +166,9 @@ PATHS = ("send", "history", "removals", "audit", "batches/{batch}", "batches/{ba
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
-def test_axe_finds_nothing(open_page: Opener, case: Case, site: Site, scheme: Any, width: int):
+def test_publishing_pages_have_no_accessibility_violations(
+    open_page: Opener, case: Case, site: Site, scheme: Any, width: int
+):
     context = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
     page = open_page(f"/projects/{case.project_id}/send", cookie(case, site.settings), **context)
     batch = case.send()

@@ -1,4 +1,4 @@
-"""The review in a real browser: 200 faces by keyboard and mouse, undo, whole pictures, paging, and all without a script."""
+"""The review in a real browser: 200 faces by keyboard and mouse, undo, whole pictures, paging, no JavaScript."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ COUNT = 200
 
 @pytest.fixture
 def labelling(site: Site, database: Database, sandbox: Sandbox) -> Labelling:
-    """A project of 200 files with a face each, all of which the model takes for the person, the first the surest."""
+    """A project of 200 files with one face each, all of them matches, sorted by descending probability."""
     found = fill(site.settings, database, photographs(sandbox, 12), COUNT)
     rows = [
         Prediction(face, page, 0.3 + place / 1000, 0.999 - place / 4000, "match")
@@ -33,7 +33,7 @@ def labelling(site: Site, database: Database, sandbox: Sandbox) -> Labelling:
 
 @dataclass
 class Review:
-    """The page as a person uses it; faces are known by their place in the order of certainty."""
+    """The page with the actions of a user; faces are identified by their place in the order of probability."""
 
     page: Page
     labelling: Labelling
@@ -42,7 +42,7 @@ class Review:
         return [listed[0] for listed in self.labelling.faces.values()].index(face)
 
     def shown(self) -> list[int]:
-        """The places of the faces on the screen."""
+        """Return the places of the displayed faces."""
         faces = self.page.eval_on_selector_all(
             "#faces .face", "cells => cells.map((cell) => Number(cell.dataset.face))"
         )
@@ -61,12 +61,12 @@ class Review:
         return self.page.locator(f".face[data-face='{face}']")
 
     def count(self, show: str) -> int:
-        """What the filter says it holds."""
+        """Return the count displayed at the filter."""
         text = self.page.locator(f".filters a[href*='show={show}'] .count").inner_text()
         return int(text.replace(",", ""))
 
     def becomes(self, show: str, count: int) -> None:
-        """Wait until a filter holds so many faces."""
+        """Wait until a filter shows this count."""
         until(lambda: self.count(show) == count, f"{count} {show}")
 
 
@@ -76,7 +76,7 @@ def review(open_page: Opener, labelling: Labelling) -> Review:
 
 
 def approved(labelling: Labelling) -> set[int]:
-    """The places of the files that are approved in bulk."""
+    """Return the places of the files that are approved in bulk."""
     with labelling.database.transaction() as db:
         pages = db.column("SELECT page_id FROM approvals WHERE kind = 'bulk'")
     return {list(labelling.faces).index(page) for page in pages}
@@ -87,7 +87,7 @@ def rejected(labelling: Labelling) -> set[int]:
     return {faces.index(face) for face, said in labelling.standing().items() if said == "other"}
 
 
-def test_two_hundred_faces_by_keyboard_alone(review: Review):
+def test_two_hundred_faces_can_be_reviewed_by_keyboard(review: Review):
     review.press("ArrowRight", " ", "ArrowRight", "ArrowRight", " ")
     assert review.chosen() == [0, 2]
     review.press("n")
@@ -106,7 +106,7 @@ def test_two_hundred_faces_by_keyboard_alone(review: Review):
     assert "Nothing to approve" in review.page.locator("#grid").inner_text()
 
 
-def test_all_at_once_and_back_in_one_step(review: Review):
+def test_all_matches_can_be_approved_and_undone_in_one_step(review: Review):
     review.page.locator("details.every summary").click()
     review.page.locator("details.every button").click()
     review.becomes("approved", COUNT)
@@ -115,7 +115,7 @@ def test_all_at_once_and_back_in_one_step(review: Review):
     assert approved(review.labelling) == set()
 
 
-def test_by_mouse_with_shift_and_by_dragging(review: Review):
+def test_faces_can_be_selected_with_shift_and_by_dragging(review: Review):
     review.cell(1).locator("img").click()
     review.cell(4).locator("img").click(modifiers=["Shift"])
     assert review.chosen() == [1, 2, 3, 4]
@@ -135,7 +135,7 @@ def test_by_mouse_with_shift_and_by_dragging(review: Review):
     assert rejected(review.labelling) == {1, 3, 4, 8, 9, 10}
 
 
-def test_undo_step_by_step_and_after_a_reload(review: Review):
+def test_steps_can_be_undone_after_a_reload(review: Review):
     review.cell(0).locator("img").click()
     review.press("n")
     review.becomes("rejected", 1)
@@ -151,7 +151,7 @@ def test_undo_step_by_step_and_after_a_reload(review: Review):
     assert review.shown()[:3] == [0, 1, 2]
 
 
-def test_the_whole_picture_and_an_answer_from_there(review: Review):
+def test_face_can_be_answered_from_the_whole_picture(review: Review):
     review.cell(0).locator(".look").click()
     dialog = review.page.locator("dialog[open]")
     dialog.locator("svg image").wait_for()
@@ -165,7 +165,7 @@ def test_the_whole_picture_and_an_answer_from_there(review: Review):
     assert review.labelling.standing() == {one: "target", two: "other"}
 
 
-def test_a_page_keeps_its_place(review: Review):
+def test_current_page_is_kept_after_an_answer_and_a_reload(review: Review):
     review.page.evaluate("window.same = true")
     review.page.click("[rel=next]")
     review.page.wait_for_url(re.compile("page=2"))
@@ -181,7 +181,7 @@ def test_a_page_keeps_its_place(review: Review):
     until(lambda: review.shown()[:1] == [0], "the first page")
 
 
-def test_filters_and_orders_without_loading_the_page(review: Review):
+def test_filters_and_orders_change_without_loading_the_page(review: Review):
     review.page.evaluate("window.same = true")
     review.page.select_option("#sort", "doubt")
     until(lambda: review.shown()[:2] == [199, 198], "the least sure first")
@@ -190,7 +190,7 @@ def test_filters_and_orders_without_loading_the_page(review: Review):
     assert review.page.evaluate("window.same")
 
 
-def test_the_server_away_loses_nothing(review: Review, open_page: Opener):
+def test_no_answer_is_lost_while_the_server_is_down(review: Review, open_page: Opener):
     open_page.allow("Failed to load resource")
     review.page.context.set_offline(True)
     review.cell(0).locator("img").click()
@@ -203,7 +203,7 @@ def test_the_server_away_loses_nothing(review: Review, open_page: Opener):
     review.becomes("rejected", 1)
 
 
-def test_all_matches_at_once_without_a_script(open_page: Opener, labelling: Labelling):
+def test_all_matches_can_be_approved_without_javascript(open_page: Opener, labelling: Labelling):
     path = f"/projects/{labelling.project_id}/review"
     page = open_page(path, labelling.cookie(), java_script_enabled=False)
     page.click("[rel=next]")
@@ -221,7 +221,7 @@ def test_all_matches_at_once_without_a_script(open_page: Opener, labelling: Labe
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
-def test_axe_finds_nothing(open_page: Opener, labelling: Labelling, scheme: str, width: int):
+def test_review_page_has_no_accessibility_violations(open_page: Opener, labelling: Labelling, scheme: str, width: int):
     viewport = {"width": width, "height": 800}
     path = f"/projects/{labelling.project_id}/review"
     page = open_page(path, labelling.cookie(), color_scheme=scheme, viewport=viewport)

@@ -1,4 +1,4 @@
-"""What a real MediaWiki answered: reduced copies in this folder, and the whole of them where ../shared is beside the checkout.
+"""Recorded responses of a real MediaWiki: reduced copies in this folder, and complete ones if ../shared is present.
 
 A case is named by its file without the suffix, such as `err_badtoken` or `second/protected_wbeditentity_oauth`.
 """
@@ -20,19 +20,19 @@ needs_originals = pytest.mark.skipif(
 
 
 def named(folder: Path) -> dict[str, Path]:
-    """The files of a folder by case."""
+    """Return the files of a folder by case."""
     found = sorted(folder.rglob("*.json"))
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
 
 
 @cache
 def cases() -> dict[str, Path]:
-    """Every case that can be read; the copy where there is one."""
+    """Return all available cases; the copy if there is one."""
     return named(ORIGINALS) | named(COPIES)
 
 
 @cache
 def recording(case: str) -> dict[str, Any]:
-    """A case, with `request` and `response`."""
+    """Return a case, with `request` and `response`."""
     loaded: dict[str, Any] = json.loads(cases()[case].read_text(encoding="utf-8"))
     return loaded

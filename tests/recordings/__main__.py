@@ -1,4 +1,4 @@
-"""Make the copies in this folder anew, and those of further cases: python -m tests.recordings [CASE ...]."""
+"""Write the copies in this folder again, and add copies of further cases: python -m tests.recordings [CASE ...]."""
 
 import sys
 
@@ -7,7 +7,7 @@ from tests.recordings.reduction import reduced, written
 
 
 def main(further: list[str]) -> None:
-    """Write the copy of each case that has one, and of `further`."""
+    """Write the copy of each case that has one, and of those in `further`."""
     originals = named(ORIGINALS)
     for case in sorted({*named(COPIES), *further}):
         copy = COPIES / f"{case}.json"

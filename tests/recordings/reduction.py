@@ -1,4 +1,4 @@
-"""What a copy keeps of a recording: the method, address and parameters that were sent; status, headers and body that came."""
+"""Reduce recordings to the relevant parts: method, address and parameters of the request; status, headers and body."""
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ ENTRIES_OF_A_FORM = 8
 
 
 def reduced(case: str, original: str) -> dict[str, Any]:
-    """The copy of a recording."""
+    """Return the copy of a recording."""
     given = json.loads(original)
     asked, answered = given["request"], given["response"]
     request = {"method": asked["method"], "url": _without_host(asked["url"]), "params": asked.get("params")}
@@ -40,7 +40,7 @@ def reduced(case: str, original: str) -> dict[str, Any]:
 
 
 def without_tokens(value: Any) -> Any:
-    """A body in which tokens that the recorder left are REDACTED too: they were good for nothing soon after, but look real."""
+    """Return a body in which tokens that the recorder left are replaced too: they expired long ago, but look real."""
     if isinstance(value, dict):
         return {name: _hidden(name, one) for name, one in value.items()}
     return [without_tokens(one) for one in value] if isinstance(value, list) else value
@@ -52,7 +52,7 @@ def _hidden(name: str, value: Any) -> Any:
 
 
 def written(copy: dict[str, Any]) -> str:
-    """The text of the file: a line for each part, so that a change of one is seen."""
+    """Return the text of the file, with a line for each part, so that differences are visible."""
     parts = []
     for name, value in copy.items():
         if isinstance(value, dict):

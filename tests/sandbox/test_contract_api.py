@@ -1,6 +1,6 @@
-"""The requests that were sent to a real MediaWiki, sent to the sandbox in the same order: same shapes, codes and headers.
+"""Send the recorded requests to the sandbox: its responses have the same structures, codes and headers as MediaWiki's.
 
-Ids that a server makes (revisions, statements) differ; they are translated from what was recorded to what was answered.
+Ids made by a server (revisions, statements) differ; recorded ids are translated to those of the sandbox.
 """
 
 import json
@@ -97,14 +97,14 @@ BEFORE: dict[str, dict[str, Any]] = {
 
 
 def _cases() -> list[Recording]:
-    """The cases of api.php in the order in which they were recorded: of one second, writes by their revision, then the rest."""
+    """Return the cases of api.php in recorded order: within one second, writes by their revision, then the others."""
     found = [one for one in all_recordings() if one.path == "/w/api.php" and one.params and one.body is not None]
     kept = [one for one in found if one.params.get("action") not in NOT_STOOD_FOR and one.case not in OTHERWISE]
     return sorted(kept, key=lambda one: (one.at, _place(one), one.method == "GET", FIRST.get(one.case, 2), one.case))
 
 
 def _place(one: Recording) -> int:
-    """Where it belongs among those of the same second: after the newest revision it knows of."""
+    """Return the position among the cases of the same second: after the newest revision in the request."""
     if one.method == "GET" and error_codes(one.body) == ["no-such-entity"]:
         return 0
     numbers = [found["lastrevid"] for found in walk(one.body) if "lastrevid" in found]
@@ -113,7 +113,7 @@ def _place(one: Recording) -> int:
 
 @dataclass
 class Replay:
-    """A sandbox like the recorded wiki, and the translation of the ids."""
+    """A sandbox like the recorded wiki, and the translation of ids."""
 
     world: World
     http: FlaskClient
@@ -122,7 +122,7 @@ class Replay:
     goes_on: str = ""
 
     def user(self, one: Recording) -> str:
-        """Who sent it."""
+        """Return the user who sent the request."""
         if ANONYMOUS.search(one.case):
             return ""
         if "blocked" in one.case and not one.case.startswith("oauth") and "partial" not in one.case:
@@ -130,7 +130,7 @@ class Replay:
         return next((name for part, name in OTHER_USERS.items() if part in one.case), "Alice")
 
     def send(self, one: Recording) -> TestResponse:
-        """Send it, with the ids of this sandbox."""
+        """Send the request with the ids of this sandbox."""
         user = self.user(one)
         headers = {"Authorization": f"Bearer {_bearer(one, user)}"} if user else {}
         params = {name: self._here(value) for name, value in one.params.items()}
@@ -149,7 +149,7 @@ class Replay:
         return self.http.post("/w/api.php", data=params, headers=headers)
 
     def _base(self, one: Recording) -> str:
-        """The base revision here; the newest one where an edit that was not recorded made it."""
+        """Return the base revision here; the newest one if it was made by an edit that was not recorded."""
         recorded = one.params.get("baserevid", "")
         if (
             recorded
@@ -168,7 +168,7 @@ class Replay:
         return text
 
     def learn(self, recorded: Any, own: Any) -> None:
-        """Note which id of ours stands for which recorded one."""
+        """Store which id of the sandbox corresponds to which recorded one."""
         there, here = list(walk(recorded)), list(walk(own))
         numbers = [[str(one["lastrevid"]) for one in side if "lastrevid" in one] for side in (there, here)]
         self.revisions.update(zip(*numbers, strict=False))
@@ -193,7 +193,7 @@ def _bearer(one: Recording, user: str) -> str:
 
 @pytest.fixture(scope="module")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Replay:
-    """A sandbox with everybody signed in."""
+    """A sandbox with all users signed in."""
     folder = tmp_path_factory.mktemp("recorded")
     state = wiki(folder)
     state.consumers["disabled"] = type(state.consumers["client"])("disabled", "secret", enabled=False)
@@ -228,8 +228,8 @@ def _prepare(replay: Replay, one: Recording) -> None:
             replay.world.faults.add({**fault, "count": 1})
 
 
-def test_every_recorded_request_gets_an_answer_of_the_recorded_shape(replay: Replay) -> None:
-    """All in one run, because they build on each other; every difference is listed."""
+def test_every_recorded_request_gets_a_response_with_the_recorded_structure(replay: Replay) -> None:
+    """All cases in one run, because they depend on each other; every difference is listed."""
     different: list[str] = []
     seen = 0
     for one in _cases():
@@ -247,7 +247,7 @@ def test_every_recorded_request_gets_an_answer_of_the_recorded_shape(replay: Rep
 
 
 def differences(one: Recording, answer: TestResponse, body: Any) -> Iterator[str]:
-    """What is not as it was recorded."""
+    """Return the differences from the recording."""
     if answer.status_code != one.status:
         yield f"status {answer.status_code}, recorded {one.status}"
     if error_codes(body) != error_codes(one.body):
@@ -255,7 +255,7 @@ def differences(one: Recording, answer: TestResponse, body: Any) -> Iterator[str
     elif answer.headers.get("MediaWiki-API-Error", "") != one.header:
         yield f"header {answer.headers.get('MediaWiki-API-Error')!r}, recorded {one.header!r}"
     elif one.params.get("meta") == "userinfo" or "wbgetentities_items" in one.case or "person_items" in one.case:
-        return  # rights, rate limits and the statements of items differ from wiki to wiki
+        return  # Rights, rate limits and the statements of items differ between wikis.
     else:
         mine, theirs = shape(_bare(one, body)), shape(_bare(one, one.body))
         if mine != theirs:
@@ -263,7 +263,7 @@ def differences(one: Recording, answer: TestResponse, body: Any) -> Iterator[str
 
 
 def _bare(one: Recording, value: Any) -> Any:
-    """Without what hangs on the wiki's configuration or on edits that are not recorded."""
+    """Remove the parts that depend on the wiki's configuration or on edits that are not recorded."""
     left_out = {"extmetadata", "new", "duration"} | (set() if "thumbsteps" in one.case else {"responsiveUrls"})
     if isinstance(value, dict):
         return {key: _bare(one, inner) for key, inner in value.items() if key not in left_out}
@@ -282,6 +282,6 @@ def _compare(path: str, mine: Any, theirs: Any) -> Iterator[str]:
     elif isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs) == 1:
         yield from _compare(f"{path}[]", mine[0], theirs[0])
     elif isinstance(mine, list) and isinstance(theirs, list) and not (mine and theirs):
-        return  # nothing in one of them, but a list all the same
+        return  # One of them is empty, but both are lists.
     elif mine != theirs:
         yield f"{path} is {json.dumps(mine)[:80]}, recorded {json.dumps(theirs)[:80]}"

@@ -1,4 +1,4 @@
-"""Each fault strikes where it should, as often as it should, and leaves the wiki as a real one would."""
+"""Each simulated fault affects the right requests, as often as asked for, and leaves the state of a real wiki."""
 
 import time
 from typing import Any
@@ -14,7 +14,7 @@ from tests.sandbox.clients import Client
 
 
 def _page(client: Client) -> int:
-    """A file without statements."""
+    """Return a file without statements."""
     return int(client.members("Category:Joe Biden")[-1]["pageid"])
 
 
@@ -48,7 +48,7 @@ SAVES: list[tuple[str, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "code", "header", "header_of_create"), SAVES)
-def test_a_refused_save_says_so_as_recorded_and_stores_nothing(
+def test_refused_write_gives_the_recorded_error_and_stores_nothing(
     alice: Client, kind: str, code: str, header: str, header_of_create: str
 ) -> None:
     page = _page(alice)
@@ -64,7 +64,7 @@ def test_a_refused_save_says_so_as_recorded_and_stores_nothing(
     assert alice.depict(page, "Q6279").json()["success"] == 1
 
 
-def test_lag_is_told_only_to_those_who_ask(alice: Client) -> None:
+def test_lag_is_reported_only_to_requests_with_maxlag(alice: Client) -> None:
     alice.fault("maxlag", count=None, lag=7.4)
     assert "error" not in alice.get(meta="userinfo")
     assert "error" not in alice.get(meta="userinfo", maxlag=8)
@@ -74,14 +74,14 @@ def test_lag_is_told_only_to_those_who_ask(alice: Client) -> None:
 
 
 @pytest.mark.parametrize("retry_after", ["3", None])
-def test_too_many_requests_with_and_without_retry_after(alice: Client, retry_after: str | None) -> None:
+def test_429_is_sent_with_and_without_retry_after(alice: Client, retry_after: str | None) -> None:
     alice.fault("too_many_requests", retry_after=retry_after)
     answer = alice.ask("GET", meta="userinfo")
     assert (answer.status_code, answer.headers.get("Retry-After")) == (429, retry_after)
     assert alice.ask("GET", meta="userinfo").status_code == 200
 
 
-def test_unavailable_and_html_instead_of_json(alice: Client) -> None:
+def test_503_and_html_are_sent_instead_of_json(alice: Client) -> None:
     alice.fault("unavailable")
     alice.fault("html")
     first, second = alice.ask("GET", meta="userinfo"), alice.ask("GET", meta="userinfo")
@@ -91,7 +91,7 @@ def test_unavailable_and_html_instead_of_json(alice: Client) -> None:
 
 
 @pytest.mark.parametrize(("kind", "stored"), [("drop_before", []), ("drop_after", ["Q6279"])])
-def test_a_lost_answer_may_have_been_stored_or_not(alice: Client, kind: str, stored: list[str]) -> None:
+def test_write_with_a_lost_response_is_stored_or_not(alice: Client, kind: str, stored: list[str]) -> None:
     page = _page(alice)
     alice.fault(kind, match={"action": "wbeditentity"})
     with pytest.raises(requests.ConnectionError):
@@ -99,7 +99,7 @@ def test_a_lost_answer_may_have_been_stored_or_not(alice: Client, kind: str, sto
     assert _stored(alice, page) == stored
 
 
-def test_a_warned_edit_passes_the_second_time(alice: Client) -> None:
+def test_edit_with_a_warning_is_accepted_the_second_time(alice: Client) -> None:
     page = _page(alice)
     alice.fault("abusefilter_warning", count=None)
     given: dict[str, Any] = {"guid": f"M{page}$11111111-2222-4333-8444-555555555555"}
@@ -107,7 +107,7 @@ def test_a_warned_edit_passes_the_second_time(alice: Client) -> None:
     assert alice.depict(page, "Q6279", **given).json()["success"] == 1
 
 
-def test_a_dead_authorization_and_a_refresh_that_fails(alice: Client) -> None:
+def test_expired_authorization_and_failing_refresh(alice: Client) -> None:
     alice.fault("authorization")
     assert alice.get(meta="userinfo")["error"]["code"] == "mwoauth-invalid-authorization"
     alice.fault("refresh")
@@ -116,7 +116,7 @@ def test_a_dead_authorization_and_a_refresh_that_fails(alice: Client) -> None:
     assert alice.token(**asked).status_code == 200
 
 
-def test_the_answer_to_a_refresh_can_be_lost(alice: Client) -> None:
+def test_response_to_a_refresh_can_be_lost(alice: Client) -> None:
     alice.fault("drop_after", match={"action": "refresh_token"})
     asked = {"grant_type": "refresh_token", "refresh_token": alice.tokens["refresh_token"]}
     with pytest.raises(requests.ConnectionError):
@@ -125,7 +125,7 @@ def test_the_answer_to_a_refresh_can_be_lost(alice: Client) -> None:
 
 
 @pytest.mark.parametrize("kind", ["truncate", "corrupt", "cut_short"])
-def test_a_picture_can_come_broken(alice: Client, kind: str) -> None:
+def test_picture_can_be_sent_broken(alice: Client, kind: str) -> None:
     title = alice.members("Category:Joe Biden")[0]["title"]
     page = alice.get(titles=title, prop="imageinfo", iiprop="url|size")["query"]["pages"][0]
     url, size = page["imageinfo"][0]["url"], page["imageinfo"][0]["size"]
@@ -141,7 +141,7 @@ def test_a_picture_can_come_broken(alice: Client, kind: str) -> None:
     assert requests.get(url, timeout=PATIENCE).content == whole
 
 
-def test_slowness(alice: Client) -> None:
+def test_response_can_be_delayed(alice: Client) -> None:
     alice.fault("slow", seconds=0.2)
     begin = time.monotonic()
     alice.get(meta="userinfo")
@@ -160,7 +160,7 @@ def test_faults_are_matched_skipped_counted_and_cleared(alice: Client) -> None:
     assert alice.ask("GET", meta="userinfo").status_code == 200
 
 
-def test_probability_is_met_on_the_whole() -> None:
+def test_fault_occurs_with_its_probability() -> None:
     faults = Faults()
     faults.add({"kind": "slow", "probability": 0.3, "count": None})
     struck = sum(bool(faults.take("delay", {})) for _ in range(1000))
@@ -176,12 +176,12 @@ def test_probability_is_met_on_the_whole() -> None:
         {"kind": "slow", "x": 1},
     ],
 )
-def test_a_fault_that_cannot_be_is_refused(given: dict[str, Any]) -> None:
+def test_invalid_fault_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(BadFault):
         Faults().add(given)
 
 
-def test_a_rate_limit_of_the_users_own(sandbox: Sandbox, alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rate_limit_can_be_set_for_a_user(sandbox: Sandbox, alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     alice.admin("settings", {"edit_limit": 2, "edit_window": 60.0})
     page = _page(alice)
     headers = [alice.depict(page, "Q6279").headers.get("MediaWiki-API-Error") for _ in range(3)]
@@ -193,7 +193,7 @@ def test_a_rate_limit_of_the_users_own(sandbox: Sandbox, alice: Client, monkeypa
     assert alice.depict(page, "Q6279").json()["success"] == 1
 
 
-def test_every_kind_has_a_test_or_a_case() -> None:
+def test_every_kind_of_fault_is_tested() -> None:
     tested = {kind for kind, *_ in SAVES} | {
         "maxlag",
         "too_many_requests",
@@ -205,10 +205,10 @@ def test_every_kind_has_a_test_or_a_case() -> None:
     tested |= {"authorization", "refresh", "truncate", "corrupt", "cut_short", "slow", "slow_after", "internal_error"}
     assert tested | set(SPOILERS) == set(
         POINTS
-    )  # tests/pipeline/detection/test_hostile.py plays what means harm, each kind of it
+    )  # The malicious kinds are tested in tests/pipeline/detection/test_hostile.py.
 
 
-def test_an_internal_error_stores_nothing_and_a_slow_answer_has_stored(alice: Client) -> None:
+def test_internal_error_stores_nothing_but_a_slow_response_does(alice: Client) -> None:
     page = _page(alice)
     alice.fault("internal_error")
     assert alice.depict(page, "Q6279").json()["error"]["code"] == "internal_api_error_DBQueryError"

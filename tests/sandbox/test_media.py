@@ -1,4 +1,4 @@
-"""Originals, renderings at Wikimedia's widths, and the redirects that lead to them."""
+"""Originals, renderings at Wikimedia's widths, and the redirects to them."""
 
 import io
 from pathlib import Path
@@ -22,14 +22,14 @@ from tests.sandbox.recordings import all_recordings, recording, wiki
 
 
 def _sizes(client: Client, width: int) -> dict[str, dict[str, object]]:
-    """imageinfo of Joe Biden's files: odd ones are 1600 wide, even ones 400."""
+    """Return imageinfo of Joe Biden's files: odd ones are 1600 px wide, even ones 400 px."""
     titles = "|".join(row["title"] for row in client.members("Category:Joe Biden")[:2])
     asked = {"titles": titles, "prop": "imageinfo", "iiprop": "url|size|sha1|mime", "iiurlwidth": width}
     pages = client.get(**asked)["query"]["pages"]
     return {page["title"]: page["imageinfo"][0] for page in pages}
 
 
-def test_a_width_between_steps_is_claimed_but_the_next_step_is_delivered(sandbox: Sandbox) -> None:
+def test_requested_width_is_reported_but_the_next_standard_width_is_delivered(sandbox: Sandbox) -> None:
     small, large = _sizes(Client(sandbox), 640).values()
     assert (large["thumbwidth"], large["thumbheight"]) == (640, 480)
     assert "/960px-" in str(large["thumburl"])
@@ -52,7 +52,7 @@ def test_renderings_are_counted_by_title(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("change", "status"), [("px-|5000px-", 400), ("joe|nobody", 404)])
-def test_what_cannot_be_rendered_is_a_page(sandbox: Sandbox, change: str, status: int) -> None:
+def test_file_that_cannot_be_rendered_gets_an_error_page(sandbox: Sandbox, change: str, status: int) -> None:
     url = str(list(_sizes(Client(sandbox), 250).values())[1]["thumburl"])
     old, new = change.split("|")
     asked = url.replace("250px-", new) if old == "px-" else url.replace("Joe", "Nobody")
@@ -61,7 +61,7 @@ def test_what_cannot_be_rendered_is_a_page(sandbox: Sandbox, change: str, status
     assert answer.headers["Content-Type"].startswith("text/html")
 
 
-def test_file_path_takes_two_hops_and_follows_file_redirects(sandbox: Sandbox) -> None:
+def test_file_path_needs_two_redirects_and_follows_file_redirects(sandbox: Sandbox) -> None:
     answer = requests.get(f"{sandbox.base}/wiki/Special:FilePath/Joe Biden old name.jpg?width=250", timeout=PATIENCE)
     assert [hop.status_code for hop in answer.history] == [302, 301]
     assert answer.status_code == 200
@@ -69,7 +69,7 @@ def test_file_path_takes_two_hops_and_follows_file_redirects(sandbox: Sandbox) -
 
 
 @pytest.mark.parametrize("name", ["Never existed.jpg", "Joe Biden deleted.jpg", "Joe Biden failed upload.jpg"])
-def test_file_path_of_what_is_no_file_is_404_after_a_hop(sandbox: Sandbox, name: str) -> None:
+def test_file_path_of_a_missing_file_is_404_after_a_redirect(sandbox: Sandbox, name: str) -> None:
     answer = requests.get(f"{sandbox.base}/wiki/Special:FilePath/{name}", timeout=PATIENCE)
     assert [hop.status_code for hop in answer.history] == [302]
     assert answer.status_code == 404
@@ -88,7 +88,7 @@ def _step_cases() -> list[str]:
 
 
 @pytest.mark.parametrize("case", _step_cases())
-def test_claimed_sizes_and_widths_are_the_recorded_ones(recorded_wiki: FlaskClient, case: str) -> None:
+def test_reported_sizes_and_widths_equal_the_recorded_ones(recorded_wiki: FlaskClient, case: str) -> None:
     recorded = recording(case)
     answer = recorded_wiki.get("/w/api.php", query_string=recorded.params).get_json()
     mine, theirs = (body["query"]["pages"][0]["imageinfo"][0] for body in (answer, recorded.body))
@@ -102,7 +102,7 @@ def test_claimed_sizes_and_widths_are_the_recorded_ones(recorded_wiki: FlaskClie
     assert urls[0] == urls[1]
 
 
-def test_addresses_say_where_they_come_from_as_those_of_commons_do(sandbox: Sandbox) -> None:
+def test_media_addresses_have_the_same_parameters_as_on_commons(sandbox: Sandbox) -> None:
     small, large = _sizes(Client(sandbox), 640).values()
     said = {
         "original": [small["url"], large["url"]],
@@ -117,7 +117,7 @@ def test_addresses_say_where_they_come_from_as_those_of_commons_do(sandbox: Sand
             assert requests.get(str(url), timeout=10).headers["Content-Type"] == "image/jpeg"
 
 
-def test_the_icon_of_a_format_that_is_not_rendered_has_parameters_too(sandbox: Sandbox) -> None:
+def test_icon_of_a_format_without_renderings_has_parameters(sandbox: Sandbox) -> None:
     asked = {"titles": "File:Biography of Joe Biden.pdf", "prop": "imageinfo", "iiprop": "url", "iiurlwidth": 960}
     (found,) = Client(sandbox).get(**asked)["query"]["pages"][0]["imageinfo"]
     parts = urlsplit(found["thumburl"])
@@ -126,7 +126,7 @@ def test_the_icon_of_a_format_that_is_not_rendered_has_parameters_too(sandbox: S
     assert requests.get(found["thumburl"], timeout=10).headers["Content-Type"] == "image/png"
 
 
-def test_an_original_that_could_have_been_a_rendering_is_counted_apart(sandbox: Sandbox) -> None:
+def test_downloads_of_originals_with_a_rendering_are_counted_separately(sandbox: Sandbox) -> None:
     client = Client(sandbox)
     (small_title, small), (large_title, large) = _sizes(client, 960).items()
     before = client.admin("state?files=0")
@@ -154,8 +154,8 @@ def test_an_original_that_could_have_been_a_rendering_is_counted_apart(sandbox: 
         ),
     ],
 )
-def test_names_of_renderings_are_those_that_mediawiki_makes(key: str, path: str) -> None:
-    """As the recordings have them."""
+def test_names_of_renderings_equal_those_of_mediawiki(key: str, path: str) -> None:
+    """The expected names are taken from the recordings."""
     assert names.thumb_path(key, 960) == path
 
 
@@ -170,18 +170,18 @@ def test_names_of_renderings_are_those_that_mediawiki_makes(key: str, path: str)
         ("Scan.TIFF", "lossy-page1-960px-Scan.TIFF.jpg"),
     ],
 )
-def test_long_names_are_replaced_in_those_of_renderings(key: str, name: str) -> None:
+def test_long_file_names_are_replaced_in_names_of_renderings(key: str, name: str) -> None:
     assert names.thumb_name(key, 960) == name
 
 
 def _address_cases() -> list[str]:
-    """TIFF and GIF are rendered as on Commons, and the moved files have another history here."""
+    """TIFF and GIF are rendered as on Commons, and the moved files have a different history here."""
     found = [one.case for one in all_recordings() if one.case.startswith(("filepath_", "thumb_"))]
     return [case for case in found if not any(word in case for word in ("tiff", "gif", "moved"))]
 
 
 @pytest.mark.parametrize("case", _address_cases())
-def test_media_addresses_lead_where_the_recorded_ones_led(recorded_wiki: FlaskClient, case: str) -> None:
+def test_media_addresses_redirect_as_recorded(recorded_wiki: FlaskClient, case: str) -> None:
     recorded = recording(case)
     follow = recorded.status not in (301, 302)
     answer = recorded_wiki.get(recorded.path, query_string=recorded.params, follow_redirects=follow)
@@ -192,7 +192,7 @@ def test_media_addresses_lead_where_the_recorded_ones_led(recorded_wiki: FlaskCl
         assert recorded.location.endswith(answer.headers["Location"])
 
 
-def test_every_step_gives_a_picture_of_that_width(sandbox: Sandbox) -> None:
+def test_every_standard_width_gives_a_picture_of_that_width(sandbox: Sandbox) -> None:
     client = Client(sandbox)
     for step in [step for step in STEPS if step < 1600]:
         found = list(_sizes(client, step).values())[1]

@@ -1,4 +1,4 @@
-"""Signing in, tokens that rotate, and what is answered when something is wrong."""
+"""OAuth sign-in, rotation of tokens, and error responses."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from tests.sandbox.clients import CALLBACK, Client
 from tests.sandbox.recordings import recording, shape
 
 
-def test_yes_gives_a_code_and_tokens_of_real_lengths(sandbox: Sandbox) -> None:
+def test_consent_gives_a_code_and_tokens_of_realistic_length(sandbox: Sandbox) -> None:
     client = Client(sandbox)
     back = client.consent("Alice")
     assert back["state"] == "S"
@@ -24,14 +24,14 @@ def test_yes_gives_a_code_and_tokens_of_real_lengths(sandbox: Sandbox) -> None:
     assert 850 <= len(tokens["refresh_token"]) <= 900
 
 
-def test_no_comes_back_as_unauthorized_client_without_state(sandbox: Sandbox) -> None:
+def test_refusal_redirects_with_unauthorized_client_and_without_state(sandbox: Sandbox) -> None:
     back = Client(sandbox).consent(button="cancel")
     assert back["error"] == "unauthorized_client"
     assert "state" not in back
     assert set(back) == {"error", "error_description", "message"}
 
 
-def test_without_a_login_the_way_leads_to_the_login_page(sandbox: Sandbox) -> None:
+def test_authorization_without_a_login_redirects_to_the_login_page(sandbox: Sandbox) -> None:
     asked = {"response_type": "code", "client_id": CLIENT_ID, "redirect_uri": CALLBACK}
     answer = requests.get(
         f"{sandbox.base}/w/rest.php/oauth2/authorize", params=asked, allow_redirects=False, timeout=PATIENCE
@@ -49,7 +49,9 @@ def test_without_a_login_the_way_leads_to_the_login_page(sandbox: Sandbox) -> No
         ({"response_type": ""}, 400),
     ],
 )
-def test_what_cannot_be_redirected_gets_a_page(sandbox: Sandbox, changed: dict[str, str], status: int) -> None:
+def test_request_without_a_valid_redirect_gets_an_error_page(
+    sandbox: Sandbox, changed: dict[str, str], status: int
+) -> None:
     asked = {"response_type": "code", "client_id": CLIENT_ID, "redirect_uri": CALLBACK, **changed}
     answer = requests.get(
         f"{sandbox.base}/w/rest.php/oauth2/authorize", params=asked, allow_redirects=False, timeout=PATIENCE
@@ -58,7 +60,7 @@ def test_what_cannot_be_redirected_gets_a_page(sandbox: Sandbox, changed: dict[s
     assert answer.headers["Content-Type"].startswith("text/html")
 
 
-def test_a_registered_callback_must_be_met_exactly(sandbox: Sandbox) -> None:
+def test_callback_must_equal_the_registered_one(sandbox: Sandbox) -> None:
     sandbox.world.state.consumers[CLIENT_ID].redirects = [CALLBACK]
     asked = {"response_type": "code", "client_id": CLIENT_ID, "redirect_uri": CALLBACK + "?x=1"}
     answer = requests.get(
@@ -81,7 +83,7 @@ WRONG: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_token_request_is_answered_as_recorded(sandbox: Sandbox, case: str) -> None:
+def test_invalid_token_request_gets_the_recorded_response(sandbox: Sandbox, case: str) -> None:
     client = Client(sandbox)
     code = client.consent()["code"]
     answer = client.token(**{"grant_type": "authorization_code", "code": code, **WRONG[case]})
@@ -93,7 +95,7 @@ def test_a_wrong_token_request_is_answered_as_recorded(sandbox: Sandbox, case: s
     assert client.token(grant_type="authorization_code", code=code).status_code == 200, "failures do not burn the code"
 
 
-def test_a_code_works_once_and_its_replay_kills_nothing(sandbox: Sandbox) -> None:
+def test_code_works_once_and_its_reuse_does_not_revoke_tokens(sandbox: Sandbox) -> None:
     client = Client(sandbox)
     code = client.consent()["code"]
     client.take(client.token(grant_type="authorization_code", code=code).json())
@@ -103,7 +105,7 @@ def test_a_code_works_once_and_its_replay_kills_nothing(sandbox: Sandbox) -> Non
     assert client.get(meta="userinfo")["query"]["userinfo"]["name"] == "Alice"
 
 
-def test_basic_credentials_work_and_json_does_not(sandbox: Sandbox) -> None:
+def test_basic_credentials_are_accepted_but_json_is_not(sandbox: Sandbox) -> None:
     client = Client(sandbox)
     url = f"{sandbox.base}/w/rest.php/oauth2/access_token"
     form = {"grant_type": "authorization_code", "code": client.consent()["code"], "redirect_uri": CALLBACK}
@@ -115,7 +117,7 @@ def test_basic_credentials_work_and_json_does_not(sandbox: Sandbox) -> None:
     ("verifier", "status", "error"),
     [("right", 200, ""), ("", 400, "invalid_request"), ("wrong", 400, "invalid_grant")],
 )
-def test_the_proof_key_is_checked(sandbox: Sandbox, verifier: str, status: int, error: str) -> None:
+def test_pkce_verifier_is_checked(sandbox: Sandbox, verifier: str, status: int, error: str) -> None:
     right = "v" * 50
     challenge = base64.urlsafe_b64encode(hashlib.sha256(right.encode()).digest()).decode().rstrip("=")
     client = Client(sandbox)
@@ -126,7 +128,7 @@ def test_the_proof_key_is_checked(sandbox: Sandbox, verifier: str, status: int, 
     assert answer.json().get("error", "") == error
 
 
-def test_a_refresh_kills_both_old_tokens_and_the_csrf_token(alice: Client) -> None:
+def test_refresh_invalidates_both_old_tokens_and_the_csrf_token(alice: Client) -> None:
     old, old_csrf = alice.tokens, alice.csrf
     page = alice.members("Category:Joe Biden")[0]["pageid"]
     alice.take(alice.token(grant_type="refresh_token", refresh_token=old["refresh_token"]).json())
@@ -142,7 +144,7 @@ def test_a_refresh_kills_both_old_tokens_and_the_csrf_token(alice: Client) -> No
     assert dead.headers["MediaWiki-API-Error"] == "mwoauth-invalid-authorization"
 
 
-def test_tokens_run_out_and_are_revoked(alice: Client) -> None:
+def test_tokens_expire_and_can_be_revoked(alice: Client) -> None:
     profile = f"{alice.base}/w/rest.php/oauth2/resource/profile"
     assert alice.http.get(profile, timeout=PATIENCE).json()["username"] == "Alice"
     alice.admin("edit", {"kind": "expire_tokens", "user": "Alice"})
@@ -156,18 +158,18 @@ def test_tokens_run_out_and_are_revoked(alice: Client) -> None:
 
 
 @pytest.mark.parametrize(("kind", "case"), [("profile", "oauth_resource_profile"), ("scopes", "oauth_resource_scopes")])
-def test_resources_have_the_recorded_shape(alice: Client, kind: str, case: str) -> None:
+def test_resources_have_the_recorded_structure(alice: Client, kind: str, case: str) -> None:
     body = alice.http.get(f"{alice.base}/w/rest.php/oauth2/resource/{kind}", timeout=PATIENCE).json()
     assert shape(body) == shape(recording(case).body)
 
 
-def test_a_bearer_is_not_for_pages(alice: Client) -> None:
+def test_access_token_is_not_accepted_for_pages(alice: Client) -> None:
     title = alice.members("Category:Joe Biden")[0]["title"]
     assert alice.http.get(f"{alice.base}/wiki/Special:FilePath/{title[5:]}", timeout=PATIENCE).status_code == 400
     assert alice.http.get(f"{alice.base}/wiki/{title}", timeout=PATIENCE).status_code == 400
 
 
-def test_an_account_keeps_its_number_when_it_is_renamed(alice: Client) -> None:
+def test_renamed_account_keeps_its_id(alice: Client) -> None:
     before = alice.get(meta="userinfo")["query"]["userinfo"]
     alice.admin("edit", {"kind": "rename_user", "user": "Alice", "to": "Alice the Second"})
     after = alice.get(meta="userinfo")["query"]["userinfo"]

@@ -1,4 +1,4 @@
-"""What other people do to the wiki, the truth to read back, saving, and the writes that meet."""
+"""Actions of other users on the wiki, the true state for tests, saving, and concurrent writes."""
 
 import threading
 from pathlib import Path
@@ -20,11 +20,11 @@ def _info(client: Client, title: str) -> Any:
 
 @pytest.fixture
 def rows(alice: Client) -> list[dict[str, Any]]:
-    """Joe Biden's files."""
+    """Return Joe Biden's files."""
     return alice.members("Category:Joe Biden")
 
 
-def test_overwriting_changes_the_hash_and_keeps_the_id(alice: Client, rows: list[dict[str, Any]]) -> None:
+def test_overwriting_changes_the_sha1_and_keeps_the_id(alice: Client, rows: list[dict[str, Any]]) -> None:
     first, second = rows[0]["title"], rows[1]["title"]
     before, other = _info(alice, first), _info(alice, second)
     alice.admin("edit", {"kind": "overwrite", "title": first, "with": second})
@@ -38,7 +38,7 @@ def test_overwriting_changes_the_hash_and_keeps_the_id(alice: Client, rows: list
 
 
 @pytest.mark.parametrize("redirect", [True, False])
-def test_a_moved_file_keeps_its_id_and_statements(alice: Client, rows: list[dict[str, Any]], redirect: bool) -> None:
+def test_moved_file_keeps_its_id_and_statements(alice: Client, rows: list[dict[str, Any]], redirect: bool) -> None:
     page, title = rows[-1]["pageid"], rows[-1]["title"]
     alice.depict(page, "Q6279")
     alice.admin("edit", {"kind": "move", "title": title, "to": "File:New name.jpg", "redirect": redirect})
@@ -50,7 +50,7 @@ def test_a_moved_file_keeps_its_id_and_statements(alice: Client, rows: list[dict
     assert _info(alice, title).get("missing", False) is not redirect
 
 
-def test_a_deleted_file_is_gone_and_comes_back_with_its_statements(alice: Client, rows: list[dict[str, Any]]) -> None:
+def test_deleted_file_can_be_restored_with_its_statements(alice: Client, rows: list[dict[str, Any]]) -> None:
     page, title = rows[-1]["pageid"], rows[-1]["title"]
     alice.depict(page, "Q6279")
     alice.admin("edit", {"kind": "delete", "id": page})
@@ -64,7 +64,7 @@ def test_a_deleted_file_is_gone_and_comes_back_with_its_statements(alice: Client
     assert len(alice.get(action="wbgetclaims", entity=f"M{page}")["claims"]["P180"]) == 1
 
 
-def test_a_blocked_user_signs_in_but_does_not_edit(alice: Client, rows: list[dict[str, Any]]) -> None:
+def test_blocked_user_can_sign_in_but_not_edit(alice: Client, rows: list[dict[str, Any]]) -> None:
     alice.admin("edit", {"kind": "block", "user": "Alice", "reason": "for a test"})
     assert alice.get(meta="userinfo", uiprop="blockinfo")["query"]["userinfo"]["blockreason"] == "for a test"
     refused = alice.depict(rows[-1]["pageid"], "Q6279")
@@ -76,13 +76,13 @@ def test_a_blocked_user_signs_in_but_does_not_edit(alice: Client, rows: list[dic
     assert alice.depict(rows[-1]["pageid"], "Q6279").json()["success"] == 1
 
 
-def test_a_partial_block_holds_for_its_page_alone(alice: Client, rows: list[dict[str, Any]]) -> None:
+def test_partial_block_applies_to_its_page_only(alice: Client, rows: list[dict[str, Any]]) -> None:
     alice.admin("edit", {"kind": "block", "user": "Alice", "titles": [rows[-1]["title"]]})
     assert "error" in alice.depict(rows[-1]["pageid"], "Q6279").json()
     assert alice.depict(rows[-2]["pageid"], "Q6279").json()["success"] == 1
 
 
-def test_somebody_else_adds_changes_and_removes(alice: Client, rows: list[dict[str, Any]]) -> None:
+def test_another_user_can_add_change_and_remove_statements(alice: Client, rows: list[dict[str, Any]]) -> None:
     page = rows[-1]["pageid"]
     made = alice.admin("edit", {"kind": "add_statement", "id": page, "value": "Q6279", "user": "Bob"})
     changed = {"kind": "change_statement", "id": page, "guid": made["guid"], "qualifiers": {"P2677": "pct:1,2,3,4"}}
@@ -98,7 +98,7 @@ def test_somebody_else_adds_changes_and_removes(alice: Client, rows: list[dict[s
     assert [revision["user"] for revision in history] == ["Volunteer", "Volunteer", "Bob", "Sandbox"]
 
 
-def test_what_cannot_be_done_is_a_sentence(alice: Client) -> None:
+def test_impossible_action_is_refused_with_a_message(alice: Client) -> None:
     url = f"{alice.base}/sandbox/edit"
     for given, words in (
         ({"kind": "nonsense"}, "kind must be one of"),
@@ -110,7 +110,7 @@ def test_what_cannot_be_done_is_a_sentence(alice: Client) -> None:
         assert words in answer.json()["error"]
 
 
-def test_the_truth_can_be_read_back(alice: Client, rows: list[dict[str, Any]]) -> None:
+def test_complete_state_can_be_read(alice: Client, rows: list[dict[str, Any]]) -> None:
     page = rows[-1]["pageid"]
     revision = alice.depict(page, "Q6279", summary="for a test", tags="wikivisage").json()["entity"]["lastrevid"]
     state = alice.admin("state")
@@ -124,7 +124,7 @@ def test_the_truth_can_be_read_back(alice: Client, rows: list[dict[str, Any]]) -
     assert state["counts"]["requests"]["api:wbeditentity"] == 1
 
 
-def test_a_reset_goes_back_to_the_beginning(alice: Client, rows: list[dict[str, Any]]) -> None:
+def test_reset_restores_the_initial_state(alice: Client, rows: list[dict[str, Any]]) -> None:
     alice.depict(rows[-1]["pageid"], "Q6279")
     alice.fault("readonly", count=None)
     alice.admin("settings", {"latency": 0.01})
@@ -134,7 +134,7 @@ def test_a_reset_goes_back_to_the_beginning(alice: Client, rows: list[dict[str, 
     assert alice.depict(rows[-1]["pageid"], "Q6279").json()["success"] == 1
 
 
-def test_of_two_writes_at_the_same_moment_one_loses(alice: Client, rows: list[dict[str, Any]]) -> None:
+def test_one_of_two_concurrent_writes_fails(alice: Client, rows: list[dict[str, Any]]) -> None:
     alice.admin("settings", {"latency": 0.3})
     page, headers = rows[-1]["pageid"], []
 
@@ -150,7 +150,7 @@ def test_of_two_writes_at_the_same_moment_one_loses(alice: Client, rows: list[di
     assert alice.admin("state?files=0")["counts"]["most_at_once"]["api"] == 3
 
 
-def test_an_edit_without_login_makes_a_temporary_account(sandbox: Sandbox, rows: list[dict[str, Any]]) -> None:
+def test_edit_without_login_creates_a_temporary_account(sandbox: Sandbox, rows: list[dict[str, Any]]) -> None:
     nobody = Client(sandbox)
     nobody.csrf = "+\\"
     body = nobody.depict(rows[-1]["pageid"], "Q6279").json()
@@ -161,7 +161,7 @@ def test_an_edit_without_login_makes_a_temporary_account(sandbox: Sandbox, rows:
     )
 
 
-def test_the_state_survives_a_restart(photos: Path, picture_cache: Path, tmp_path: Path) -> None:
+def test_state_is_kept_after_a_restart(photos: Path, picture_cache: Path, tmp_path: Path) -> None:
     kept = tmp_path / "state.json"
     first = Sandbox(photos, cache=picture_cache, state=kept).start()
     client = Client(first).sign_in("Alice")
@@ -177,7 +177,7 @@ def test_the_state_survives_a_restart(photos: Path, picture_cache: Path, tmp_pat
     assert name == "Alice"
 
 
-def test_a_damaged_state_says_what_to_do(tmp_path: Path) -> None:
+def test_damaged_state_file_is_reported_with_instructions(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"pages": 5}')
     with pytest.raises(BadState, match="Delete it to begin anew"):
         load(tmp_path / "state.json")

@@ -1,4 +1,4 @@
-"""Reading: paging, generators, loops, redirects, search and the query service."""
+"""Read requests: paging, generators, loops, redirects, search and the query service."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ ITEM = "Q6279"
 
 @pytest.fixture
 def client(sandbox: Sandbox) -> Client:
-    """Nobody in particular."""
+    """A client that is not signed in."""
     return Client(sandbox)
 
 
 def _many(client: Client, number: int) -> str:
-    """A category with that many files."""
+    """Create a category with this number of files."""
     title = client.members("Category:Joe Biden")[0]["title"]
     for index in range(number):
         given = {"title": f"Many {index:04}.jpg", "with": title, "categories": ["Category:Many"]}
@@ -29,8 +29,8 @@ def _many(client: Client, number: int) -> str:
     return "Category:Many"
 
 
-def test_members_come_in_pages_of_500_that_join_without_gap(sandbox: Sandbox, client: Client) -> None:
-    with sandbox.world.lock:  # by hand: 1,203 requests would only measure the wire
+def test_members_are_listed_in_pages_of_500_without_gaps(sandbox: Sandbox, client: Client) -> None:
+    with sandbox.world.lock:  # They are created directly: 1,203 requests would only measure the connection.
         source = next(page for page in sandbox.world.state.pages.values() if page.versions)
         for index in range(1203):
             page = sandbox.world.add_page(f"File:Many {index:04}.jpg", categories=["Category:Many"])
@@ -53,7 +53,7 @@ def test_members_come_in_pages_of_500_that_join_without_gap(sandbox: Sandbox, cl
     assert counted["categoryinfo"]["files"] == 1203
 
 
-def test_a_generator_fills_50_thumbnails_a_response(client: Client) -> None:
+def test_generator_returns_50_thumbnails_per_response(client: Client) -> None:
     category = _many(client, 120)
     asked: dict[str, Any] = {"generator": "categorymembers", "gcmtitle": category, "gcmlimit": 500}
     asked |= {"prop": "imageinfo", "iiprop": "url|size", "iiurlwidth": 250}
@@ -70,7 +70,7 @@ def test_a_generator_fills_50_thumbnails_a_response(client: Client) -> None:
     assert len(set.union(*filled)) == 120
 
 
-def test_members_by_time_are_those_since_then(client: Client) -> None:
+def test_members_can_be_listed_since_a_time(client: Client) -> None:
     rows = client.members("Category:Joe Biden", cmprop="title|timestamp", cmsort="timestamp")
     times = [row["timestamp"] for row in rows]
     assert times == sorted(times)
@@ -82,7 +82,7 @@ def test_members_by_time_are_those_since_then(client: Client) -> None:
     assert newest == rows[:2:-1]
 
 
-def test_categories_go_round_in_circles(client: Client) -> None:
+def test_categories_contain_loops(client: Client) -> None:
     def below(title: str) -> list[str]:
         rows = client.members(title, cmtype="subcat")
         return [row["title"] for row in rows]
@@ -92,7 +92,7 @@ def test_categories_go_round_in_circles(client: Client) -> None:
     assert below(album) == [MIXED]
 
 
-def test_a_category_has_what_is_no_photograph(client: Client) -> None:
+def test_category_contains_files_that_are_no_photographs(client: Client) -> None:
     titles = {row["title"] for row in client.members(MIXED)}
     traps = {"Interview with Ada Lovelace.ogg", "Biography of Ada Lovelace.pdf", "Ada Lovelace old name.jpg"}
     assert {f"File:{name}" for name in traps | {"Ada Lovelace failed upload.jpg"}} <= titles
@@ -103,7 +103,7 @@ def test_a_category_has_what_is_no_photograph(client: Client) -> None:
     assert "missing" not in pages[1]
 
 
-def test_a_redirect_shows_the_targets_file_under_its_own_id(client: Client) -> None:
+def test_redirect_has_the_file_of_its_target_and_its_own_id(client: Client) -> None:
     title = "File:Ada Lovelace old name.jpg"
     asked = {"titles": title, "prop": "imageinfo|info", "iiprop": "sha1|url"}
     trap = client.get(**asked)["query"]["pages"][0]
@@ -116,7 +116,7 @@ def test_a_redirect_shows_the_targets_file_under_its_own_id(client: Client) -> N
     assert resolved["redirects"] == [{"from": title, "to": target["title"]}]
 
 
-def test_51_titles_are_refused_and_a_bad_number_too(client: Client) -> None:
+def test_more_than_50_titles_and_invalid_numbers_are_refused(client: Client) -> None:
     many = "|".join(f"File:{number}.jpg" for number in range(51))
     assert client.get(titles=many, prop="info")["error"]["code"] == "toomanyvalues"
     assert client.get(list="categorymembers", cmtitle=MIXED, cmlimit="x")["error"]["code"] == "badinteger"
@@ -137,13 +137,13 @@ def test_51_titles_are_refused_and_a_bad_number_too(client: Client) -> None:
         ("nobody ever wrote this", 0),
     ],
 )
-def test_search_knows_the_words_of_commons(client: Client, words: str, found: int) -> None:
+def test_search_supports_the_keywords_of_commons(client: Client, words: str, found: int) -> None:
     body = client.get(list="search", srsearch=words, srnamespace=6)
     assert body["query"]["searchinfo"]["totalhits"] == found
     assert len(body["query"]["search"]) == min(found, 10)
 
 
-def test_search_goes_on_by_offset(client: Client) -> None:
+def test_search_continues_by_offset(client: Client) -> None:
     asked = {"list": "search", "srsearch": 'incategory:"Ada Lovelace"', "srnamespace": 6, "srlimit": 5}
     first = client.get(**asked)
     rest = client.get(**asked, **first["continue"])
@@ -167,7 +167,7 @@ QUERY = "SELECT ?file WHERE { ?file wdt:P180 wd:Q6279 . }"
         ("SELECT (COUNT(?file) AS ?n) WHERE { ?file p:P180/ps:P180 wd:Q6279 }", 1),
     ],
 )
-def test_the_query_service_understands_who_depicts(client: Client, query: str, rows: int) -> None:
+def test_query_service_answers_the_depicts_query(client: Client, query: str, rows: int) -> None:
     answer = requests.post(f"{client.base}/sparql", data={"query": query, "format": "json"}, timeout=PATIENCE)
     assert answer.headers["Content-Type"].startswith("application/sparql-results+json")
     bindings = answer.json()["results"]["bindings"]
@@ -176,7 +176,7 @@ def test_the_query_service_understands_who_depicts(client: Client, query: str, r
         assert bindings[0]["file"]["value"].startswith(f"{sparql.ENTITY}M")
 
 
-def test_the_query_service_tells_ranks_apart(client: Client) -> None:
+def test_query_service_distinguishes_ranks(client: Client) -> None:
     free = [row["title"] for row in client.admin("state")["files"] if row["has_file"] and not row["depicts"]][:3]
     for title, rank in zip(free, ("normal", "preferred", "deprecated"), strict=True):
         client.admin("edit", {"kind": "add_statement", "title": title, "value": "Q76", "rank": rank})
@@ -200,7 +200,7 @@ def _bindings(client: Client, pattern: str) -> list[object]:
     return found
 
 
-def test_the_query_service_refuses_what_it_does_not_know_and_may_want_a_login(client: Client) -> None:
+def test_query_service_refuses_unknown_queries_and_can_require_a_login(client: Client) -> None:
     for query in ("SELECT nonsense", "SELECT ?x WHERE { ?x wdt:P31 wd:Q5 }", "ASK { }"):
         assert requests.get(f"{client.base}/sparql", params={"query": query}, timeout=PATIENCE).status_code == 400
     client.admin("settings", {"sparql": "login"})
@@ -209,7 +209,7 @@ def test_the_query_service_refuses_what_it_does_not_know_and_may_want_a_login(cl
     assert answer.headers["Content-Type"].startswith("text/html")
 
 
-def test_items_are_read_and_found(client: Client) -> None:
+def test_items_can_be_read_and_searched(client: Client) -> None:
     wanted = {"action": "wbgetentities", "ids": "Q6279|Q146|Q1", "props": "labels|claims", "languages": "en"}
     found = client.ask("GET", site="/wikidata", **wanted).json()["entities"]
     claims = found["Q6279"]["claims"]
@@ -221,7 +221,7 @@ def test_items_are_read_and_found(client: Client) -> None:
     assert [hit["id"] for hit in hits] == ["Q6279"]
 
 
-def test_a_pile_is_a_category_by_its_page_id(client: Client) -> None:
+def test_pagepile_lists_a_category_by_its_page_id(client: Client) -> None:
     page = client.get(titles=MIXED)["query"]["pages"][0]["pageid"]
     body = requests.get(f"{client.base}/pagepile", params={"id": page, "format": "json"}, timeout=PATIENCE).json()
     assert body["wiki"] == "commonswiki"
@@ -230,7 +230,7 @@ def test_a_pile_is_a_category_by_its_page_id(client: Client) -> None:
     assert (nothing.status_code, nothing.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
 
 
-def test_the_wiki_can_be_looked_at(client: Client) -> None:
+def test_wiki_can_be_viewed_in_a_browser(client: Client) -> None:
     row = client.members("Category:Joe Biden")[1]
     for path, words in {
         "": "Category:Joe Biden",

@@ -1,13 +1,13 @@
-"""What every test can ask for.
+"""Fixtures for all tests.
 
 * `server`: the MariaDB of this test run (the TOOL_TOOLSDB_* variables), private unless TOOL_TOOLSDB_HOST is set.
 * `settings`: a migrated database on it. `database`: the same, emptied, with a pool. `db`: an open transaction in it.
-* `new_database`: settings of a database without tables, for this test alone.
-* `sandbox`: a stand-in for Wikimedia with photographs of several people, as new; `sandbox.base` is its address.
+* `new_database`: settings of a database without tables, for one test only.
+* `sandbox`: a stand-in for Wikimedia with photographs of several people, reset; `sandbox.base` is its address.
 * `local_settings`: settings of the emptied database and of the sandbox together.
 * `chromium`: the browser's program.
 
-A test that asks for a database is an integration test: it skips itself unless WIKIVISAGE_TEST_DB=1.
+A test that uses a database is an integration test and is skipped unless WIKIVISAGE_TEST_DB=1.
 """
 
 import os
@@ -26,16 +26,16 @@ from sandbox.server import Sandbox
 from sandbox.state import world as sandbox_world
 from testing import servers
 
-# The person's .env is for the person's own server: no test reads it.
+# A developer's .env is for their own server: no test reads it.
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
 
 NEEDS_SERVER = "needs MariaDB: set WIKIVISAGE_TEST_DB=1, as script/test does"
-# The first of these that is there. script/test fetches the demo's photographs where there are no others.
+# The first existing folder is used. script/test fetches the demo's photographs if there are no others.
 PHOTOGRAPHS = (servers.SHARED / "photos" / "scenes", servers.ROOT / ".local" / "photos")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark and skip what needs a server, by what it asks for."""
+    """Mark tests that use a server, and skip them if it is not available."""
     wanted = os.environ.get("WIKIVISAGE_TEST_DB") == "1"
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The variables that reach the MariaDB of this run; each parallel process of the run has a server of its own."""
+    """The variables that reach the MariaDB of this run; each parallel process of the run has its own server."""
     if os.environ.get("TOOL_TOOLSDB_HOST"):
         yield {name: os.environ[name] for name in servers.OWN_DATABASE if name in os.environ}
         return
@@ -58,7 +58,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
 
 def _database_name(server: dict[str, str]) -> str:
-    """A name nobody else has; ToolsDB allows only those that begin with the user's name."""
+    """Return a unique name; ToolsDB allows only names that begin with the user's name."""
     return f"{server['TOOL_TOOLSDB_USER']}__wikivisage_test_{secrets.token_hex(4)}"
 
 
@@ -71,7 +71,7 @@ def new_database(server: dict[str, str]) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def settings(server: dict[str, str]) -> Iterator[Settings]:
-    """Settings of a migrated database; what is in it belongs to the test that runs."""
+    """Settings of a migrated database; the current test may use all its contents."""
     with servers.empty_database(server, _database_name(server)) as found:
         pool = Database(found, size=1)
         migrate.migrate(pool)
@@ -96,7 +96,7 @@ def db(database: Database) -> Iterator[Connection]:
 
 
 def _empty(pool: Database) -> None:
-    """Delete every row, then insert those that belong to the schema. TRUNCATE takes 20 times as long on small ones."""
+    """Delete every row, then insert those of the schema. TRUNCATE takes 20 times as long for small tables."""
     tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
     with pool.transaction() as db:
         names = [name for name in db.column(tables) if name != "schema_changes"]
@@ -111,7 +111,7 @@ def _empty(pool: Database) -> None:
 
 @pytest.fixture(scope="session")
 def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """The sandbox of this run; `sandbox` gives it to a test as new."""
+    """The sandbox of this run; `sandbox` resets it for each test."""
     photographs = next((folder for folder in PHOTOGRAPHS if folder.is_dir()), None)
     if photographs is None:
         pytest.skip("needs photographs: python -m sandbox.photos .local/photos")
@@ -122,7 +122,7 @@ def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
 
 @pytest.fixture
 def sandbox(running_sandbox: Sandbox) -> Sandbox:
-    """A sandbox with whole photographs of several people, as it was at the beginning."""
+    """A sandbox with complete photographs of several people, in its initial state."""
     running_sandbox.world.settings = sandbox_world.Settings()
     with urlopen(Request(f"{running_sandbox.base}/sandbox/reset", method="POST")):
         return running_sandbox
@@ -130,13 +130,13 @@ def sandbox(running_sandbox: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def local_settings(settings: Settings, database: Database, sandbox: Sandbox) -> Settings:
-    """Settings of the emptied database and of the sandbox, with which any of our processes can be started."""
+    """Settings of the emptied database and of the sandbox, suitable to start any of our processes."""
     return Settings.from_env(servers.variables(settings) | environment.variables(sandbox.base, "http://localhost:8000"))
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Path:
-    """The browser that the tests drive."""
+    """The browser that the tests control."""
     found = servers.chromium()
     if found is None:
         pytest.skip("needs Chromium: script/setup --dev installs it or says how")

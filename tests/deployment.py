@@ -1,4 +1,4 @@
-"""What the deployment files say, read as data."""
+"""Read the deployment files as data."""
 
 import re
 import shlex
@@ -14,18 +14,18 @@ ROOT = servers.ROOT
 
 @dataclass(frozen=True)
 class Started:
-    """A process of the Procfile: its words, as a shell makes them."""
+    """A process of the Procfile, split into words as by a shell."""
 
     name: str
     words: tuple[str, ...]
 
     def option(self, name: str) -> str:
-        """The value of an option. Raises ValueError."""
+        """Return the value of an option. Raises ValueError if it is missing."""
         return self.words[self.words.index(name) + 1]
 
 
 def procfile(port: str = "8000") -> dict[str, Started]:
-    """The processes by name; `port` stands for $PORT."""
+    """Return the processes by name; `port` replaces $PORT."""
     found = {}
     for line in (ROOT / "Procfile").read_text().splitlines():
         name, command = line.split(": ", 1)
@@ -34,24 +34,24 @@ def procfile(port: str = "8000") -> dict[str, Started]:
 
 
 def jobs() -> list[dict[str, Any]]:
-    """The jobs of jobs.yaml."""
+    """Return the jobs of jobs.yaml."""
     loaded: list[dict[str, Any]] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     return loaded
 
 
 def components() -> dict[str, dict[str, Any]]:
-    """The components of toolforge.yaml."""
+    """Return the components of toolforge.yaml."""
     loaded: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "toolforge.yaml").read_text())["components"]
     return loaded
 
 
 def compose() -> dict[str, dict[str, Any]]:
-    """The services of compose.yaml, with what they share merged."""
+    """Return the services of compose.yaml with their shared parts merged."""
     services: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     return services
 
 
 def toolforge_variables() -> list[str]:
-    """The variables that section 3 of how-to-run-it.md sets on Toolforge."""
+    """Return the variables that section 3 of how-to-run-it.md sets on Toolforge."""
     section = (ROOT / "how-to-run-it.md").read_text().split("\n## 3. ")[1].split("\n## ")[0]
     return re.findall(r"^toolforge envvars create (\w+)", section, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The house as a test: who may import whom, and what may stand where."""
+"""Check the imports between packages and rooms, and the locations of SQL, settings and inline code."""
 
 import ast
 import graphlib
@@ -30,8 +30,8 @@ MAY_IMPORT = {
     "sandbox": set(),
 }
 OURS = {*MAY_IMPORT, "bench", "testing", "tests"}
-# On one floor, which room may import which others. Modules beside the rooms stand above them (they join what rooms must
-# not know of each other) or, where BELOW names them, below.
+# For each floor, the rooms that a room may import. Modules outside the rooms are above them (they combine rooms that
+# must not import each other) or, if listed in BELOW, below them.
 ROOMS: dict[str, dict[str, set[str]]] = {
     "web": {
         "site": set(),
@@ -67,8 +67,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 }
 # vision.weights is a command; it imports the graph builders of its room only inside the functions that build.
 BELOW = {"store": {"errors"}, "vision": {"weights"}}
-MOST_MODULES = 17  # of a room; wiki/ is flat on purpose
-# Who alone may load a library that is heavy, or that would let a layer reach past its neighbour.
+MOST_MODULES = 17  # Maximum per room. wiki/ intentionally has no rooms.
+# Packages that may load a library which is heavy, or which would allow a layer to bypass the one below it.
 ONLY_IMPORTER = {
     "dlib": {"vision"},
     "face_recognition": {"vision"},
@@ -84,7 +84,7 @@ SQL = re.compile(
     r"\b(SELECT\b.+\bFROM|INSERT (IGNORE )?INTO|UPDATE\b.+\bSET|DELETE FROM|REPLACE INTO|(CREATE|ALTER|DROP) TABLE)\b",
     re.DOTALL,
 )
-# Lines of a function, over the whole program. A file may be as long as its one subject.
+# Lines per function, over the whole program. The length of a file is not limited.
 MEDIAN_FUNCTION = 7
 NINE_IN_TEN_FUNCTIONS = 20
 LONGEST_FUNCTION = 50
@@ -99,12 +99,12 @@ INLINE = {
 
 
 def part_of(path: Path) -> str:
-    """The first name of a module: `store` for store/detection/files.py, `app` for app.py."""
+    """Return the first part of a module's name: `store` for store/detection/files.py, `app` for app.py."""
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
 def sources(*parts: str) -> list[Path]:
-    """The Python files of these parts of the house, as far as they are there."""
+    """Return the existing Python files of these packages and modules."""
     found = [ROOT / f"{part}.py" for part in parts] + [file for part in parts for file in (ROOT / part).rglob("*.py")]
     return sorted(file for file in found if file.exists())
 
@@ -114,7 +114,7 @@ def tree(path: Path) -> ast.Module:
 
 
 def imports(module: ast.AST, package: str = "") -> set[str]:
-    """The full dotted names that a module imports anywhere, also inside functions; relative ones are resolved."""
+    """Return the full dotted names imported anywhere in a module, also inside functions; relative ones are resolved."""
     found = set()
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
@@ -135,7 +135,7 @@ def first_names(names: set[str]) -> set[str]:
 
 
 def texts(module: ast.AST) -> Iterator[str]:
-    """Every text of a module but its docstrings; an f-string as its fixed parts."""
+    """Yield all strings of a module except docstrings; an f-string as its fixed parts."""
     docs = {
         id(node.body[0].value)
         for node in ast.walk(module)
@@ -151,7 +151,7 @@ def texts(module: ast.AST) -> Iterator[str]:
 
 
 def reads_environment(module: ast.AST) -> bool:
-    """Whether it uses os.environ or os.getenv; the environ of a WSGI request is another thing."""
+    """Return whether the module uses os.environ or os.getenv; the environ of a WSGI request is not meant."""
     return any(
         (
             isinstance(node, ast.Attribute)
@@ -171,7 +171,7 @@ def function_lengths(module: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def defines(module: ast.Module, name: str) -> bool:
-    """Whether a function or a variable of that name stands at the top of the module."""
+    """Return whether the module defines a function or a variable of that name at its top level."""
     return any(
         (isinstance(node, ast.FunctionDef) and node.name == name)
         or (
@@ -187,14 +187,14 @@ def here(path: Path) -> str:
 
 
 @pytest.mark.parametrize("part", MAY_IMPORT)
-def test_layers_point_down(part: str):
+def test_packages_import_only_the_allowed_ones(part: str):
     allowed = MAY_IMPORT[part] | {part}
     for path in sources(part):
         assert first_names(imports_of(path)) & OURS <= allowed, here(path)
 
 
 def room_of(module: str) -> str:
-    """The room of a module such as store.publishing.edits; the module's own name where it stands beside the rooms."""
+    """Return the room of a module such as store.publishing.edits, or the name of a module outside the rooms."""
     return module.split(".")[1]
 
 
@@ -207,7 +207,7 @@ def modules_of(floor: str) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("floor", ROOMS)
-def test_rooms_of_a_floor_know_only_those_below_them(floor: str):
+def test_rooms_import_only_the_allowed_rooms_of_their_floor(floor: str):
     rooms, below = ROOMS[floor], BELOW.get(floor, set())
     modules = modules_of(floor)
     for name, path in modules.items():
@@ -218,7 +218,7 @@ def test_rooms_of_a_floor_know_only_those_below_them(floor: str):
 
 
 @pytest.mark.parametrize("floor", ROOMS)
-def test_every_folder_of_a_floor_is_a_room_of_its_table_and_no_room_is_crowded(floor: str):
+def test_every_folder_is_a_known_room_of_limited_size(floor: str):
     modules = modules_of(floor)
     folders = {room_of(name) for name in modules if name.count(".") > 1}
     assert folders == set(ROOMS[floor])
@@ -226,7 +226,7 @@ def test_every_folder_of_a_floor_is_a_room_of_its_table_and_no_room_is_crowded(f
         assert sum(room_of(name) == room for name in modules) <= MOST_MODULES, room
 
 
-def test_tests_and_benchmarks_share_only_what_is_in_testing():
+def test_tests_and_benchmarks_do_not_import_each_other():
     for path in sources("tests"):
         if path.relative_to(ROOT).parts[:2] != ("tests", "bench"):
             assert "bench" not in first_names(imports_of(path)), here(path)
@@ -236,20 +236,20 @@ def test_tests_and_benchmarks_share_only_what_is_in_testing():
         assert "bench" not in first_names(imports_of(path)), here(path)
 
 
-def test_the_table_of_rooms_has_no_circle():
+def test_allowed_imports_between_rooms_have_no_cycle():
     for rooms in ROOMS.values():
         graphlib.TopologicalSorter(rooms).prepare()
 
 
 @pytest.mark.parametrize("library", ONLY_IMPORTER)
-def test_a_library_is_loaded_by_its_owner_alone(library: str):
+def test_library_is_imported_only_by_its_owners(library: str):
     for path in sources(*MAY_IMPORT):
         if part_of(path) not in ONLY_IMPORTER[library]:
             assert library not in first_names(imports_of(path)), here(path)
 
 
 @pytest.mark.parametrize(("package", "mark", "apart"), [("web", "bp", set()), ("pipeline", "run", set())])
-def test_blueprints_and_stages_do_not_know_each_other(package: str, mark: str, apart: set[str]):
+def test_blueprints_and_stages_do_not_import_each_other(package: str, mark: str, apart: set[str]):
     modules = {f"{package}.{path.stem}": path for path in sources(package) if defines(tree(path), mark)}
     kind = set(modules) - apart
     for name in kind:
@@ -259,7 +259,7 @@ def test_blueprints_and_stages_do_not_know_each_other(package: str, mark: str, a
         assert not known, name
 
 
-def test_sql_stands_in_the_store():
+def test_sql_is_only_in_the_store():
     for path in sources(*(set(MAY_IMPORT) - MAY_HOLD_SQL)):
         assert not [text for text in texts(tree(path)) if SQL.search(text)], here(path)
 
@@ -275,7 +275,7 @@ def test_no_folder_shadows_a_module(name: str):
 
 
 def loaded_by(module: str) -> set[str]:
-    """The modules in memory after importing one of ours in a process of its own."""
+    """Return the modules in memory after one of ours was imported in a new process."""
     command = [sys.executable, "-c", f"import {module}, sys; print(*sys.modules)"]
     done = subprocess.run(command, cwd=ROOT, env=servers.environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -283,14 +283,14 @@ def loaded_by(module: str) -> set[str]:
 
 
 @pytest.mark.skipif(not (ROOT / "app.py").exists(), reason="app.py is not there")
-def test_the_web_process_loads_no_detector():
+def test_web_process_loads_no_detector():
     heavy = {"dlib", "_dlib_pybind11", "face_recognition", "onnxruntime", "numpy", "PIL", "vision", "pipeline"}
     assert not loaded_by("app") & heavy
 
 
 @pytest.mark.skipif(not (ROOT / "worker.py").exists(), reason="worker.py is not there")
-def test_a_detector_child_does_not_load_the_pipeline():
-    # A spawned child imports worker.py again before it does anything.
+def test_detector_child_does_not_load_the_pipeline():
+    # A spawned child imports worker.py again before anything else.
     assert not loaded_by("worker") & {"pipeline", "store", "database", "pymysql"}
 
 
@@ -299,7 +299,7 @@ def pages() -> list[Path]:
 
 
 @pytest.mark.parametrize("kind", INLINE)
-def test_pages_carry_no_inline_code(kind: str):
+def test_pages_contain_no_inline_code(kind: str):
     for path in pages():
         assert not INLINE[kind].search(path.read_text(encoding="utf-8")), here(path)
 
@@ -316,7 +316,7 @@ def test_functions_are_short():
     assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
 
 
-def test_imports_inside_functions_and_relative_ones_are_seen():
+def test_relative_imports_and_imports_inside_functions_are_found():
     module = ast.parse("from . import a\nfrom ..b import c\ndef f():\n    import web.site.errors")
     assert imports(module, "store.deep") == {"store.deep.a", "store.b.c", "web.site.errors"}
 
@@ -331,7 +331,7 @@ def test_imports_inside_functions_and_relative_ones_are_seen():
         ("def f():\n    'DELETE FROM files, in small pieces.'", False),
     ],
 )
-def test_sql_is_told_from_sparql_and_from_english(code: str, seen: bool):
+def test_sql_is_distinguished_from_sparql_and_english(code: str, seen: bool):
     assert any(SQL.search(text) for text in texts(ast.parse(code))) is seen
 
 
@@ -339,7 +339,7 @@ def test_sql_is_told_from_sparql_and_from_english(code: str, seen: bool):
     ("code", "seen"),
     [("os.environ['A']", True), ("from os import getenv", True), ("os.getenv('A')", True), ("request.environ", False)],
 )
-def test_reading_the_environment_is_seen(code: str, seen: bool):
+def test_reading_the_environment_is_detected(code: str, seen: bool):
     assert reads_environment(ast.parse(code)) is seen
 
 
@@ -355,5 +355,5 @@ def test_reading_the_environment_is_seen(code: str, seen: bool):
         ('<p data-style="a" data-on="b">', None),
     ],
 )
-def test_inline_code_is_seen(html: str, kind: str | None):
+def test_inline_code_is_detected(html: str, kind: str | None):
     assert [name for name, pattern in INLINE.items() if pattern.search(html)] == ([kind] if kind else [])

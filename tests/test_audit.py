@@ -1,4 +1,4 @@
-"""The audit of dependencies: what it says of vulnerabilities, of packages it cannot look up, and of a service that is not there."""
+"""The audit of dependencies: vulnerabilities, packages that cannot be looked up, an unreachable advisory service."""
 
 import inspect
 import json
@@ -20,14 +20,14 @@ from testing import https_front, servers
 
 ROOT = servers.ROOT
 KNOWN = ("requests", "2.19.1")
-# The host that pip-audit asks, as its own source names it.
+# The host that pip-audit contacts, read from its own source code.
 ADVISORY_HOST = re.findall(r"https://([\w.-]+)/pypi/", inspect.getsource(pip_audit_pypi))[0]
-Advisories = Callable[[str, str], list[str] | None]  # of a package's version; None: there is no such package
+Advisories = Callable[[str, str], list[str] | None]  # For a package's version; None: the package does not exist.
 Run = Callable[[int], subprocess.CompletedProcess[str]]
 
 
 class PyPI(BaseHTTPRequestHandler):
-    """PyPI's JSON API behind a proxy: CONNECT, then https, as a client with HTTPS_PROXY asks for it."""
+    """PyPI's JSON API behind a proxy: CONNECT, then https, as a client with HTTPS_PROXY requests it."""
 
     protocol_version = "HTTP/1.1"
     context: ssl.SSLContext
@@ -42,7 +42,7 @@ class PyPI(BaseHTTPRequestHandler):
 
     def finish(self) -> None:
         super().finish()
-        self.connection.close()  # the one with https: the server closes that of the CONNECT
+        self.connection.close()  # The https connection; the server closes that of the CONNECT.
 
     def do_GET(self) -> None:
         found = re.fullmatch(r"/pypi/([^/]+)/([^/]+)/json", self.path)
@@ -64,7 +64,7 @@ def _advisory(name: str) -> dict[str, Any]:
 
 @contextmanager
 def pypi(advisories: Advisories, both: Path) -> Iterator[int]:
-    """Yields the port of the proxy behind which it is."""
+    """Yield the port of its proxy."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(both)
     handler = type("Handler", (PyPI,), {"context": context, "advisories": staticmethod(advisories)})
@@ -82,13 +82,13 @@ def pypi(advisories: Advisories, both: Path) -> Iterator[int]:
 
 @pytest.fixture
 def both(tmp_path: Path) -> Path:
-    """Key and certificate of the advisory service, for a client that is told to trust it."""
+    """Key and certificate of the advisory service, for a client that is configured to trust it."""
     return https_front.certificate(tmp_path / "both.pem", ADVISORY_HOST)
 
 
 @pytest.fixture
 def audit(tmp_path: Path, both: Path) -> Run:
-    """Run script/audit with the proxy on that port before it."""
+    """Run script/audit with the proxy on that port."""
 
     def run(port: int) -> subprocess.CompletedProcess[str]:
         env = servers.environment() | {
@@ -101,7 +101,7 @@ def audit(tmp_path: Path, both: Path) -> Run:
     return run
 
 
-def test_it_passes_where_every_package_was_looked_up_and_none_is_vulnerable(audit: Run, both: Path):
+def test_audit_passes_if_every_package_was_looked_up_and_none_is_vulnerable(audit: Run, both: Path):
     asked = []
 
     def advisories(name: str, version: str) -> list[str] | None:
@@ -118,14 +118,14 @@ def test_it_passes_where_every_package_was_looked_up_and_none_is_vulnerable(audi
     assert set(asked) == wanted | {KNOWN}
 
 
-def test_a_vulnerability_fails_it(audit: Run, both: Path):
+def test_audit_fails_for_a_vulnerability(audit: Run, both: Path):
     with pypi(lambda name, version: ["PYSEC-1"] if name in ("flask", "requests") else [], both) as port:
         done = audit(port)
     assert done.returncode == 1
     assert re.search(r"flask +\S+ +PYSEC-1 +99", done.stdout)
 
 
-def test_a_package_that_cannot_be_looked_up_fails_it(audit: Run, both: Path):
+def test_audit_fails_for_a_package_that_cannot_be_looked_up(audit: Run, both: Path):
     def advisories(name: str, version: str) -> list[str] | None:
         return None if name == "flask" else ["PYSEC-2018-28"] if (name, version) == KNOWN else []
 
@@ -139,11 +139,11 @@ def test_a_package_that_cannot_be_looked_up_fails_it(audit: Run, both: Path):
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (None, "Dependency not found on PyPI"),  # a mirror without the JSON API: it knows of no package
-        ([], "what answers there knows of no vulnerability of requests==2.19.1"),  # one with it, without advisories
+        (None, "Dependency not found on PyPI"),  # a mirror without the JSON API knows no package
+        ([], "what answers there knows of no vulnerability of requests==2.19.1"),  # a mirror without advisories
     ],
 )
-def test_a_service_without_advisories_is_told_from_one_that_knows_of_none(
+def test_service_without_advisories_is_distinguished_from_one_that_has_none_for_a_package(
     audit: Run, both: Path, answer: list[str] | None, reason: str
 ):
     with pypi(lambda name, version: answer, both) as port:
@@ -152,7 +152,7 @@ def test_a_service_without_advisories_is_told_from_one_that_knows_of_none(
     assert "the advisory service cannot be reached, and nothing was looked up: " + reason in done.stderr
 
 
-def test_a_service_that_does_not_answer_is_said_to(audit: Run):
+def test_unreachable_service_is_reported(audit: Run):
     done = audit(servers.free_port())
     assert done.returncode == 3
     (line,) = done.stderr.splitlines()
@@ -160,7 +160,7 @@ def test_a_service_that_does_not_answer_is_said_to(audit: Run):
     assert ADVISORY_HOST in line
 
 
-def test_continuous_integration_runs_it_in_a_job_of_its_own():
+def test_continuous_integration_runs_the_audit_in_a_separate_job():
     jobs = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]
     (step,) = (step for step in jobs["audit"]["steps"] if "run" in step)
     assert step["run"] == "script/audit"

@@ -1,4 +1,4 @@
-"""The database written into a file while everything runs, and restored: nothing is lost, nothing is sent twice."""
+"""Backup of the database while all processes run, and restore: no data is lost and no edit is sent twice."""
 
 import gzip
 import os
@@ -30,7 +30,7 @@ from tests.test_upgrade import contents, fill
 
 HAS_DUMP = shutil.which("mariadb-dump") or shutil.which("mysqldump")
 pytestmark = pytest.mark.skipif(not HAS_DUMP, reason="needs mariadb-dump: script/setup --dev installs it or says how")
-# What store/restored.sql changes, by table.
+# Columns changed by store/restored.sql, by table.
 CHANGED = {
     "workers": {"heartbeat_at"},
     "batches": {"state", "pause_reason", "waiting_until"},
@@ -53,7 +53,7 @@ def backed_up(settings: Settings, file: Path) -> Path:
 
 @pytest.fixture
 def restored(server: dict[str, str]) -> Iterator[Callable[[Settings, Path], Database]]:
-    """Restores a backup into a database that is not there yet; the pool that leads to it."""
+    """Return a function that restores a backup into a new database and returns a pool for it."""
     with ExitStack() as stack:
 
         def restore(settings: Settings, file: Path) -> Database:
@@ -75,7 +75,7 @@ def without(rows: list[dict[str, Any]], names: set[str]) -> list[dict[str, Any]]
     return [{name: one for name, one in row.items() if name not in names} for row in rows]
 
 
-def test_all_that_the_tables_hold_is_there_again(new_database: Settings, tmp_path: Path, restored: Restore):
+def test_restore_brings_back_every_row(new_database: Settings, tmp_path: Path, restored: Restore):
     pool = Database(new_database, size=1)
     migrate.migrate(pool)
     with pool.transaction() as db:
@@ -95,7 +95,7 @@ def test_all_that_the_tables_hold_is_there_again(new_database: Settings, tmp_pat
     pool.close()
 
 
-def test_no_id_is_given_out_again_that_a_browser_may_still_hold(
+def test_restored_database_does_not_reuse_ids_known_to_browsers(
     new_database: Settings, tmp_path: Path, restored: Restore
 ):
     pool = Database(new_database, size=1)
@@ -118,7 +118,7 @@ def full(settings: Settings, database: Database) -> Settings:
     return settings
 
 
-def test_a_file_that_is_there_is_not_overwritten(full: Settings, tmp_path: Path):
+def test_existing_file_is_not_overwritten(full: Settings, tmp_path: Path):
     file = tmp_path / "b.sql.gz"
     file.write_text("precious")
     done = call(full, file)
@@ -126,7 +126,7 @@ def test_a_file_that_is_there_is_not_overwritten(full: Settings, tmp_path: Path)
     assert f"{file} is there already" in done.stderr
 
 
-def test_a_database_without_tables_is_no_backup(new_database: Settings, tmp_path: Path):
+def test_backup_of_a_database_without_tables_is_refused(new_database: Settings, tmp_path: Path):
     done = call(new_database, tmp_path / "b.sql.gz")
     assert done.returncode == 1
     assert "has no tables" in done.stderr
@@ -134,7 +134,7 @@ def test_a_database_without_tables_is_no_backup(new_database: Settings, tmp_path
 
 
 def fake(folder: Path, body: str) -> str:
-    """A PATH on which mariadb-dump is this script."""
+    """Return a PATH on which mariadb-dump is this script."""
     folder.mkdir()
     program = folder / "mariadb-dump"
     program.write_text(f'#!/bin/bash\n[ "$1" = --version ] && {{ echo MariaDB; exit; }}\n{body}\n')
@@ -149,7 +149,7 @@ def fake(folder: Path, body: str) -> str:
         ("echo '-- Dump completed'; echo 'Got error: 2013' >&2; exit 3", "failed; the line above says why"),
     ],
 )
-def test_a_dump_that_is_not_complete_leaves_no_file(full: Settings, tmp_path: Path, body: str, sentence: str):
+def test_incomplete_dump_leaves_no_file(full: Settings, tmp_path: Path, body: str, sentence: str):
     out = tmp_path / "out"
     out.mkdir()
     done = call(full, out / "b.sql.gz", PATH=fake(tmp_path / "bin", body))
@@ -158,7 +158,7 @@ def test_a_dump_that_is_not_complete_leaves_no_file(full: Settings, tmp_path: Pa
     assert list(out.iterdir()) == []
 
 
-def test_the_password_is_on_no_command_line(full: Settings, tmp_path: Path):
+def test_password_is_not_on_a_command_line(full: Settings, tmp_path: Path):
     path = fake(tmp_path / "bin", f'echo "$@" > {tmp_path}/arguments; echo "-- Dump completed"')
     assert call(full, tmp_path / "b.sql.gz", PATH=path).returncode == 0
     said = (tmp_path / "arguments").read_text()
@@ -167,8 +167,8 @@ def test_the_password_is_on_no_command_line(full: Settings, tmp_path: Path):
     assert full.db_password not in said
 
 
-def test_an_option_file_does_in_place_of_settings(full: Settings, tmp_path: Path):
-    """As on a bastion: no settings in the environment, and a Python without any package."""
+def test_option_file_is_used_instead_of_settings(full: Settings, tmp_path: Path):
+    """As on a bastion: no settings in the environment, and a Python without packages."""
     options = tmp_path / "replica.my.cnf"
     options.write_text(
         f"[client]\nuser = {full.db_user}\npassword = {full.db_password}\nport = {full.db_port}\nskip-ssl\n"
@@ -183,7 +183,7 @@ def test_an_option_file_does_in_place_of_settings(full: Settings, tmp_path: Path
 
 
 def nightly(settings: Settings, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command of the guide's scheduled job, on the database of this test."""
+    """Run the command of the guide's scheduled job on the database of this test."""
     guide = (servers.ROOT / "how-to-run-it.md").read_text()
     found = re.search(r"^toolforge jobs run backup .* --command '(.*)'$", guide, re.MULTILINE)
     assert found
@@ -196,7 +196,9 @@ def nightly(settings: Settings, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=False)
 
 
-def test_the_nightly_job_of_the_guide_makes_what_can_be_restored(full: Settings, tmp_path: Path, restored: Restore):
+def test_nightly_job_of_the_guide_makes_a_backup_that_can_be_restored(
+    full: Settings, tmp_path: Path, restored: Restore
+):
     options = f"[client]\nuser = {full.db_user}\npassword = {full.db_password}\nport = {full.db_port}\nskip-ssl\n"
     (tmp_path / "replica.my.cnf").write_text(options)
     done = nightly(full, tmp_path)
@@ -219,13 +221,15 @@ def test_the_nightly_job_of_the_guide_makes_what_can_be_restored(full: Settings,
         (["--defaults-file", "README.md", "--database", "x;y"], "'x;y' is no name of a database"),
     ],
 )
-def test_what_is_wrong_is_said(full: Settings, tmp_path: Path, arguments: list[str], sentence: str):
+def test_invalid_arguments_of_the_backup_are_reported(
+    full: Settings, tmp_path: Path, arguments: list[str], sentence: str
+):
     done = call(full, *arguments, tmp_path / "b.sql.gz")
     assert done.returncode == 1
     assert sentence in done.stderr
 
 
-def test_a_database_that_is_not_empty_is_left_alone(full: Settings, tmp_path: Path):
+def test_restore_into_a_database_that_is_not_empty_is_refused(full: Settings, tmp_path: Path):
     file = backed_up(full, tmp_path / "b.sql.gz")
     servers.administer(full, f"UPDATE `{full.database}`.signals SET counter = 7")
     done = call(full, "--restore", file)
@@ -236,7 +240,7 @@ def test_a_database_that_is_not_empty_is_left_alone(full: Settings, tmp_path: Pa
 
 
 @pytest.mark.parametrize("damage", ["cut", "ended early", "something else", "no gzip", "missing"])
-def test_a_damaged_backup_is_refused_before_anything_is_loaded(
+def test_damaged_backup_is_refused_before_anything_is_loaded(
     full: Settings, new_database: Settings, tmp_path: Path, damage: str
 ):
     whole = backed_up(full, tmp_path / "whole.sql.gz").read_bytes()
@@ -258,7 +262,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_loaded(
     assert servers.administer(new_database, tables) == []
 
 
-# The main job goes on.
+# The following tests continue the main job.
 
 
 @pytest.fixture(scope="module")
@@ -273,7 +277,7 @@ def job(settings: Settings, database: Database, wiki: Wiki) -> Job:
 
 
 def interrupted(job: Job) -> int:
-    """Send a batch until a worker is killed while its fourth request is out; the request is served."""
+    """Send a batch until a worker is killed during its fourth request; the request is processed by the wiki."""
     batch = job.send()
     job.after[3] = raising(Killed())
     with pytest.raises(Killed):
@@ -283,7 +287,7 @@ def interrupted(job: Job) -> int:
 
 
 def resumed(job: Job, pool: Database, batch: int) -> Job:
-    """The same volunteer on the restored database: nothing is sent until they say so."""
+    """The same volunteer on the restored database: nothing is sent until they resume the batch."""
     settings = replace(job.settings, db_name=f"{job.settings.database}_again")
     again = Job(settings, pool, job.wiki, job.user_id, job.project_id, job.page_ids)
     pool.retry(lambda db: worker_claims.register(db, "another", "localhost", 1))
@@ -296,7 +300,7 @@ def resumed(job: Job, pool: Database, batch: int) -> Job:
     return again
 
 
-def test_what_was_not_sent_at_the_time_of_the_backup_is_sent_once(job: Job, tmp_path: Path, restored: Restore):
+def test_edit_not_sent_before_the_backup_is_sent_once(job: Job, tmp_path: Path, restored: Restore):
     batch = interrupted(job)
     pool = restored(job.settings, backed_up(job.settings, tmp_path / "b.sql.gz"))
     again = resumed(job, pool, batch)
@@ -307,8 +311,8 @@ def test_what_was_not_sent_at_the_time_of_the_backup_is_sent_once(job: Job, tmp_
         assert again.row(page)["statement_id"] == job.guids(page)[0]
 
 
-def test_what_was_sent_after_the_backup_is_not_sent_again(job: Job, tmp_path: Path, restored: Restore):
-    """Not even what somebody took back since, or took back and stated themselves."""
+def test_edit_sent_after_the_backup_is_not_sent_again(job: Job, tmp_path: Path, restored: Restore):
+    """Also not if another user reverted it, or reverted it and added it again."""
     batch = interrupted(job)
     file = backed_up(job.settings, tmp_path / "b.sql.gz")
     job.after.clear()
@@ -326,11 +330,11 @@ def test_what_was_sent_after_the_backup_is_not_sent_again(job: Job, tmp_path: Pa
     assert job.wiki.state()["files"] == revisions
     assert {page: job.guids(page) for page in job.page_ids} == stand | {taken: [], again_by_bob: [by_bob]}
     assert again.states(batch) == {"done": 6, "reverted": 1, "already": 1}
-    for page in job.page_ids[:6]:  # they can be undone as before
+    for page in job.page_ids[:6]:  # They can be undone as before.
         assert again.row(page)["statement_id"] == stand[page][0]
 
 
-def test_an_undo_that_was_sent_after_the_backup_is_not_sent_again(job: Job, tmp_path: Path, restored: Restore):
+def test_undo_sent_after_the_backup_is_not_sent_again(job: Job, tmp_path: Path, restored: Restore):
     job.send()
     job.finish()
     undo = job.undo(*job.page_ids)
@@ -353,7 +357,7 @@ def working(settings: Settings, name: str, folder: Path) -> Iterator[servers.Pro
         process.stop()
 
 
-def test_a_backup_taken_while_workers_search_is_whole_and_the_search_goes_on(
+def test_backup_during_detection_is_complete_and_detection_continues(
     local_settings: Settings, database: Database, sandbox: Sandbox, tmp_path: Path, restored: Restore
 ):
     settings = hog(local_settings, batch_size=4, detector_children=1, max_files=30)

@@ -1,4 +1,4 @@
-"""Settings: read once from variables, each bad value one sentence that names its variable."""
+"""Settings are read once from variables; each invalid value gives one sentence that names its variable."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from config import ConfigError, Settings
 from testing import servers
 
 
-def test_the_defaults_are_those_of_wikimedia():
+def test_defaults_are_those_of_wikimedia():
     settings = Settings.from_env({})
     assert settings == Settings()
     assert settings.commons_api == "https://commons.wikimedia.org/w/api.php"
@@ -33,7 +33,7 @@ def test_the_defaults_are_those_of_wikimedia():
         ("PORT", " ", "port", 8000),
     ],
 )
-def test_a_variable_sets_its_field(variable: str, value: str, field: str, meant: object):
+def test_variable_sets_its_field(variable: str, value: str, field: str, meant: object):
     assert getattr(Settings.from_env({variable: value}), field) == meant
 
 
@@ -49,14 +49,14 @@ def test_a_variable_sets_its_field(variable: str, value: str, field: str, meant:
         ("WIKIVISAGE_PRODUCTION", "perhaps", "WIKIVISAGE_PRODUCTION must be 1 or 0"),
     ],
 )
-def test_a_bad_value_is_refused_in_one_sentence(variable: str, value: str, words: str):
+def test_invalid_value_is_refused_with_one_sentence(variable: str, value: str, words: str):
     with pytest.raises(ConfigError) as refused:
         Settings.from_env({variable: value})
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_a_process_with_a_bad_variable_ends_with_the_sentence_and_no_trace():
+def test_process_with_an_invalid_variable_prints_the_sentence_without_a_traceback():
     command = [sys.executable, "migrate.py"]
     env = servers.environment(WIKIVISAGE_DB_POOL_SIZE="many")
     done = subprocess.run(command, cwd=servers.ROOT, env=env, capture_output=True, text=True, check=False)
@@ -69,8 +69,8 @@ def test_secrets_are_not_shown():
     assert not any(secret in shown for secret in ("pa55", "k3y", "s3cret", "t0ken"))
 
 
-def test_connections_fit_into_toolsdb_with_two_to_spare():
-    """Two workers, two web processes and two that still end, a migration and a check; see tests/test_connections.py."""
+def test_default_pools_leave_two_connections_of_toolsdb_unused():
+    """Two workers, two web processes, two more that are ending, a migration, a check; see tests/test_connections.py."""
     settings = Settings()
     assert 2 * settings.pool_size + 4 * settings.web_pool_size + 1 + 1 <= 20 - 2
 
@@ -81,12 +81,12 @@ def test_every_variable_is_listed_once():
     assert {"OAUTH_CLIENT_ID", "TOOL_TOOLSDB_HOST", "WIKIVISAGE_TOKEN_KEY"} <= set(names)
 
 
-def test_the_database_has_the_name_that_toolsdb_wants():
+def test_database_name_has_the_form_that_toolsdb_requires():
     assert Settings(db_user="s55").database == "s55__wikivisage"
     assert Settings(db_user="s55", db_name="other").database == "other"
 
 
-def test_accounts_are_named_as_the_wiki_does_or_by_central_id():
+def test_accounts_can_be_given_by_name_or_central_id():
     settings = Settings.from_env({"WIKIVISAGE_ADMINS": "ada_Lovelace, #77"})
     assert settings.is_admin("Ada Lovelace", "1")
     assert settings.is_admin("Somebody", "77")
@@ -102,13 +102,13 @@ def test_accounts_are_named_as_the_wiki_does_or_by_central_id():
         ("Ada,Bob", "Bob", {"Ada"}),
     ],
 )
-def test_who_may_sign_in(allowed: str, blocked: str, admitted: set[str]):
+def test_allowed_and_blocked_users_control_sign_in(allowed: str, blocked: str, admitted: set[str]):
     settings = Settings.from_env({"WIKIVISAGE_ALLOWED_USERS": allowed, "WIKIVISAGE_BLOCKED_USERS": blocked})
     assert {
         name for name, central in (("Ada", "1"), ("Bob", "2"), ("Eve", "3")) if settings.admits(name, central)
     } == admitted
 
 
-def test_a_start_without_a_key_for_tokens_is_loud():
+def test_start_without_a_token_key_logs_a_warning():
     assert "UNSEALED" in Settings().warnings()[0]
     assert Settings(token_keys=("k",)).warnings() == []

@@ -1,4 +1,4 @@
-"""The connections of one account: all that may run at once fits into ToolsDB's limit, and a full account is waited for."""
+"""Processes that run at the same time stay within ToolsDB's connection limit, and wait if no connection is free."""
 
 import itertools
 import sys
@@ -30,15 +30,15 @@ from token_crypto import TokenBox
 
 TOOLSDB = 20
 MOST = TOOLSDB - 2
-CLIENTS = 8  # for each web service: as many as its processes have threads
-SECONDS = 4.0  # of requests to the old and the new web service together
+CLIENTS = 8  # Per web service: as many as its processes have threads.
+SECONDS = 4.0  # Of requests to the old and the new web service together.
 
-LONGEST = 150  # seconds for what is waited for
+LONGEST = 150  # Seconds for each wait.
 
 
 @contextmanager
 def ordinary_user(server: Settings, name: str, most: int = 0) -> Iterator[Settings]:
-    """An account without administrative rights, as a tool's on ToolsDB, whom the server's limits bind. `most`: one of its own."""
+    """Return an account to which the server's limits apply, without administrative rights. `most`: its own limit."""
     bound = f" WITH MAX_USER_CONNECTIONS {most}" if most else ""
     servers.administer(server, f"CREATE OR REPLACE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'secret'{bound}")
     servers.administer(server, f"GRANT ALL PRIVILEGES ON `{name}\\_\\_%`.* TO '{name}'@'127.0.0.1'")
@@ -53,7 +53,7 @@ def ordinary_user(server: Settings, name: str, most: int = 0) -> Iterator[Settin
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A server with ToolsDB's limit, less two; it counts what it refused."""
+    """A server with ToolsDB's limit minus two; it counts refused connections."""
     limits = (f"--max-user-connections={MOST}", "--userstat=1")
     with servers.mariadb(tmp_path_factory.mktemp("mariadb"), *limits) as variables:
         yield variables
@@ -61,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
 @pytest.fixture
 def administrator(server: dict[str, str]) -> Settings:
-    """The account that the limits do not bind."""
+    """The account to which the limits do not apply."""
     return Settings.from_env(server)
 
 
@@ -72,11 +72,11 @@ def one_connection(administrator: Settings) -> Iterator[Settings]:
         yield found
 
 
-def test_a_full_account_is_waited_for(one_connection: Settings):
+def test_pool_waits_if_the_account_has_no_free_connection(one_connection: Settings):
     holder, waiter = Database(one_connection, size=1), Database(one_connection, size=1)
     with holder.transaction() as db:
         assert db.value("SELECT 1") == 1
-    free = threading.Timer(1.0, holder.close)  # until then the idle connection is in the way
+    free = threading.Timer(1.0, holder.close)  # Until then the idle connection occupies the limit.
     free.start()
     began = time.monotonic()
     with waiter.transaction() as db:
@@ -86,7 +86,7 @@ def test_a_full_account_is_waited_for(one_connection: Settings):
     waiter.close()
 
 
-def test_a_full_account_is_an_outage_after_the_patience_and_is_not_tried_on_and_on(one_connection: Settings):
+def test_full_account_is_an_outage_after_the_timeout(one_connection: Settings):
     holder = Database(one_connection, size=1)
     with holder.transaction():
         waiter = Database(one_connection, size=1, patience=0.5)
@@ -100,10 +100,10 @@ def test_a_full_account_is_an_outage_after_the_patience_and_is_not_tried_on_and_
     holder.close()
 
 
-def test_a_connection_that_was_lost_while_the_account_is_full_is_waited_for(
+def test_pool_waits_to_replace_a_lost_connection_while_the_account_is_full(
     one_connection: Settings, administrator: Settings
 ):
-    """The own idle connection was closed by the server, and somebody else took its place."""
+    """The server closed our idle connection, and another process took its place."""
     ours, theirs = Database(one_connection, size=1), Database(one_connection, size=1)
     with ours.transaction() as db:
         mine = db.value("SELECT CONNECTION_ID()")
@@ -118,15 +118,15 @@ def test_a_connection_that_was_lost_while_the_account_is_full_is_waited_for(
     ours.close()
 
 
-def test_idle_connections_are_closed_by_the_server_before_toolsdb_would(one_connection: Settings):
+def test_idle_connections_are_closed_earlier_than_by_toolsdb(one_connection: Settings):
     database = Database(one_connection, size=1)
     with database.transaction() as db:
         assert db.value("SELECT @@wait_timeout") == 60
     database.close()
 
 
-def test_the_connection_used_last_is_used_first(administrator: Settings):
-    """Those above what is needed then become idle, and are closed."""
+def test_most_recently_used_connection_is_used_first(administrator: Settings):
+    """Other connections then become idle and are closed."""
     database = Database(replace(administrator, db_name="mysql"), size=3)
     with database.transaction(), database.transaction(), database.transaction():
         pass
@@ -140,7 +140,7 @@ def test_the_connection_used_last_is_used_first(administrator: Settings):
 
 @dataclass
 class Web:
-    """A web service as in the Procfile, and volunteers who ask it all the time until `leave`."""
+    """A web service as in the Procfile, and volunteers who send requests until `leave`."""
 
     address: str
     process: servers.Process
@@ -164,14 +164,14 @@ class Web:
                 self.statuses[f"{answer.status_code} {path}" if answer.status_code != 200 else "200"] += 1
 
     def leave(self) -> None:
-        """The volunteers go elsewhere."""
+        """Let the volunteers stop."""
         self._left.set()
         for thread in self._threads:
             thread.join()
 
 
 class Peak:
-    """The most connections of an account at once, looked at every 5 ms over a connection of the administrator."""
+    """The maximum number of connections of an account, counted every 5 ms over a connection of the administrator."""
 
     def __init__(self, server: Settings, user: str) -> None:
         self._database, self._user = Database(server, size=1), user
@@ -196,7 +196,7 @@ class Peak:
 
 
 class Account:
-    """Everything that runs under one account of a server with ToolsDB's limit, less two."""
+    """All processes that use one account of a server with ToolsDB's limit minus two."""
 
     def __init__(self, stack: ExitStack, settings: Settings, folder: Path) -> None:
         self._stack, self.settings, self._folder = stack, settings, folder
@@ -217,7 +217,7 @@ class Account:
         return Web(f"http://127.0.0.1:{port}", process, cookies, paths)
 
     def checks_and_migration(self) -> dict[str, tuple[int, str]]:
-        """Exit codes and output of both health checks and a migration that run at once."""
+        """Return exit codes and output of both health checks and a migration that run at the same time."""
         commands = {name: ("worker.py", "--check", "--worker-id", name) for name in ("one", "two")}
         running = {name: self.run(*command) for name, command in (commands | {"migrate": ("migrate.py",)}).items()}
         return {name: (process.popen.wait(LONGEST), process.output()) for name, process in running.items()}
@@ -233,7 +233,7 @@ def account(administrator: Settings, sandbox: Sandbox, tmp_path: Path) -> Iterat
 
 
 def volunteers(database: Database, settings: Settings, project: int) -> list[dict[str, str]]:
-    """The cookies of two groups of members of the project, each person within the rate limit."""
+    """The cookies of two groups of members of the project, each user within the rate limit."""
     app, found = create_app(settings), []
     for number in range(2 * CLIENTS):
         with database.transaction() as db:
@@ -252,7 +252,7 @@ def volunteers(database: Database, settings: Settings, project: int) -> list[dic
     return found
 
 
-def test_all_that_may_run_at_once_fits_into_the_account(
+def test_all_processes_together_stay_within_the_connection_limit(
     account: tuple[Account, Settings], sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ):
     here, server = account
@@ -264,7 +264,7 @@ def test_all_that_may_run_at_once_fits_into_the_account(
     with Peak(server, "s1") as peak:
         workers = [here.worker("one"), here.worker("two")]
         old = here.web(known[:CLIENTS], paths)
-        new = here.web(known[CLIENTS:], paths)  # the restart: the old one serves until it is told to end
+        new = here.web(known[CLIENTS:], paths)  # The restart: the old web service runs until it is stopped.
         time.sleep(SECONDS / 2)
         done = here.checks_and_migration()
         time.sleep(SECONDS / 2)
@@ -291,7 +291,7 @@ def test_all_that_may_run_at_once_fits_into_the_account(
 
 
 def _refused(database: Database) -> int:
-    """Connections that the server refused to the account."""
+    """Return the number of connections that the server refused to the account."""
     with database.transaction() as db:
         sql = "SELECT denied_connections FROM information_schema.user_statistics WHERE user = 's1'"
         return int(db.value(sql))

@@ -1,4 +1,4 @@
-"""The pool, transactions, and what is tried again, on a real server."""
+"""The pool, transactions and retries on a real server."""
 
 import threading
 from dataclasses import replace
@@ -20,7 +20,7 @@ def add(db: Connection, subject: str) -> int:
     return db.insert("INSERT INTO users (subject, name) VALUES (%s, %s)", (subject, subject))
 
 
-def test_a_block_that_ends_is_committed_and_one_that_raises_is_not(database: Database):
+def test_transaction_is_committed_unless_the_block_raises(database: Database):
     with database.transaction() as db:
         add(db, "1")
     with pytest.raises(ZeroDivisionError), database.transaction() as db:
@@ -28,14 +28,14 @@ def test_a_block_that_ends_is_committed_and_one_that_raises_is_not(database: Dat
     assert users(database) == 1
 
 
-def test_a_second_row_with_a_unique_key_is_a_duplicate(database: Database):
+def test_violated_unique_key_raises_duplicate(database: Database):
     with database.transaction() as db:
         add(db, "1")
     with pytest.raises(Duplicate), database.transaction() as db:
         add(db, "1")
 
 
-def test_a_deadlock_is_run_again(database: Database):
+def test_transaction_is_retried_after_a_deadlock(database: Database):
     with database.transaction() as db:
         first, second = add(db, "1"), add(db, "2")
     met, attempts = threading.Barrier(2), []
@@ -57,7 +57,7 @@ def test_a_deadlock_is_run_again(database: Database):
     assert len(attempts) == 3
 
 
-def test_a_killed_connection_is_replaced(database: Database, settings: Settings):
+def test_killed_connection_is_replaced(database: Database, settings: Settings):
     def work(db: Connection) -> int:
         mine = int(db.value("SELECT CONNECTION_ID()"))
         if not killed:
@@ -70,7 +70,7 @@ def test_a_killed_connection_is_replaced(database: Database, settings: Settings)
     assert killed
 
 
-def test_when_all_connections_are_taken_it_says_so_after_its_patience(settings: Settings):
+def test_pool_without_a_free_connection_raises_after_the_timeout(settings: Settings):
     small = Database(settings, size=1, patience=0.1)
     with small.transaction(), pytest.raises(DatabaseUnavailable, match="in use"), small.transaction():
         pass
@@ -85,7 +85,7 @@ def test_when_all_connections_are_taken_it_says_so_after_its_patience(settings: 
         ({"db_name": "wikivisage__not_there"}, "run python migrate.py|check TOOL_TOOLSDB_USER"),
     ],
 )
-def test_what_is_wrong_is_said_with_the_variable_to_look_at(settings: Settings, change: dict[str, object], words: str):
+def test_connection_error_names_the_variable_to_check(settings: Settings, change: dict[str, object], words: str):
     broken = Database(replace(settings, **change), size=1)  # type: ignore[arg-type]
     with pytest.raises(DatabaseError, match=words), broken.transaction():
         pass
@@ -101,17 +101,17 @@ def test_what_is_wrong_is_said_with_the_variable_to_look_at(settings: Settings, 
         ("?", False),
     ],
 )
-def test_skip_locked_is_known_by_the_version(version: str, known: bool):
+def test_skip_locked_is_enabled_by_the_server_version(version: str, known: bool):
     assert has_skip_locked(version) is known
 
 
-def test_skip_locked_can_be_switched_off(settings: Settings):
+def test_skip_locked_can_be_disabled(settings: Settings):
     plain = Database(replace(settings, db_skip_locked="0"), size=1)
     with plain.transaction() as db:
         assert db.for_update == "FOR UPDATE"
     plain.close()
 
 
-def test_an_empty_list_matches_nothing():
+def test_empty_list_matches_no_row():
     assert marks([]) == "NULL"
     assert marks([1, 2]) == "%s,%s"

@@ -1,4 +1,4 @@
-"""The main job from end to end, as the README's first command does it: real server, workers, browser calls, photographs."""
+"""The main job from end to end with the README's first command: real server, workers, HTTP requests and photographs."""
 
 import os
 import re
@@ -27,7 +27,7 @@ def check(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.integration
 @pytest.mark.timeout(SECONDS)
-def test_the_demo_puts_right_statements_on_the_wiki_and_no_others():
+def test_demo_writes_only_correct_statements():
     done = check()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Every approved file states the person exactly once, and nothing else does." in done.stdout
@@ -42,6 +42,6 @@ def test_the_demo_puts_right_statements_on_the_wiki_and_no_others():
 @pytest.mark.full
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.skipif(not SCENES.is_dir(), reason=f"no photographs in {SCENES}")
-def test_so_does_it_with_other_photographs():
+def test_demo_writes_only_correct_statements_with_other_photographs():
     done = check("--photos", str(SCENES), "--person", "roger_federer")
     assert done.returncode == 0, done.stdout + done.stderr

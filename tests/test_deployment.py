@@ -1,4 +1,4 @@
-"""The files that put WikiVisage somewhere: they agree with each other, what they start exists, and it does the main job."""
+"""The deployment files agree with each other, and the processes that they start exist and do the main job."""
 
 import re
 import shlex
@@ -45,7 +45,7 @@ KNOWN_IN_JOBS = {
     *("retry", "port", "health-check-script", "health-check-http", "mount", "publish"),
 }
 
-# What components-api accepts (openapi/tool-config-schema.json, and what deployed tools use).
+# Accepted by components-api (openapi/tool-config-schema.json, and the files of deployed tools).
 KNOWN_IN_BUILD = {"repository", "ref", "use_latest_versions", "reuse_from"}
 KNOWN_IN_RUN = {
     *("command", "cpu", "memory", "mount", "emails", "filelog", "filelog_stdout", "filelog_stderr", "replicas"),
@@ -53,7 +53,7 @@ KNOWN_IN_RUN = {
 }
 
 
-def test_the_procfile_starts_what_is_there():
+def test_commands_of_the_procfile_exist():
     for process in deployment.procfile().values():
         if process.words[0] == "python":
             assert (ROOT / process.words[1]).is_file(), process
@@ -61,13 +61,13 @@ def test_the_procfile_starts_what_is_there():
             assert process.words[:2] == ("gunicorn", "app:app"), process
 
 
-def test_gunicorn_listens_where_the_platform_says_and_opens_no_control_socket():
+def test_gunicorn_listens_on_the_given_port_without_a_control_socket():
     web = deployment.procfile(port="1234")["web"]
     assert web.option("--bind") == "0.0.0.0:1234"
     assert "--no-control-socket" in web.words
 
 
-def test_each_job_is_a_process_of_the_procfile_with_an_id_and_a_health_check_of_its_own():
+def test_each_job_is_a_procfile_process_with_its_own_id_and_health_check():
     started = deployment.procfile()
     ids = []
     for job in deployment.jobs():
@@ -80,8 +80,8 @@ def test_each_job_is_a_process_of_the_procfile_with_an_id_and_a_health_check_of_
     assert len(set(ids)) == 2
 
 
-def test_a_job_has_memory_for_a_detector_child_on_each_of_its_cpus():
-    """On a node with many cores; and for the largest picture in each child at the same time."""
+def test_memory_of_a_job_is_sufficient_for_a_detector_child_per_cpu():
+    """On a node with many cores; and with the largest picture in each child at the same time."""
     for job in deployment.jobs():
         assert job["mem"].endswith("Gi")
         cpus, memory = float(job["cpu"]), int(job["mem"].removesuffix("Gi")) * 1024 * quota.MIB
@@ -90,7 +90,7 @@ def test_a_job_has_memory_for_a_detector_child_on_each_of_its_cpus():
         assert most <= memory
 
 
-def test_components_are_processes_of_the_procfile_and_share_one_image():
+def test_components_are_procfile_processes_with_one_image():
     started = deployment.procfile()
     found = deployment.components()
     for name, component in found.items():
@@ -104,7 +104,7 @@ def test_components_are_processes_of_the_procfile_and_share_one_image():
     assert {one["build"].get("reuse_from", "web") for one in found.values()} == {"web"}
 
 
-def test_the_published_component_is_checked_where_no_database_is_needed():
+def test_health_check_of_the_published_component_needs_no_database():
     published = {name: one["run"] for name, one in deployment.components().items() if "publish" in one["run"]}
     assert list(published) == ["web"]
     assert published["web"]["health_check_http"] == "/alive"
@@ -113,7 +113,7 @@ def test_the_published_component_is_checked_where_no_database_is_needed():
 
 
 def test_components_and_jobs_start_the_same_workers():
-    """So that one way can follow the other: the jobs have the same names."""
+    """The jobs have the same names, so that one way can replace the other."""
     jobs = {job["name"]: job for job in deployment.jobs()}
     runs = {name: one["run"] for name, one in deployment.components().items() if name != "web"}
     assert set(runs) == set(jobs)
@@ -124,13 +124,13 @@ def test_components_and_jobs_start_the_same_workers():
         assert {here: run[here] for here, _ in same} == {here: job[there] for here, there in same}
 
 
-def test_the_images_named_in_the_guide_are_those_that_are_built():
+def test_images_in_the_guide_are_those_that_are_built():
     named = set(re.findall(r"tool-wikivisage/[\w-]+", (ROOT / "how-to-run-it.md").read_text()))
     assert named == {"tool-wikivisage/web", "tool-wikivisage/tool-wikivisage"}
     assert {job["image"] for job in deployment.jobs()} == {"tool-wikivisage/tool-wikivisage:latest"}
 
 
-def test_docker_starts_what_toolforge_starts():
+def test_docker_starts_the_same_commands_as_toolforge():
     started = deployment.procfile()
     services = deployment.compose()
     for name in ("migrate", "worker-1", "worker-2"):
@@ -139,14 +139,14 @@ def test_docker_starts_what_toolforge_starts():
     assert tuple(yaml.safe_load(line.removeprefix("CMD "))) == started["web"].words
 
 
-def test_docker_sets_only_what_exists():
+def test_docker_sets_only_existing_variables():
     known = {variable for variable, _, _ in config.variables()}
     for service in deployment.compose().values():
         named = {name for name in service.get("environment", {}) if not name.startswith("MARIADB_")}
         assert named <= known
 
 
-def test_the_guide_sets_all_that_production_needs_and_nothing_else():
+def test_guide_sets_exactly_the_variables_that_production_needs():
     set_there = deployment.toolforge_variables()
     known = {found.metadata["variable"]: found.name for found in fields(config.Settings)}
     assert set(set_there) <= set(known)
@@ -154,14 +154,14 @@ def test_the_guide_sets_all_that_production_needs_and_nothing_else():
     assert needed | {"WIKIVISAGE_PRODUCTION", "OAUTH_REDIRECT_URI"} <= set(set_there)
 
 
-def test_continuous_integration_does_what_a_person_does():
+def test_continuous_integration_runs_the_documented_commands():
     job = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]["test"]
     assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
     assert any(step.get("run", "").startswith("script/test") for step in job["steps"])
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / ".github").rglob("*.y*ml")))
-def test_what_github_reads_can_be_read(name: str):
+def test_files_for_github_are_valid(name: str):
     path = next((ROOT / ".github").rglob(name))
     assert isinstance(yaml.safe_load(path.read_text()), dict)
 
@@ -180,7 +180,7 @@ def test_what_github_reads_can_be_read(name: str):
         ),
     ],
 )
-def test_gunicorn_ends_with_one_sentence_where_a_setting_is_missing(given: dict[str, str], sentence: str):
+def test_gunicorn_prints_one_sentence_if_a_setting_is_missing(given: dict[str, str], sentence: str):
     words = deployment.procfile(port=str(servers.free_port()))["web"].words
     done = subprocess.run(
         [sys.executable, "-m", *words], cwd=ROOT, env=servers.environment() | given, capture_output=True, text=True,
@@ -191,12 +191,12 @@ def test_gunicorn_ends_with_one_sentence_where_a_setting_is_missing(given: dict[
     assert 'app.py", line' not in done.stderr, "a trace"
 
 
-# The dry run: a clean virtual environment, the guide's variables alone, the commands of Procfile and jobs.yaml.
+# The dry run: a clean virtual environment, only the variables of the guide, the commands of Procfile and jobs.yaml.
 
 
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of a virtual environment that holds requirements.txt and nothing else: pip fills it from outside."""
+    """The bin folder of a virtual environment that contains only requirements.txt; pip installs it from outside."""
     folder = tmp_path_factory.mktemp("production") / "venv"
     python = str(folder / "bin/python")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
@@ -209,13 +209,13 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def limited_server(folder: Path) -> Iterator[config.Settings]:
-    """ToolsDB as far as it matters: 20 connections, and a database that migrate.py is to make."""
+    """A server like ToolsDB: 20 connections, and a database that migrate.py has to create."""
     with servers.mariadb(folder, f"--max-connections={CONNECTIONS}") as server:
         yield config.Settings.from_env(server)
 
 
 def guide(server: config.Settings, sandbox: Sandbox, app: str, cache: Path) -> dict[str, str]:
-    """The variables of how-to-run-it.md, with values that lead to the sandbox; the platform's own; and where the sandbox is."""
+    """Return the variables of how-to-run-it.md and of the platform, with values for the sandbox, and its address."""
     wiki = sandbox_environment.variables(sandbox.base, app)
     own = {"WIKIVISAGE_PROXIES": "1", "WIKIVISAGE_CACHE_DIR": str(cache)}
     named = {name: (wiki | own)[name] for name in deployment.toolforge_variables()}
@@ -226,7 +226,7 @@ def guide(server: config.Settings, sandbox: Sandbox, app: str, cache: Path) -> d
 
 
 class Memory:
-    """The most memory that processes and their children held, in MB by name: what they alone hold and their part of the shared."""
+    """Peak memory of processes and their children in MB by name: private memory plus their part of shared memory."""
 
     def __init__(self, watched: dict[str, int]) -> None:
         self._watched = watched
@@ -249,7 +249,7 @@ class Memory:
 
 
 def check(app: str, sandbox: str, trusted: Path) -> subprocess.CompletedProcess[str]:
-    """The main job over HTTP, as the demo's check does it."""
+    """Run the main job over HTTP, as the demo's check does."""
     command = [sys.executable, "-m", "sandbox.check", "--app", app, "--sandbox", sandbox]
     env = servers.environment() | {"REQUESTS_CA_BUNDLE": str(trusted)}
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
@@ -259,7 +259,7 @@ def check(app: str, sandbox: str, trusted: Path) -> subprocess.CompletedProcess[
 @pytest.mark.integration
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.skipif(not processes.known(), reason="memory is measured by Linux's /proc")
-def test_the_toolforge_path_does_the_main_job(
+def test_toolforge_installation_does_the_main_job(
     production: Path, running_sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     inside, outside = servers.free_port(), servers.free_port()

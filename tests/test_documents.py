@@ -1,4 +1,4 @@
-"""What the documents say is so: settings, files and commands that they name exist."""
+"""Check that settings, files and commands named in the documents exist."""
 
 import re
 import shlex
@@ -21,7 +21,7 @@ DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md"), *ROOT.glob(".github/**/*.md")]
 )
 SETTING = re.compile(r"\b(?:WIKIVISAGE|TOOL_TOOLSDB|OAUTH|COMMONS|FLASK)_[A-Z0-9_]+\b")
-# Read by the scripts and the tests alone, or by libraries.
+# Read only by the scripts and the tests, or by libraries.
 NOT_OURS = {"WIKIVISAGE_TEST_DB", "WIKIVISAGE_TEST_PROCESSES"}
 LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -40,7 +40,7 @@ def here(path: Path) -> str:
 
 
 def table_rows(text: str) -> list[tuple[str, str, str]]:
-    """(variable, default, meaning) of the settings tables."""
+    """Return (variable, default, meaning) of the rows of the settings tables."""
     return [
         (found[1], found[2].strip("`"), found[3])
         for found in re.finditer(r"^\| `([A-Z_0-9]+)` \| (.*?) ?\| (.+?) \|$", text, re.MULTILINE)
@@ -48,24 +48,24 @@ def table_rows(text: str) -> list[tuple[str, str, str]]:
 
 
 def commands(path: Path) -> list[str]:
-    """The lines of a document's shell blocks, without comments."""
+    """Return the lines of a document's shell blocks, without comments."""
     lines = [line.split(" # ")[0].strip() for block in BLOCK.findall(read(path)) for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def test_the_readme_lists_every_setting_and_no_other():
+def test_readme_lists_exactly_the_existing_settings():
     assert sorted(table_rows(read(ROOT / "README.md"))) == sorted(config.variables())
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=here)
-def test_every_setting_that_a_document_names_exists(path: Path):
+def test_settings_named_in_documents_exist(path: Path):
     known = {variable for variable, _, _ in config.variables()} | NOT_OURS
     named = {name for name in SETTING.findall(read(path)) if not name.endswith("_")}
     assert named <= known
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=here)
-def test_links_within_the_project_lead_somewhere(path: Path):
+def test_links_to_files_of_the_project_are_valid(path: Path):
     targets = ["".join(parts) for parts in LINK.findall(read(path))]
     inside = [
         target.split("#")[0] for target in targets if "://" not in target and not target.startswith(("#", "mailto:"))
@@ -74,7 +74,7 @@ def test_links_within_the_project_lead_somewhere(path: Path):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=here)
-def test_files_that_a_document_names_are_there(path: Path):
+def test_files_named_in_documents_exist(path: Path):
     named = set(OUR_PATH.findall(read(path)))
     assert sorted(name for name in named if not _exists(name)) == []
 
@@ -83,7 +83,7 @@ def _exists(name: str) -> bool:
     return (ROOT / name).exists() or name.startswith("translations/de/")
 
 
-def test_the_architecture_document_repeats_the_import_table():
+def test_architecture_document_has_the_enforced_import_table():
     text = read(ROOT / "docs/ARCHITECTURE.md")
     said = {}
     for row in re.finditer(r"^\| ((?:`\w+`(?:, )?)+) \| (.+) \|$", text, re.MULTILINE):
@@ -99,45 +99,45 @@ def test_the_architecture_document_repeats_the_import_table():
         ("| `OAUTH_CLIENT_ID` |  | a consumer |", ("OAUTH_CLIENT_ID", "", "a consumer")),
     ],
 )
-def test_rows_are_read_with_and_without_a_default(text: str, row: tuple[str, str, str]):
+def test_table_rows_are_parsed_with_and_without_a_default(text: str, row: tuple[str, str, str]):
     assert table_rows(text) == [row]
 
 
 # Every command of a block that is not marked (```sh toolforge, wikimedia, docker) -> the test that runs it.
 RUN_BY = {
-    r"script/(setup|test|demo|screenshots|i18n|mariadb) --help": "tests/test_scripts.py::test_help_says_how_to_call_it",
-    r"script/setup --dev": "tests/test_demo.py::test_the_demo_puts_right_statements_on_the_wiki_and_no_others",
-    r"script/demo( --check)?": "tests/test_demo.py::test_the_demo_puts_right_statements_on_the_wiki_and_no_others",
-    r"script/test.*": "tests/test_documents.py::test_the_tests_can_be_called_as_the_documents_say",
+    r"script/(setup|test|demo|screenshots|i18n|mariadb) --help": "tests/test_scripts.py::test_help_prints_the_usage",
+    r"script/setup --dev": "tests/test_demo.py::test_demo_writes_only_correct_statements",
+    r"script/demo( --check)?": "tests/test_demo.py::test_demo_writes_only_correct_statements",
+    r"script/test.*": "tests/test_documents.py::test_documented_options_of_the_test_script_exist",
     r"script/i18n( --check)?": "tests/web/site/test_translations.py::",
-    r"eval \"\$\(script/mariadb (start|env)\)\"": "tests/test_documents.py::test_the_parts_start_one_by_one",
-    r"eval \"\$\(.venv/bin/python -m sandbox.environment .*\)\"": "tests/test_documents.py::test_the_parts_start_one_by_one",
-    r".venv/bin/python -m (sandbox.photos|vision.weights).*": "tests/test_demo.py::test_the_demo_puts_right_statements",
-    r".venv/bin/python -m sandbox --port 8181 --photos .local/photos": "tests/test_documents.py::test_the_parts_start_one_by_one",
-    r".venv/bin/python (migrate|app).py": "tests/test_documents.py::test_the_parts_start_one_by_one",
-    r".venv/bin/python worker.py --.*": "tests/test_documents.py::test_the_parts_start_one_by_one",
-    r".venv/bin/python -c \".*\"": "tests/test_documents.py::test_the_keys_made_as_the_documents_say_can_be_used",
-    r"curl -s .*": "tests/test_documents.py::test_the_parts_start_one_by_one",
+    r"eval \"\$\(script/mariadb (start|env)\)\"": "tests/test_documents.py::test_documented_parts_start",
+    r"eval \"\$\(.venv/bin/python -m sandbox.environment .*\)\"": "tests/test_documents.py::test_documented_parts_start",
+    r".venv/bin/python -m (sandbox.photos|vision.weights).*": "tests/test_demo.py::test_demo_writes_only_correct_statements",
+    r".venv/bin/python -m sandbox --port 8181 --photos .local/photos": "tests/test_documents.py::test_documented_parts_start",
+    r".venv/bin/python (migrate|app).py": "tests/test_documents.py::test_documented_parts_start",
+    r".venv/bin/python worker.py --.*": "tests/test_documents.py::test_documented_parts_start",
+    r".venv/bin/python -c \".*\"": "tests/test_documents.py::test_keys_made_with_the_documented_commands_are_valid",
+    r"curl -s .*": "tests/test_documents.py::test_documented_parts_start",
 }
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=here)
-def test_every_command_is_run_by_a_test_or_marked(path: Path):
+def test_every_unmarked_command_is_run_by_a_test(path: Path):
     assert [line for line in commands(path) if not any(re.fullmatch(pattern, line) for pattern in RUN_BY)] == []
 
 
-def test_the_tests_that_run_them_are_there():
+def test_tests_that_run_the_commands_exist():
     for named in RUN_BY.values():
         path, _, name = named.partition("::")
         assert f"def {name}" in read(ROOT / path)
 
 
-def test_marks_are_spelt_as_they_are_known():
+def test_marks_of_shell_blocks_are_known():
     marks = {mark for path in DOCUMENTS for mark in re.findall(r"^```sh (\w+)$", read(path), re.MULTILINE)}
     assert marks <= {"toolforge", "wikimedia", "docker"}
 
 
-def test_the_keys_made_as_the_documents_say_can_be_used():
+def test_keys_made_with_the_documented_commands_are_valid():
     made = []
     for line in commands(ROOT / "how-to-run-it.md"):
         code = re.fullmatch(r'.venv/bin/python -c "(.*)"', line)
@@ -151,8 +151,8 @@ def test_the_keys_made_as_the_documents_say_can_be_used():
     assert TokenBox([made[1]]).seals
 
 
-def test_the_tests_can_be_called_as_the_documents_say():
-    """Only that the arguments are known: running them here would run this test again."""
+def test_documented_options_of_the_test_script_exist():
+    """Check only that the options exist: running the commands would run this test again."""
     asked = {line for path in DOCUMENTS for line in commands(path) if line.startswith("script/test")}
     known = subprocess.run(["script/test", "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     options = {word for line in asked for word in line.split()[1:] if word.startswith("--")}
@@ -160,8 +160,8 @@ def test_the_tests_can_be_called_as_the_documents_say():
 
 
 @pytest.mark.integration
-def test_the_parts_start_one_by_one(server: dict[str, str], tmp_path: Path):
-    """The three terminals of test-local.md, with the ports and the database of this test run."""
+def test_documented_parts_start(server: dict[str, str], tmp_path: Path):
+    """Run the commands of the three terminals of test-local.md with the ports and the database of this test run."""
     sandbox, app = servers.free_port(), servers.free_port()
     name = f"{server['TOOL_TOOLSDB_USER']}__by_hand"
     photos = next((folder for folder in PHOTOGRAPHS if folder.is_dir()), None)

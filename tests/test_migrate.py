@@ -1,4 +1,4 @@
-"""The schema: made once, changed in order, asked before it is dropped."""
+"""The migration: creates the schema once, applies changes in order, and asks before tables are dropped."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def tables(pool: Database) -> set[str]:
         return set(db.column("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"))
 
 
-def test_an_empty_database_gets_the_whole_schema_and_a_second_run_changes_nothing(pool: Database):
+def test_empty_database_gets_the_schema_and_a_second_run_changes_nothing(pool: Database):
     assert migrate.migrate(pool)[0] == "schema"
     first = tables(pool)
     assert {"files", "faces", "answers", "edits", "signals"} <= first
@@ -36,7 +36,7 @@ def test_an_empty_database_gets_the_whole_schema_and_a_second_run_changes_nothin
     assert tables(pool) == first
 
 
-def test_a_migration_that_broke_off_in_the_middle_is_finished_by_the_next(pool: Database):
+def test_interrupted_migration_is_completed_by_the_next_run(pool: Database):
     with pool.transaction() as db:
         db.execute(migrate.statements(migrate.SCHEMA.read_text(encoding="utf-8"))[0])
     migrate.migrate(pool)
@@ -44,7 +44,7 @@ def test_a_migration_that_broke_off_in_the_middle_is_finished_by_the_next(pool: 
         assert db.value("SELECT COUNT(*) FROM signals") == 1
 
 
-def test_two_at_once_wait_for_each_other(pool: Database):
+def test_concurrent_migrations_wait_for_each_other(pool: Database):
     done: list[list[str]] = []
     threads = [threading.Thread(target=lambda: done.append(migrate.migrate(pool))) for _ in range(3)]
     for thread in threads:
@@ -54,7 +54,7 @@ def test_two_at_once_wait_for_each_other(pool: Database):
 
 
 @pytest.mark.parametrize(("said", "kept"), [("yes", False), ("no", True), ("", True)])
-def test_reset_asks_first(new_database: Settings, monkeypatch: pytest.MonkeyPatch, said: str, kept: bool):
+def test_reset_asks_for_confirmation(new_database: Settings, monkeypatch: pytest.MonkeyPatch, said: str, kept: bool):
     for name, value in servers.variables(new_database).items():
         monkeypatch.setenv(name, value)
     assert migrate.main([]) == 0
@@ -74,7 +74,7 @@ def test_reset_asks_first(new_database: Settings, monkeypatch: pytest.MonkeyPatc
     pool.close()
 
 
-def test_changes_are_run_in_order_and_once(pool: Database):
+def test_changes_are_applied_once_and_in_order(pool: Database):
     migrate.migrate(pool)
     changes = [
         ("first", ["CREATE TABLE IF NOT EXISTS a (n INT)"]),
@@ -96,7 +96,7 @@ OLDER = [
 
 
 def dump(pool: Database) -> dict[str, list[dict[str, object]]]:
-    """Every row of every table, with the columns as they are."""
+    """Return every row of every table, with all columns."""
     with pool.transaction() as db:
         return {name: db.rows(f"SELECT * FROM `{name}`") for name in sorted(tables(pool))}
 
@@ -115,7 +115,7 @@ def dump(pool: Database) -> dict[str, list[dict[str, object]]]:
         ),
     ],
 )
-def test_a_database_of_something_else_is_refused_and_stays_as_it_is(
+def test_database_of_another_application_is_refused_and_not_changed(
     new_database: Settings,
     pool: Database,
     monkeypatch: pytest.MonkeyPatch,
@@ -138,7 +138,7 @@ def test_a_database_of_something_else_is_refused_and_stays_as_it_is(
     assert dump(pool) == before
 
 
-def test_neither_migrate_nor_reset_touches_a_foreign_database_however_they_are_called(pool: Database):
+def test_no_command_changes_the_database_of_another_application(pool: Database):
     with pool.transaction() as db:
         db.execute("CREATE TABLE images (id INT)")
     for change in (migrate.migrate, migrate.reset):
@@ -147,7 +147,7 @@ def test_neither_migrate_nor_reset_touches_a_foreign_database_however_they_are_c
     assert tables(pool) == {"images"}
 
 
-def test_what_a_newer_version_added_is_no_reason_to_refuse(pool: Database):
+def test_database_with_additions_of_a_newer_version_is_accepted(pool: Database):
     migrate.migrate(pool)
     with pool.transaction() as db:
         db.execute("ALTER TABLE users ADD COLUMN pronoun VARCHAR(10) NULL")
@@ -155,7 +155,7 @@ def test_what_a_newer_version_added_is_no_reason_to_refuse(pool: Database):
     assert migrate.migrate(pool) == []
 
 
-def test_no_statement_has_a_semicolon_or_comment_sign_inside_its_text():
+def test_no_statement_contains_a_semicolon_or_comment_sign():
     text = migrate.SCHEMA.read_text(encoding="utf-8")
     assert all(statement.startswith(("CREATE TABLE", "INSERT")) for statement in migrate.statements(text))
 
@@ -173,7 +173,7 @@ def _sign_in(db: Connection, name: str, keys: list[str]) -> int:
     ).id
 
 
-def test_rotation_seals_every_token_with_the_newest_key(database: Database):
+def test_rotation_encrypts_every_token_with_the_newest_key(database: Database):
     oldest, old, new, lost = (Fernet.generate_key().decode() for _ in range(4))
     keys_of = {"plain": [], "oldest": [oldest], "old": [old, oldest], "new": [new], "lost": [lost]}
     with database.transaction() as db:
@@ -187,7 +187,7 @@ def test_rotation_seals_every_token_with_the_newest_key(database: Database):
             assert (stored.access, stored.refresh) == (f"a {name}", f"r {name}")
 
 
-def test_rotation_beside_refreshes_loses_no_token(database: Database):
+def test_rotation_during_token_refreshes_loses_no_token(database: Database):
     old, new = (Fernet.generate_key().decode() for _ in range(2))
     with database.transaction() as db:
         ids = [_sign_in(db, f"user {number}", [old]) for number in range(30)]
@@ -218,7 +218,7 @@ def test_rotation_beside_refreshes_loses_no_token(database: Database):
                 assert (stored.access, stored.refresh) == (f"a {times}", f"r {times}")
 
 
-def test_rotation_without_a_key_says_what_is_missing(settings: Settings):
+def test_rotation_without_a_key_is_refused_with_a_message(settings: Settings):
     command = [sys.executable, "migrate.py", "--rotate-keys"]
     env = servers.environment(settings)
     done = subprocess.run(command, cwd=servers.ROOT, env=env, capture_output=True, text=True, check=False)

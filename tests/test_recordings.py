@@ -1,4 +1,4 @@
-"""The copies of recordings in the repository: complete, small, and saying what the originals say."""
+"""The copies of recordings in the repository are complete, small, and agree with the originals."""
 
 import json
 from typing import Any
@@ -16,12 +16,12 @@ def original(case: str) -> dict[str, Any]:
     return found
 
 
-def test_the_copies_stay_small():
+def test_copies_are_small():
     assert sum(path.stat().st_size for path in named(COPIES).values()) < LARGEST_FOLDER
 
 
-def test_no_token_was_copied():
-    """Real ones are long; what stands in the copies is REDACTED, the token of nobody, or made up."""
+def test_copies_contain_no_token():
+    """Real tokens are long; tokens in the copies are REDACTED, that of an anonymous user, or invented."""
     for case in named(COPIES):
         said = recording(case)
         sent = {name: value for name, value in (said["request"]["params"] or {}).items() if name.endswith(SECRET)}
@@ -31,15 +31,15 @@ def test_no_token_was_copied():
 
 
 @needs_originals
-def test_each_copy_is_what_the_reduction_makes_of_its_original():
-    """If not: python -m tests.recordings."""
+def test_each_copy_equals_the_reduction_of_its_original():
+    """If this fails: python -m tests.recordings."""
     for case, path in named(COPIES).items():
         whole = (ORIGINALS / f"{case}.json").read_text(encoding="utf-8")
         assert path.read_text(encoding="utf-8") == written(reduced(case, whole)), case
 
 
 @needs_originals
-def test_the_reduction_leaves_out_nothing_that_decides():
+def test_reduction_keeps_all_relevant_parts():
     for case in named(COPIES):
         copy, whole = recording(case), original(case)
         assert copy["request"]["method"] == whole["request"]["method"], case
@@ -54,7 +54,7 @@ def test_the_reduction_leaves_out_nothing_that_decides():
 
 
 @needs_originals
-def test_a_shortened_list_has_entries_of_each_form():
+def test_shortened_list_has_entries_of_each_form():
     for case in SHORTENED:
         copy, whole = recording(case)["response"]["body"], original(case)["response"]["body"]
         assert copy | {"query": {}} == whole | {"query": {}}, case

@@ -1,4 +1,4 @@
-"""The scripts a person calls: what they say, and that they make ready what is missing and nothing else."""
+"""The scripts for users: their messages, and the installation of missing parts only."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from testing import servers
 ROOT = servers.ROOT
 COMMANDS = ["setup", "demo", "test", "mariadb", "screenshots", "i18n", "lock", "audit", "backup"]
 PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)(?:\[[\w,-]+\])?==(?P<version>\S+)", re.MULTILINE)
-# A server of the person's own, so that setup looks for none; it is not connected to.
+# A server given by the user, so that setup does not look for one; it is not connected to.
 OWN_SERVER = {"TOOL_TOOLSDB_HOST": "127.0.0.1"}
 
 
@@ -33,7 +33,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def needed(names: set[str], python: str) -> set[str]:
-    """These packages and all that they need with this version of Python, without their extras."""
+    """Return these packages and all their dependencies with this version of Python, without extras."""
     elsewhere = {"extra": "", "python_version": python, "python_full_version": f"{python}.0"}
     seen: set[str] = set()
     waiting = list(names)
@@ -50,14 +50,14 @@ def needed(names: set[str], python: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_says_how_to_call_it(name: str):
+def test_help_prints_the_usage(name: str):
     done = run([f"script/{name}", "--help"])
     assert done.returncode == 0
     assert f"script/{name}" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["setup", "demo"])
-def test_an_unknown_argument_is_refused_with_a_way_on(name: str):
+def test_unknown_argument_is_refused_with_a_hint(name: str):
     done = run([f"script/{name}", "--nonsense"])
     assert done.returncode == 1
     assert done.stderr == f"script/{name}: unknown argument --nonsense; see script/{name} --help\n"
@@ -71,7 +71,7 @@ def test_an_unknown_argument_is_refused_with_a_way_on(name: str):
         (["--person", "grace_hopper"], "--person belongs to --check"),
     ],
 )
-def test_the_demo_says_what_is_wrong_before_it_starts_anything(arguments: list[str], message: str):
+def test_demo_reports_invalid_arguments_before_it_starts_anything(arguments: list[str], message: str):
     done = run(["script/demo", *arguments])
     assert done.returncode == 1
     assert message in done.stderr
@@ -79,7 +79,7 @@ def test_the_demo_says_what_is_wrong_before_it_starts_anything(arguments: list[s
 
 
 @pytest.mark.parametrize("name", [f"script/{name}" for name in COMMANDS] + [".ci/run"])
-def test_scripts_can_be_called(name: str):
+def test_scripts_are_executable(name: str):
     assert os.access(ROOT / name, os.X_OK)
 
 
@@ -91,14 +91,14 @@ def test_every_requirement_is_pinned_to_what_is_installed(name: str):
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
-def test_all_that_is_needed_is_pinned_whichever_python_installs_it(name: str, python: str):
-    """The files are compiled with one Python: what others need besides would stop them, for it has no hash."""
+def test_dependencies_are_pinned_for_every_supported_python(name: str, python: str):
+    """The files are compiled with one Python; packages that others need in addition would have no hash: pip fails."""
     pinned = pins(f"{name}.txt")
     chosen = pins("requirements.in") | (pins("requirements-dev.in") if name == "requirements-dev" else {})
     assert needed(set(chosen), python) <= set(pinned)
 
 
-def test_nothing_is_pinned_that_nobody_needs():
+def test_only_required_packages_are_pinned():
     assert needed(set(pins("requirements.in")), "3.11") == set(pins("requirements.txt"))
 
 
@@ -111,7 +111,7 @@ def test_the_package_named_dlib_is_a_name_only():
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with the scripts and no Python package to install."""
+    """A checkout with the scripts and without Python packages to install."""
     shutil.copytree(ROOT / "script", tmp_path / "script")
     shutil.copytree(ROOT / "packages", tmp_path / "packages")
     for name in ("requirements.txt", "requirements-dev.txt"):
@@ -119,7 +119,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_setup_makes_what_is_missing_and_is_then_quick(checkout: Path):
+def test_setup_installs_missing_parts_and_is_fast_the_second_time(checkout: Path):
     began = time.monotonic()
     first = run(["script/setup"], checkout, PYTHON=sys.executable, **OWN_SERVER)
     took = time.monotonic() - began
@@ -144,7 +144,7 @@ def test_setup_makes_what_is_missing_and_is_then_quick(checkout: Path):
 
 @pytest.fixture
 def poor_path(tmp_path: Path) -> str:
-    """A PATH with what every system has, and without a browser, apt-get or sudo."""
+    """A PATH with the basic commands, but without a browser, apt-get and sudo."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("bash", "env", "dirname", "basename", "cat", "cksum", "awk", "id", "cut", "sort", "tail"):
@@ -165,7 +165,7 @@ def lend_venv(checkout: Path) -> None:
     (checkout / ".venv/requirements-dev.txt.stamp").write_text(stamp)
 
 
-def test_setup_says_what_to_install_where_it_may_not(checkout: Path, poor_path: str):
+def test_setup_names_missing_packages_that_it_may_not_install(checkout: Path, poor_path: str):
     lend_venv(checkout)
     done = run(["script/setup", "--dev"], checkout, PATH=poor_path, **OWN_SERVER)
     assert done.returncode == 1
@@ -174,15 +174,15 @@ def test_setup_says_what_to_install_where_it_may_not(checkout: Path, poor_path: 
     assert (without.returncode, without.stderr) == (0, "")
 
 
-def test_setup_says_that_the_tests_of_backups_need_a_dump_program(checkout: Path, poor_path: str):
+def test_setup_reports_that_backup_tests_need_a_dump_program(checkout: Path, poor_path: str):
     lend_venv(checkout)
-    (checkout / "script/mariadb").write_text("")  # a server that is there
+    (checkout / "script/mariadb").write_text("")  # An existing server.
     done = run(["script/setup", "--dev", "--no-browser"], checkout, PATH=poor_path)
     assert done.returncode == 1
     assert done.stderr.startswith("script/setup: mariadb-dump is needed for the tests of script/backup; install it")
 
 
-def test_the_database_of_dotenv_counts_where_the_environment_is_silent(checkout: Path):
+def test_database_of_dotenv_is_used_if_the_environment_sets_none(checkout: Path):
     lend_venv(checkout)
     (checkout / ".env").write_text(
         'TOOL_TOOLSDB_HOST=from-file\nTOOL_TOOLSDB_PASSWORD="it\'s $5"\nPORT=1\nFLASK_SECRET_KEY=kept-out\n'
@@ -193,7 +193,7 @@ def test_the_database_of_dotenv_counts_where_the_environment_is_silent(checkout:
 
 
 @pytest.mark.full
-def test_requirements_alone_are_enough_to_run(tmp_path: Path):
+def test_requirements_are_sufficient_to_run(tmp_path: Path):
     python = tmp_path / "venv/bin/python"
     for command in (
         [sys.executable, "-m", "venv", str(tmp_path / "venv")],

@@ -1,4 +1,4 @@
-"""No token, code or secret in a log, a page, an address or a trace: a run with sign-ins, sending and failures, then a search."""
+"""No token, code or secret appears in a log, page, address or traceback during sign-ins, sending and failures."""
 
 import re
 import sys
@@ -24,7 +24,7 @@ from tests.web.accounts.test_account import consent
 
 @dataclass
 class Site:
-    """The application behind gunicorn as in the Procfile, a worker, and all that a browser got from it."""
+    """The application in gunicorn as in the Procfile, a worker, and all responses that a browser received."""
 
     address: str
     settings: Settings
@@ -44,17 +44,17 @@ class Site:
 
     def _keep(self, answer: requests.Response) -> requests.Response:
         headers = dict(answer.headers)
-        headers.pop("Set-Cookie", None)  # the session is the browser's own; its cookie is looked for elsewhere
+        headers.pop("Set-Cookie", None)  # The session belongs to the browser; its cookie is checked elsewhere.
         if "/oauth2/authorize" not in headers.get(
             "Location", ""
-        ):  # that tells the wiki the state: it is what it is for
+        ):  # This address passes the state to the wiki, which is its purpose.
             self.seen.append(f"{headers} {answer.text}")
         for name, value in self.browser.cookies.items():
             self.secrets[f"cookie {name} {len(self.secrets)}"] = value or ""
         return answer
 
     def sign_in(self, button: str = "accept") -> str:
-        """Begin and end a sign-in; returns the path that the wiki led back to."""
+        """Begin and complete a sign-in; return the path to which the wiki redirected."""
         begun = self.get("/auth/start")
         back = consent(begun.headers["Location"], "Dora", button)
         for name, values in parse_qs(urlsplit(back).query).items():
@@ -65,7 +65,7 @@ class Site:
         return back
 
     def note_tokens(self) -> None:
-        """Remember what is stored now, sealed and not."""
+        """Record the tokens that are stored now, encrypted and decrypted."""
         with self.database.transaction() as db:
             for user_id in db.column("SELECT id FROM users"):
                 found = users.tokens(db, box(self.settings.token_keys), user_id)
@@ -96,7 +96,7 @@ def counts(site: Site) -> dict[str, int]:
     return {row["state"]: row["n"] for row in rows}
 
 
-def test_no_secret_is_told(site: Site, sandbox: Sandbox, tmp_path: Path):
+def test_secrets_do_not_appear_in_logs_and_responses(site: Site, sandbox: Sandbox, tmp_path: Path):
     settings, wiki = site.settings, Wiki(sandbox)
     site.sign_in("cancel")
     back = site.sign_in()
@@ -125,7 +125,7 @@ def test_no_secret_is_told(site: Site, sandbox: Sandbox, tmp_path: Path):
         with site.database.transaction() as db:
             db.execute("UPDATE edits SET state = 'queued', statement_id = NULL WHERE state IN ('failed', 'done')")
             db.execute("UPDATE batches SET state = 'running', finished_at = NULL")
-            tasks.want(db, "publish", int(str(user_id)))  # holds also against a run that is just being settled
+            tasks.want(db, "publish", int(str(user_id)))  # This also applies to a run that is being settled.
         until(lambda: _value(site, "SELECT state = 'paused' FROM batches"))
     finally:
         worker.stop()
@@ -156,7 +156,7 @@ def _value(site: Site, sql: str) -> object:
 
 
 def _break_a_page(site: Site) -> None:
-    """A fault that nobody foresaw, while a session is there."""
+    """Cause an unexpected exception during a request with a session."""
     with site.database.transaction() as db:
         db.execute("RENAME TABLE user_stats TO elsewhere")
     try:
@@ -168,7 +168,7 @@ def _break_a_page(site: Site) -> None:
     assert "user_stats" not in answer.text
 
 
-def test_the_development_server_logs_no_query_either(local_settings: Settings, tmp_path: Path):
+def test_development_server_logs_no_query_string(local_settings: Settings, tmp_path: Path):
     port = servers.free_port()
     env = servers.environment(replace(local_settings, port=port))
     with servers.running([sys.executable, "app.py"], env, tmp_path / "web.log") as process:

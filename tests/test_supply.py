@@ -1,4 +1,4 @@
-"""What is installed: pip's files follow from those that people edit, every file has its hash, every licence is known."""
+"""The lock files agree with the requirements, every file has a hash, and every licence is known."""
 
 import hashlib
 import re
@@ -29,7 +29,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def blocks(name: str) -> list[str]:
-    """What a file says of each package, hashes and all."""
+    """Return the entry of each package in a file, including hashes."""
     return re.split(r"^(?=[\w.-]+(?:\[[\w,-]+\])?==)", text(name), flags=re.MULTILINE)[1:]
 
 
@@ -42,11 +42,11 @@ def hashes(block: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
-def test_what_is_installed_is_what_was_chosen(name: str):
+def test_lock_files_satisfy_the_requirements(name: str):
     assert pins(f"{name}.in").items() <= pins(f"{name}.txt").items()
 
 
-def test_what_runs_in_production_is_what_is_tested():
+def test_production_and_tests_use_the_same_versions():
     tested = {named(block): hashes(block) for block in blocks("requirements-dev.txt")}
     assert {named(block): hashes(block) for block in blocks("requirements.txt")}.items() <= tested.items()
 
@@ -59,14 +59,14 @@ def test_every_package_has_hashes(name: str):
 
 
 @pytest.mark.parametrize("name", INSTALLED)
-def test_the_files_name_no_place_of_the_machine_that_made_them(name: str):
+def test_lock_files_contain_no_local_paths(name: str):
     options = [line for line in text(name).splitlines() if line.startswith("-")]
     assert options == ["--only-binary=:all:", "--no-binary=face_recognition_models", "--find-links packages/wheels"]
 
 
 @pytest.mark.parametrize("name", INSTALLED)
 @pytest.mark.parametrize("package", ["dlib", "networks"])
-def test_a_wheel_of_our_own_is_the_one_that_was_hashed(name: str, package: str):
+def test_own_wheels_have_the_locked_hashes(name: str, package: str):
     about = tomllib.loads(text(f"packages/{package}/pyproject.toml"))["project"]
     (wheel,) = WHEELS.glob(f"{about['name'].replace('-', '_')}-*.whl")
     hashed = (
@@ -75,7 +75,7 @@ def test_a_wheel_of_our_own_is_the_one_that_was_hashed(name: str, package: str):
     assert hashed in text(name)
 
 
-def test_the_wheel_in_the_place_of_dlib_holds_no_code():
+def test_wheel_that_replaces_dlib_contains_no_code():
     about = tomllib.loads(text("packages/dlib/pyproject.toml"))["project"]
     with zipfile.ZipFile(next(WHEELS.glob("dlib-*.whl"))) as held:
         assert all(".dist-info/" in name for name in held.namelist())
@@ -83,7 +83,7 @@ def test_the_wheel_in_the_place_of_dlib_holds_no_code():
     assert f"Requires-Dist: {about['dependencies'][0]}" in metadata
 
 
-def test_the_wheel_of_networks_holds_them_with_their_rights_and_no_code():
+def test_wheel_of_networks_contains_networks_and_licences_but_no_code():
     with zipfile.ZipFile(next(WHEELS.glob("wikivisage_networks-*.whl"))) as held:
         listed = tomllib.loads(text("packages/networks/networks.toml"))["network"]
         for network in listed:
@@ -104,13 +104,13 @@ def _only(held: zipfile.ZipFile, end: str) -> str:
     return name
 
 
-def test_the_checksums_of_the_package_are_those_of_the_code():
+def test_checksums_of_the_package_equal_those_in_the_code():
     listed = tomllib.loads(text("packages/networks/networks.toml"))["network"]
     ours = {one.file: one.sha256 for one in weights.NETWORKS if one.package == "wikivisage_networks"}
     assert ours == {network["file"]: network["sha256"] for network in listed}
 
 
-def test_the_licences_are_those_of_production_and_all_known():
+def test_licences_list_covers_production_and_all_licences_are_known():
     listed = dict(re.findall(r"^\| ([\w.-]+) \| (\d\S+) \| .+ \|$", text("docs/LICENCES.md"), re.MULTILINE))
     assert listed == pins("requirements.txt")
     assert "not said" not in text("docs/LICENCES.md")
@@ -118,7 +118,7 @@ def test_the_licences_are_those_of_production_and_all_known():
 
 
 @pytest.mark.full
-def test_the_wheels_are_made_anew_byte_for_byte(tmp_path: Path):
+def test_wheels_can_be_rebuilt_byte_for_byte(tmp_path: Path):
     make = runpy.run_path(str(ROOT / "script/lock"))["make_wheels"]
     make(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
@@ -128,8 +128,8 @@ def test_the_wheels_are_made_anew_byte_for_byte(tmp_path: Path):
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-def test_the_repository_s_root_is_all_that_pip_needs(tmp_path: Path):
-    """As a buildpack does it: `pip install -r requirements.txt`, and hashes alone decide."""
+def test_pip_installs_from_the_root_of_the_repository(tmp_path: Path):
+    """As in a buildpack: `pip install -r requirements.txt`, where only hashes are checked."""
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
     command = [str(tmp_path / "venv/bin/pip"), "install", "--quiet", "-r", "requirements.txt"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

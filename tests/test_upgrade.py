@@ -1,4 +1,4 @@
-"""A database of the first version, with rows in every table, becomes today's and loses nothing."""
+"""A database of the first version with rows in every table is upgraded to the current schema without loss."""
 
 import datetime
 from typing import Any
@@ -10,19 +10,19 @@ from config import Settings
 from database import Connection, Database
 from testing import file_copies, servers
 
-FIRST = servers.ROOT / "tests" / "upgrade" / "0.1.0.sql"  # schema.sql as it was then: never changed
+FIRST = servers.ROOT / "tests" / "upgrade" / "0.1.0.sql"  # schema.sql of that version, never changed.
 ROWS = 3
 COLUMNS = """SELECT table_name, column_name, column_type, data_type, is_nullable, column_default, extra, collation_name,
                     character_maximum_length AS longest
              FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, column_name"""
 KEYS = """SELECT table_name, index_name, seq_in_index, column_name, non_unique FROM information_schema.statistics
           WHERE table_schema = DATABASE() ORDER BY table_name, index_name, seq_in_index"""
-OURS = {"schema_changes"}  # migrate.py's own record
+OURS = {"schema_changes"}  # migrate.py's own record of changes.
 
 
 @pytest.fixture
 def first_version(new_database: Settings):
-    """A database as the first version made it."""
+    """A database as created by the first version."""
     database = Database(new_database, size=2)
     with database.transaction() as db:
         for statement in migrate.statements(FIRST.read_text(encoding="utf-8")):
@@ -34,10 +34,10 @@ def first_version(new_database: Settings):
 
 
 def value(column: dict[str, Any], number: int) -> Any:
-    """Something that the column can hold, another for each number."""
+    """Return a valid value for the column, a different one for each number."""
     kind = column["data_type"]
     if kind in ("enum", "set"):
-        return number  # the place among the allowed ones
+        return number  # The position among the allowed values.
     if kind in ("datetime", "timestamp", "date"):
         return datetime.datetime(2026, 1, number, 12)
     if kind in ("varbinary", "binary", "blob", "mediumblob", "longblob"):
@@ -50,7 +50,7 @@ def value(column: dict[str, Any], number: int) -> Any:
 
 
 def fill(db: Connection) -> None:
-    """Rows in every table, by its columns' types."""
+    """Insert rows into every table, by the types of its columns."""
     listed: dict[str, list[dict[str, Any]]] = {}
     for column in db.rows(COLUMNS):
         generated = "GENERATED" in column["extra"].upper()
@@ -75,7 +75,7 @@ def shape(database: Database) -> tuple[list[dict[str, Any]], list[dict[str, Any]
         return db.rows(COLUMNS), db.rows(KEYS)
 
 
-def test_the_first_version_with_data_becomes_todays_and_loses_nothing(first_version: Database):
+def test_upgrade_of_the_first_version_keeps_all_data(first_version: Database):
     with first_version.transaction() as db:
         fill(db)
         before = contents(db)
@@ -97,12 +97,12 @@ def _only(row: dict[str, Any], names: set[str]) -> dict[str, Any]:
     return {name: row[name] for name in sorted(names)}
 
 
-def test_an_upgraded_database_has_the_shape_of_a_new_one(first_version: Database, database: Database):
+def test_upgraded_database_has_the_schema_of_a_new_one(first_version: Database, database: Database):
     migrate.migrate(first_version)
     assert shape(first_version) == shape(database)
 
 
-def test_a_first_version_without_the_record_of_changes_is_ours_and_gets_them_all(
+def test_first_version_without_a_record_of_changes_is_recognised_and_upgraded(
     first_version: Database, database: Database
 ):
     with first_version.transaction() as db:

@@ -26,7 +26,7 @@ from tests.pipeline.support import Gate, downloads, hog, new_project, person, ro
 from vision import weights
 
 
-def test_a_project_is_crawled_searched_and_modelled(
+def test_worker_crawls_and_searches_a_project_and_runs_its_model(
     local_settings: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
 ):
     project = new_project(database, person(sandbox, 2))
@@ -45,12 +45,12 @@ def test_a_project_is_crawled_searched_and_modelled(
 
 
 def modelled(database: Database, project: int) -> dict[str, Any] | None:
-    """The model's report, once it knows the faces that bootstrap labelled."""
+    """Return the model's report, once it includes the faces labelled by bootstrap."""
     said = json.loads(value(database, "SELECT model_json FROM projects WHERE id = %s", project) or "{}")
     return said if said.get("matches", {}).get("bootstrap") else None
 
 
-def test_who_does_what(local_settings: Settings, database: Database, tmp_path: Path):
+def test_status_lists_the_work_of_each_worker(local_settings: Settings, database: Database, tmp_path: Path):
     def run(*arguments: str) -> tuple[int, str]:
         process = servers.worker(hog(local_settings), "one", tmp_path, *arguments)
         code = process.popen.wait(PATIENCE)
@@ -76,10 +76,10 @@ def test_who_does_what(local_settings: Settings, database: Database, tmp_path: P
     assert "12" in output
 
 
-def test_a_worker_without_pip_has_its_networks_and_says_so(
+def test_worker_without_pip_has_its_networks_and_reports_them(
     local_settings: Settings, database: Database, tmp_path: Path
 ):
-    """As on Toolforge: pip was there when the packages were installed and is not when they are used."""
+    """As on Toolforge: pip is available when packages are installed, but not when they are used."""
     refusing = tmp_path / "first"
     (refusing / "pip").mkdir(parents=True)
     (refusing / "pip/__init__.py").write_text("raise ImportError('pip is not here')\n")
@@ -99,7 +99,7 @@ def test_a_worker_without_pip_has_its_networks_and_says_so(
     assert f"    networks   {ready}\n" in told.stdout
 
 
-def test_a_worker_that_lacks_a_network_says_which_and_why(local_settings: Settings, database: Database, tmp_path: Path):
+def test_worker_reports_a_missing_network_with_the_reason(local_settings: Settings, database: Database, tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
     settings = replace(local_settings, contact="test@localhost", cache_dir=str(tmp_path / "file" / "weights"))
     process = servers.worker(settings, "one", tmp_path)
@@ -116,7 +116,7 @@ def test_a_worker_that_lacks_a_network_says_which_and_why(local_settings: Settin
     assert "networks: CenterFace missing: Searching with HOG alone" in process.output()
 
 
-def test_a_worker_that_is_registered_again_says_its_networks_again(database: Database):
+def test_worker_registered_again_reports_its_networks_again(database: Database):
     with database.transaction() as db:
         worker_claims.register(db, "one", "here", 7, {"CenterFace": ""})
         assert workers.all_seen(db)[0].networks == {"CenterFace": ""}
@@ -135,7 +135,7 @@ def test_a_worker_that_is_registered_again_says_its_networks_again(database: Dat
         ({"CenterFace": "HOG alone.", "dlib ResNet": ""}, "dlib ResNet ready, CenterFace missing: HOG alone."),
     ],
 )
-def test_networks_in_words(networks: dict[str, str] | None, words: str):
+def test_networks_are_described(networks: dict[str, str] | None, words: str):
     assert status.in_words(networks) == words
 
 
@@ -155,7 +155,7 @@ def test_networks_in_words(networks: dict[str, str] | None, words: str):
         (True, 5, None, False, "does not run on this machine"),
     ],
 )
-def test_a_database_that_is_away_is_told_apart_from_a_worker_that_is_dead(
+def test_health_check_distinguishes_an_unreachable_database_from_a_dead_worker(
     local_settings: Settings,
     database: Database,
     tmp_path: Path,
@@ -165,8 +165,9 @@ def test_a_database_that_is_away_is_told_apart_from_a_worker_that_is_dead(
     alive: bool,
     words: str,
 ):
-    """`heard`: seconds since the heartbeat in the database. `sign`: age of the local file, when the database was reached
-    (seconds ago), and what it says that the worker waits for."""
+    """`heard`: seconds since the heartbeat in the database. `sign`: age of the local file, seconds since the database
+    was reached, and what the worker waits for according to the file.
+    """
     path = tmp_path / "sign"
     if sign is not None:
         age, reached, waiting_for = sign
@@ -185,7 +186,7 @@ def test_a_database_that_is_away_is_told_apart_from_a_worker_that_is_dead(
     assert all(age >= min(known) for age in ages), said
 
 
-def test_in_the_ordinary_case_the_check_needs_no_connection(tmp_path: Path):
+def test_health_check_normally_needs_no_connection(tmp_path: Path):
     def no_database() -> Database:
         raise AssertionError("the check opened a connection")
 
@@ -201,13 +202,13 @@ def test_in_the_ordinary_case_the_check_needs_no_connection(tmp_path: Path):
 
 
 @pytest.mark.parametrize("text", ["", "no connection", "[]", '{"reached": "now", "waiting_for": ""}'])
-def test_a_local_file_that_cannot_be_read_is_none(tmp_path: Path, text: str):
+def test_unreadable_heartbeat_file_is_ignored(tmp_path: Path, text: str):
     path = tmp_path / "sign"
     path.write_text(text)
     assert read_heartbeat_file(path) is None
 
 
-def test_a_wrong_database_is_one_sentence(local_settings: Settings, tmp_path: Path):
+def test_database_without_tables_is_reported_in_one_sentence(local_settings: Settings, tmp_path: Path):
     wrong = replace(local_settings, db_password="wrong")
     process = servers.worker(hog(wrong), "one", tmp_path)
     assert process.popen.wait(PATIENCE) == 2
@@ -215,7 +216,7 @@ def test_a_wrong_database_is_one_sentence(local_settings: Settings, tmp_path: Pa
     assert "Traceback" not in process.output()
 
 
-def test_a_worker_waits_for_a_database_that_is_away_and_loses_nothing(
+def test_worker_waits_for_an_unreachable_database_and_loses_nothing(
     local_settings: Settings, database: Database, sandbox: Sandbox, tmp_path: Path
 ):
     with Gate(local_settings.db_port) as gate:
@@ -225,7 +226,7 @@ def test_a_worker_waits_for_a_database_that_is_away_and_loses_nothing(
         try:
             until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE state = 'searched'") > 3)
             gate.close()
-            time.sleep(4)  # more than all that Database.retry tries by itself
+            time.sleep(4)  # Longer than all retries of Database.retry.
             assert worker.runs()
             sign = heartbeat_file.path_of("one", tmp_path)
             alive, said = status.healthy(lambda: Database(settings, size=1), "one", sign)

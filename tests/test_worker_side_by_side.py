@@ -1,6 +1,6 @@
-"""Several workers, and workers that end in the middle: no file twice, nothing lost, nothing left claimed.
+"""Several workers, and workers that are killed: no file is searched twice, no data is lost, no claim is left.
 
-Where it does not matter what is found, the detector children sleep instead (testing/sleeping_worker.py): the rest is real.
+If the result of detection does not matter, the children sleep instead (testing/sleeping_worker.py); all else is real.
 """
 
 import random
@@ -20,13 +20,13 @@ from testing.file_copies import wrong_copies
 from testing.waiting import until
 from tests.pipeline.support import downloads, hog, new_project, other, person, pictures_in, rows, searched, value
 
-SLEEP = 0.05  # seconds for each picture
+SLEEP = 0.05  # Seconds per picture.
 Start = Callable[[Settings, str], servers.Process]
 
 
 @pytest.fixture
 def busy(local_settings: Settings, sandbox: Sandbox) -> Iterator[Settings]:
-    """Workers that take few files at a time, from a wiki that takes its time."""
+    """Settings of workers that lease few files at a time from a slow wiki."""
     sandbox.world.settings.latency = 0.02
     yield hog(local_settings, batch_size=4, detector_children=1, max_files=30)
     sandbox.world.settings.latency = 0.0
@@ -34,7 +34,7 @@ def busy(local_settings: Settings, sandbox: Sandbox) -> Iterator[Settings]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts workers that sleep for each picture; stops those that still run."""
+    """Return a function that starts workers which sleep for each picture; stop those still running at the end."""
     started: list[servers.Process] = []
 
     def one(settings: Settings, name: str) -> servers.Process:
@@ -70,7 +70,7 @@ def test_two_workers_search_each_file_once(
 ):
     settings = replace(busy, db_skip_locked=skip_locked)
     workers = [start(settings, name) for name in ("one", "two")]
-    until(lambda: registered(database) == 2)  # so that both have a share, however busy the machine
+    until(lambda: registered(database) == 2)  # Both workers get a share even if the machine is busy.
     project = new_project(database, person(sandbox))
     until(lambda: searched(database, project))
     until(lambda: nothing_is_claimed(database))
@@ -79,11 +79,11 @@ def test_two_workers_search_each_file_once(
     titles = {f"File:{row['title']}" for row in rows(database, "SELECT title FROM files WHERE state = 'searched'")}
     assert titles == set(downloads(sandbox))
     assert len(titles) > 20
-    for worker in workers:  # or the test shows nothing
+    for worker in workers:  # Otherwise the test would prove nothing.
         assert worker.output().count("searched ") > 0, worker.output()
 
 
-def test_a_second_project_over_the_same_files_downloads_nothing(
+def test_second_project_with_the_same_files_downloads_nothing(
     busy: Settings, database: Database, sandbox: Sandbox, start: Start
 ):
     first = new_project(database, person(sandbox))
@@ -103,14 +103,14 @@ def test_a_second_project_over_the_same_files_downloads_nothing(
 
 
 def _own(sandbox: Sandbox, database: Database, project: int, shared: set[int]) -> set[str]:
-    """The keys under which the sandbox counts files that only this project looks at (its person's bootstrap)."""
+    """Return the keys under which the sandbox counts files that only this project contains (its person's bootstrap)."""
     found = rows(database, "SELECT page_id FROM project_files WHERE project_id = %s", project)
     titles = {sandbox.world.state.pages[row["page_id"]].title for row in found if row["page_id"] not in shared}
     return {key for key in downloads(sandbox) if any(title.partition(":")[2] in key for title in titles)}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(4, 21))])
-def test_a_worker_told_to_stop_ends_within_seconds_and_loses_nothing(
+def test_worker_asked_to_stop_ends_within_seconds_and_loses_nothing(
     busy: Settings, database: Database, sandbox: Sandbox, tmp_path: Path, start: Start, seed: int
 ):
     project = new_project(database, person(sandbox))
@@ -128,7 +128,7 @@ def test_a_worker_told_to_stop_ends_within_seconds_and_loses_nothing(
 
 
 def _all_there(database: Database, project: int) -> None:
-    """Every file ended as searched or gone, and every searched one has as many faces as were found."""
+    """Assert that every file is searched or gone, and every searched one has as many faces as were found."""
     states = rows(database, "SELECT state, COUNT(*) AS n FROM files GROUP BY state")
     assert {row["state"] for row in states} <= {"searched", "gone"}
     wrong = rows(
@@ -141,9 +141,7 @@ def _all_there(database: Database, project: int) -> None:
         assert wrong_copies(db) == []
 
 
-def test_a_killed_worker_loses_the_work_in_hand_at_most(
-    busy: Settings, database: Database, sandbox: Sandbox, start: Start
-):
+def test_killed_worker_loses_only_its_current_work(busy: Settings, database: Database, sandbox: Sandbox, start: Start):
     project = new_project(database, person(sandbox))
     killed = start(busy, "one")
     until(lambda: how_many_searched(database) > 10)
@@ -151,7 +149,7 @@ def test_a_killed_worker_loses_the_work_in_hand_at_most(
     assert not nothing_is_claimed(database)
     done = {row["page_id"] for row in rows(database, "SELECT page_id FROM files WHERE state = 'searched'")}
     began = {row["page_id"]: row["searched_at"] for row in rows(database, "SELECT page_id, searched_at FROM files")}
-    with database.transaction() as db:  # as if it had been silent for a minute
+    with database.transaction() as db:  # As if it had been silent for a minute.
         db.execute("UPDATE workers SET heartbeat_at = NOW() - INTERVAL 61 SECOND WHERE id = 'one'")
     other = start(busy, "two")
     until(lambda: searched(database, project))
@@ -162,7 +160,7 @@ def test_a_killed_worker_loses_the_work_in_hand_at_most(
     _all_there(database, project)
 
 
-def test_a_worker_of_the_same_name_takes_over_at_once(
+def test_worker_with_the_same_id_takes_over_immediately(
     busy: Settings, database: Database, sandbox: Sandbox, start: Start
 ):
     project = new_project(database, person(sandbox))
@@ -175,10 +173,10 @@ def test_a_worker_of_the_same_name_takes_over_at_once(
     _all_there(database, project)
 
 
-def test_an_idle_worker_begins_a_new_project_at_its_signal(
+def test_idle_worker_starts_a_new_project_when_notified(
     local_settings: Settings, database: Database, sandbox: Sandbox, start: Start
 ):
-    """Not at the next full look, a minute after the last; how often the signal is read, tests/pipeline/jobs/test_lane.py says."""
+    """Not at the next full check a minute later; tests/pipeline/jobs/test_lane.py tests the polling of the signal."""
     start(hog(local_settings), "one")
     until(lambda: registered(database) == 1)
     time.sleep(1.0)
@@ -188,10 +186,10 @@ def test_an_idle_worker_begins_a_new_project_at_its_signal(
     assert time.monotonic() - began < 30
 
 
-def test_what_comes_into_the_category_becomes_a_question_by_itself(
+def test_new_file_of_the_category_becomes_a_question_automatically(
     busy: Settings, database: Database, sandbox: Sandbox, start: Start
 ):
-    """A look every two seconds instead of every day: nobody asks for it."""
+    """The category is crawled every two seconds instead of every day, without a request."""
     settings = replace(busy, recrawl_hours=2 / 3600, max_files=200)
     new = person(sandbox)
     project = new_project(database, new)
@@ -212,7 +210,7 @@ def test_what_comes_into_the_category_becomes_a_question_by_itself(
     assert downloads(sandbox)["File:Fresh.jpg"] == 1
 
 
-def test_a_paused_project_is_left_alone_within_one_batch(
+def test_detection_for_a_paused_project_ends_within_one_batch(
     busy: Settings, database: Database, sandbox: Sandbox, start: Start
 ):
     project = new_project(database, person(sandbox))

@@ -182,7 +182,7 @@ def defines(module: ast.Module, name: str) -> bool:
     )
 
 
-def here(path: Path) -> str:
+def relative_path(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
@@ -190,7 +190,7 @@ def here(path: Path) -> str:
 def test_packages_import_only_the_allowed_ones(part: str):
     allowed = MAY_IMPORT[part] | {part}
     for path in sources(part):
-        assert first_names(imports_of(path)) & OURS <= allowed, here(path)
+        assert first_names(imports_of(path)) & OURS <= allowed, relative_path(path)
 
 
 def room_of(module: str) -> str:
@@ -229,11 +229,11 @@ def test_every_folder_is_a_known_room_of_limited_size(floor: str):
 def test_tests_and_benchmarks_do_not_import_each_other():
     for path in sources("tests"):
         if path.relative_to(ROOT).parts[:2] != ("tests", "bench"):
-            assert "bench" not in first_names(imports_of(path)), here(path)
+            assert "bench" not in first_names(imports_of(path)), relative_path(path)
     for path in sources("bench", "testing"):
-        assert "tests" not in first_names(imports_of(path)), here(path)
+        assert "tests" not in first_names(imports_of(path)), relative_path(path)
     for path in sources("testing"):
-        assert "bench" not in first_names(imports_of(path)), here(path)
+        assert "bench" not in first_names(imports_of(path)), relative_path(path)
 
 
 def test_allowed_imports_between_rooms_have_no_cycle():
@@ -245,7 +245,7 @@ def test_allowed_imports_between_rooms_have_no_cycle():
 def test_library_is_imported_only_by_its_owners(library: str):
     for path in sources(*MAY_IMPORT):
         if part_of(path) not in ONLY_IMPORTER[library]:
-            assert library not in first_names(imports_of(path)), here(path)
+            assert library not in first_names(imports_of(path)), relative_path(path)
 
 
 @pytest.mark.parametrize(("package", "mark", "apart"), [("web", "bp", set()), ("pipeline", "run", set())])
@@ -261,12 +261,12 @@ def test_blueprints_and_stages_do_not_import_each_other(package: str, mark: str,
 
 def test_sql_is_only_in_the_store():
     for path in sources(*(set(MAY_IMPORT) - MAY_HOLD_SQL)):
-        assert not [text for text in texts(tree(path)) if SQL.search(text)], here(path)
+        assert not [text for text in texts(tree(path)) if SQL.search(text)], relative_path(path)
 
 
 def test_only_config_reads_the_environment():
     for path in sources(*(set(MAY_IMPORT) - {"config"})):
-        assert not reads_environment(tree(path)), here(path)
+        assert not reads_environment(tree(path)), relative_path(path)
 
 
 @pytest.mark.parametrize("name", ["app", "worker", "database", "migrate"])
@@ -301,12 +301,12 @@ def pages() -> list[Path]:
 @pytest.mark.parametrize("kind", INLINE)
 def test_pages_contain_no_inline_code(kind: str):
     for path in pages():
-        assert not INLINE[kind].search(path.read_text(encoding="utf-8")), here(path)
+        assert not INLINE[kind].search(path.read_text(encoding="utf-8")), relative_path(path)
 
 
 def test_functions_are_short():
     lengths = {
-        f"{here(path)}:{name}": length
+        f"{relative_path(path)}:{name}": length
         for path in sources(*MAY_IMPORT, "bench")
         for name, length in function_lengths(tree(path))
     }

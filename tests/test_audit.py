@@ -143,7 +143,7 @@ def test_audit_fails_for_a_package_that_cannot_be_looked_up(audit: Run, both: Pa
         ([], "what answers there knows of no vulnerability of requests==2.19.1"),  # a mirror without advisories
     ],
 )
-def test_service_without_advisories_is_distinguished_from_one_that_has_none_for_a_package(
+def test_service_without_advisories_is_reported_as_unreachable(
     audit: Run, both: Path, answer: list[str] | None, reason: str
 ):
     with pypi(lambda name, version: answer, both) as port:

@@ -35,7 +35,7 @@ def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def here(path: Path) -> str:
+def relative_path(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
@@ -57,14 +57,14 @@ def test_readme_lists_exactly_the_existing_settings():
     assert sorted(table_rows(read(ROOT / "README.md"))) == sorted(config.variables())
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=here)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative_path)
 def test_settings_named_in_documents_exist(path: Path):
     known = {variable for variable, _, _ in config.variables()} | NOT_OURS
     named = {name for name in SETTING.findall(read(path)) if not name.endswith("_")}
     assert named <= known
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=here)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative_path)
 def test_links_to_files_of_the_project_are_valid(path: Path):
     targets = ["".join(parts) for parts in LINK.findall(read(path))]
     inside = [
@@ -73,7 +73,7 @@ def test_links_to_files_of_the_project_are_valid(path: Path):
     assert [target for target in inside if not (path.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=here)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative_path)
 def test_files_named_in_documents_exist(path: Path):
     named = set(OUR_PATH.findall(read(path)))
     assert sorted(name for name in named if not _exists(name)) == []
@@ -121,7 +121,7 @@ RUN_BY = {
 }
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=here)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative_path)
 def test_every_unmarked_command_is_run_by_a_test(path: Path):
     assert [line for line in commands(path) if not any(re.fullmatch(pattern, line) for pattern in RUN_BY)] == []
 

@@ -155,7 +155,7 @@ def test_database_with_additions_of_a_newer_version_is_accepted(pool: Database):
     assert migrate.migrate(pool) == []
 
 
-def test_no_statement_contains_a_semicolon_or_comment_sign():
+def test_schema_is_split_into_complete_statements():
     text = migrate.SCHEMA.read_text(encoding="utf-8")
     assert all(statement.startswith(("CREATE TABLE", "INSERT")) for statement in migrate.statements(text))
 

@@ -42,7 +42,7 @@ def hashes(block: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
-def test_lock_files_satisfy_the_requirements(name: str):
+def test_lock_files_contain_the_pinned_requirements(name: str):
     assert pins(f"{name}.in").items() <= pins(f"{name}.txt").items()
 
 

@@ -208,7 +208,7 @@ def test_unreadable_heartbeat_file_is_ignored(tmp_path: Path, text: str):
     assert read_heartbeat_file(path) is None
 
 
-def test_database_without_tables_is_reported_in_one_sentence(local_settings: Settings, tmp_path: Path):
+def test_wrong_database_password_is_reported_in_one_sentence(local_settings: Settings, tmp_path: Path):
     wrong = replace(local_settings, db_password="wrong")
     process = servers.worker(hog(wrong), "one", tmp_path)
     assert process.popen.wait(PATIENCE) == 2

@@ -23,11 +23,11 @@ class Classify:
         )
         return int(self.page.evaluate("document.querySelector('#ask').dataset.face"))
 
-    def asks(self, face: int) -> None:
+    def wait_for_face(self, face: int) -> None:
         """Wait until the page asks about this face."""
         until(lambda: self.face() == face, f"the question about face {face}")
 
-    def asks_another(self, face: int) -> None:
+    def wait_for_another_face(self, face: int) -> None:
         """Wait until the page asks about a face other than this one."""
         until(lambda: self.face() != face, f"another question than about face {face}")
 
@@ -58,6 +58,6 @@ class Classify:
     def message(self) -> str:
         return self.page.locator("#message").inner_text()
 
-    def hears(self, text: str) -> None:
+    def wait_for_message(self, text: str) -> None:
         """Wait until the page shows this message."""
         self.page.locator("#message", has_text=text).wait_for()

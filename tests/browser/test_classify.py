@@ -71,7 +71,7 @@ def test_all_questions_can_be_answered_by_keyboard(start: Start, labelling: Labe
     five, six = classify.press("i", "n")
     classify.face()
     classify.page.keyboard.press("z")
-    classify.asks(six)
+    classify.wait_for_face(six)
     classify.press("ArrowRight")
     seven = classify.face()
     classify.page.keyboard.press("o")
@@ -163,19 +163,19 @@ def test_questions_can_be_answered_by_touch(start: Start, labelling: Labelling):
         given[classify.face()] = answer
         classify.at_rest()
         swipe(classify.page, across, down)
-        classify.asks_another(list(given)[-1])
+        classify.wait_for_another_face(list(given)[-1])
     swipe(classify.page, 20, 20)  # This gesture is no answer.
     group = classify.face()
     listed = next(listed for listed in labelling.faces.values() if group in listed)
     classify.at_rest()
     classify.page.tap(f"#outlines .face[data-face='{listed[2]}'] .line")
     given[listed[2]] = "target"
-    classify.asks_another(group)
+    classify.wait_for_another_face(group)
     last = classify.face()
     given[last] = "target"
     classify.at_rest()
     classify.page.tap("[data-act=yes]")
-    classify.asks_another(last)
+    classify.wait_for_another_face(last)
     classify.settle()
     assert labelling.standing() == given
 
@@ -259,7 +259,7 @@ WHERE = """() => {
 }"""
 
 
-def told(page: Page) -> list[tuple[str, str, str]]:
+def displayed_captions(page: Page) -> list[tuple[str, str, str]]:
     """Return the text, `lang` and text direction of caption and description."""
     found = page.locator("#description > *").evaluate_all(
         "all => all.map(e => [e.textContent, e.getAttribute('lang') ?? '', getComputedStyle(e).direction])"
@@ -280,7 +280,7 @@ def test_caption_comes_before_the_description_and_has_its_language(start: Start,
         [("", "", "ltr"), (words.format(3), "", "ltr")],
     ):
         classify.face()
-        assert told(classify.page) == expected
+        assert displayed_captions(classify.page) == expected
         spoken = classify.page.locator("#spoken").inner_text()
         assert all(text in spoken for text, _, _ in expected)
         classify.press("s")
@@ -322,7 +322,7 @@ def test_answers_given_offline_are_saved_when_the_network_is_back(
     classify.page.context.set_offline(False)
     classify.settle()
     assert labelling.standing() == {before[0]: "target", during[0]: "target", during[1]: "target"}
-    classify.hears("All answers are saved.")
+    classify.wait_for_message("All answers are saved.")
     with labelling.database.transaction() as db:
         assert db.value("SELECT COUNT(*) FROM answers") == 3  # A step that was undone before it was sent is never sent.
 
@@ -389,7 +389,7 @@ def test_unsaved_answers_survive_a_reload_and_leaving_shows_a_warning(
     assert classify.face() not in given
     assert classify.unsaved() == 2
     page.keyboard.press("z")  # It was undone before it was sent.
-    classify.asks(given[1])
+    classify.wait_for_face(given[1])
     page.unroute("**/answers")
     page.evaluate("dispatchEvent(new Event('online'))")
     classify.settle()
@@ -407,12 +407,12 @@ def test_twenty_answers_can_be_undone_after_a_reload(start: Start, labelling: La
     classify.face()
     for face in reversed(given):  # The steps from before the reload are fetched first.
         classify.page.keyboard.press("z")
-        classify.asks(face)
-    classify.hears("Undone.")
+        classify.wait_for_face(face)
+    classify.wait_for_message("Undone.")
     classify.settle()
     assert labelling.standing() == {}
     classify.page.keyboard.press("z")
-    classify.hears("There is nothing left to undo.")
+    classify.wait_for_message("There is nothing left to undo.")
     assert classify.press("y", "y", "y") == given[:3]
 
 
@@ -426,7 +426,7 @@ def test_answers_can_be_undone_on_another_device(start: Start, labelling: Labell
     until(lambda: len(labelling.standing()) == 1)  # The steps of the other device are fetched first.
     laptop.settle()
     assert labelling.standing() == {given[0]: "target"}
-    laptop.asks(given[1])
+    laptop.wait_for_face(given[1])
 
 
 def test_answers_are_kept_when_the_session_expires(start: Start, open_page: Opener, labelling: Labelling):
@@ -474,7 +474,7 @@ def test_stale_answer_is_explained_and_the_next_question_is_asked(start: Start, 
     with labelling.database.transaction() as db:
         faces.draw(db, labelling.project_id, page_id, 1, Box(0.1, 0.1, 0.3, 0.3), replaces=face, sha1=None)
     given = classify.press("y", "y")
-    classify.hears("drawn anew")
+    classify.wait_for_message("drawn anew")
     classify.settle()
     assert labelling.standing() == {given[1]: "target"}
 
@@ -486,7 +486,7 @@ def test_deletion_of_the_project_is_explained(start: Start, open_page: Opener, l
     with labelling.database.transaction() as db:
         projects.delete(db, labelling.project_id)
     classify.press("y")
-    classify.hears("deleted")
+    classify.wait_for_message("deleted")
     assert classify.unsaved() == 0
     assert labelling.standing() == {}
 
@@ -521,7 +521,7 @@ def test_user_is_told_about_a_different_answer_of_another_user(start: Start, lab
         projects.add_member(db, labelling.project_id, bob, "labeller")
     confirm(labelling, 1, bob)
     assert classify.press("n") == [face]
-    classify.hears("Bob had answered otherwise")
+    classify.wait_for_message("Bob had answered otherwise")
 
 
 def test_box_drawn_by_mouse_is_stored_in_fractions_of_the_picture(start: Start, labelling: Labelling):
@@ -561,7 +561,7 @@ def test_box_can_be_corrected_by_keyboard(start: Start, labelling: Labelling):
         page.keyboard.press(key)
     assert "Box at" in page.locator("#spoken").inner_text()
     page.keyboard.press("Enter")
-    classify.asks_another(face)
+    classify.wait_for_another_face(face)
     classify.settle()
     (drawn,) = drawn_faces(labelling)
     assert drawn == pytest.approx((0.36 + 0.018, 0.1 + 0.01, 0.26 + 0.01, 0.34 - 0.02), abs=1e-6)
@@ -589,7 +589,7 @@ def test_cancelled_box_is_not_saved_and_saved_box_can_be_undone(start: Start, la
     classify.settle()
     assert len(drawn_faces(labelling)) == 1
     classify.page.keyboard.press("z")
-    classify.asks(face)
+    classify.wait_for_face(face)
     classify.settle()
     assert drawn_faces(labelling) == []
 
@@ -599,11 +599,11 @@ def test_page_reports_when_a_drawn_face_was_encoded(start: Start, labelling: Lab
     classify.face()
     classify.page.keyboard.press("d")
     classify.page.keyboard.press("Enter")
-    classify.hears("A worker is reading the face")
+    classify.wait_for_message("A worker is reading the face")
     with labelling.database.transaction() as db:
         (claimed,) = faces.claim_drawn(db, "w1", 5)
         faces.not_encoded(db, claimed, again=False)
-    classify.hears("could not be read")
+    classify.wait_for_message("could not be read")
 
 
 def test_photograph_that_cannot_be_loaded_is_explained_and_can_be_skipped(
@@ -616,7 +616,7 @@ def test_photograph_that_cannot_be_loaded_is_explained_and_can_be_skipped(
     page = classify.page
     page.locator("#broken").wait_for()
     page.keyboard.press("y")  # Answers about a picture that is not visible are not accepted.
-    classify.hears("still loading")
+    classify.wait_for_message("still loading")
     page.keyboard.press("s")
     second = classify.face()
     assert not page.locator("#broken").is_visible()
@@ -632,7 +632,7 @@ def test_skipped_questions_come_at_the_end(start: Start, labelling: Labelling):
     classify = start()
     skipped = classify.press("s")
     classify.press("y", "y")
-    classify.asks(skipped[0])
+    classify.wait_for_face(skipped[0])
     classify.press("y")
     classify.page.locator("#none h1").wait_for()
     classify.settle()
@@ -836,7 +836,7 @@ def test_another_person_can_be_found_on_wikidata(start: Start, labelling: Labell
     page.keyboard.press("ArrowDown")
     item = page.locator("#who-found [aria-selected=true]").get_attribute("data-item")
     page.keyboard.press("Enter")
-    classify.asks_another(face)
+    classify.wait_for_another_face(face)
     page.keyboard.press("o")
     page.keyboard.press("Escape")  # Cancelled.
     classify.settle()
@@ -855,7 +855,7 @@ def test_person_stated_in_the_file_can_be_named_with_two_keys(start: Start, labe
     page.locator("#who-found li", has_text="Berta").wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    classify.asks_another(face)
+    classify.wait_for_another_face(face)
     classify.settle()
     assert answers_of(labelling, face)[0]["other_item"] == "Q1001"
 
@@ -921,7 +921,7 @@ def test_corrected_box_is_encoded_by_a_worker_within_seconds(
         classify.page.keyboard.press("e")
         classify.page.keyboard.press("ArrowRight")
         classify.page.keyboard.press("Enter")
-        classify.hears("The face in your box was read")
+        classify.wait_for_message("The face in your box was read")
         with database.transaction() as db:
             row = db.row(
                 "SELECT state, LENGTH(encoding) AS bytes FROM faces WHERE project_id = %s", (labelling.project_id,)

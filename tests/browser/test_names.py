@@ -56,7 +56,7 @@ def named(site: Site, database: Database) -> Labelling:
         )
         db.execute("DELETE FROM faces WHERE page_id IN (%s, %s)", (case.page(-2), case.page(-1)))
     for place in (0, 1, 2, 3, *range(8, len(WORDS))):
-        case.say(place, "target", "Bob" if place % 2 else "Alice")
+        case.record_answer(place, "target", "Bob" if place % 2 else "Alice")
     with database.transaction() as db:
         other = NewAnswer("o1", "s1", case.page(4), case.face(4), "other", reason=None)
         answers.record(db, project_id, bob.id, [other])
@@ -78,7 +78,7 @@ def test_names_are_shown_as_text_on_every_page(open_page: Opener, site: Site, na
 
     page.on("dialog", said)
     open_page.allow(r"status of 403 .*/admin\)$")
-    seen = {name: look(page, name, site.address + path) for name, path in addresses(named).items()}
+    seen = {name: displayed_text(page, name, site.address + path) for name, path in addresses(named).items()}
     shown = [endpoint for endpoint, text in seen.items() if LABEL in text]
     assert {
         "project.page",
@@ -95,7 +95,7 @@ def test_names_are_shown_as_text_on_every_page(open_page: Opener, site: Site, na
     assert "49" not in seen["project.page"].replace(LABEL, ""), "a template worked out what a name says"
 
 
-def look(page: Page, endpoint: str, address: str) -> str:
+def displayed_text(page: Page, endpoint: str, address: str) -> str:
     """Return the text of the page as displayed, and the names in its attributes for screen readers."""
     answer = page.goto(address)
     assert answer is not None

@@ -60,7 +60,7 @@ def answer(page: int, face: int | None, said: str, **more: object) -> NewAnswer:
     return NewAnswer(page_id=page, face_id=face, answer=said, **{**ids, **more})  # type: ignore[arg-type]
 
 
-def say(
+def record_answer(
     db: Connection, project_id: int, user_id: int, page: int, face: int | None, said: str, **more: object
 ) -> Recorded:
     return answers.record(db, project_id, user_id, [answer(page, face, said, **more)])

@@ -66,7 +66,7 @@ def test_answers_and_searches_of_the_same_files_do_not_deadlock(database: Databa
         user = support.user(db, "Ada")
         found = {page: support.search(db, page, support.LEFT)[0] for page in PAGES}
 
-    def say(db: Connection, rng: random.Random) -> None:
+    def record_answer(db: Connection, rng: random.Random) -> None:
         step = str(uuid4())
         pages = rng.sample(list(PAGES), 2)
         given = [support.answer(page, found[page], rng.choice(["target", "other"]), step=step) for page in pages]
@@ -95,7 +95,7 @@ def test_answers_and_searches_of_the_same_files_do_not_deadlock(database: Databa
 
     hammer = Hammer(database)
     threads = [threading.Thread(target=hammer.search_all, args=(0,)) for _ in range(2)]
-    for seed, kind in enumerate((say, say, take_back, draw, again, restart, crawl)):
+    for seed, kind in enumerate((record_answer, record_answer, take_back, draw, again, restart, crawl)):
         threads.append(threading.Thread(target=hammer.many, args=(kind, seed)))
     for thread in threads:
         thread.start()

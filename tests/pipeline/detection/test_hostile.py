@@ -120,7 +120,7 @@ def most_megabytes(pid: int) -> int:
     return int(found[1]) // 1024
 
 
-def look(tools: Tools, database: Database) -> Outcome | None:
+def crawl_once(tools: Tools, database: Database) -> Outcome | None:
     """Crawl the source once and settle the task as a worker does."""
     task = claimed(database, "crawl")
     outcome = run_stage(task, crawl.run, replace(tools, wiki=impatient(tools)))
@@ -133,7 +133,7 @@ def test_malicious_response_makes_one_crawl_fail(sandbox: Sandbox, database: Dat
     project = new_project(database, person(sandbox))
     with elsewhere() as (address, came):
         spoil(sandbox, kind, "api.php", address)
-        outcome = look(tools, database)
+        outcome = crawl_once(tools, database)
     assert came == []
     assert isinstance(outcome, Done) == (kind == "wrong_type"), outcome  # The content type of JSON is not checked.
     why = """SELECT COALESCE(t.error, p.barred) FROM tasks t JOIN projects p ON p.id = t.subject_id
@@ -141,7 +141,7 @@ def test_malicious_response_makes_one_crawl_fail(sandbox: Sandbox, database: Dat
     assert bool(value(database, why, project)) == (kind != "wrong_type")
     sandbox.world.faults.clear()
     new_project(database, person(sandbox, 1), "Bob")
-    assert isinstance(look(tools, database), Done)
+    assert isinstance(crawl_once(tools, database), Done)
 
 
 def test_markup_in_texts_of_the_wiki_is_escaped(
@@ -149,7 +149,7 @@ def test_markup_in_texts_of_the_wiki_is_escaped(
 ):
     project = new_project(database, person(sandbox))
     spoil(sandbox, "script", "api.php")
-    look(tools, database)
+    crawl_once(tools, database)
     with database.transaction() as db:
         lease = searches.claim(db, "test", 50)
     if lease is not None:
@@ -157,7 +157,7 @@ def test_markup_in_texts_of_the_wiki_is_escaped(
     new_project(database, person(sandbox, 1), "Bob")
     sandbox.world.faults.add({"kind": "readonly", "count": None})
     sandbox.world.faults.add({"kind": "internal_error", "count": None})
-    look(tools, database)
+    crawl_once(tools, database)
     stored = rows(database, "SELECT * FROM files") + rows(database, "SELECT * FROM projects")
     assert MARKUP[:20] in str(stored), "nothing of what the wiki said is kept: the test shows nothing"
     with database.transaction() as db:

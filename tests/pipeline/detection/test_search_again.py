@@ -51,7 +51,7 @@ class Searched:
             detect.keep(job, found, self.tools)
         return len(jobs)
 
-    def again(self) -> int:
+    def search_again(self) -> int:
         """Search the file once more; return the number of downloads."""
         with self.database.transaction() as db:
             files.search_again(db, [self.page])
@@ -59,7 +59,7 @@ class Searched:
         assert lease is not None
         return self._search(lease)
 
-    def say(self, face: int, word: str) -> None:
+    def record_answer(self, face: int, word: str) -> None:
         given = NewAnswer(str(uuid4()), str(uuid4()), self.page, face, word)  # type: ignore[arg-type]
         with self.database.transaction() as db:
             answers.record(db, self.project, self.user, [given])
@@ -81,8 +81,8 @@ def file(sandbox: Sandbox, database: Database, tools: Tools) -> Searched:
 
 @pytest.mark.parametrize("word", ["target", "other", "not_face", "unsure"])
 def test_answered_face_is_kept_if_the_new_detector_does_not_find_it(file: Searched, word: str):
-    file.say(file.unseen, word)
-    assert file.again() == 1
+    file.record_answer(file.unseen, word)
+    assert file.search_again() == 1
     assert file.labels()[file.unseen] == (word, False)
     assert file.states() == {file.seen: "encoded", file.unseen: "encoded"}
     encoder = file.tools.pool.settings.encoder_version
@@ -91,18 +91,18 @@ def test_answered_face_is_kept_if_the_new_detector_does_not_find_it(file: Search
     assert kept["encoding"] != found["encoding"]
     assert kept["box_width"] == pytest.approx(NOBODY.width)
     assert value(file.database, "SELECT face_count FROM files") == value(file.database, "SELECT COUNT(*) FROM faces")
-    assert file.again() == 0  # After this, the next crawl finds nothing to do.
+    assert file.search_again() == 0  # After this, the next crawl finds nothing to do.
 
 
 def test_answered_face_is_published_if_the_new_detector_does_not_find_it(file: Searched):
-    file.say(file.unseen, "target")
+    file.record_answer(file.unseen, "target")
     with file.database.transaction() as db:
         db.execute(
             """INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action, face_id, approved_sha1)
                VALUES (1, %s, %s, %s, 'x', 'Q1', 'add', %s, %s)""",
             (file.project, file.user, file.page, file.unseen, file.sha1),
         )
-    file.again()
+    file.search_again()
     (approval,) = rows(file.database, "SELECT * FROM approvals")
     assert (approval["face_id"], approval["suspended"]) == (file.unseen, 0)
     assert value(file.database, "SELECT state FROM edits") == "queued"
@@ -116,7 +116,7 @@ def test_face_approved_in_bulk_is_kept_if_the_new_detector_does_not_find_it(file
             (file.project, file.unseen, file.page),
         )
         approvals.approve_bulk(db, file.project, file.user, [file.unseen])
-    file.again()
+    file.search_again()
     (approval,) = rows(file.database, "SELECT * FROM approvals")
     assert (approval["face_id"], approval["kind"], approval["suspended"]) == (file.unseen, "bulk", 0)
     assert file.states()[file.unseen] == "encoded"
@@ -125,11 +125,11 @@ def test_face_approved_in_bulk_is_kept_if_the_new_detector_does_not_find_it(file
 @pytest.mark.parametrize("word", ["", "skip", "withdrawn"])
 def test_face_without_a_decision_is_deleted_if_the_new_detector_does_not_find_it(file: Searched, word: str):
     if word:
-        file.say(file.unseen, "target" if word == "withdrawn" else word)
+        file.record_answer(file.unseen, "target" if word == "withdrawn" else word)
     if word == "withdrawn":
         with file.database.transaction() as db:
             answers.undo(db, file.project, file.user)
-    file.again()
+    file.search_again()
     assert file.states().get(file.unseen, "gone") == "gone"
     assert file.labels() == {}
     with file.database.transaction() as db:
@@ -138,39 +138,39 @@ def test_face_without_a_decision_is_deleted_if_the_new_detector_does_not_find_it
 
 
 def test_decision_of_a_deleted_project_does_not_keep_a_face(file: Searched):
-    file.say(file.unseen, "not_face")
+    file.record_answer(file.unseen, "not_face")
     with file.database.transaction() as db:
         db.execute("DELETE FROM answers")
         db.execute("DELETE FROM labels")
-    file.again()
+    file.search_again()
     assert list(file.states()) == [file.seen]
 
 
 def test_overwritten_file_is_asked_again_but_the_same_face_keeps_its_id(
     file: Searched, sandbox: Sandbox, tmp_path: Path
 ):
-    file.say(file.seen, "target")
-    file.say(file.unseen, "not_face")
+    file.record_answer(file.seen, "target")
+    file.record_answer(file.unseen, "not_face")
     other(sandbox, "overwrite", id=file.page, path=brighter(sandbox, file, tmp_path))
-    file.again()
+    file.search_again()
     assert file.states() == {file.seen: "encoded", file.unseen: "gone"}
     assert file.labels() == {file.seen: ("target", True)}
-    file.say(file.seen, "target")
+    file.record_answer(file.seen, "target")
     assert file.labels() == {file.seen: ("target", False)}
 
 
 def test_answers_are_valid_again_when_the_former_bytes_are_restored(file: Searched, sandbox: Sandbox, tmp_path: Path):
-    file.say(file.seen, "target")
+    file.record_answer(file.seen, "target")
     before = sandbox.world.state.pages[file.page].versions[-1]
     blank = tmp_path / "blank.jpg"
     Image.new("RGB", (600, 600), "grey").save(blank)
     other(sandbox, "overwrite", id=file.page, path=str(blank))
-    file.again()
+    file.search_again()
     assert file.states()[file.seen] == "gone"
     assert file.labels() == {}
     with sandbox.world.lock:
         sandbox.world.state.pages[file.page].versions.append(replace(before))
-    file.again()
+    file.search_again()
     assert file.states()[file.seen] == "encoded"
     assert file.labels() == {file.seen: ("target", False)}
 

@@ -58,7 +58,7 @@ def made_up(database: Database, project: int, people: int, each: int, seed: int 
     return {row["id"]: int(who[row["page_id"] - first]) for row in found}
 
 
-def say(
+def record_answer(
     database: Database, project: int, user: int, face: int, answer: Any = "target", reason: str | None = None
 ) -> None:
     page = int(value(database, "SELECT page_id FROM faces WHERE id = %s", face))
@@ -89,7 +89,7 @@ def trained(database: Database) -> tuple[int, int, dict[int, int]]:
     who = made_up(database, project, people=4, each=20)
     for wanted, answer in ((0, "target"), (1, "other")):
         for face in [face for face, person in who.items() if person == wanted][:5]:
-            say(database, project, user, face, answer)
+            record_answer(database, project, user, face, answer)
     return project, user, who
 
 
@@ -115,7 +115,7 @@ def test_model_only_ranks_faces_before_it_is_on(tools: Tools, database: Database
     user = new_user(database)
     who = made_up(database, project, people=3, each=5)
     mine = [face for face, person in who.items() if person == 0]
-    say(database, project, user, mine[0])
+    record_answer(database, project, user, mine[0])
     report = model(tools, project)
     assert (report["on"], report["confirmed"], report["needed"]) == (False, 1, 5)
     assert value(database, "SELECT COUNT(*) FROM predictions WHERE suggestion <> 'unsure'") == 0
@@ -129,7 +129,7 @@ def test_model_does_not_change_labels_of_humans(
 ):
     project, user, who = trained
     liar = next(face for face, person in who.items() if person == 3)
-    say(database, project, user, liar, "target")
+    record_answer(database, project, user, liar, "target")
     before = rows(database, "SELECT * FROM labels ORDER BY face_id")
     model(tools, project)
     assert rows(database, "SELECT * FROM labels ORDER BY face_id") == before
@@ -180,9 +180,9 @@ def test_answers_and_encodings_are_read_into_arrays(database: Database, trained:
     bob = new_user(database, "Bob")
     target = next(face for face, person in who.items() if person == 0)
     rest = [face for face, person in who.items() if person == 2]
-    say(database, project, bob, target, "target")
-    say(database, project, user, rest[0], "skip")
-    say(database, project, user, rest[1], "unsure", reason="spot_check")
+    record_answer(database, project, bob, target, "target")
+    record_answer(database, project, user, rest[0], "skip")
+    record_answer(database, project, user, rest[1], "unsure", reason="spot_check")
     with database.transaction() as db:
         approvals.approve_bulk(db, project, user, [rest[2]])
         got = Memory().gather(db, project)
@@ -236,12 +236,12 @@ def test_run_with_twenty_thousand_faces_takes_less_than_two_seconds(tools: Tools
     who = made_up(database, project, people=20, each=1000)
     mine = [face for face, person in who.items() if person == 0]
     for face in mine[:6]:
-        say(database, project, user, face)
+        record_answer(database, project, user, face)
     stage = Model()
     model(tools, project, stage)  # The first run reads all encodings.
     times = []
     for face in random.Random(1).sample(mine[6:], 12):
-        say(database, project, user, face)
+        record_answer(database, project, user, face)
         began = time.process_time()  # CPU time; other tests slow even that, so one fast run counts
         model(tools, project, stage)
         times.append(time.process_time() - began)
@@ -257,7 +257,7 @@ def test_model_pauses_between_frequent_answers_but_not_after_a_changed_setting(
     project, user, who = trained
     ticks = iter([100.0, 100.0 + took])
     model(replace(tools, clock=lambda: next(ticks)), project)
-    say(database, project, user, max(who))
+    record_answer(database, project, user, max(who))
     with database.transaction() as db:
         assert tasks.due_in(db, "model") == pytest.approx(due, abs=0.25)
         projects.change_settings(db, project, ProjectSettings("Somebody", 0.1, 5, 100, write_position=False))
@@ -280,7 +280,7 @@ def test_question_about_a_face_named_in_another_project_comes_first(database: Da
     assert [question["face_id"] for question in asked].count(last) == 1
     assert len(asked) == len(faces)
     assert value(database, "SELECT COUNT(*) FROM labels WHERE project_id = %s", project) == 0
-    say(database, project, new_user(database, "Bob"), last, reason="named")
+    record_answer(database, project, new_user(database, "Bob"), last, reason="named")
     assert "named" not in {question["reason"] for question in questions_of(database, tools, project)}
 
 

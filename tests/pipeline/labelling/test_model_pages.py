@@ -18,7 +18,7 @@ from sandbox.environment import variables
 from store.projects import projects
 from store.projects.projects import NewProject, ProjectSettings
 from testing import servers
-from tests.pipeline.labelling.test_model import made_up, model, say
+from tests.pipeline.labelling.test_model import made_up, model, record_answer
 from tests.pipeline.support import rows
 from tests.web.browser import Browser
 from tests.web.conftest import NOWHERE, sign_up
@@ -43,7 +43,7 @@ class Project:
 
     def answer(self, database: Database, face: int, reason: str | None = None) -> None:
         """Give a truthful answer."""
-        say(database, self.id, self.owner, face, "target" if self.who[face] == 0 else "other", reason)
+        record_answer(database, self.id, self.owner, face, "target" if self.who[face] == 0 else "other", reason)
 
 
 @pytest.fixture

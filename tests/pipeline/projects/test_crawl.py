@@ -22,7 +22,7 @@ from tests.pipeline.support import new_project, other, person, pictures_in, rows
 from tests.store import support
 
 
-def looked_at(database: Database, project: int) -> set[str]:
+def project_titles(database: Database, project: int) -> set[str]:
     found = rows(
         database,
         """SELECT f.title FROM project_files pf JOIN files f ON f.page_id = pf.page_id
@@ -32,7 +32,7 @@ def looked_at(database: Database, project: int) -> set[str]:
     return {row["title"] for row in found}
 
 
-def again(database: Database, project: int) -> None:
+def make_crawl_due(database: Database, project: int) -> None:
     """Make the next crawl due now."""
     with database.transaction() as db:
         tasks.want(db, "crawl", project)
@@ -48,8 +48,8 @@ def test_category_is_crawled_with_subcategories_and_loops(sandbox: Sandbox, data
     project = new_project(database, new)
     assert run("crawl", crawl.run) == Done(again_in=24 * 3600)
     everything = {*pictures_in(sandbox, new.source), *pictures_in(sandbox, f"{new.source}, album")}
-    assert everything <= looked_at(database, project)
-    assert not [title for title in looked_at(database, project) if not is_picture(title)]
+    assert everything <= project_titles(database, project)
+    assert not [title for title in project_titles(database, project) if not is_picture(title)]
     assert value(database, "SELECT crawl_cut FROM projects WHERE id = %s", project) == 0
     stated = value(database, "SELECT COUNT(*) FROM project_files WHERE project_id = %s AND stated", project)
     assert stated == len([t for t in everything if new.item in _depicts(sandbox, t)])
@@ -89,10 +89,10 @@ def test_excluded_and_too_deep_categories_are_not_crawled(sandbox: Sandbox, data
     assert album
     flat = new_project(database, replace(new, depth=0))
     run("crawl", crawl.run)
-    assert not looked_at(database, flat) & album
+    assert not project_titles(database, flat) & album
     out = new_project(database, replace(new, excluded=f"{new.source}, album\n\n[bad"), owner="Bob")
     run("crawl", crawl.run)
-    assert looked_at(database, out) == looked_at(database, flat)
+    assert project_titles(database, out) == project_titles(database, flat)
 
 
 def test_crawl_stops_at_the_limit_and_reports_it(sandbox: Sandbox, database: Database, tools: Tools):
@@ -122,7 +122,7 @@ def test_list_of_titles_resolves_redirects_and_skips_invalid_titles(sandbox: San
     new = NewProject("Q5", "Somebody", "my list", source_kind="titles", source_text=text)
     project = new_project(database, new)
     assert isinstance(run("crawl", crawl.run), Done)
-    assert looked_at(database, project) == {"A better title.jpg", second}
+    assert project_titles(database, project) == {"A better title.jpg", second}
 
 
 def test_files_of_a_search_are_listed(sandbox: Sandbox, database: Database, run: Run):
@@ -130,7 +130,7 @@ def test_files_of_a_search_are_listed(sandbox: Sandbox, database: Database, run:
     query = f'incategory:"{new.label}"'
     project = new_project(database, replace(new, source_kind="search", source=query))
     assert isinstance(run("crawl", crawl.run), Done)
-    assert looked_at(database, project) == set(pictures_in(sandbox, new.label))
+    assert project_titles(database, project) == set(pictures_in(sandbox, new.label))
 
 
 def test_unknown_pagepile_is_reported(sandbox: Sandbox, database: Database, run: Run):
@@ -160,7 +160,7 @@ def test_interrupted_crawl_continues_at_its_cursor(sandbox: Sandbox, database: D
         *pictures_in(sandbox, person(sandbox).source),
         *pictures_in(sandbox, person(sandbox).source + ", album"),
     }
-    assert everything <= looked_at(database, project)
+    assert everything <= project_titles(database, project)
 
 
 class _Checked(Tools):
@@ -187,9 +187,9 @@ def test_next_crawl_adds_new_files_with_few_requests(sandbox: Sandbox, database:
     title = pictures_in(sandbox, new.source)[0]
     other(sandbox, "upload", title="File:Fresh.jpg", **{"with": title}, categories=[f"Category:{new.source}"])
     before = sandbox.world.counts.requests.copy()
-    again(database, project)
+    make_crawl_due(database, project)
     assert isinstance(run("crawl", crawl.run), Done)
-    assert "Fresh.jpg" in looked_at(database, project)
+    assert "Fresh.jpg" in project_titles(database, project)
     asked = sandbox.world.counts.requests - before
     assert asked["api"] <= 4, asked
 
@@ -199,12 +199,12 @@ def test_file_removed_from_the_category_is_marked(sandbox: Sandbox, database: Da
     project = new_project(database, new)
     run("crawl", crawl.run)
     title = next(t for t in pictures_in(sandbox, new.source) if t not in pictures_in(sandbox, f"{new.source}, album"))
-    assert title in looked_at(database, project)
+    assert title in project_titles(database, project)
     categories = list(sandbox.world.page(f"File:{title}").categories)  # type: ignore[union-attr]
     other(sandbox, "categorise", title=title, remove=categories)
-    again(database, project)
+    make_crawl_due(database, project)
     run("crawl", crawl.run)
-    assert title not in looked_at(database, project)
+    assert title not in project_titles(database, project)
 
 
 def test_overwritten_moved_and_deleted_files_are_noticed(sandbox: Sandbox, database: Database, tools: Tools, run: Run):
@@ -312,7 +312,7 @@ def test_captions_are_stored_with_the_statements(sandbox: Sandbox, database: Dat
     other(sandbox, "set_captions", id=emptied, captions={})
     with database.transaction() as db:
         db.execute("UPDATE project_files SET stated_at = NOW() - INTERVAL 8 DAY")
-    again(database, project)
+    make_crawl_due(database, project)
     run("crawl", crawl.run)
     now = {row["page_id"]: row["captions"] for row in rows(database, "SELECT page_id, captions FROM files")}
     assert captions.read(now[changed]) == {"en": "x" * 255, "es": "<b>"}
@@ -332,7 +332,7 @@ def test_project_whose_files_were_all_searched_before_gets_questions(
         title = pictures_in(sandbox, new.source)[0]
         page = int(db.value("SELECT page_id FROM files WHERE title = %s", (title,)))
         (face,) = support.search(db, page, support.LEFT)
-        support.say(db, first, support.user(db), page, face, "other", other_item=new.item)
+        support.record_answer(db, first, support.user(db), page, face, "other", other_item=new.item)
         db.execute("DELETE FROM tasks")
     project = new_project(database, new)
     run("crawl", crawl.run)

@@ -44,7 +44,7 @@ class Watched(Client):
         return answer
 
 
-class Chance(random.Random):
+class FixedRandom(random.Random):
     """A random generator that always returns the same fraction of the range."""
 
     def __init__(self, share: float) -> None:
@@ -55,7 +55,7 @@ class Chance(random.Random):
         return a + self.share * (b - a)
 
 
-class Sign(threading.Event):
+class StopSignal(threading.Event):
     """A stop signal whose waits take no time but advance a clock, and which calls a hook at each wait."""
 
     def __init__(self) -> None:
@@ -81,8 +81,8 @@ class Job(Case):
     writes: list[dict[str, Any]] = field(default_factory=list)
     before: dict[int, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
     after: dict[int, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
-    sign: Sign = field(default_factory=Sign)
-    chance: random.Random = field(default_factory=lambda: Chance(0.5))
+    sign: StopSignal = field(default_factory=StopSignal)
+    chance: random.Random = field(default_factory=lambda: FixedRandom(0.5))
 
     def tools(self, worker: str = "test") -> Tools:
         """Return the tools of a worker."""

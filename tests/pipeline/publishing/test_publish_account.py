@@ -9,10 +9,10 @@ import pytest
 
 from pipeline.jobs.outcome import Done, Retry
 from store.publishing import batches, edits
-from tests.pipeline.publishing.support import Chance, Job
+from tests.pipeline.publishing.support import FixedRandom, Job
 
 
-def again(job: Job, batch: int) -> None:
+def retry_and_resume(job: Job, batch: int) -> None:
     """Do what a volunteer does once the cause is gone: retry failed edits, resume paused batches."""
 
     def work(db: Any) -> None:
@@ -71,7 +71,7 @@ def test_claim_is_released_during_a_long_wait(job: Job):
 
 def test_batch_is_postponed_with_a_reason_while_the_wiki_is_read_only(job: Job):
     """The wait of 30 s with a backoff of up to a minute exceeds the time that a worker waits with its claim."""
-    job.chance = Chance(0.9)
+    job.chance = FixedRandom(0.9)
     job.wiki.faults({"kind": "readonly", "match": {"action": "wbeditentity"}, "count": 20})
     batch = job.send()
     outcome = job.run()
@@ -85,7 +85,7 @@ def test_batch_is_postponed_with_a_reason_while_the_wiki_is_read_only(job: Job):
 
 def test_edit_is_repeated_later_if_the_wiki_is_read_only_for_all_tries(job: Job):
     """If chance keeps every wait short, the edit uses up its tries and is repeated after two minutes."""
-    job.chance = Chance(0.1)
+    job.chance = FixedRandom(0.1)
     job.wiki.faults({"kind": "readonly", "match": {"action": "wbeditentity"}, "count": 20})
     batch = job.send()
     outcome = job.run()
@@ -170,7 +170,7 @@ def test_refused_account_pauses_the_batch_with_a_reason_until_it_is_resumed(job:
     assert job.states(batch) == {"queued": 3}
     assert not any(job.guids(page_id) for page_id in job.page_ids)
     mend()
-    again(job, batch)
+    retry_and_resume(job, batch)
     assert job.states(batch) == {"done": 3}
 
 
@@ -196,7 +196,7 @@ def test_refused_edit_fails_with_a_reason_and_the_others_are_sent(job: Job, kind
     assert len(job.writes) == 3
     job.wiki.calm()
     old = row["statement_id"]
-    again(job, batch)
+    retry_and_resume(job, batch)
     assert job.states(batch) == {"done": 3}
     assert job.row(page_id)["statement_id"] != old, "a new attempt is a new statement"
 
@@ -219,7 +219,7 @@ def test_many_refusals_in_a_row_pause_the_batch(job_of: Callable[[int], Job], fi
     assert job.states(batch) == {"failed": 5, "queued": 3}
     assert (job.batch(batch)["state"], job.batch(batch)["pause_reason"]) == ("paused", "wiki_says_no")
     job.wiki.calm()
-    again(job, batch)
+    retry_and_resume(job, batch)
     assert job.states(batch) == {"done": 8}
 
 

@@ -14,7 +14,7 @@ from store.projects.projects import NewProject, create
 from store.publishing import batches, plans
 from testing.publishing import ITEM
 from tests.pipeline.publishing.support import Job, Killed, raising
-from tests.pipeline.publishing.test_publish_more import look
+from tests.pipeline.publishing.test_publish_more import crawl_later
 
 NEW = "Q900000076"
 
@@ -176,6 +176,6 @@ def test_crawl_follows_a_merger_and_counts_statements_with_the_old_item(job: Job
     assert project is not None
     assert not person_check.barred_today(project, job.tools())
     assert item_of(job) == NEW
-    look(job, days=8)
+    crawl_later(job, days=8)
     with job.database.transaction() as db:
         assert plans.summary(db, job.project_id).counts == {"stated": 1, "send": 2}

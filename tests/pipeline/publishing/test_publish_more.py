@@ -307,7 +307,7 @@ def test_outdated_replica_does_not_count_as_a_revert(job: Job):
         assert job.database.retry(lambda db, reading=reading: reverts.notice(db, [reading])) == reverted  # type: ignore[misc]
 
 
-def look(job: Job, days: int = 1) -> None:
+def crawl_later(job: Job, days: int = 1) -> None:
     """Run the daily crawl, one or more days later, over the category of the painted pictures."""
     job.sql("UPDATE project_files SET stated_at = NOW() - INTERVAL %s DAY", days)
     tools = job.tools()
@@ -331,7 +331,7 @@ def test_revert_is_noticed_by_the_daily_crawl(job: Job):
     first, second, _ = job.page_ids
     job.wiki.other("remove_statement", id=first, value=ITEM, user="Bob")
     job.wiki.other("change_statement", id=second, guid=job.guids(second)[0], new_value="Q5", user="Bob")
-    look(job)
+    crawl_later(job)
     assert [job.row(page_id)["state"] for page_id in job.page_ids] == ["reverted", "reverted", "done"]
     with job.database.transaction() as db:
         assert plans.summary(db, job.project_id).counts == {"reverted": 2, "sent": 1}
@@ -341,7 +341,7 @@ def test_deletion_of_a_file_is_no_revert(job: Job):
     job.send()
     job.run()
     job.wiki.other("delete", id=job.page_ids[0])
-    look(job)
+    crawl_later(job)
     assert job.row(job.page_ids[0])["state"] == "done"
 
 
@@ -352,7 +352,7 @@ def test_undo_in_progress_is_no_revert(job: Job):
     batch = job.undo(page_id)
     job.after[3] = raising(Killed())
     job.kill()
-    look(job)
+    crawl_later(job)
     assert job.row(page_id)["state"] == "done"
     job.run()
     assert (job.states(batch), job.row(page_id)["state"]) == ({"done": 1}, "undone")
@@ -368,7 +368,7 @@ def test_many_reverts_pause_the_batch_being_sent(job_of: Callable[[int], Job]):
     undo = job.undo(job.page_ids[3])
     for number, page_id in enumerate(job.page_ids[:3], 1):
         job.wiki.other("remove_statement", id=page_id, value=ITEM, user="Bob")
-        look(job)
+        crawl_later(job)
         assert job.batch(batch)["state"] == ("paused" if number == 3 else "running")
     assert job.batch(batch)["pause_reason"] == "reverted"
     assert job.batch(undo)["state"] == "running", "taking our own back goes on"
@@ -468,7 +468,7 @@ def test_protected_pages_are_planned_only_on_request(job: Job):
     first, second, _ = job.page_ids
     job.wiki.other("protect", id=first)
     job.wiki.other("protect", id=second, level="autoconfirmed")
-    look(job, days=8)
+    crawl_later(job, days=8)
     with job.database.transaction() as db:
         assert plans.summary(db, job.project_id).counts == {"protected": 1, "send": 2}
         assert plans.send_again(db, job.project_id, [first]) == 1

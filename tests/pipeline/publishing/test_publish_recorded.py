@@ -15,7 +15,7 @@ from store.accounts import users
 from store.jobs import tasks
 from store.publishing import plans
 from tests.pipeline.publishing.recorded_wiki import PAGE, SHA1, SUBJECT, THEIRS, RecordedWiki
-from tests.pipeline.publishing.support import Sign
+from tests.pipeline.publishing.support import StopSignal
 from tests.recordings import recording
 from tests.store import support
 from tests.wiki import meanings
@@ -53,14 +53,14 @@ class Ada:
     tools: Tools
     user_id: int
     project_id: int
-    sign: Sign
+    sign: StopSignal
     turns: int = 0
 
     def queue(self, *, removal: bool) -> None:
         def work(db: Connection) -> None:
             if removal:
                 face = db.value("SELECT id FROM faces WHERE page_id = %s", (PAGE,))
-                support.say(db, self.project_id, self.user_id, PAGE, face, "other")
+                support.record_answer(db, self.project_id, self.user_id, PAGE, face, "other")
                 db.execute("UPDATE project_files SET stated = 1, stated_id = %s", (THEIRS,))
                 plans.remove_stated(db, self.project_id, self.user_id, [PAGE], forced=False)
             else:
@@ -95,7 +95,7 @@ class Ada:
 
 
 def ada(settings: Settings, database: Database, wiki: RecordedWiki) -> Ada:
-    sign = Sign()
+    sign = StopSignal()
     here = replace(
         settings, commons_api=f"{wiki.url}/w/api.php", wikidata_api=f"{wiki.url}/w/api.php",
         oauth_url=f"{wiki.url}/w/rest.php/oauth2", contact="test@localhost",
@@ -117,7 +117,7 @@ def _project(db: Connection, user_id: int) -> int:
     project_id = support.project(db, "somebody else", pages=[PAGE])
     db.execute("UPDATE projects SET owner_id = %s", (user_id,))
     (face,) = support.search(db, PAGE, support.LEFT, sha1=SHA1)
-    support.say(db, project_id, user_id, PAGE, face, "target")
+    support.record_answer(db, project_id, user_id, PAGE, face, "target")
     return project_id
 
 

@@ -15,7 +15,7 @@ from tests.pipeline.publishing.support import Job
 from tests.pipeline.support import hog
 
 
-def due(job: Job, *, age_hours: int = 1) -> None:
+def make_due(job: Job, *, age_hours: int = 1) -> None:
     """Make all written edits old and due to be read again."""
     job.sql(
         "UPDATE edits SET finished_at = NOW() - INTERVAL %s HOUR, look_at = NOW() WHERE look_at IS NOT NULL", age_hours
@@ -43,7 +43,7 @@ def test_revert_is_noticed_also_for_a_completed_or_deleted_project(job: Job, sta
     written(job, then=status)
     take_back(job, job.page_ids[0])
     assert not reverts.look(job.tools()), "nothing is due within the first hour"
-    due(job)
+    make_due(job)
     assert reverts.look(job.tools())
     assert states(job) == ["reverted", "done", "done"]
     assert job.send_or_none() is None
@@ -54,7 +54,7 @@ def test_deprecated_statement_of_ours_counts_as_reverted(job: Job):
     first, second, _ = job.page_ids
     for page_id, rank in ((first, "deprecated"), (second, "preferred")):
         job.wiki.other("change_statement", id=page_id, value=ITEM, rank=rank, user="Bob")
-    due(job)
+    make_due(job)
     assert reverts.look(job.tools())
     assert states(job) == ["reverted", "done", "done"]
     assert not job.sql("SELECT 1 FROM project_files WHERE page_id = %s AND stated", first)
@@ -64,7 +64,7 @@ def test_reverted_statement_of_a_completed_project_is_sent_again_only_on_request
     written(job)
     first = job.page_ids[0]
     take_back(job, first)
-    due(job)
+    make_due(job)
     reverts.look(job.tools())
     with job.database.transaction() as db:
         assert plans.summary(db, job.project_id).counts == {"reverted": 1, "sent": 2}
@@ -77,7 +77,7 @@ def test_reverted_statement_of_a_completed_project_is_sent_again_only_on_request
 def test_reading_fifty_files_takes_two_requests(job_of: Callable[[int], Job]):
     job = job_of(30)
     written(job)
-    due(job)
+    make_due(job)
     before = job.wiki.state()["counts"]["requests"]["api"]
     tools = job.tools()
     while reverts.look(tools):
@@ -89,7 +89,7 @@ def test_reading_fifty_files_takes_two_requests(job_of: Callable[[int], Job]):
 @pytest.mark.parametrize(("age", "distance"), [(1, 1), (5, 5), (100, 100), (24 * 89, 24 * 89), (24 * 91, None)])
 def test_interval_grows_with_the_age_and_reading_ends_after_three_months(job: Job, age: int, distance: int | None):
     written(job)
-    due(job, age_hours=age)
+    make_due(job, age_hours=age)
     assert reverts.look(job.tools())
     (again,) = job.rows("SELECT DISTINCT ROUND(TIMESTAMPDIFF(SECOND, NOW(), look_at) / 3600) AS hours FROM edits")
     assert again["hours"] == distance
@@ -112,20 +112,20 @@ def test_files_due_soon_are_read_together_but_undone_edits_are_not(job: Job):
 def test_reading_is_repeated_later_if_the_wiki_is_unreachable(job: Job):
     written(job)
     take_back(job, *job.page_ids)
-    due(job)
+    make_due(job)
     job.wiki.faults({"kind": "unavailable", "match": {"action": "^(query|wbget)"}, "count": None})
     assert not reverts.look(job.tools())
     job.wiki.calm()
     assert states(job) == ["done"] * 3
     assert 1700 < (reverts.next_in(job.tools()) or 0) <= 1800
-    due(job)
+    make_due(job)
     reverts.look(job.tools())
     assert states(job) == ["reverted"] * 3
 
 
 def test_two_workers_do_not_read_the_same_files(job: Job):
     written(job)
-    due(job)
+    make_due(job)
     assert [reverts.look(job.tools(name)) for name in ("one", "two")] == [True, False]
 
 
@@ -137,7 +137,7 @@ def test_many_reverts_pause_another_batch_of_the_project(job_of: Callable[[int],
     job.sql("UPDATE approvals SET suspended = 0")
     batch = job.send()
     take_back(job, *job.page_ids[:3])
-    due(job)
+    make_due(job)
     reverts.look(job.tools())
     with job.database.transaction() as db:
         found = batches.get(db, batch, job.project_id)
@@ -148,7 +148,7 @@ def test_many_reverts_pause_another_batch_of_the_project(job_of: Callable[[int],
 def test_revert_is_noticed_by_a_worker_process(job: Job, tmp_path: Path):
     written(job)
     take_back(job, job.page_ids[1])
-    due(job)
+    make_due(job)
     worker = servers.worker(hog(job.settings), "one", tmp_path)
     try:
         until(lambda: states(job) == ["done", "reverted", "done"])

@@ -45,7 +45,7 @@ def test_long_list_of_items_is_cut_at_an_item(db: Connection, project: int):
 def test_item_labels_are_stored_once_in_all_languages(db: Connection, project: int):
     depicted_items.keep_stated(db, {1: [BLAIR, PIANO], 2: [BLAIR]})
     (face,) = support.search(db, 2, LEFT)
-    support.say(db, project, support.user(db), 2, face, "other", other_item=BERTA)
+    support.record_answer(db, project, support.user(db), 2, face, "other", other_item=BERTA)
     assert depicted_items.nameless(db, project, [1]) == [PIANO, BLAIR]
     assert depicted_items.nameless(db, project, [1, 2]) == [BERTA, PIANO, BLAIR]
     depicted_items.keep_labels(db, {BLAIR: {"en": "Tony Blair", "es": "Tony Blair"}, PIANO: {}}, complete=True)

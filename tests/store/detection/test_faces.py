@@ -9,7 +9,7 @@ from store.detection.faces import Box
 from store.errors import LeaseLost, NotFound, Stale
 from store.labelling import answers, labels, model_input
 from tests.store import support
-from tests.store.support import LEFT, RIGHT, SHA1, say
+from tests.store.support import LEFT, RIGHT, SHA1, record_answer
 
 NEARLY_LEFT = Box(0.11, 0.1, 0.2, 0.19)
 OTHER_SHA1 = "b" * 40
@@ -22,7 +22,7 @@ def project(db: Connection) -> int:
 
 def test_face_that_is_found_again_keeps_its_id_and_answers(db: Connection, project: int):
     left, right = support.search(db, 1, LEFT, RIGHT)
-    say(db, project, 1, 1, left, "target")
+    record_answer(db, project, 1, 1, left, "target")
     assert support.search(db, 1, NEARLY_LEFT, RIGHT) == [left, right]
     labels.rebuild(db, project, [1])
     assert support.labels(db, project) == {left: ("target", "human"), right: ("other", "implied")}
@@ -31,7 +31,7 @@ def test_face_that_is_found_again_keeps_its_id_and_answers(db: Connection, proje
 
 def test_face_that_is_not_found_again_is_deleted_or_hidden(db: Connection, project: int):
     left, right = support.search(db, 1, LEFT, RIGHT)
-    say(db, project, 1, 1, left, "target")
+    record_answer(db, project, 1, 1, left, "target")
     support.search(db, 1, sha1=OTHER_SHA1)
     assert db.rows("SELECT id, state, encoding FROM faces") == [{"id": left, "state": "gone", "encoding": None}]
     assert faces.of_file(db, project, 1) == []
@@ -41,7 +41,7 @@ def test_face_that_is_not_found_again_is_deleted_or_hidden(db: Connection, proje
 
 def test_face_with_a_decision_of_a_human_is_kept_for_the_same_bytes(db: Connection, project: int):
     left, _ = support.search(db, 1, LEFT, RIGHT)
-    say(db, project, 1, 1, left, "not_face")
+    record_answer(db, project, 1, 1, left, "not_face")
     assert support.search(db, 1) == [left]
     labels.rebuild(db, project, [1])
     assert support.labels(db, project) == {left: ("not_face", "human")}
@@ -95,7 +95,7 @@ def test_drawn_face_is_visible_in_its_project_only(db: Connection, project: int)
 def test_undoing_the_answer_removes_the_drawn_box(db: Connection, project: int):
     (left,) = support.search(db, 1, LEFT)
     drawn = faces.draw(db, project, 1, 1, NEARLY_LEFT, replaces=left, sha1=SHA1)
-    say(db, project, 1, 1, drawn, "target")
+    record_answer(db, project, 1, 1, drawn, "target")
     assert [answer.face_id for answer in answers.undo(db, project, 1)] == [drawn]
     assert [face.id for face in faces.of_file(db, project, 1)] == [left]
 

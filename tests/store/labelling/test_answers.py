@@ -10,7 +10,7 @@ from store.jobs import tasks
 from store.labelling import answers, labels
 from store.labelling.answers import Recorded
 from tests.store import support
-from tests.store.support import LEFT, RIGHT, answer, say
+from tests.store.support import LEFT, RIGHT, answer, record_answer
 
 
 @pytest.fixture
@@ -57,15 +57,15 @@ def test_answer_of_the_wrong_kind_for_a_face_or_file_is_refused(
 ):
     (found,) = support.search(db, 1, LEFT)
     with pytest.raises(Stale):
-        say(db, project, ada, 1, found if face else None, said)
+        record_answer(db, project, ada, 1, found if face else None, said)
 
 
 def test_answer_about_a_deleted_face_is_refused_as_stale(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
-    say(db, project, ada, 1, face, "target")
+    record_answer(db, project, ada, 1, face, "target")
     support.search(db, 1, sha1="b" * 40)
     with pytest.raises(Stale) as caught:
-        say(db, project, ada, 1, face, "other")
+        record_answer(db, project, ada, 1, face, "other")
     assert caught.value.reason == "gone"
 
 
@@ -73,16 +73,16 @@ def test_files_and_faces_of_other_projects_are_not_found(db: Connection, project
     support.project(db, "Bob", pages=[9])
     (face,) = support.search(db, 9, LEFT)
     with pytest.raises(NotFound):
-        say(db, project, ada, 9, face, "target")
+        record_answer(db, project, ada, 9, face, "target")
     with pytest.raises(NotFound):
-        say(db, project, ada, 1, face, "target")
+        record_answer(db, project, ada, 1, face, "target")
 
 
 def test_undo_withdraws_the_newest_step_of_the_same_user(db: Connection, project: int, ada: int, bob: int):
     (first,), (second,), (third,) = (support.search(db, page, LEFT) for page in (1, 2, 3))
-    say(db, project, ada, 1, first, "target")
-    say(db, project, ada, 2, second, "target")
-    say(db, project, bob, 3, third, "other")
+    record_answer(db, project, ada, 1, first, "target")
+    record_answer(db, project, ada, 2, second, "target")
+    record_answer(db, project, bob, 3, third, "other")
     assert [each.face_id for each in answers.undo(db, project, ada)] == [second]
     assert support.labels(db, project) == {first: ("target", "human"), third: ("other", "human")}
     assert [each.face_id for each in answers.undo(db, project, ada)] == [first]
@@ -94,8 +94,8 @@ def test_undo_withdraws_the_newest_step_of_the_same_user(db: Connection, project
 
 def test_undo_restores_the_previous_answer(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
-    say(db, project, ada, 1, face, "target")
-    say(db, project, ada, 1, face, "other")
+    record_answer(db, project, ada, 1, face, "target")
+    record_answer(db, project, ada, 1, face, "other")
     assert support.labels(db, project) == {face: ("other", "human")}
     answers.undo(db, project, ada)
     assert support.labels(db, project) == {face: ("target", "human")}
@@ -114,7 +114,7 @@ def test_step_with_several_answers_is_undone_as_a_whole(db: Connection, project:
 
 def test_undoing_a_confirmation_cancels_the_waiting_edit(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
-    say(db, project, ada, 1, face, "target")
+    record_answer(db, project, ada, 1, face, "target")
     db.execute(
         """INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action)
            VALUES (1, %s, %s, 1, '1.jpg', 'Q42', 'add')""",
@@ -126,10 +126,10 @@ def test_undoing_a_confirmation_cancels_the_waiting_edit(db: Connection, project
 
 def test_user_with_a_different_answer_is_named(db: Connection, project: int, ada: int, bob: int):
     (face,) = support.search(db, 1, LEFT)
-    say(db, project, ada, 1, face, "target")
-    assert say(db, project, bob, 1, face, "other").differs == "Ada"
-    assert say(db, project, bob, 1, face, "other").differs is None
-    assert say(db, project, bob, 1, face, "skip").differs is None
+    record_answer(db, project, ada, 1, face, "target")
+    assert record_answer(db, project, bob, 1, face, "other").differs == "Ada"
+    assert record_answer(db, project, bob, 1, face, "other").differs is None
+    assert record_answer(db, project, bob, 1, face, "skip").differs is None
 
 
 def test_answer_requests_a_model_run_and_deletes_the_question(db: Connection, project: int, ada: int):
@@ -138,7 +138,7 @@ def test_answer_requests_a_model_run_and_deletes_the_question(db: Connection, pr
         "INSERT INTO questions (project_id, position, page_id, face_id, reason, run) VALUES (%s, 0, 1, %s, 'first', 1)",
         (project, face),
     )
-    say(db, project, ada, 1, face, "target")
+    record_answer(db, project, ada, 1, face, "target")
     assert db.value("SELECT COUNT(*) FROM questions") == 0
     due = tasks.due_in(db, "model")
     assert due is not None
@@ -147,17 +147,17 @@ def test_answer_requests_a_model_run_and_deletes_the_question(db: Connection, pr
 
 def test_skipped_questions_can_be_asked_again(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
-    say(db, project, ada, 1, face, "skip")
+    record_answer(db, project, ada, 1, face, "skip")
     assert answers.clear_skips(db, project, ada) == 1
     assert answers.clear_skips(db, project, ada) == 0
 
 
 def test_answers_about_a_whole_file_are_stored(db: Connection, project: int, ada: int):
     support.search(db, 1)
-    say(db, project, ada, 1, None, "shown")
+    record_answer(db, project, ada, 1, None, "shown")
     assert db.value("SELECT file_answer FROM project_files WHERE page_id = 1") == "shown"
     assert db.row("SELECT face_id, kind FROM approvals") == {"face_id": None, "kind": "alone"}
-    say(db, project, ada, 1, None, "not_shown")
+    record_answer(db, project, ada, 1, None, "not_shown")
     assert db.value("SELECT COUNT(*) FROM approvals") == 0
     answers.undo(db, project, ada)
     assert db.value("SELECT file_answer FROM project_files WHERE page_id = 1") == "shown"
@@ -165,7 +165,7 @@ def test_answers_about_a_whole_file_are_stored(db: Connection, project: int, ada
 
 def test_sha1_of_the_shown_picture_is_stored(db: Connection, project: int, ada: int):
     (face,) = support.search(db, 1, LEFT)
-    say(db, project, ada, 1, face, "target")
+    record_answer(db, project, ada, 1, face, "target")
     assert db.value("SELECT sha1 FROM answers") == support.SHA1
     assert db.value("SELECT sha1 FROM approvals") == support.SHA1
 
@@ -173,7 +173,7 @@ def test_sha1_of_the_shown_picture_is_stored(db: Connection, project: int, ada: 
 def test_workers_do_not_change_answers_of_humans(db: Connection, project: int, ada: int):
     """Repeated detection, bootstrap and a rebuild change no answer of a human."""
     (face,) = support.search(db, 1, LEFT)
-    say(db, project, ada, 1, face, "other")
+    record_answer(db, project, ada, 1, face, "other")
     before = db.rows("SELECT * FROM answers"), support.labels(db, project)
     db.execute("UPDATE project_files SET stated = 1, origin = 'portrait'")
     support.search(db, 1, LEFT)

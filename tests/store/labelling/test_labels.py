@@ -7,12 +7,12 @@ from store.detection import faces, files
 from store.labelling import labels
 from store.labelling.labels import CurrentAnswer, FileFacts, derive
 from tests.store import support
-from tests.store.support import LEFT, RIGHT, SHA1, say
+from tests.store.support import LEFT, RIGHT, SHA1, record_answer
 
 OTHER_SHA1 = "b" * 40
 
 
-def standing(*said: tuple[int | None, str], sha1: str | None = SHA1, twice: bool = False) -> list[CurrentAnswer]:
+def current_answers(*said: tuple[int | None, str], sha1: str | None = SHA1, twice: bool = False) -> list[CurrentAnswer]:
     return [CurrentAnswer(number, 1, face, answer, twice, sha1) for number, (face, answer) in enumerate(said, 1)]
 
 
@@ -44,12 +44,12 @@ def facts(*seen: int, stated: bool = False, portrait: bool = False) -> FileFacts
 def test_labels_are_derived_from_answers(
     facts: FileFacts, said: list[tuple[int | None, str]], expected: dict[int, tuple[str, str]]
 ):
-    derived = derive(facts, standing(*said))
+    derived = derive(facts, current_answers(*said))
     assert {label.face_id: (label.label, label.source) for label in derived.labels} == expected
 
 
 def test_collage_can_show_the_person_twice():
-    derived = derive(facts(1, 2, 3), standing((1, "target"), (2, "target"), twice=True))
+    derived = derive(facts(1, 2, 3), current_answers((1, "target"), (2, "target"), twice=True))
     assert {label.face_id: label.label for label in derived.labels} == {1: "target", 2: "target", 3: "other"}
 
 
@@ -66,13 +66,13 @@ def test_collage_can_show_the_person_twice():
 def test_approvals_are_derived_from_answers(
     said: list[tuple[int | None, str]], face: int | str | None, file_answer: str | None
 ):
-    derived = derive(facts(1), standing(*said))
+    derived = derive(facts(1), current_answers(*said))
     assert (derived.approval.face_id if derived.approval else "none") == face
     assert derived.file_answer == file_answer
 
 
 def test_overwriting_a_file_suspends_label_and_approval():
-    derived = derive(facts(1), standing((1, "target"), sha1=OTHER_SHA1))
+    derived = derive(facts(1), current_answers((1, "target"), sha1=OTHER_SHA1))
     assert [label.suspended for label in derived.labels] == [True]
     assert derived.approval is not None
     assert derived.approval.suspended
@@ -81,7 +81,7 @@ def test_overwriting_a_file_suspends_label_and_approval():
 def test_overwritten_file_is_asked_again(db: Connection):
     project = support.project(db, pages=[1])
     (face,) = support.search(db, 1, LEFT)
-    say(db, project, 1, 1, face, "target")
+    record_answer(db, project, 1, 1, face, "target")
     db.execute(
         """INSERT INTO edits (batch_id, project_id, user_id, page_id, title, item, action)
            VALUES (1, %s, 1, 1, '1.jpg', 'Q42', 'add')""",
@@ -93,7 +93,7 @@ def test_overwritten_file_is_asked_again(db: Connection):
     assert support.labels(db, project) == {}
     assert db.value("SELECT suspended FROM approvals") == 1
     assert db.value("SELECT state FROM edits") == "cancelled"
-    say(db, project, 1, 1, face, "target")
+    record_answer(db, project, 1, 1, face, "target")
     assert support.labels(db, project) == {face: ("target", "human")}
     assert db.value("SELECT suspended FROM approvals") == 0
 
@@ -101,7 +101,7 @@ def test_overwritten_file_is_asked_again(db: Connection):
 def test_labels_are_stored_per_project(db: Connection):
     first, second = support.project(db, "Ada", pages=[1]), support.project(db, "Bob", pages=[1])
     (face,) = support.search(db, 1, LEFT)
-    say(db, first, 1, 1, face, "target")
+    record_answer(db, first, 1, 1, face, "target")
     assert support.labels(db, first) == {face: ("target", "human")}
     assert support.labels(db, second) == {}
 

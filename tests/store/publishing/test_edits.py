@@ -26,7 +26,7 @@ class Ledger:
         for page in pages:
             known = db.column("SELECT id FROM faces WHERE page_id = %s", (page,))
             (face,) = known or support.search(db, page, support.LEFT)
-            support.say(db, self.project, self.user, page, face, "target")
+            support.record_answer(db, self.project, self.user, page, face, "target")
         self.batch = plans.send(db, self.project, self.user) or 0
         self.task = self.claim()
 

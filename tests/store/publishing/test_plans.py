@@ -25,7 +25,7 @@ def approved(
         known = db.column("SELECT id FROM faces WHERE page_id = %s", (page,))
         (face,) = known or support.search(db, page, support.LEFT)
         if said:
-            support.say(db, project, user, page, face, said)
+            support.record_answer(db, project, user, page, face, said)
     return project, user
 
 
@@ -157,7 +157,7 @@ def test_statement_is_not_offered_for_removal_if_a_face_has_no_answer(db: Connec
     project = support.project(db, pages=[1])
     left, _ = support.search(db, 1, support.LEFT, support.RIGHT)
     files.mark_stated(db, project, [(1, "M1$X")])
-    support.say(db, project, support.user(db), 1, left, "other")
+    support.record_answer(db, project, support.user(db), 1, left, "other")
     assert plans.removal_offers(db, project) == []
 
 
@@ -190,7 +190,7 @@ def test_audit_lists_statements_that_the_model_is_sure_are_wrong(db: Connection)
         boxes = [support.LEFT, support.RIGHT][: len(chances)]
         for face, chance in zip(support.search(db, page, *boxes), chances, strict=True):
             predict(db, project, page, face, "no_match" if chance < 0.1 else "unsure", chance)
-    support.say(db, project, user, 4, db.value("SELECT id FROM faces WHERE page_id = 4"), "other")
+    support.record_answer(db, project, user, 4, db.value("SELECT id FROM faces WHERE page_id = 4"), "other")
     files.mark_unstated(db, project, [5])
     found, total, page = audit.doubted(db, project, 50)
     assert ([(one.page_id, one.faces) for one in found], total, page) == ([(2, 2), (1, 1)], 2, 1)

@@ -19,14 +19,14 @@ def crowd(counts: Sequence[int], seed: int = 0, within: float = WITHIN) -> tuple
     people = rng.normal(size=(len(counts), 128)) * BETWEEN / SIDE
     who = np.repeat(np.arange(len(counts)), counts)
     encodings = (people[who] + rng.normal(size=(len(who), 128)) * within / SIDE).astype(np.float32)
-    return Known(encodings, *nothing(len(who)), np.arange(len(who))), who
+    return Known(encodings, *no_codes(len(who)), np.arange(len(who))), who
 
 
-def nothing(n: int) -> tuple[Codes, Codes]:
+def no_codes(n: int) -> tuple[Codes, Codes]:
     return np.zeros(n, np.int8), np.zeros(n, np.int8)
 
 
-def say(known: Known, rows: Sequence[int] | np.ndarray, label: Label, source: Source = Source.HUMAN) -> Known:
+def with_answer(known: Known, rows: Sequence[int] | np.ndarray, label: Label, source: Source = Source.HUMAN) -> Known:
     """Return `known` with one more answer about each of `rows`."""
     labels, sources, answers = known.labels.copy(), known.sources.copy(), known.answers.copy()
     labels[rows], sources[rows] = label, source
@@ -38,5 +38,5 @@ def say(known: Known, rows: Sequence[int] | np.ndarray, label: Label, source: So
 def trained(counts: Sequence[int], seed: int = 0, yes: int = 6, no: int = 4) -> tuple[Known, np.ndarray]:
     """Return a crowd in which `yes` faces of person 0 are confirmed and `no` faces of others are rejected."""
     known, who = crowd(counts, seed)
-    known = say(known, np.flatnonzero(who == 0)[:yes], Label.TARGET)
-    return say(known, np.flatnonzero(who)[:no], Label.OTHER), who
+    known = with_answer(known, np.flatnonzero(who == 0)[:yes], Label.TARGET)
+    return with_answer(known, np.flatnonzero(who)[:no], Label.OTHER), who

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.vision.recognition.crowds import say, trained
+from tests.vision.recognition.crowds import trained, with_answer
 from vision.recognition import estimate
 from vision.recognition.estimate import Unfound, from_predictions, looked_at, stop, unfound
 from vision.recognition.labelled_faces import Label
@@ -79,7 +79,9 @@ def test_estimate_during_a_simulated_project():
     for _ in range(4):
         drawn = spot_checks(known, infer(known), rng, 10)
         checked[drawn] = True
-        known = say(say(known, drawn[who[drawn] == 0], Label.TARGET), drawn[who[drawn] != 0], Label.OTHER)
+        known = with_answer(
+            with_answer(known, drawn[who[drawn] == 0], Label.TARGET), drawn[who[drawn] != 0], Label.OTHER
+        )
     found = infer(known)
     missing = from_predictions(known, found, checked)
     truth = int((known.open & ~found.matches & (who == 0)).sum())

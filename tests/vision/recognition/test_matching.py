@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.vision.recognition.crowds import crowd, nothing, say, trained
+from tests.vision.recognition.crowds import crowd, no_codes, trained, with_answer
 from vision.recognition import matching
 from vision.recognition.calibration import Weights
 from vision.recognition.labelled_faces import REFERENCE_ONLY, Known, Label, Source, Suggestion
@@ -24,7 +24,7 @@ def test_matches_are_correct_and_nearly_complete():
 
 def test_model_is_off_with_fewer_than_five_confirmed_faces():
     known, who = trained(COUNTS, yes=4)
-    known = say(known, np.flatnonzero(who == 0)[10:20], Label.TARGET, Source.BULK)
+    known = with_answer(known, np.flatnonzero(who == 0)[10:20], Label.TARGET, Source.BULK)
     found = infer(known)
     assert not found.on
     assert set(found.suggestion) == {Suggestion.NONE}
@@ -41,14 +41,14 @@ def test_nothing_is_suggested_without_labels():
 
 
 def test_project_without_faces_gives_an_empty_result():
-    assert len(infer(Known(np.zeros((0, 128), np.float32), *nothing(0), np.zeros(0, np.int64))).suggestion) == 0
+    assert len(infer(Known(np.zeros((0, 128), np.float32), *no_codes(0), np.zeros(0, np.int64))).suggestion) == 0
 
 
 def test_suggestion_never_contradicts_an_answer_of_a_human():
     known, who = trained(COUNTS)
     mine = np.flatnonzero(who == 0)[6:9]
-    known = say(say(known, mine[:1], Label.OTHER), mine[1:2], Label.UNSURE)
-    known = say(known, mine[2:], Label.NOT_FACE)
+    known = with_answer(with_answer(known, mine[:1], Label.OTHER), mine[1:2], Label.UNSURE)
+    known = with_answer(known, mine[2:], Label.NOT_FACE)
     found = infer(known)
     assert set(found.suggestion[known.human]) == {Suggestion.NONE}
 
@@ -147,13 +147,13 @@ def test_other_person_in_the_file_does_not_affect_the_match():
 
 def test_no_other_face_matches_beside_a_confirmed_one():
     known, mine, other = with_double(0.1)
-    found = infer(say(known, [mine], Label.TARGET))
+    found = infer(with_answer(known, [mine], Label.TARGET))
     assert found.suggestion[other] == Suggestion.NO_MATCH
 
 
 def test_other_face_becomes_likelier_after_the_first_was_rejected():
     known, mine, other = with_double(0.1)
-    before, after = infer(known), infer(say(known, [other], Label.OTHER))
+    before, after = infer(known), infer(with_answer(known, [other], Label.OTHER))
     assert after.probability[mine] > before.probability[mine]
 
 
@@ -166,7 +166,7 @@ def test_rejection_lowers_the_probability_of_similar_faces():
     encodings = known.encodings.copy()
     encodings[twin] = middle + 0.42 * away / np.linalg.norm(away) + noise
     known = replace(known, encodings=encodings)
-    before, after = infer(known), infer(say(known, twin[:3], Label.OTHER))
+    before, after = infer(known), infer(with_answer(known, twin[:3], Label.OTHER))
     assert (after.probability[twin[3:]] < before.probability[twin[3:]]).all()
     assert not after.matches[twin].any()
 
@@ -174,7 +174,7 @@ def test_rejection_lowers_the_probability_of_similar_faces():
 def test_one_wrong_confirmation_among_six_changes_neither_centroid_nor_matches():
     known, who = trained(COUNTS, yes=6)
     wrong = int(np.flatnonzero(who == 1)[30])
-    found, plain = infer(say(known, [wrong], Label.TARGET)), infer(known)
+    found, plain = infer(with_answer(known, [wrong], Label.TARGET)), infer(known)
     assert found.trust[wrong] < 0.5
     assert not (found.matches & (who != 0)).any()
     assert np.abs(found.distance - plain.distance)[known.open & (who == 0)].max() < 0.01
@@ -184,7 +184,7 @@ def test_bulk_approvals_and_bootstrap_train_only_if_they_agree_with_answers():
     known, who = trained(COUNTS)
     wrong, right = np.flatnonzero(who == 1)[10:22], np.flatnonzero(who == 0)[10:16]
     for source in (Source.BULK, Source.BOOTSTRAP):
-        model = fit(say(say(known, wrong, Label.TARGET, source), right, Label.TARGET, source))
+        model = fit(with_answer(with_answer(known, wrong, Label.TARGET, source), right, Label.TARGET, source))
         assert not np.isin(wrong, model.references).any()
         assert np.isin(right, model.references).sum() >= 4
         assert model.confirmed == 6
@@ -193,7 +193,7 @@ def test_bulk_approvals_and_bootstrap_train_only_if_they_agree_with_answers():
 def test_bootstrap_labels_train_only_if_the_other_labels_support_them():
     known, who = trained(COUNTS)
     claimed = np.flatnonzero(who == 0)[10:16]
-    known = say(known, claimed, Label.TARGET, Source.BOOTSTRAP)
+    known = with_answer(known, claimed, Label.TARGET, Source.BOOTSTRAP)
     model = fit(known)
     trains = np.isin(claimed, model.references)
     assert trains.any()
@@ -204,7 +204,7 @@ def test_bootstrap_labels_train_only_if_the_other_labels_support_them():
 def test_claims_and_probabilities_use_different_weights():
     known, who = trained(COUNTS, yes=8)
     wrong = int(np.flatnonzero(who == 1)[30])
-    known = say(known, [wrong], Label.TARGET)
+    known = with_answer(known, [wrong], Label.TARGET)
     blind = Weights(0.0, 0.0, 0.0, 0.0)
     assert infer(known).trust[wrong] < 0.5 < infer(known, weights=blind).trust[wrong]
     assert infer(known).matches.any()
@@ -214,14 +214,14 @@ def test_claims_and_probabilities_use_different_weights():
 def test_faces_with_bootstrap_labels_are_predicted():
     known, who = trained(COUNTS)
     claimed = np.concatenate((np.flatnonzero(who == 0)[10:14], np.flatnonzero(who == 1)[10:14]))
-    found = infer(say(known, claimed, Label.TARGET, Source.BOOTSTRAP))
+    found = infer(with_answer(known, claimed, Label.TARGET, Source.BOOTSTRAP))
     assert (found.suggestion[claimed[:4]] == Suggestion.MATCH).all()
     assert (found.suggestion[claimed[4:]] == Suggestion.NO_MATCH).all()
 
 
 def test_portrait_ranks_the_faces_before_the_first_answer():
     known, who = crowd(COUNTS)
-    known = say(
+    known = with_answer(
         replace(known, files=np.where(np.arange(len(who)) == 0, REFERENCE_ONLY, known.files)),
         [0],
         Label.TARGET,
@@ -252,7 +252,7 @@ def test_face_without_encoding_gets_no_suggestion():
 
 def test_unsure_answers_are_not_used_for_training():
     known, who = trained(COUNTS)
-    model = fit(say(known, np.flatnonzero(who == 0)[10:12], Label.UNSURE))
+    model = fit(with_answer(known, np.flatnonzero(who == 0)[10:12], Label.UNSURE))
     assert not np.isin(np.flatnonzero(who == 0)[10:12], np.concatenate((model.references, model.refusals))).any()
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.vision.recognition.crowds import crowd, say, trained
+from tests.vision.recognition.crowds import crowd, trained, with_answer
 from vision.recognition import questions
 from vision.recognition.labelled_faces import Label, Source
 from vision.recognition.matching import infer
@@ -30,13 +30,13 @@ def test_question_after_a_rejection_is_about_a_dissimilar_face():
     known, who = crowd((15, 40, *[1] * 30))
     first = choose(known, infer(known), rng(), 1)[0]
     assert who[first.face] == 1
-    known = say(known, [first.face], Label.OTHER)
+    known = with_answer(known, [first.face], Label.OTHER)
     assert who[choose(known, infer(known), rng(), 1)[0].face] == 0
 
 
 def test_most_similar_faces_are_asked_while_few_are_confirmed():
     known, who = crowd(COUNTS)
-    known = say(known, [0], Label.TARGET, Source.PORTRAIT)
+    known = with_answer(known, [0], Label.TARGET, Source.PORTRAIT)
     asked = choose(known, infer(known), rng(), 10)
     assert {q.why for q in asked} == {Why.ALIKE}
     assert all(who[q.face] == 0 for q in asked)
@@ -78,7 +78,7 @@ def test_duplicate_photographs_are_asked_later():
     known, _ = crowd(COUNTS)
     encodings = known.encodings.copy()
     encodings[1:6] = encodings[1]
-    known = say(replace(known, encodings=encodings), [0], Label.TARGET, Source.PORTRAIT)
+    known = with_answer(replace(known, encodings=encodings), [0], Label.TARGET, Source.PORTRAIT)
     assert len({q.face for q in choose(known, infer(known), rng(), 10)} & {1, 2, 3, 4, 5}) <= 1
 
 
@@ -116,19 +116,19 @@ def test_spot_checks_are_asked_if_the_model_is_sure_of_everything():
 def test_answer_that_looks_wrong_is_asked_again_once():
     known, who = trained(COUNTS, yes=8)
     wrong = int(np.flatnonzero(who == 1)[30])
-    known = say(known, [wrong], Label.TARGET)
+    known = with_answer(known, [wrong], Label.TARGET)
     found = infer(known)
     assert mistaken(known, found).tolist() == [wrong]
     again = [q for q in choose(known, found, rng(), 10) if q.why == Why.MISTAKEN]
     assert [q.face for q in again] == [wrong]
     assert wrong not in again[0].similar
-    agreed = say(known, [wrong], Label.TARGET)
+    agreed = with_answer(known, [wrong], Label.TARGET)
     assert wrong not in mistaken(agreed, infer(agreed))
 
 
 def test_possible_mistakes_take_at_most_a_fifth_of_the_questions():
     known, who = trained(COUNTS, yes=12)
-    known = say(known, np.flatnonzero(who == 1)[10:18], Label.TARGET)
+    known = with_answer(known, np.flatnonzero(who == 1)[10:18], Label.TARGET)
     found = replace(infer(known), trust=np.where(who == 1, 0.1, 1.0).astype(np.float32))
     assert sum(q.why == Why.MISTAKEN for q in choose(known, found, rng(), 10)) == 2
 
@@ -169,12 +169,12 @@ def test_second_person_among_the_matches_is_found_within_a_few_questions():
         encodings = known.encodings.copy()
         encodings[who == 1] -= 0.62 * shift
         known = replace(known, encodings=encodings)
-        known = say(known, np.flatnonzero(who == 0)[:6], Label.TARGET)
+        known = with_answer(known, np.flatnonzero(who == 0)[:6], Label.TARGET)
         assert (infer(known).matches & (who == 1)).any()
         chance = rng(seed)
         for _ in range(10):
             question = choose(known, infer(known), chance, 1)[0]
-            known = say(known, [question.face], Label.TARGET if who[question.face] == 0 else Label.OTHER)
+            known = with_answer(known, [question.face], Label.TARGET if who[question.face] == 0 else Label.OTHER)
         wrong.append(int((infer(known).matches & (who != 0)).sum()))
     assert sum(wrong) <= 3
 
@@ -193,13 +193,13 @@ def test_every_second_question_ignores_a_portrait_that_leads_to_rejections_only(
     """The portrait shows a person who is not in the category."""
     known, who = crowd((40, 15, *[1] * 60))
     portrait = int(np.flatnonzero(who == 1)[0])
-    known = say(known, [portrait], Label.TARGET, Source.PORTRAIT)
+    known = with_answer(known, [portrait], Label.TARGET, Source.PORTRAIT)
     known = replace(known, files=np.where(np.arange(len(known)) == portrait, -1, known.files))
     asked = []
     for _ in range(16):
         question = choose(known, infer(known), rng(), 1)[0]
         asked.append(question)
-        known = say(known, [question.face], Label.TARGET if who[question.face] == 0 else Label.OTHER)
+        known = with_answer(known, [question.face], Label.TARGET if who[question.face] == 0 else Label.OTHER)
     assert all(who[q.face] == 1 for q in asked[: questions.REFUSALS_BEFORE_CROWD])
     assert infer(known).on
     assert asked[questions.REFUSALS_BEFORE_CROWD + 1].why == Why.FIRST
@@ -207,8 +207,8 @@ def test_every_second_question_ignores_a_portrait_that_leads_to_rejections_only(
 
 def test_no_face_is_asked_twice_while_the_portrait_is_misleading():
     known, who = crowd((40, 15, *[1] * 60))
-    known = say(known, [int(np.flatnonzero(who == 1)[0])], Label.TARGET, Source.PORTRAIT)
-    known = say(known, np.flatnonzero(who == 1)[1:6], Label.OTHER)
+    known = with_answer(known, [int(np.flatnonzero(who == 1)[0])], Label.TARGET, Source.PORTRAIT)
+    known = with_answer(known, np.flatnonzero(who == 1)[1:6], Label.OTHER)
     faces = [q.face for q in choose(known, infer(known), rng(), 40)]
     assert len(faces) == len(set(faces)) == 40
 
@@ -226,7 +226,7 @@ def test_no_question_is_returned_if_every_face_is_answered():
 
 def test_frequency_score_is_zero_beside_a_rejected_face():
     known, who = crowd((10, 10))
-    known = say(known, [10], Label.OTHER)
+    known = with_answer(known, [10], Label.OTHER)
     thick = questions.crowd(known, np.arange(20), rng())
     assert thick[who == 0].min() > 0
     assert thick[10] == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.vision.recognition.crowds import nothing, say
+from tests.vision.recognition.crowds import no_codes, with_answer
 from vision.detection.search import Searcher
 from vision.recognition.labelled_faces import REFERENCE_ONLY, Known, Label, Source
 from vision.recognition.matching import infer
@@ -30,7 +30,7 @@ def crowd(photos: Path, searcher: Searcher) -> tuple[Known, np.ndarray]:
                 encodings.append(middle.encoding)
                 who.append(name)
     table = np.array(encodings, np.float32)
-    return Known(table, *nothing(len(table)), np.arange(len(table))), np.array(who)
+    return Known(table, *no_codes(len(table)), np.arange(len(table))), np.array(who)
 
 
 def answer(known: Known, who: np.ndarray, count: int) -> Known:
@@ -38,7 +38,7 @@ def answer(known: Known, who: np.ndarray, count: int) -> Known:
     rng = np.random.default_rng(0)
     for _ in range(count):
         question = choose(known, infer(known), rng, 1)[0]
-        known = say(known, [question.face], Label.TARGET if who[question.face] == PERSON else Label.OTHER)
+        known = with_answer(known, [question.face], Label.TARGET if who[question.face] == PERSON else Label.OTHER)
     return known
 
 
@@ -46,7 +46,7 @@ def with_portrait(known: Known, who: np.ndarray) -> Known:
     first = int(np.flatnonzero(who == PERSON)[0])
     files = known.files.copy()
     files[first] = REFERENCE_ONLY
-    return say(replace(known, files=files), [first], Label.TARGET, Source.PORTRAIT)
+    return with_answer(replace(known, files=files), [first], Label.TARGET, Source.PORTRAIT)
 
 
 def test_model_is_on_after_five_answers_with_a_portrait(crowd: tuple[Known, np.ndarray]) -> None:

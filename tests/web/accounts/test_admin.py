@@ -64,7 +64,7 @@ def test_link_to_the_admin_page_is_shown_to_administrators_only(alice: Browser, 
 def case(database: Database, cast: Cast) -> Case:
     """Alice's project about Q42 with two confirmed files and one approved edit that waits."""
     found = make_case(database, cast.project_id, {"Alice": cast.alice.id, "Bob": cast.bob.id}, 3)
-    found.say(0, "target")
+    found.record_answer(0, "target")
     return found
 
 

@@ -27,9 +27,9 @@ NAMING = {
 def case(database: Database, cast: Cast) -> Case:
     """Alice's project, in which Alice and Bob answered, drew boxes, approved and sent."""
     found = make_case(database, cast.project_id, {"Alice": cast.alice.id, "Bob": cast.bob.id}, 5)
-    found.say(0, "target")
-    found.say(1, "other", "Bob")
-    found.say(2, "target", "Bob")
+    found.record_answer(0, "target")
+    found.record_answer(1, "other", "Bob")
+    found.record_answer(2, "target", "Bob")
     with database.transaction() as db:
         for user in (cast.alice, cast.bob):
             faces.draw(db, cast.project_id, found.page(3), user.id, BOXES[2], replaces=None, sha1=None)

@@ -19,7 +19,7 @@ def case(database: Database, cast: Cast) -> Case:
     """Two confirmed files that are about to be sent; the picture of the second face was deleted."""
     found = make_case(database, cast.project_id, {"Alice": cast.alice.id}, 2)
     for place in (0, 1):
-        found.say(place, "target")
+        found.record_answer(place, "target")
     found.execute("DELETE FROM face_chips WHERE face_id = %s", found.face(1))
     with database.transaction() as db:
         plans.send(db, found.project_id, cast.alice.id)

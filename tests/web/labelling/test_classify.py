@@ -71,11 +71,11 @@ def post(browser: Browser, address: str, body: Any) -> dict[str, Any]:
     return dict(answer.json)
 
 
-def asked(browser: Browser, labelling: Labelling, have: str = "") -> dict[str, Any]:
+def fetch_questions(browser: Browser, labelling: Labelling, have: str = "") -> dict[str, Any]:
     return read(browser, url(labelling, f"questions.json?have={have}"))
 
 
-def said(question: dict[str, Any], answer: str = "target", **more: Any) -> dict[str, Any]:
+def answer_to(question: dict[str, Any], answer: str = "target", **more: Any) -> dict[str, Any]:
     return {
         "client_id": str(uuid4()),
         "page": question["page"],
@@ -96,7 +96,7 @@ def save(browser: Browser, labelling: Labelling, *steps: dict[str, Any]) -> list
 
 
 def test_questions_come_in_order_with_all_data_that_is_shown(alice: Browser, labelling: Labelling):
-    questions = asked(alice, labelling)["questions"]
+    questions = fetch_questions(alice, labelling)["questions"]
     firsts = [listed[len(listed) // 2] for listed in labelling.faces.values()]
     assert [question["face"] for question in questions] == firsts[:8]
     first, group = questions[0], questions[3]
@@ -112,16 +112,16 @@ def test_questions_come_in_order_with_all_data_that_is_shown(alice: Browser, lab
 
 
 def test_questions_that_the_script_already_has_are_not_sent_again(alice: Browser, labelling: Labelling):
-    first = asked(alice, labelling)["questions"]
+    first = fetch_questions(alice, labelling)["questions"]
     have = ",".join(str(question["face"]) for question in first)
-    second = asked(alice, labelling, f"{have},nonsense,-1,99999999999999999999")["questions"]
+    second = fetch_questions(alice, labelling, f"{have},nonsense,-1,99999999999999999999")["questions"]
     assert not {q["face"] for q in first} & {q["face"] for q in second}
     assert len(second) == 8  # Four more files, then the other faces of the groups.
 
 
 def test_similar_faces_are_confirmed_ones(alice: Browser, labelling: Labelling):
     confirmed = confirm(labelling, 4)
-    question = asked(alice, labelling)["questions"][0]
+    question = fetch_questions(alice, labelling)["questions"][0]
     chips = [int(re.search(r"/(\d+)\.jpg", address)[1]) for address in question["similar"]]  # type: ignore[index]
     assert chips == confirmed[:0:-1]
     picture = alice.get(question["similar"][0])
@@ -133,47 +133,47 @@ def test_similar_faces_are_confirmed_ones(alice: Browser, labelling: Labelling):
 
 def test_picture_of_a_face_is_served_to_members_only(app: Flask, alice: Browser, labelling: Labelling):
     confirm(labelling, 1)
-    address = asked(alice, labelling)["questions"][0]["similar"][0]
+    address = fetch_questions(alice, labelling)["questions"][0]["similar"][0]
     stranger = Browser(app, person(labelling, "Charlie"))
     assert stranger.get(address).status_code == 404
     assert Browser(app).get(address).status_code == 302
 
 
 def test_repeated_step_is_saved_once(alice: Browser, labelling: Labelling):
-    one, two = asked(alice, labelling)["questions"][:2]
-    steps = step(said(one)), step(said(two, "other", other_item="Q42"))
+    one, two = fetch_questions(alice, labelling)["questions"][:2]
+    steps = step(answer_to(one)), step(answer_to(two, "other", other_item="Q42"))
     assert [result["status"] for result in save(alice, labelling, *steps)] == ["saved", "saved"]
     assert [result["status"] for result in save(alice, labelling, *steps)] == ["repeated", "repeated"]
     assert labelling.standing() == {one["face"]: "target", two["face"]: "other"}
-    counts = asked(alice, labelling)["counts"]
+    counts = fetch_questions(alice, labelling)["counts"]
     assert (counts["answered"], counts["confirmed"]) == (2, 1)
     again = alice.client.get(url(labelling, f"classify?file={two['page']}&face={two['face']}"))
     assert "Q42" in again.text
 
 
 def test_reason_and_sha1_of_the_question_are_stored(alice: Browser, labelling: Labelling):
-    question = asked(alice, labelling)["questions"][0]
-    save(alice, labelling, step(said(question)))
+    question = fetch_questions(alice, labelling)["questions"][0]
+    save(alice, labelling, step(answer_to(question)))
     with labelling.database.transaction() as db:
         row = db.row("SELECT reason, sha1 FROM answers")
     assert row == {"reason": "alike", "sha1": question["sha1"]}
 
 
 def test_confirming_one_face_of_a_group_answers_the_others(alice: Browser, labelling: Labelling):
-    group = asked(alice, labelling)["questions"][3]
+    group = fetch_questions(alice, labelling)["questions"][3]
     chosen = group["faces"][0]["id"]
     labelling.rank([face["id"] for face in group["faces"]])
-    save(alice, labelling, step({**said(group), "face": chosen}))
+    save(alice, labelling, step({**answer_to(group), "face": chosen}))
     assert labelling.standing() == {chosen: "target"}
-    assert all(question["page"] != group["page"] for question in asked(alice, labelling)["questions"])
+    assert all(question["page"] != group["page"] for question in fetch_questions(alice, labelling)["questions"])
 
 
 def test_step_that_cannot_be_saved_does_not_block_the_others(alice: Browser, labelling: Labelling):
-    one, two, three = asked(alice, labelling)["questions"][:3]
+    one, two, three = fetch_questions(alice, labelling)["questions"][:3]
     with labelling.database.transaction() as db:
         faces.draw(db, labelling.project_id, one["page"], 1, Box(0.1, 0.1, 0.3, 0.3), replaces=one["face"], sha1=None)
-    elsewhere = {**said(two), "page": OTHER_FILE}
-    results = save(alice, labelling, step(said(one)), step(elsewhere), step(said(three)))
+    elsewhere = {**answer_to(two), "page": OTHER_FILE}
+    results = save(alice, labelling, step(answer_to(one)), step(elsewhere), step(answer_to(three)))
     assert [result["status"] for result in results] == ["stale", "missing", "saved"]
     assert "drawn anew" in results[0]["text"]
     assert "no longer part of the project" in results[1]["text"]
@@ -181,22 +181,22 @@ def test_step_that_cannot_be_saved_does_not_block_the_others(alice: Browser, lab
 
 
 def test_answer_about_a_face_of_another_file_is_refused(alice: Browser, labelling: Labelling):
-    one, two = asked(alice, labelling)["questions"][:2]
-    assert save(alice, labelling, step({**said(one), "face": two["face"]}))[0]["status"] == "missing"
+    one, two = fetch_questions(alice, labelling)["questions"][:2]
+    assert save(alice, labelling, step({**answer_to(one), "face": two["face"]}))[0]["status"] == "missing"
     assert labelling.standing() == {}
 
 
 def test_volunteer_who_answered_differently_is_named(alice: Browser, bob: Browser, labelling: Labelling):
-    question = asked(alice, labelling)["questions"][0]
-    assert save(bob, labelling, step(said(question, "other")))[0]["differs"] is None
-    assert save(alice, labelling, step(said(question)))[0]["differs"] == "Bob"
+    question = fetch_questions(alice, labelling)["questions"][0]
+    assert save(bob, labelling, step(answer_to(question, "other")))[0]["differs"] is None
+    assert save(alice, labelling, step(answer_to(question)))[0]["differs"] == "Bob"
     assert labelling.standing() == {question["face"]: "target"}
 
 
 BAD = {
     "no object": [],
     "no steps": {"steps": []},
-    "too many steps": {"steps": [step(said({"page": 1, "face": 1, "reason": None, "sha1": None}))] * 51},
+    "too many steps": {"steps": [step(answer_to({"page": 1, "face": 1, "reason": None, "sha1": None}))] * 51},
     "no answers": {"steps": [{"step": str(uuid4()), "answers": []}]},
     "no uuid": {"steps": [{"step": "1", "answers": [{}]}]},
 }
@@ -218,21 +218,21 @@ def test_malformed_answer_is_refused(alice: Browser, labelling: Labelling, body:
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_request_with_an_unknown_answer_stores_nothing(alice: Browser, labelling: Labelling, change: dict[str, Any]):
-    question = asked(alice, labelling)["questions"][0]
-    body = {"steps": [step({**said(question), **change})]}
+    question = fetch_questions(alice, labelling)["questions"][0]
+    body = {"steps": [step({**answer_to(question), **change})]}
     assert post(alice, url(labelling, "answers"), body)["error"] == "bad_input"
     assert labelling.standing() == {}
 
 
 def test_invalid_reasons_and_hashes_are_not_stored(alice: Browser, labelling: Labelling):
-    question = asked(alice, labelling)["questions"][0]
-    save(alice, labelling, step(said(question, reason="<b>", sha1="zz")))
+    question = fetch_questions(alice, labelling)["questions"][0]
+    save(alice, labelling, step(answer_to(question, reason="<b>", sha1="zz")))
     with labelling.database.transaction() as db:
         assert db.row("SELECT reason, sha1 FROM answers") == {"reason": None, "sha1": question["sha1"]}
 
 
 def test_undo_withdraws_the_given_steps_or_else_the_newest(alice: Browser, bob: Browser, labelling: Labelling):
-    steps = [step(said(question)) for question in asked(alice, labelling)["questions"][:4]]
+    steps = [step(answer_to(question)) for question in fetch_questions(alice, labelling)["questions"][:4]]
     save(alice, labelling, *steps)
     undo = url(labelling, "undo")
     assert post(alice, undo, {"step": steps[1]["step"]}) == {"withdrawn": 1}
@@ -244,8 +244,8 @@ def test_undo_withdraws_the_given_steps_or_else_the_newest(alice: Browser, bob: 
 
 
 def test_earlier_steps_are_listed_newest_first(alice: Browser, bob: Browser, labelling: Labelling):
-    questions = asked(alice, labelling)["questions"]
-    steps = [step(said(question)) for question in questions]
+    questions = fetch_questions(alice, labelling)["questions"]
+    steps = [step(answer_to(question)) for question in questions]
     save(alice, labelling, *steps)
     found = read(alice, url(labelling, "steps.json"))["steps"]
     assert [one["step"] for one in found] == [one["step"] for one in reversed(steps)]
@@ -261,7 +261,7 @@ def drawing(question: dict[str, Any], *box: float, **more: Any) -> dict[str, Any
 
 
 def test_drawn_box_is_an_answer_and_is_stored_once(alice: Browser, labelling: Labelling):
-    question = asked(alice, labelling)["questions"][0]
+    question = fetch_questions(alice, labelling)["questions"][0]
     body = drawing(question, 0.1, 0.2, 0.3, 0.4, replaces=question["face"])
     first = post(alice, url(labelling, "boxes"), body)
     assert first["status"] == "saved"
@@ -285,7 +285,7 @@ def test_drawn_box_is_an_answer_and_is_stored_once(alice: Browser, labelling: La
 def test_box_that_is_too_small_for_a_face_is_refused_with_a_reason(
     alice: Browser, labelling: Labelling, box: tuple[float, ...]
 ):
-    question = asked(alice, labelling)["questions"][0]
+    question = fetch_questions(alice, labelling)["questions"][0]
     answer = post(alice, url(labelling, "boxes"), drawing(question, *box))
     assert answer["status"] == "stale"
     assert "too small" in answer["text"]
@@ -295,7 +295,7 @@ def test_box_that_is_too_small_for_a_face_is_refused_with_a_reason(
 
 
 def test_box_of_three_pixels_in_a_small_picture_is_refused(alice: Browser, labelling: Labelling):
-    question = asked(alice, labelling)["questions"][0]
+    question = fetch_questions(alice, labelling)["questions"][0]
     with labelling.database.transaction() as db:
         db.execute("UPDATE files SET width = 300, height = 200, searched_width = 300, searched_height = 200")
     three = post(alice, url(labelling, "boxes"), drawing(question, 0.1, 0.1, 3 / 300, 0.2))
@@ -304,32 +304,32 @@ def test_box_of_three_pixels_in_a_small_picture_is_refused(alice: Browser, label
 
 
 def test_answer_about_a_face_drawn_in_another_project_is_refused(alice: Browser, labelling: Labelling):
-    question = asked(alice, labelling)["questions"][0]
+    question = fetch_questions(alice, labelling)["questions"][0]
     with labelling.database.transaction() as db:
         stranger = sign_up(db, "Charlie")
         elsewhere = projects.create(db, stranger.id, NewProject("Q7", "Somebody else", "Elsewhere"))
         files.add_to_project(db, elsewhere, [(question["page"], question["title"])], "source", 10)
         box = Box(0.1, 0.1, 0.3, 0.3)
         drawn = faces.draw(db, elsewhere, question["page"], stranger.id, box, replaces=None, sha1=None)
-    result = save(alice, labelling, step({**said(question), "face": drawn}))[0]
+    result = save(alice, labelling, step({**answer_to(question), "face": drawn}))[0]
     assert (result["status"], result["text"] != "") == ("missing", True)
     assert labelling.standing() == {}
 
 
 @pytest.mark.parametrize("box", [[0.1, 0.1, 0.1], ["0", 0, 0, 0], None, [0.1, 0.1, 0.2, 1e400]])
 def test_malformed_box_is_refused(alice: Browser, labelling: Labelling, box: Any):
-    question = asked(alice, labelling)["questions"][0]
+    question = fetch_questions(alice, labelling)["questions"][0]
     answer = alice.send(url(labelling, "boxes"), {**drawing(question), "box": box})
     assert answer.status_code == 400
 
 
 def test_skipped_questions_come_last_and_can_be_cleared(alice: Browser, labelling: Labelling):
-    question = asked(alice, labelling)["questions"][0]
-    save(alice, labelling, step(said(question, "skip")))
-    everything = [q["face"] for q in asked(alice, labelling)["questions"]]
+    question = fetch_questions(alice, labelling)["questions"][0]
+    save(alice, labelling, step(answer_to(question, "skip")))
+    everything = [q["face"] for q in fetch_questions(alice, labelling)["questions"]]
     assert question["face"] not in everything
     rest = ",".join(str(face) for listed in labelling.faces.values() for face in listed if face != question["face"])
-    assert [(q["face"], q["reason"]) for q in asked(alice, labelling, rest)["questions"]] == [
+    assert [(q["face"], q["reason"]) for q in fetch_questions(alice, labelling, rest)["questions"]] == [
         (question["face"], "skipped")
     ]
     page = alice.post(url(labelling, "skips"))
@@ -349,19 +349,19 @@ def everything_answered(labelling: Labelling) -> None:
 def test_page_states_why_there_is_no_question(alice: Browser, labelling: Labelling):
     confirm(labelling, 1)
     everything_answered(labelling)
-    ranking = asked(alice, labelling)
+    ranking = fetch_questions(alice, labelling)
     assert (ranking["passes"], "learning from your answers" in ranking["none"]) == (True, True)
     with labelling.database.transaction() as db:
         db.execute("DELETE FROM tasks")
-    done = asked(alice, labelling)
+    done = fetch_questions(alice, labelling)
     assert (done["passes"], "You can stop here" in done["none"]) == (False, True)
     with labelling.database.transaction() as db:
         files.add_to_project(db, labelling.project_id, [(OTHER_FILE, "New.jpg")], "source", 9000)
-    searching = asked(alice, labelling)
+    searching = fetch_questions(alice, labelling)
     assert (searching["passes"], "1 picture is still to be searched" in searching["none"]) == (True, True)
     with labelling.database.transaction() as db:
         projects.set_status(db, labelling.project_id, "paused")
-    assert "paused" in asked(alice, labelling)["none"]
+    assert "paused" in fetch_questions(alice, labelling)["none"]
     page = alice.get(url(labelling, "classify")).text
     assert "The project is paused" in page
     assert "Is this Roger Federer?" in page  # It is in the form that is hidden until there is a question.
@@ -371,10 +371,10 @@ def test_page_of_a_project_without_files_or_faces_states_this(alice: Browser, la
     with labelling.database.transaction() as db:
         db.execute("DELETE FROM faces")
         db.execute("DELETE FROM questions")
-    assert "No face was found" in asked(alice, labelling)["none"]
+    assert "No face was found" in fetch_questions(alice, labelling)["none"]
     with labelling.database.transaction() as db:
         db.execute("DELETE FROM project_files")
-    assert "No pictures here" in asked(alice, labelling)["none"]
+    assert "No pictures here" in fetch_questions(alice, labelling)["none"]
 
 
 def fields(page: str) -> dict[str, str]:
@@ -442,7 +442,7 @@ def test_undo_without_steps_shows_a_message(alice: Browser, labelling: Labelling
     ],
 )  # fmt: skip
 def test_classify_endpoints_are_for_members_only(app: Flask, labelling: Labelling, path: str, method: str):
-    bodies = {"answers": {"steps": [step(said({"page": 5001, "face": 1, "reason": None, "sha1": None}))]}}
+    bodies = {"answers": {"steps": [step(answer_to({"page": 5001, "face": 1, "reason": None, "sha1": None}))]}}
     bodies["boxes"] = drawing({"page": 5001, "sha1": None}, 0.1, 0.1, 0.2, 0.2)
     stranger = Browser(app, person(labelling, "Charlie"))
     address = url(labelling, path)
@@ -509,9 +509,9 @@ def test_every_module_that_is_imported_is_preloaded(alice: Browser, labelling: L
 
 
 def test_saved_answers_change_the_labels(alice: Browser, labelling: Labelling):
-    group = asked(alice, labelling)["questions"][3]
+    group = fetch_questions(alice, labelling)["questions"][3]
     ids = [face["id"] for face in group["faces"]]
-    twice = [said({**group, "face": face}, twice=True) for face in ids[:2]]
+    twice = [answer_to({**group, "face": face}, twice=True) for face in ids[:2]]
     save(alice, labelling, step(*twice))
     with labelling.database.transaction() as db:
         rows = db.rows(
@@ -535,7 +535,7 @@ def test_other_people_in_the_picture_are_named(labelling: Labelling, alice: Brow
         depicted_items.keep_labels(
             db, {"Q1": {"en": "Berta", "es": "Berta la alta"}, "Q2": {"nb": "Kåre"}}, complete=True
         )
-    question = asked(alice, labelling)["questions"][0]
+    question = fetch_questions(alice, labelling)["questions"][0]
     assert question["page"] == page
     assert [(one["item"], one["label"]) for one in question["others"]] == [
         ("Q1", "Berta"),
@@ -548,11 +548,14 @@ def test_other_people_in_the_picture_are_named(labelling: Labelling, alice: Brow
         r'<p class="others" id="others-box"><span>Also here:</span> .*<bdi>Berta</bdi>.*<bdi>Kåre</bdi>', html
     )
     alice.client.set_cookie("language", "es")
-    assert asked(alice, labelling)["questions"][0]["others"][0]["label"] == "Berta la alta"
+    assert fetch_questions(alice, labelling)["questions"][0]["others"][0]["label"] == "Berta la alta"
 
 
 def test_question_about_a_face_named_in_another_project_states_this(labelling: Labelling, alice: Browser):
     (page, (face,)) = next((page, listed) for page, listed in labelling.faces.items() if len(listed) == 1)
     with labelling.database.transaction() as db:
         replace_questions(db, labelling.project_id, 2, [Question(page, face, "named")])
-    assert asked(alice, labelling)["questions"][0]["why"] == "Somebody said in another project that this is them."
+    assert (
+        fetch_questions(alice, labelling)["questions"][0]["why"]
+        == "Somebody said in another project that this is them."
+    )

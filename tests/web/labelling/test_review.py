@@ -13,7 +13,7 @@ from store.labelling.review import Place
 from store.publishing import plans
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
-from tests.web.publishing.support import Case, ask, content, make_case
+from tests.web.publishing.support import Case, json_of, make_case, post_json
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def case(database: Database, cast: Cast) -> Case:
     users = {"Alice": cast.alice.id, "Bob": cast.bob.id}
     found = make_case(database, cast.project_id, users, 10)
     for place, answer in enumerate(("target", "other", "unsure")):
-        found.say(place, answer)
+        found.record_answer(place, answer)
     found.state(3, 4)
     found.predict(
         (3, "match", 0.8),
@@ -105,7 +105,7 @@ def test_face_with_a_corrected_box_is_listed_once(case: Case, alice: Browser, da
 
 
 def everything(browser: Browser, case: Case) -> list[dict[str, Any]]:
-    found: dict[str, Any] = content(browser.get(case.url("/review.json")))
+    found: dict[str, Any] = json_of(browser.get(case.url("/review.json")))
     return list(found["faces"])
 
 
@@ -121,7 +121,7 @@ def test_json_lists_all_faces(case: Case, alice: Browser):
 
 def test_json_list_continues_after_a_face(case: Case, alice: Browser):
     after = f"{case.page(6)},{case.face(6)}"
-    rest = content(alice.get(case.url(f"/review.json?after={after}")))
+    rest = json_of(alice.get(case.url(f"/review.json?after={after}")))
     assert [face["face"] for face in rest["faces"]] == [case.face(place) for place in (7, 8, 9)]
     assert rest["next"] is None
 
@@ -150,7 +150,7 @@ def test_json_list_continues_after_files_without_a_face(case: Case, database: Da
 
 def test_bulk_approval_allows_publishing_but_does_not_train(case: Case, alice: Browser):
     answer = alice.send(case.url("/review/approve"), {"faces": [case.face(5), case.face(6)]})
-    assert content(answer)["approved"] == 2
+    assert json_of(answer)["approved"] == 2
     assert case.approved() == {case.page(0): "alone", case.page(5): "bulk", case.page(6): "bulk"}
     assert case.value("SELECT COUNT(*) FROM labels WHERE face_id = %s", case.face(5)) == 0
 
@@ -158,11 +158,11 @@ def test_bulk_approval_allows_publishing_but_does_not_train(case: Case, alice: B
 def test_repeated_approval_changes_nothing(case: Case, alice: Browser):
     for expected in (1, 0):
         answer = alice.send(case.url("/review/approve"), {"faces": [case.face(5)]})
-        assert content(answer)["approved"] == expected
+        assert json_of(answer)["approved"] == expected
 
 
 def test_all_matches_can_be_approved(case: Case, alice: Browser):
-    assert ask(alice, case.url("/review/approve"), {"all": 1, "show": "matches"})["approved"] == 4
+    assert post_json(alice, case.url("/review/approve"), {"all": 1, "show": "matches"})["approved"] == 4
     assert {case.approved()[case.page(place)] for place in (3, 5, 6, 7)} == {"bulk"}
     assert places(case, alice.get(case.url("/review")).text) == []
 
@@ -189,7 +189,7 @@ def test_approving_all_is_refused_if_the_number_of_matches_changed(case: Case, a
 
 def test_face_rejected_by_a_human_is_never_approved_in_bulk(case: Case, alice: Browser):
     answer = alice.send(case.url("/review/approve"), {"faces": [case.face(1)]})
-    assert content(answer)["approved"] == 0
+    assert json_of(answer)["approved"] == 0
     assert case.page(1) not in case.approved()
 
 
@@ -198,8 +198,8 @@ def test_file_searched_again_after_the_page_was_made_is_not_approved(case: Case,
     assert seen is not None
     case.execute("UPDATE files SET searched_at = NOW() + INTERVAL 1 MINUTE WHERE page_id = %s", case.page(5))
     faces = [case.face(5), case.face(6)]
-    assert ask(alice, case.url("/review/approve"), {"faces": faces, "seen": seen[1]})["approved"] == 1
-    assert ask(alice, case.url("/review/reject"), {"faces": faces, "seen": seen[1]})["rejected"] == 1
+    assert post_json(alice, case.url("/review/approve"), {"faces": faces, "seen": seen[1]})["approved"] == 1
+    assert post_json(alice, case.url("/review/reject"), {"faces": faces, "seen": seen[1]})["rejected"] == 1
 
 
 def test_withdrawing_approvals_cancels_waiting_edits(case: Case, alice: Browser, database: Database):
@@ -207,7 +207,7 @@ def test_withdrawing_approvals_cancels_waiting_edits(case: Case, alice: Browser,
     with database.transaction() as db:
         plans.send(db, case.project_id, case.users["Alice"])
     answer = alice.send(case.url("/review/withdraw"), {"faces": [case.face(5), case.face(0)]})
-    assert content(answer)["withdrawn"] == 1
+    assert json_of(answer)["withdrawn"] == 1
     assert case.approved() == {case.page(0): "alone", case.page(6): "bulk"}
     states = "SELECT GROUP_CONCAT(state ORDER BY page_id) FROM edits"
     assert case.value(states) == "queued,cancelled,queued"
@@ -215,11 +215,11 @@ def test_withdrawing_approvals_cancels_waiting_edits(case: Case, alice: Browser,
 
 def test_rejection_is_one_step_that_can_be_undone(case: Case, alice: Browser):
     answer = alice.send(case.url("/review/reject"), {"faces": [case.face(5), case.face(6)]})
-    assert content(answer)["rejected"] == 2
+    assert json_of(answer)["rejected"] == 2
     said = "SELECT COUNT(*) FROM labels WHERE source = 'human' AND label = 'other'"
     assert case.value(said) == 3
-    undone = alice.send(case.url("/undo"), {"step": content(answer)["step"]})
-    assert content(undone)["withdrawn"] == 2
+    undone = alice.send(case.url("/undo"), {"step": json_of(answer)["step"]})
+    assert json_of(undone)["withdrawn"] == 2
     assert case.value(said) == 1
 
 
@@ -231,7 +231,7 @@ def test_repeated_rejection_with_the_same_step_is_stored_once(case: Case, alice:
 
 
 def test_rejected_face_can_be_confirmed(case: Case, alice: Browser):
-    assert ask(alice, case.url("/review/confirm"), {"faces": [case.face(1)]})["confirmed"] == 1
+    assert post_json(alice, case.url("/review/confirm"), {"faces": [case.face(1)]})["confirmed"] == 1
     assert case.approved()[case.page(1)] == "alone"
 
 
@@ -244,7 +244,7 @@ def test_prominent_rank_can_be_set_and_unset(case: Case, alice: Browser):
     prominent = "SELECT prominent FROM approvals WHERE page_id = %s"
     for on in (1, 0):
         answer = alice.send(case.url("/review/prominent"), {"faces": [case.face(0)], "on": on})
-        assert content(answer)["changed"] == 1
+        assert json_of(answer)["changed"] == 1
         assert case.value(prominent, case.page(0)) == on
 
 
@@ -262,13 +262,13 @@ def test_request_without_valid_faces_is_refused_and_changes_nothing(case: Case, 
     before = case.value("SELECT COUNT(*) FROM answers"), case.approved()
     answer = alice.send(case.url(f"/review/{name}"), sent)
     assert answer.status_code == 400
-    assert content(answer)["text"]
+    assert json_of(answer)["text"]
     assert (case.value("SELECT COUNT(*) FROM answers"), case.approved()) == before
 
 
 def test_faces_of_other_projects_are_ignored(case: Case, alice: Browser):
-    assert ask(alice, case.url("/review/approve"), {"faces": [999_999]})["approved"] == 0
-    assert ask(alice, case.url("/review/reject"), {"faces": [999_999]})["rejected"] == 0
+    assert post_json(alice, case.url("/review/approve"), {"faces": [999_999]})["approved"] == 0
+    assert post_json(alice, case.url("/review/reject"), {"faces": [999_999]})["rejected"] == 0
 
 
 def test_request_with_too_many_faces_is_refused(case: Case, alice: Browser):
@@ -277,7 +277,7 @@ def test_request_with_too_many_faces_is_refused(case: Case, alice: Browser):
 
 
 def test_a_labeller_may_approve(case: Case, bob: Browser):
-    assert ask(bob, case.url("/review/approve"), {"faces": [case.face(5)]})["approved"] == 1
+    assert post_json(bob, case.url("/review/approve"), {"faces": [case.face(5)]})["approved"] == 1
 
 
 def test_review_is_not_found_for_a_user_who_is_not_a_member(case: Case, charlie: Browser):
@@ -316,7 +316,7 @@ def test_approval_of_a_file_with_two_matches_is_for_the_likelier_face(database: 
             case.page(0),
             chance,
         )
-    assert ask(alice, case.url("/review/approve"), {"all": 1, "show": "matches"})["approved"] == 1
+    assert post_json(alice, case.url("/review/approve"), {"all": 1, "show": "matches"})["approved"] == 1
     assert case.value("SELECT face_id FROM approvals") == second
 
 
@@ -351,8 +351,8 @@ def test_counts_agree_with_lists_while_predictions_are_outdated(case: Case, alic
     known = case.value("SELECT MAX(id) FROM answers")
     all_counted_as_listed(case, known)
     alice.send(case.url("/review/approve"), {"faces": [case.face(5)]})
-    case.say(6, "other")
-    case.say(8, "target")
+    case.record_answer(6, "other")
+    case.record_answer(8, "target")
     all_counted_as_listed(case, known)
     case.execute("UPDATE labels SET suspended = 1 WHERE face_id = %s", case.face(0))
     case.execute(

@@ -13,7 +13,7 @@ from store.labelling.answers import NewAnswer, record
 from store.publishing import plans
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
-from tests.web.publishing.support import Case, ask, make_case
+from tests.web.publishing.support import Case, make_case, post_json
 
 CONFIRMED, REJECTED, UNSURE, BOOTSTRAP, SENT, MATCH, LIKELY, OPEN, NO_MATCH, BULK, NOT_FACE, DRAWN = range(12)
 
@@ -23,8 +23,8 @@ def case(database: Database, cast: Cast) -> Case:
     """A file with one face for each kind."""
     found = make_case(database, cast.project_id, {"Alice": cast.alice.id, "Bob": cast.bob.id}, 12)
     for place, answer in ((CONFIRMED, "target"), (REJECTED, "other"), (UNSURE, "unsure"), (SENT, "target")):
-        found.say(place, answer)
-    found.say(NOT_FACE, "not_face")
+        found.record_answer(place, answer)
+    found.record_answer(NOT_FACE, "not_face")
     found.state(BOOTSTRAP)
     found.predict(
         (MATCH, "match", 0.9),
@@ -85,16 +85,16 @@ def test_filter_lists_its_faces_in_the_requested_order(
 def test_approvals_of_one_step_are_withdrawn_in_one_step(case: Case, alice: Browser):
     step = str(uuid4())
     sent = {"all": 1, "show": "matches", "step": step}
-    assert ask(alice, case.url("/review/approve"), sent)["approved"] == 2
-    assert ask(alice, case.url("/review/withdraw"), {"step": step})["withdrawn"] == 2
+    assert post_json(alice, case.url("/review/approve"), sent)["approved"] == 2
+    assert post_json(alice, case.url("/review/withdraw"), {"step": step})["withdrawn"] == 2
     assert case.approved()[case.page(BULK)] == "bulk"  # Approved before, by another user.
     assert case.page(MATCH) not in case.approved()
-    assert ask(alice, case.url("/review/withdraw"), {"step": step})["withdrawn"] == 0
+    assert post_json(alice, case.url("/review/withdraw"), {"step": step})["withdrawn"] == 0
 
 
 def test_step_of_another_user_cannot_be_withdrawn(case: Case, alice: Browser, bob: Browser):
-    step = ask(alice, case.url("/review/approve"), {"faces": [case.face(MATCH)]})["step"]
-    assert ask(bob, case.url("/review/withdraw"), {"step": step})["withdrawn"] == 0
+    step = post_json(alice, case.url("/review/approve"), {"faces": [case.face(MATCH)]})["step"]
+    assert post_json(bob, case.url("/review/withdraw"), {"step": step})["withdrawn"] == 0
     assert case.approved()[case.page(MATCH)] == "bulk"
 
 

@@ -32,7 +32,7 @@ def add_files(db: Connection, project_id: int, number: int) -> list[tuple[int, i
     return [(row["page_id"], row["id"]) for row in db.rows("SELECT page_id, id FROM faces ORDER BY id")]
 
 
-def say(db: Connection, cast: Cast, page_id: int, face_id: int, answer: str) -> None:
+def record_answer(db: Connection, cast: Cast, page_id: int, face_id: int, answer: str) -> None:
     key = str(uuid.uuid4())
     given = NewAnswer(key, key, page_id, face_id, answer)  # type: ignore[arg-type]
     answers.record(db, cast.project_id, cast.alice.id, [given])
@@ -47,8 +47,8 @@ def test_project_page_counts_files_and_answers(database: Database, cast: Cast):
     with database.transaction() as db:
         faces = add_files(db, cast.project_id, 10)
         for page_id, face_id in faces[:3]:
-            say(db, cast, page_id, face_id, "target")
-        say(db, cast, *faces[3], "other")
+            record_answer(db, cast, page_id, face_id, "target")
+        record_answer(db, cast, *faces[3], "other")
         suggest(db, cast.project_id, faces[4:])
         db.execute("UPDATE project_files SET stated = 1 WHERE page_id = %s", (faces[0][0],))
         counts = progress.counts(db, [cast.project_id])[cast.project_id]
@@ -111,7 +111,7 @@ def test_live_progress_is_cached_for_all_watchers_but_pages_are_not(
     first = alice.client.get(f"{path}/progress", headers=JSON).get_json()
     with database.transaction() as db:
         for page_id, face_id in add_files(db, cast.project_id, 3):
-            say(db, cast, page_id, face_id, "target")
+            record_answer(db, cast, page_id, face_id, "target")
     assert bob.client.get(f"{path}/progress", headers=JSON).get_json()["said"] == first["said"]
     assert "3 approved matches can be sent" in alice.get(path).text
     app.extensions.pop("project_states")
@@ -125,7 +125,7 @@ def test_project_page_suggests_the_next_action(database: Database, alice: Browse
     assert "Confirm 5 more faces" in alice.get(url).text
     with database.transaction() as db:
         for page_id, face_id in faces[:5]:
-            say(db, cast, page_id, face_id, "target")
+            record_answer(db, cast, page_id, face_id, "target")
     assert "5 approved matches can be sent" in alice.get(url).text
     with database.transaction() as db:
         suggest(db, cast.project_id, faces[5:6])
@@ -167,12 +167,12 @@ def test_each_project_page_needs_at_most_ten_queries(
         suggest(db, cast.project_id, faces)
     url = path.format(cast.project_id)
     alice.get(url)
-    before = asked(database)
+    before = select_count(database)
     assert alice.get(url).status_code == 200
-    assert asked(database) - before - 1 <= 10
+    assert select_count(database) - before - 1 <= 10
 
 
-def asked(database: Database) -> int:
+def select_count(database: Database) -> int:
     """Return the number of SELECT statements that the server has executed, including this one."""
     with database.transaction() as db:
         row = db.row("SHOW GLOBAL STATUS LIKE 'Com_select'")

@@ -33,12 +33,12 @@ def found_face(number: int, box: Box) -> FoundFace:
     return FoundFace(box, 120, 1.0, "fixed", 100.0, False, bytes(512), "fixed", chip(number))
 
 
-def content(answer: TestResponse) -> Any:
+def json_of(answer: TestResponse) -> Any:
     """Return the JSON of a response, whatever its status."""
     return answer.json
 
 
-def ask(browser: Browser, url: str, sent: Any) -> Any:
+def post_json(browser: Browser, url: str, sent: Any) -> Any:
     """Send JSON as a script does and return the JSON of the response."""
     answer = browser.send(url, sent)
     assert answer.status_code == 200, answer.text
@@ -64,7 +64,7 @@ class Case:
     def page(self, place: int) -> int:
         return list(self.faces)[place]
 
-    def say(self, place: int, answer: Any, name: str = "Alice") -> None:
+    def record_answer(self, place: int, answer: Any, name: str = "Alice") -> None:
         """Answer about the first face of a file."""
         page_id, face_id = self.page(place), self.face(place)
         with self.database.transaction() as db:

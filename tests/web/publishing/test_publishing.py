@@ -11,7 +11,7 @@ from store.projects import merges, projects
 from store.publishing import batches, plans
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
-from tests.web.publishing.support import Case, ask, content, make_case
+from tests.web.publishing.support import Case, json_of, make_case, post_json
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def case(database: Database, cast: Cast) -> Case:
     users = {"Alice": cast.alice.id, "Bob": cast.bob.id}
     found = make_case(database, cast.project_id, users, 8)
     for place in range(4):
-        found.say(place, "target")
+        found.record_answer(place, "target")
     return found
 
 
@@ -95,7 +95,7 @@ def test_files_that_cannot_be_edited_are_listed_with_reasons(case: Case, alice: 
         assert words in page
     with case.database.transaction() as db:
         assert progress.counts(db, [case.project_id])[case.project_id].unsent == 1
-    assert ask(alice, case.url("/send/again"), {"pages": [case.page(0)]}) == {"planned": 1}
+    assert post_json(alice, case.url("/send/again"), {"pages": [case.page(0)]}) == {"planned": 1}
     assert verdicts(case) == {"redirect": 1, "gone": 1, "send": 2}
 
 
@@ -125,7 +125,7 @@ def test_failed_edit_is_planned_again_with_the_earlier_reason(case: Case, alice:
 
 
 def test_sending_twice_creates_one_batch(case: Case, alice: Browser):
-    first, second = (ask(alice, case.url("/send"), {})["batch"] for _ in range(2))
+    first, second = (post_json(alice, case.url("/send"), {})["batch"] for _ in range(2))
     assert first is not None
     assert second is None
     assert case.value("SELECT COUNT(*) FROM batches") == 1
@@ -141,7 +141,7 @@ def test_sending_twice_with_the_form_redirects_to_the_same_batch(case: Case, ali
 
 def test_sending_an_empty_plan_shows_a_message(database: Database, cast: Cast, alice: Browser):
     case = make_case(database, cast.project_id, {}, 1)
-    assert ask(alice, case.url("/send"), {}) == {"batch": None}
+    assert post_json(alice, case.url("/send"), {}) == {"batch": None}
     alice.post(case.url("/send"))
     assert "There is nothing to send." in alice.get(case.url("/send")).text
 
@@ -175,7 +175,7 @@ def test_sending_is_refused_if_the_wiki_authorization_has_ended(case: Case, alic
     page = alice.get(case.url("/send")).text
     assert "Your sign-in with Wikimedia has expired" in page
     answer = alice.send(case.url("/send"), {})
-    assert (answer.status_code, content(answer)["error"]) == (409, "sign_in")
+    assert (answer.status_code, json_of(answer)["error"]) == (409, "sign_in")
     assert case.value("SELECT COUNT(*) FROM edits") == 0
 
 
@@ -189,7 +189,7 @@ def test_a_batch_of_another_project_is_not_found(
 
 
 def state(browser: Browser, case: Case, batch: int) -> dict[str, Any]:
-    found: dict[str, Any] = content(browser.get(case.url(f"/batches/{batch}.json")))
+    found: dict[str, Any] = json_of(browser.get(case.url(f"/batches/{batch}.json")))
     return found
 
 
@@ -242,14 +242,14 @@ def test_paused_batch_shows_the_reason_and_the_next_step(
 def test_batch_can_be_paused_resumed_and_stopped(case: Case, alice: Browser, batch: int):
     for act, expected in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
         answer = alice.send(case.url(f"/batches/{batch}/{act}"), {})
-        assert content(answer)["state"] == expected
+        assert json_of(answer)["state"] == expected
     assert state(alice, case, batch)["counts"] == {"cancelled": 4}
     assert verdicts(case) == {"send": 4}
 
 
 def test_batch_can_be_resumed_only_by_the_user_who_sent_it(case: Case, alice: Browser, bob: Browser, batch: int):
     case.execute("UPDATE project_members SET role = 'owner'")
-    assert ask(bob, case.url(f"/batches/{batch}/pause"), {})["state"] == "paused"
+    assert post_json(bob, case.url(f"/batches/{batch}/pause"), {})["state"] == "paused"
     for act in ("resume", "retry"):
         assert bob.send(case.url(f"/batches/{batch}/{act}"), {}).status_code == 403
     assert state(bob, case, batch)["can"] == {
@@ -259,22 +259,22 @@ def test_batch_can_be_resumed_only_by_the_user_who_sent_it(case: Case, alice: Br
         "retry": False,
         "undo": False,
     }
-    assert ask(alice, case.url(f"/batches/{batch}/resume"), {})["state"] == "running"
+    assert post_json(alice, case.url(f"/batches/{batch}/resume"), {})["state"] == "running"
 
 
 def test_batch_cannot_be_resumed_if_the_wiki_authorization_has_ended(case: Case, alice: Browser, batch: int):
     case.execute("UPDATE batches SET state = 'paused', pause_reason = 'sign_in'")
     case.execute("UPDATE users SET refresh_token = NULL")
     answer = alice.send(case.url(f"/batches/{batch}/resume"), {})
-    assert content(answer)["state"] == "paused"
-    assert "Sign in again" in content(answer)["text"]
+    assert json_of(answer)["state"] == "paused"
+    assert "Sign in again" in json_of(answer)["text"]
 
 
 def test_failed_edits_can_be_retried(case: Case, alice: Browser, batch: int):
     settle(case, 0, "failed", error="protected")
     settle(case, 1, "skipped", error="deleted")
     answer = alice.send(case.url(f"/batches/{batch}/retry"), {})
-    assert content(answer)["text"] == "1 edit is tried again."
+    assert json_of(answer)["text"] == "1 edit is tried again."
     assert state(alice, case, batch)["counts"] == {"queued": 3, "skipped": 1}
 
 
@@ -284,21 +284,21 @@ def test_one_edit_or_the_whole_batch_can_be_undone(case: Case, alice: Browser, b
     settle(case, 3, "already")
     first = case.value("SELECT id FROM edits WHERE page_id = %s", case.page(0))
     foreign = case.value("SELECT id FROM edits WHERE page_id = %s", case.page(3))
-    one = ask(alice, case.url(f"/batches/{batch}/undo"), {"edits": [first, foreign]})["batch"]
+    one = post_json(alice, case.url(f"/batches/{batch}/undo"), {"edits": [first, foreign]})["batch"]
     assert state(alice, case, one)["counts"] == {"queued": 1}
     page = alice.get(case.url(f"/batches/{batch}/undo")).text
     assert "Undo this whole batch?" in page
     every = alice.post(case.url(f"/batches/{batch}/undo"), all="1")
     assert every.location == case.url(f"/batches/{one + 1}")
     assert state(alice, case, one + 1)["counts"] == {"queued": 2}
-    assert ask(alice, case.url(f"/batches/{batch}/undo"), {"all": 1}) == {"batch": None}
+    assert post_json(alice, case.url(f"/batches/{batch}/undo"), {"all": 1}) == {"batch": None}
 
 
 def test_undone_edit_is_planned_again_only_on_request(case: Case, alice: Browser, batch: int):
     settle(case, 0, "undone")
     assert verdicts(case) == {"undone": 1, "open": 3}
-    assert ask(alice, case.url("/send"), {})["batch"] is None
-    assert ask(alice, case.url("/send/again"), {"pages": [case.page(0)]}) == {"planned": 1}
+    assert post_json(alice, case.url("/send"), {})["batch"] is None
+    assert post_json(alice, case.url("/send/again"), {"pages": [case.page(0)]}) == {"planned": 1}
     assert verdicts(case) == {"send": 1, "open": 3}
 
 
@@ -332,8 +332,8 @@ def test_long_history_is_paginated(case: Case, alice: Browser, database: Databas
 def offered(case: Case) -> Case:
     """Files 4 and 5 state the person on Commons; Alice rejected the face in both."""
     case.state(4, 5)
-    case.say(4, "other")
-    case.say(5, "other")
+    case.record_answer(4, "other")
+    case.record_answer(5, "other")
     return case
 
 
@@ -346,14 +346,14 @@ def test_statement_about_a_rejected_face_is_offered_for_removal(offered: Case, a
 
 def test_only_selected_statements_are_removed(offered: Case, alice: Browser):
     assert alice.send(offered.url("/removals"), {"pages": []}).status_code == 400
-    batch = ask(alice, offered.url("/removals"), {"pages": [offered.page(4), offered.page(0)]})["batch"]
+    batch = post_json(alice, offered.url("/removals"), {"pages": [offered.page(4), offered.page(0)]})["batch"]
     assert state(alice, offered, batch)["counts"] == {"queued": 1}
     row = "SELECT CONCAT(action, ' ', forced, ' ', page_id) FROM edits"
     assert offered.value(row) == f"remove 0 {offered.page(4)}"
 
 
 def test_removing_a_statement_changed_by_others_needs_a_second_confirmation(offered: Case, alice: Browser):
-    batch = ask(alice, offered.url("/removals"), {"pages": [offered.page(4)]})["batch"]
+    batch = post_json(alice, offered.url("/removals"), {"pages": [offered.page(4)]})["batch"]
     assert "forced" not in alice.get(offered.url("/removals")).text
     settle(offered, 4, "skipped", error="changed_by_others")
     page = alice.get(offered.url("/removals")).text
@@ -366,7 +366,7 @@ def test_removing_a_statement_changed_by_others_needs_a_second_confirmation(offe
 
 def test_audit_lists_only_statements_that_the_model_is_sure_are_wrong(case: Case, alice: Browser):
     case.state(3, 4, 5, 6, 7)
-    case.say(7, "unsure")
+    case.record_answer(7, "unsure")
     case.predict((4, "no_match", 0.004), (5, "unsure", 0.3), (6, "no_match", 0.002), (7, "no_match", 0.001))
     page = alice.get(case.url("/audit")).text
     assert titles(page) == [6, 4]
@@ -392,7 +392,7 @@ def test_positions_are_offered_if_enabled_in_the_project(case: Case, alice: Brow
     assert "Add the positions" not in alice.get(case.url("/send")).text
     case.execute("UPDATE projects SET write_position = 1")
     assert "Add the positions" in alice.get(case.url("/send")).text
-    batch = ask(alice, case.url("/send/positions"), {})["batch"]
+    batch = post_json(alice, case.url("/send/positions"), {})["batch"]
     assert case.value("SELECT qualifier FROM edits WHERE batch_id = %s", batch).startswith("pct:36")
 
 
@@ -401,4 +401,4 @@ def test_positions_are_offered_if_enabled_in_the_project(case: Case, alice: Brow
 def test_invalid_publishing_input_is_refused(case: Case, alice: Browser, path: str, sent: Any):
     answer = alice.send(case.url(path), sent)
     assert answer.status_code == 400
-    assert content(answer)["text"]
+    assert json_of(answer)["text"]

@@ -137,7 +137,7 @@ def test_default_limit_does_not_apply_to_a_shared_address(web_settings: Settings
     assert (given.count(200), given.count(429)) == (DEFAULT, 5)
 
 
-def asked(app: Flask, times: int) -> list[int]:
+def request_statuses(app: Flask, times: int) -> list[int]:
     return statuses(app.test_client(), times)
 
 

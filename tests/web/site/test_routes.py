@@ -91,8 +91,8 @@ def world(guarded: Flask, database: Database, cast: Cast) -> World:
     case = make_case(database, cast.project_id, {"Alice": cast.alice.id, "Bob": cast.bob.id}, 4)
     foreign = make_case(database, theirs, {"Charlie": cast.charlie.id}, 4, first=9000)
     with database.transaction() as db:
-        case.say(0, "target")
-        foreign.say(0, "target", "Charlie")
+        case.record_answer(0, "target")
+        foreign.record_answer(0, "target", "Charlie")
     with database.transaction() as db:
         mine = plans.send(db, cast.project_id, cast.alice.id)
         other = plans.send(db, theirs, cast.charlie.id)

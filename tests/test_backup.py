@@ -161,10 +161,10 @@ def test_incomplete_dump_leaves_no_file(full: Settings, tmp_path: Path, body: st
 def test_password_is_not_on_a_command_line(full: Settings, tmp_path: Path):
     path = fake(tmp_path / "bin", f'echo "$@" > {tmp_path}/arguments; echo "-- Dump completed"')
     assert call(full, tmp_path / "b.sql.gz", PATH=path).returncode == 0
-    said = (tmp_path / "arguments").read_text()
-    assert "--single-transaction" in said
+    command_line = (tmp_path / "arguments").read_text()
+    assert "--single-transaction" in command_line
     assert full.db_password
-    assert full.db_password not in said
+    assert full.db_password not in command_line
 
 
 def test_option_file_is_used_instead_of_settings(full: Settings, tmp_path: Path):

@@ -291,7 +291,7 @@ def test_toolforge_installation_does_the_main_job(
         ]
         with closing(Database(server, size=1)) as database, database.transaction() as db:
             detectors = db.column("SELECT DISTINCT detector FROM files WHERE state = 'searched'")
-        said = {job["command"]: running[job["command"]].output() for job in deployment.jobs()}
+        outputs = {job["command"]: running[job["command"]].output() for job in deployment.jobs()}
         logs = "".join(process.output() for process in running.values())
     with capsys.disabled():
         print(
@@ -303,7 +303,7 @@ def test_toolforge_installation_does_the_main_job(
     assert [each.returncode for each in healthy] == [0, 0]
     assert detectors == [DETECTOR_VERSIONS[HOG_CENTERFACE]]
     ready = ", ".join(f"{network.name} ready" for network in weights.NETWORKS)
-    assert all(f"networks: {ready}\n" in log for log in said.values()), said
+    assert all(f"networks: {ready}\n" in log for log in outputs.values()), outputs
     assert all(each.stdout.endswith(f"networks: {ready}\n") for each in healthy), [each.stdout for each in healthy]
     assert 0 < memory.most.pop("web") < MEMORY_OF_WEB
     assert all(0 < most < MEMORY_OF_WORKER for most in memory.most.values())

@@ -85,11 +85,11 @@ def _exists(name: str) -> bool:
 
 def test_architecture_document_has_the_enforced_import_table():
     text = read(ROOT / "docs/ARCHITECTURE.md")
-    said = {}
+    documented = {}
     for row in re.finditer(r"^\| ((?:`\w+`(?:, )?)+) \| (.+) \|$", text, re.MULTILINE):
         for part in re.findall(r"\w+", row[1]):
-            said[part] = set(re.findall(r"`(\w+)`", row[2]))
-    assert said == {part: set(allowed) for part, allowed in MAY_IMPORT.items()}
+            documented[part] = set(re.findall(r"`(\w+)`", row[2]))
+    assert documented == {part: set(allowed) for part, allowed in MAY_IMPORT.items()}
 
 
 @pytest.mark.parametrize(
@@ -190,9 +190,9 @@ def test_documented_parts_start(server: dict[str, str], tmp_path: Path):
         servers.wait_for_http(f"http://127.0.0.1:{app}/health", run(".venv/bin/python app.py"))
         worker = run(next(line for line in lines if "--worker-id dev-1" in line))
         until(lambda: "started" in worker.output() or not worker.runs())
-        told = run(".venv/bin/python worker.py --status")
-        assert told.popen.wait(PATIENCE) == 0
-        assert "dev-1  alive" in told.output()
+        status = run(".venv/bin/python worker.py --status")
+        assert status.popen.wait(PATIENCE) == 0
+        assert "dev-1  alive" in status.output()
         for line in lines:
             if line.startswith("curl"):
                 asked = run(line.replace("curl -s", "curl -sf"))

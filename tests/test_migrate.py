@@ -53,8 +53,8 @@ def test_concurrent_migrations_wait_for_each_other(pool: Database):
     assert sorted(len(names) > 0 for names in done) == [False, False, True]
 
 
-@pytest.mark.parametrize(("said", "kept"), [("yes", False), ("no", True), ("", True)])
-def test_reset_asks_for_confirmation(new_database: Settings, monkeypatch: pytest.MonkeyPatch, said: str, kept: bool):
+@pytest.mark.parametrize(("reply", "kept"), [("yes", False), ("no", True), ("", True)])
+def test_reset_asks_for_confirmation(new_database: Settings, monkeypatch: pytest.MonkeyPatch, reply: str, kept: bool):
     for name, value in servers.variables(new_database).items():
         monkeypatch.setenv(name, value)
     assert migrate.main([]) == 0
@@ -65,7 +65,7 @@ def test_reset_asks_for_confirmation(new_database: Settings, monkeypatch: pytest
 
     def ask(question: str) -> str:
         asked.append(question)
-        return said
+        return reply
 
     assert migrate.main(["--reset"], ask) == (1 if kept else 0)
     assert new_database.database in asked[0]
@@ -131,10 +131,10 @@ def test_database_of_another_application_is_refused_and_not_changed(
             db.execute(statement)
     before = dump(pool)
     assert migrate.main(arguments) == 1
-    said = capsys.readouterr().err
-    assert named in said
-    assert f"{new_database.database!r} holds tables of an older WikiVisage" in said
-    assert "Nothing was changed. Set WIKIVISAGE_DB_NAME" in said
+    message = capsys.readouterr().err
+    assert named in message
+    assert f"{new_database.database!r} holds tables of an older WikiVisage" in message
+    assert "Nothing was changed. Set WIKIVISAGE_DB_NAME" in message
     assert dump(pool) == before
 
 

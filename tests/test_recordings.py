@@ -23,9 +23,9 @@ def test_copies_are_small():
 def test_copies_contain_no_token():
     """Real tokens are long; tokens in the copies are REDACTED, that of an anonymous user, or invented."""
     for case in named(COPIES):
-        said = recording(case)
-        sent = {name: value for name, value in (said["request"]["params"] or {}).items() if name.endswith(SECRET)}
-        given = {name: value for part in walk(said["response"]["body"]) for name, value in part.items()}
+        copy = recording(case)
+        sent = {name: value for name, value in (copy["request"]["params"] or {}).items() if name.endswith(SECRET)}
+        given = {name: value for part in walk(copy["response"]["body"]) for name, value in part.items()}
         tokens = [str(value) for name, value in {**given, **sent}.items() if name.endswith(SECRET)]
         assert all(len(token) <= len("REDACTED") for token in tokens), case
 

@@ -33,21 +33,21 @@ def test_worker_crawls_and_searches_a_project_and_runs_its_model(
     worker = servers.worker(hog(local_settings), "one", tmp_path)
     try:
         until(lambda: searched(database, project))
-        said = until(lambda: modelled(database, project))
+        report = until(lambda: modelled(database, project))
     finally:
         assert worker.stop() == 0, worker.output()
     assert value(database, "SELECT COUNT(*) FROM files WHERE state = 'searched'") > 5
     gone = rows(database, "SELECT error, COUNT(*) AS n FROM files WHERE state <> 'searched' GROUP BY error")
     assert {row["error"]: row["n"] for row in gone} == {"redirect": 1, "no_file": 1}
-    assert said["on"] is False
+    assert report["on"] is False
     assert value(database, "SELECT COUNT(*) FROM questions WHERE project_id = %s", project) > 2
     assert rows(database, "SELECT * FROM workers") == []
 
 
 def modelled(database: Database, project: int) -> dict[str, Any] | None:
     """Return the model's report, once it includes the faces labelled by bootstrap."""
-    said = json.loads(value(database, "SELECT model_json FROM projects WHERE id = %s", project) or "{}")
-    return said if said.get("matches", {}).get("bootstrap") else None
+    report = json.loads(value(database, "SELECT model_json FROM projects WHERE id = %s", project) or "{}")
+    return report if report.get("matches", {}).get("bootstrap") else None
 
 
 def test_status_lists_the_work_of_each_worker(local_settings: Settings, database: Database, tmp_path: Path):
@@ -91,12 +91,12 @@ def test_worker_without_pip_has_its_networks_and_reports_them(
         until(lambda: "networks: " in process.output() or not process.runs())
         until(lambda: value(database, "SELECT networks_json FROM workers"))
         checked = subprocess.run([*command, "--check"], env=env, cwd=servers.ROOT, capture_output=True, text=True)
-        told = subprocess.run([*command, "--status"], env=env, cwd=servers.ROOT, capture_output=True, text=True)
+        printed = subprocess.run([*command, "--status"], env=env, cwd=servers.ROOT, capture_output=True, text=True)
     ready = ", ".join(f"{network.name} ready" for network in weights.NETWORKS)
     assert ready == "CenterFace ready, dlib ResNet ready"
     assert f"networks: {ready}\n" in process.output()
     assert checked.stdout.rstrip().endswith(f"networks: {ready}"), checked
-    assert f"    networks   {ready}\n" in told.stdout
+    assert f"    networks   {ready}\n" in printed.stdout
 
 
 def test_worker_reports_a_missing_network_with_the_reason(local_settings: Settings, database: Database, tmp_path: Path):
@@ -179,11 +179,11 @@ def test_health_check_distinguishes_an_unreachable_database_from_a_dead_worker(
             worker_claims.register(db, "one", "here", 7)
             db.execute("UPDATE workers SET heartbeat_at = NOW() - INTERVAL %s SECOND", (heard,))
     settings = replace(local_settings, db_port=servers.free_port()) if away else local_settings
-    found, said = status.healthy(lambda: Database(settings, size=1, patience=1), "one", path)
-    assert (found, words in said) == (alive, True), said
-    ages = [int(age) for age in re.findall(r"(\d+) s ago", said)]
+    found, message = status.healthy(lambda: Database(settings, size=1, patience=1), "one", path)
+    assert (found, words in message) == (alive, True), message
+    ages = [int(age) for age in re.findall(r"(\d+) s ago", message)]
     known = [age for age in (heard, *(sign or ())[:2]) if age is not None]
-    assert all(age >= min(known) for age in ages), said
+    assert all(age >= min(known) for age in ages), message
 
 
 def test_health_check_normally_needs_no_connection(tmp_path: Path):
@@ -197,8 +197,8 @@ def test_health_check_normally_needs_no_connection(tmp_path: Path):
         (time.time() - 900, "no connection left"),
     ):
         HeartbeatFile(path).write(reached, waiting_for)
-        alive, said = status.healthy(no_database, "one", path)
-        assert alive, said
+        alive, message = status.healthy(no_database, "one", path)
+        assert alive, message
 
 
 @pytest.mark.parametrize("text", ["", "no connection", "[]", '{"reached": "now", "waiting_for": ""}'])
@@ -229,8 +229,8 @@ def test_worker_waits_for_an_unreachable_database_and_loses_nothing(
             time.sleep(4)  # Longer than all retries of Database.retry.
             assert worker.runs()
             sign = heartbeat_file.path_of("one", tmp_path)
-            alive, said = status.healthy(lambda: Database(settings, size=1), "one", sign)
-            assert alive, said
+            alive, message = status.healthy(lambda: Database(settings, size=1), "one", sign)
+            assert alive, message
             until(
                 lambda: "waits for the database" in status.healthy(lambda: Database(settings, size=1), "one", sign)[1]
             )

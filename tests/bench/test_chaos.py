@@ -21,9 +21,9 @@ GOOD = Judged(9, 9, 3, 0, 0, 0, 0, 0, 0, 0, 5, 20, 80.0, 75.0, 0, 1.0)
 
 
 def test_one_minute_of_chaos_loses_and_duplicates_nothing(tmp_path: Path):
-    told = tmp_path / "chaos.json"
-    code = chaos.main(["--minutes", "1", "--files", "150", "--seed", "7", "--json", str(told)])
-    found = json.loads(told.read_text(encoding="utf-8"))
+    results = tmp_path / "chaos.json"
+    code = chaos.main(["--minutes", "1", "--files", "150", "--seed", "7", "--json", str(results)])
+    found = json.loads(results.read_text(encoding="utf-8"))
     assert code == 0, found
     for name in ("lost_labels", "searched_twice", "statements_twice", "statements_missing", "leases_left", "orphans"):
         assert found[name] == 0, found

@@ -4,7 +4,7 @@ from bench.traffic.delivered import entries, faults
 
 
 def test_empty_and_identical_lists_are_reported():
-    told = faults(
+    reported = faults(
         [
             ("review.page", "/review", ("1", "2")),
             ("review.page", "/review?show=stated", ("3",)),
@@ -14,7 +14,7 @@ def test_empty_and_identical_lists_are_reported():
             ("pages.help_page", "/help", None),
         ]
     )
-    assert told == {
+    assert reported == {
         "/review?shown=stated": "lists the same as /review",
         "/review?show=drawn": "lists nothing",
     }

@@ -72,11 +72,11 @@ def test_names_are_shown_as_text_on_every_page(open_page: Opener, site: Site, na
     page = open_page("/projects", named.cookie())
     dialogs: list[str] = []
 
-    def said(dialog: Dialog) -> None:
+    def record_dialog(dialog: Dialog) -> None:
         dialogs.append(dialog.message)
         dialog.dismiss()
 
-    page.on("dialog", said)
+    page.on("dialog", record_dialog)
     open_page.allow(r"status of 403 .*/admin\)$")
     seen = {name: displayed_text(page, name, site.address + path) for name, path in addresses(named).items()}
     shown = [endpoint for endpoint, text in seen.items() if LABEL in text]

@@ -84,7 +84,7 @@ def approved(labelling: Labelling) -> set[int]:
 
 def rejected(labelling: Labelling) -> set[int]:
     faces = [listed[0] for listed in labelling.faces.values()]
-    return {faces.index(face) for face, said in labelling.standing().items() if said == "other"}
+    return {faces.index(face) for face, label in labelling.standing().items() if label == "other"}
 
 
 def test_two_hundred_faces_can_be_reviewed_by_keyboard(review: Review):

@@ -74,8 +74,8 @@ class Client:
         if "guid" in params:
             claim["id"] = params.pop("guid")
         if "qualifiers" in params:
-            said = params.pop("qualifiers").items()
-            claim["qualifiers"] = {prop: [string_snak(prop, text)] for prop, text in said}
+            qualifiers = params.pop("qualifiers").items()
+            claim["qualifiers"] = {prop: [string_snak(prop, text)] for prop, text in qualifiers}
         return self.post(action="wbeditentity", id=f"M{page}", data=json.dumps({"claims": [claim]}), **params)
 
     def members(self, category: str, **params: Any) -> list[dict[str, Any]]:

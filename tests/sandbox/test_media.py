@@ -104,12 +104,12 @@ def test_reported_sizes_and_widths_equal_the_recorded_ones(recorded_wiki: FlaskC
 
 def test_media_addresses_have_the_same_parameters_as_on_commons(sandbox: Sandbox) -> None:
     small, large = _sizes(Client(sandbox), 640).values()
-    said = {
+    expected = {
         "original": [small["url"], large["url"]],
         "thumbnail_unscaled": [small["thumburl"]],
         "thumbnail": [large["thumburl"], *cast(dict[str, str], large["responsiveUrls"]).values()],
     }
-    for content, urls in said.items():
+    for content, urls in expected.items():
         for url in urls:
             asked = parse_qs(urlsplit(str(url)).query)
             given = {"utm_source": ["commons.wikimedia.org"], "utm_campaign": ["imageinfo"], "utm_content": [content]}

@@ -55,15 +55,15 @@ def search(db: Connection, page: int, *boxes: Box, sha1: str = SHA1) -> list[int
     )
 
 
-def answer(page: int, face: int | None, said: str, **more: object) -> NewAnswer:
+def answer(page: int, face: int | None, value: str, **more: object) -> NewAnswer:
     ids = {"client_id": str(uuid4()), "step": str(uuid4())}
-    return NewAnswer(page_id=page, face_id=face, answer=said, **{**ids, **more})  # type: ignore[arg-type]
+    return NewAnswer(page_id=page, face_id=face, answer=value, **{**ids, **more})  # type: ignore[arg-type]
 
 
 def record_answer(
-    db: Connection, project_id: int, user_id: int, page: int, face: int | None, said: str, **more: object
+    db: Connection, project_id: int, user_id: int, page: int, face: int | None, value: str, **more: object
 ) -> Recorded:
-    return answers.record(db, project_id, user_id, [answer(page, face, said, **more)])
+    return answers.record(db, project_id, user_id, [answer(page, face, value, **more)])
 
 
 def labels(db: Connection, project_id: int) -> dict[int, tuple[str, str]]:

@@ -139,8 +139,8 @@ def test_picture_that_crashes_the_detector_fails_alone(tools: Tools, database: D
     with conveyor(small(tools, fake)):
         until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'search_crashed'") == 12)
     assert states(database) == {"waiting": 12}
-    said = {"stage": "detect", "reason": "search_crashed"}
-    assert tools.metrics.registry.get_sample_value("wikivisage_errors_total", said) == 12
+    labels = {"stage": "detect", "reason": "search_crashed"}
+    assert tools.metrics.registry.get_sample_value("wikivisage_errors_total", labels) == 12
     assert value(database, "SELECT COUNT(*) FROM project_files WHERE search_due_at > NOW() + INTERVAL 100 SECOND") == 12
 
 

@@ -117,11 +117,11 @@ def test_file_that_is_no_picture_is_settled_with_a_reason(sandbox: Sandbox, data
     deleted = sandbox.world.titles[f"File:{own}"]
     other(sandbox, "delete", id=deleted)
     assert detect.look_up(lease, tools) == []
-    said = {row["title"]: (row["state"], row["error"]) for row in rows(database, "SELECT * FROM files")}
-    assert said[titles[0]] == ("gone", "no_file")
-    assert said[titles[1]] == ("error", "not_an_image")
-    assert said[titles[2]] == ("gone", "redirect")
-    assert said[own] == ("gone", "deleted")
+    stored = {row["title"]: (row["state"], row["error"]) for row in rows(database, "SELECT * FROM files")}
+    assert stored[titles[0]] == ("gone", "no_file")
+    assert stored[titles[1]] == ("error", "not_an_image")
+    assert stored[titles[2]] == ("gone", "redirect")
+    assert stored[own] == ("gone", "deleted")
     assert value(database, "SELECT COUNT(*) FROM project_files WHERE search_due_at IS NOT NULL") == 0
     assert project
 
@@ -269,7 +269,7 @@ def test_truncated_picture_is_an_error_of_that_file_only(sandbox: Sandbox, datab
             detect.fail(lease, job.page_id, caught.value, tools)
         else:
             detect.keep(job, tools.pool.search(data), tools)
-    said = {row["title"]: row for row in rows(database, "SELECT * FROM files")}
-    assert (said[first]["state"], said[first]["error"]) == ("error", "image")
-    assert said[first]["error_detail"]
-    assert said[second]["state"] == "searched"
+    stored = {row["title"]: row for row in rows(database, "SELECT * FROM files")}
+    assert (stored[first]["state"], stored[first]["error"]) == ("error", "image")
+    assert stored[first]["error_detail"]
+    assert stored[second]["state"] == "searched"

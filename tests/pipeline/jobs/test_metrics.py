@@ -43,17 +43,17 @@ def test_metrics_count_the_work_done(
     project = new_project(database, person(sandbox))
     worker = start(hog(local_settings, metrics_port=port, max_files=12, detector_children=1), "one")
     until(lambda: searched(database, project))
-    said = scrape(port)
-    assert said['wikivisage_files_total{outcome="searched"}'] >= 10
+    samples = scrape(port)
+    assert samples['wikivisage_files_total{outcome="searched"}'] >= 10
     for stage in ("crawl", "look_up", "download", "search", "store"):
-        assert said[f'wikivisage_stage_seconds_count{{stage="{stage}"}}'] > 0, stage
-    assert said['wikivisage_stage_seconds_sum{stage="search"}'] > 0
-    assert said['wikivisage_waiting{queue="files"}'] == 0
-    assert said["wikivisage_workers_alive"] == 1
-    assert said["wikivisage_database_up"] == 1
-    assert said["wikivisage_children_alive"] == 1
-    assert said["process_resident_memory_bytes"] > 1e7
-    assert not re.search(person(sandbox).label, str(said))
+        assert samples[f'wikivisage_stage_seconds_count{{stage="{stage}"}}'] > 0, stage
+    assert samples['wikivisage_stage_seconds_sum{stage="search"}'] > 0
+    assert samples['wikivisage_waiting{queue="files"}'] == 0
+    assert samples["wikivisage_workers_alive"] == 1
+    assert samples["wikivisage_database_up"] == 1
+    assert samples["wikivisage_children_alive"] == 1
+    assert samples["process_resident_memory_bytes"] > 1e7
+    assert not re.search(person(sandbox).label, str(samples))
     assert worker.stop() == 0
 
 
@@ -64,11 +64,11 @@ def test_metrics_named_in_the_guide_exist(tools: Tools, database: Database):
     Metrics().serve(port, database, tools.pool)
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
-    told = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
-    told |= {f"{name}_{part}" for name in told for part in ("bucket", "count", "sum")}
+    exported = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    exported |= {f"{name}_{part}" for name in exported for part in ("bucket", "count", "sum")}
     named = set(re.findall(r"\bwikivisage_\w+", watched))
     assert len(named) >= 7
-    assert named <= told
+    assert named <= exported
     assert set(re.findall(r'queue="(\w+)"', watched)) <= set(re.findall(r'queue="(\w+)"', text))
 
 
@@ -86,9 +86,9 @@ def test_unreachable_database_is_reported_as_a_metric(settings: Settings):
     port = servers.free_port()
     away = Database(replace(settings, db_port=servers.free_port()), size=1)
     Metrics().serve(port, away, Pool())
-    said = scrape(port)
-    assert said["wikivisage_database_up"] == 0
-    assert not [name for name in said if name.startswith("wikivisage_waiting")]
+    samples = scrape(port)
+    assert samples["wikivisage_database_up"] == 0
+    assert not [name for name in samples if name.startswith("wikivisage_waiting")]
 
 
 def test_waiting_work_is_counted_by_queue(database: Database):

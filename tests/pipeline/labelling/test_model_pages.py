@@ -70,17 +70,17 @@ def found(database: Database, project: Project, budget: int = 100) -> Prediction
 
 def test_review_shows_the_probabilities_of_the_model(tools: Tools, database: Database, project: Project):
     model(tools, project.id, project.stage)
-    said = found(database, project)
+    predicted = found(database, project)
     stored = rows(database, "SELECT probability FROM predictions WHERE suggestion = 'match'")
     assert sorted(row["probability"] for row in stored) == pytest.approx(
-        sorted(said.probability[said.matches]), abs=1e-4
+        sorted(predicted.probability[predicted.matches]), abs=1e-4
     )
     page = project.page("/review?show=matches")
-    assert len(re.findall(r'<li class="face [^"]*" data-face="\d+"', page)) == said.matches.sum()
+    assert len(re.findall(r'<li class="face [^"]*" data-face="\d+"', page)) == predicted.matches.sum()
     assert "Wrong statements to be expected among them" in page
     certainties = {float(number) for number in re.findall(r'title="certainty">(?:over )?(\d+(?:\.\d+)?)', page)}
     assert certainties
-    assert min(certainties) >= 100 * said.cut - 1
+    assert min(certainties) >= 100 * predicted.cut - 1
 
 
 def test_question_page_shows_the_reason_of_the_model(tools: Tools, database: Database, project: Project):
@@ -127,10 +127,10 @@ def test_page_suggests_to_stop_after_enough_spot_checks(tools: Tools, database: 
     assert report["stop"]["may"]
     with database.transaction() as db:
         gathered = Memory().gather(db, project.id)
-    said = matching.infer(gathered.known)
-    missing = estimate.from_predictions(gathered.known, said, gathered.checked)
+    predicted = matching.infer(gathered.known)
+    missing = estimate.from_predictions(gathered.known, predicted, gathered.checked)
     assert (report["unfound"]["low"], report["unfound"]["high"]) == (missing.low, missing.high)
-    left = gathered.known.open & ~said.matches
+    left = gathered.known.open & ~predicted.matches
     truth = sum(project.who[int(face)] == 0 for face in gathered.ids[left])
     assert missing.low <= truth <= missing.high
     assert "You can stop here." in project.page()

@@ -273,12 +273,12 @@ def test_edit_is_not_sent_after_its_approval_was_withdrawn(job: Job, how: str):
 
     def withdraw(params: Any) -> None:
         with job.database.transaction() as db:
-            if how == "withdrawn":
+            if how == "rejection":
                 db.execute("DELETE FROM approvals WHERE page_id = %s", (page_id,))
                 return
             face = db.value("SELECT id FROM faces WHERE page_id = %s", (page_id,))
-            said = answers.NewAnswer("again", "again", page_id, face, "other")
-            answers.record(db, job.project_id, job.user_id, [said])
+            rejection = answers.NewAnswer("again", "again", page_id, face, "other")
+            answers.record(db, job.project_id, job.user_id, [rejection])
             labels.rebuild(db, job.project_id, [page_id])
 
     job.before[0] = withdraw

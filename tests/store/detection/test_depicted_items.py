@@ -16,8 +16,8 @@ def project(db: Connection) -> int:
     return support.project(db, pages=[1, 2])
 
 
-def others(db: Connection, page: int, *said: str) -> tuple[Named, ...]:
-    return depicted_items.others(db, files.get(db, [page]), {page: said}, "Q42")[page]
+def others(db: Connection, page: int, *answered: str) -> tuple[Named, ...]:
+    return depicted_items.others(db, files.get(db, [page]), {page: answered}, "Q42")[page]
 
 
 def test_stated_items_are_listed_without_the_person_asked_about(db: Connection, project: int):

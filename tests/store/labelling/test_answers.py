@@ -51,13 +51,13 @@ def test_step_with_an_invalid_answer_is_not_stored(database: Database):
         assert support.labels(db, project) == {left: ("target", "human"), right: ("not_face", "human")}
 
 
-@pytest.mark.parametrize(("face", "said"), [(True, "shown"), (False, "target"), (True, "nonsense")])
+@pytest.mark.parametrize(("face", "value"), [(True, "shown"), (False, "target"), (True, "nonsense")])
 def test_answer_of_the_wrong_kind_for_a_face_or_file_is_refused(
-    db: Connection, project: int, ada: int, face: bool, said: str
+    db: Connection, project: int, ada: int, face: bool, value: str
 ):
     (found,) = support.search(db, 1, LEFT)
     with pytest.raises(Stale):
-        record_answer(db, project, ada, 1, found if face else None, said)
+        record_answer(db, project, ada, 1, found if face else None, value)
 
 
 def test_answer_about_a_deleted_face_is_refused_as_stale(db: Connection, project: int, ada: int):

@@ -12,8 +12,10 @@ from tests.store.support import LEFT, RIGHT, SHA1, record_answer
 OTHER_SHA1 = "b" * 40
 
 
-def current_answers(*said: tuple[int | None, str], sha1: str | None = SHA1, twice: bool = False) -> list[CurrentAnswer]:
-    return [CurrentAnswer(number, 1, face, answer, twice, sha1) for number, (face, answer) in enumerate(said, 1)]
+def current_answers(
+    *given: tuple[int | None, str], sha1: str | None = SHA1, twice: bool = False
+) -> list[CurrentAnswer]:
+    return [CurrentAnswer(number, 1, face, answer, twice, sha1) for number, (face, answer) in enumerate(given, 1)]
 
 
 def facts(*seen: int, stated: bool = False, portrait: bool = False) -> FileFacts:
@@ -21,7 +23,7 @@ def facts(*seen: int, stated: bool = False, portrait: bool = False) -> FileFacts
 
 
 @pytest.mark.parametrize(
-    ("facts", "said", "expected"),
+    ("facts", "given", "expected"),
     [
         (facts(1), [], {}),
         (facts(1), [(1, "target")], {1: ("target", "human")}),
@@ -42,9 +44,9 @@ def facts(*seen: int, stated: bool = False, portrait: bool = False) -> FileFacts
     ],
 )
 def test_labels_are_derived_from_answers(
-    facts: FileFacts, said: list[tuple[int | None, str]], expected: dict[int, tuple[str, str]]
+    facts: FileFacts, given: list[tuple[int | None, str]], expected: dict[int, tuple[str, str]]
 ):
-    derived = derive(facts, current_answers(*said))
+    derived = derive(facts, current_answers(*given))
     assert {label.face_id: (label.label, label.source) for label in derived.labels} == expected
 
 
@@ -54,7 +56,7 @@ def test_collage_can_show_the_person_twice():
 
 
 @pytest.mark.parametrize(
-    ("said", "face", "file_answer"),
+    ("given", "face", "file_answer"),
     [
         ([(1, "target")], 1, None),
         ([(None, "shown")], None, "shown"),
@@ -64,9 +66,9 @@ def test_collage_can_show_the_person_twice():
     ],
 )
 def test_approvals_are_derived_from_answers(
-    said: list[tuple[int | None, str]], face: int | str | None, file_answer: str | None
+    given: list[tuple[int | None, str]], face: int | str | None, file_answer: str | None
 ):
-    derived = derive(facts(1), current_answers(*said))
+    derived = derive(facts(1), current_answers(*given))
     assert (derived.approval.face_id if derived.approval else "none") == face
     assert derived.file_answer == file_answer
 

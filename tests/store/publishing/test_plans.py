@@ -16,7 +16,7 @@ from tests.store import support
 
 
 def approved(
-    db: Connection, pages: range = range(1, 4), owner: str = "Ada", *, said: str = "target"
+    db: Connection, pages: range = range(1, 4), owner: str = "Ada", *, answer: str = "target"
 ) -> tuple[int, int]:
     """Create a project whose files have one face each, confirmed by a human; return (project, user)."""
     project = support.project(db, owner, source=owner, pages=pages)
@@ -24,8 +24,8 @@ def approved(
     for page in pages:
         known = db.column("SELECT id FROM faces WHERE page_id = %s", (page,))
         (face,) = known or support.search(db, page, support.LEFT)
-        if said:
-            support.record_answer(db, project, user, page, face, said)
+        if answer:
+            support.record_answer(db, project, user, page, face, answer)
     return project, user
 
 
@@ -139,9 +139,11 @@ OFFERED = [
 ]
 
 
-@pytest.mark.parametrize(("said", "stated", "offered"), OFFERED)
-def test_statements_about_rejected_faces_are_offered_for_removal(db: Connection, said: str, stated: int, offered: bool):
-    project, user = approved(db, range(1, 2), said=said)
+@pytest.mark.parametrize(("answer", "stated", "offered"), OFFERED)
+def test_statements_about_rejected_faces_are_offered_for_removal(
+    db: Connection, answer: str, stated: int, offered: bool
+):
+    project, user = approved(db, range(1, 2), answer=answer)
     if stated:
         files.mark_stated(db, project, [(1, "M1$X")])
     assert [one.page_id for one in plans.removal_offers(db, project)] == ([1] if offered else [])

@@ -51,11 +51,11 @@ def test_answers_shift_the_calibration_curve():
 
 
 def test_one_wrong_answer_changes_the_curve_little():
-    logits, said = np.linspace(-8, 8, 20), np.linspace(-8, 8, 20) > 0
-    slip = said.copy()
+    logits, answers = np.linspace(-8, 8, 20), np.linspace(-8, 8, 20) > 0
+    slip = answers.copy()
     slip[-1] = False
     certain = np.zeros(20, bool)
-    difference = calibration.corrected(logits, said, certain) - calibration.corrected(logits, slip, certain)
+    difference = calibration.corrected(logits, answers, certain) - calibration.corrected(logits, slip, certain)
     assert np.abs(difference).max() < 0.1
 
 

@@ -112,9 +112,9 @@ def test_no_row_names_a_deleted_account(case: Case, alice: Browser, cast: Cast, 
     ]:
         text = str(rows(database, f"SELECT * FROM `{table}`"))
         assert "Alice" not in text, table
-    said = rows(database, "SELECT DISTINCT user_id FROM answers")
+    answered = rows(database, "SELECT DISTINCT user_id FROM answers")
     sent = rows(database, "SELECT DISTINCT user_id FROM edits")
-    assert not {row["user_id"] for row in said} & {row["user_id"] for row in sent}, "edits would lead to answers"
+    assert not {row["user_id"] for row in answered} & {row["user_id"] for row in sent}, "edits would lead to answers"
 
 
 def test_other_sessions_and_cookies_of_a_deleted_account_are_invalid(case: Case, alice: Browser, app: Any, cast: Cast):

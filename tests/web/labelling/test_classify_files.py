@@ -48,8 +48,8 @@ def counts(labelling: Labelling) -> Faceless:
         return question_data.faceless_counts(db, labelling.project_id)
 
 
-def answer(alice: Browser, labelling: Labelling, page: int, said: str, step: str = "") -> int:
-    form = {"page": str(page), "answer": said, "step": step or str(uuid4()), "sha1": ""}
+def answer(alice: Browser, labelling: Labelling, page: int, value: str, step: str = "") -> int:
+    form = {"page": str(page), "answer": value, "step": step or str(uuid4()), "sha1": ""}
     return alice.post(grid(labelling), **form).status_code
 
 
@@ -98,8 +98,8 @@ def test_undo_redirects_to_the_grid(alice: Browser, labelling: Labelling):
 def test_file_whose_faces_were_all_rejected_as_no_face_is_listed(alice: Browser, labelling: Labelling):
     (face,) = labelling.faces[5000 + COUNT]
     step = {"step": str(uuid4()), "answers": []}
-    said = {"client_id": str(uuid4()), "page": 5000 + COUNT, "face": face, "answer": "not_face"}
-    alice.send(f"/projects/{labelling.project_id}/answers", {"steps": [{**step, "answers": [said]}]})
+    rejection = {"client_id": str(uuid4()), "page": 5000 + COUNT, "face": face, "answer": "not_face"}
+    alice.send(f"/projects/{labelling.project_id}/answers", {"steps": [{**step, "answers": [rejection]}]})
     assert counts(labelling).open == 30
 
 

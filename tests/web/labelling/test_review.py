@@ -216,11 +216,11 @@ def test_withdrawing_approvals_cancels_waiting_edits(case: Case, alice: Browser,
 def test_rejection_is_one_step_that_can_be_undone(case: Case, alice: Browser):
     answer = alice.send(case.url("/review/reject"), {"faces": [case.face(5), case.face(6)]})
     assert json_of(answer)["rejected"] == 2
-    said = "SELECT COUNT(*) FROM labels WHERE source = 'human' AND label = 'other'"
-    assert case.value(said) == 3
+    rejected = "SELECT COUNT(*) FROM labels WHERE source = 'human' AND label = 'other'"
+    assert case.value(rejected) == 3
     undone = alice.send(case.url("/undo"), {"step": json_of(answer)["step"]})
     assert json_of(undone)["withdrawn"] == 2
-    assert case.value(said) == 1
+    assert case.value(rejected) == 1
 
 
 def test_repeated_rejection_with_the_same_step_is_stored_once(case: Case, alice: Browser):

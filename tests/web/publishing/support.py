@@ -74,11 +74,11 @@ class Case:
     def predict(self, *rows: tuple[int, Suggestion, float]) -> None:
         """Store predictions for the first faces of files: (place, suggestion, probability)."""
         with self.database.transaction() as db:
-            said = {
+            predictions = {
                 self.face(place): Prediction(self.face(place), self.page(place), 1 - chance / 2, chance, suggestion)
                 for place, suggestion, chance in rows
             }
-            replace_predictions(db, self.project_id, 1, said.values())
+            replace_predictions(db, self.project_id, 1, predictions.values())
 
     def state(self, *places: int) -> None:
         """Let Commons state the person in these files."""

@@ -379,9 +379,11 @@ def test_file_with_an_undecided_face_is_not_in_the_audit(database: Database, cas
     case = make_case(database, cast.project_id, {"Alice": cast.alice.id}, 2, each=2)
     case.state(0, 1)
     every = [face for listed in case.faces.values() for face in listed]
-    for face, said in zip(every, ("no_match", "no_match", "no_match", "unsure"), strict=True):
+    for face, suggestion in zip(every, ("no_match", "no_match", "no_match", "unsure"), strict=True):
         page = next(page for page, listed in case.faces.items() if face in listed)
-        case.execute("INSERT INTO predictions VALUES (%s, %s, %s, 0.9, 0.01, %s, 1)", case.project_id, face, page, said)
+        case.execute(
+            "INSERT INTO predictions VALUES (%s, %s, %s, 0.9, 0.01, %s, 1)", case.project_id, face, page, suggestion
+        )
     with database.transaction() as db:
         assert [row.page_id for row in audit.doubted(db, case.project_id, 10)[0]] == [case.page(0)]
         assert audit.count(db, case.project_id) == 1

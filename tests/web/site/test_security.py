@@ -197,10 +197,10 @@ def test_forwarded_headers_are_trusted_for_the_configured_number_of_proxies(
     # Each proxy appends to the lists; values sent by the client come before its entry.
     sent = {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": ", ".join(["https"] * proxies) or "https"}
     sent["X-Forwarded-Host"] = ", ".join(["site.example"] * proxies) or "evil.example"
-    told = Browser(app).get("/who", headers=sent).text.split()
-    assert told[0] == address
+    seen = Browser(app).get("/who", headers=sent).text.split()
+    assert seen[0] == address
     believed = proxies > 0
-    assert told[1:] == (["https", "site.example"] if believed else ["http", "localhost"])
+    assert seen[1:] == (["https", "site.example"] if believed else ["http", "localhost"])
 
 
 def test_requests_for_other_host_names_are_refused(web_settings: Settings, database: Database):

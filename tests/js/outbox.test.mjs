@@ -1,10 +1,10 @@
-// The outbox against every kind of answer: what is kept, what is sent again, what is dropped and told.
-// Run by tests/web/test_javascript.py; by hand: node --test tests/js/
+// The outbox with every kind of response: which items are kept, sent again, or dropped with a message.
+// Run by tests/web/site/test_javascript.py; manually: node --test tests/js/
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-/** localStorage: what is kept are own enumerable properties, as in browsers. */
+/** Replacement for localStorage: stored items are own enumerable properties, as in browsers. */
 class Storage {
   getItem(key) {
     return Object.hasOwn(this, key) ? this[key] : null;
@@ -17,7 +17,7 @@ class Storage {
   }
 }
 
-/** navigator.locks of one name at a time, shared by all tabs. */
+/** Replacement for navigator.locks: one holder per name at a time, shared by all tabs. */
 class Locks {
   #last = Promise.resolve();
   request(_name, work) {
@@ -74,7 +74,7 @@ function open() {
   return { outbox, events, told: (type) => events.filter((event) => event.type === type) };
 }
 
-/** Let everything run that waits for no clock. */
+/** Run all pending work that does not wait for a timer. */
 async function settled() {
   for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -87,7 +87,7 @@ async function later(ms) {
 const item = (step) => ({ kind: "answers", step, answers: [{ face: 1, answer: "target" }] });
 const steps = () => requests.filter(({ url }) => url === "/save").flatMap(({ body }) => body.steps.map(({ step }) => step));
 
-test("an answer that the server saves is sent once and forgotten", async () => {
+test("an answer is sent once and deleted after the server saved it", async () => {
   const tab = open();
   tab.outbox.add(item("a"));
   await settled();
@@ -97,7 +97,7 @@ test("an answer that the server saves is sent once and forgotten", async () => {
 });
 
 for (const status of [403, 404, 410]) {
-  test(`${status} ends the project for this person: everything is dropped, and they are told`, async () => {
+  test(`${status} closes the project for this user: all items are dropped with a message`, async () => {
     answer = failing(status);
     const tab = open();
     tab.outbox.add(item("a"));
@@ -109,7 +109,7 @@ for (const status of [403, 404, 410]) {
 }
 
 for (const status of [405, 409, 418, 422, 429, 500, 502, 503]) {
-  test(`${status} drops nothing, and the same is sent again`, async () => {
+  test(`${status} drops no item, and the same items are sent again`, async () => {
     answer = failing(status);
     const tab = open();
     tab.outbox.add(item("a"));
@@ -124,7 +124,7 @@ for (const status of [405, 409, 418, 422, 429, 500, 502, 503]) {
   });
 }
 
-test("an answer that the server refuses for good lets the others pass", async () => {
+test("an answer that the server always refuses does not block the others", async () => {
   answer = (body) => (body.steps.some(({ step }) => step === "a") ? failing(409)() : saved(body));
   const tab = open();
   tab.outbox.add(item("a"));
@@ -135,7 +135,7 @@ test("an answer that the server refuses for good lets the others pass", async ()
   assert.deepEqual(tab.outbox.items().map(({ step }) => step), ["a"]);
 });
 
-test("Retry-After is waited for", async () => {
+test("the outbox waits for the time of Retry-After", async () => {
   answer = failing(429, "too_many", { "Retry-After": "40" });
   const tab = open();
   tab.outbox.add(item("a"));
@@ -147,7 +147,7 @@ test("Retry-After is waited for", async () => {
   assert.equal(tab.outbox.pending, 0);
 });
 
-test("without a network it is kept, and sent once there is one", async () => {
+test("an answer is kept while offline and sent when the network is back", async () => {
   navigator.onLine = false;
   const tab = open();
   tab.outbox.add(item("a"));
@@ -159,7 +159,7 @@ test("without a network it is kept, and sent once there is one", async () => {
   assert.equal(tab.outbox.pending, 0);
 });
 
-test("a request that breaks off is repeated", async () => {
+test("an aborted request is repeated", async () => {
   answer = () => {
     throw new TypeError("network");
   };
@@ -172,7 +172,7 @@ test("a request that breaks off is repeated", async () => {
   assert.equal(tab.outbox.pending, 0);
 });
 
-test("only the one answer that cannot be used is dropped, with its reason", async () => {
+test("only the invalid answer is dropped, with its reason", async () => {
   answer = (body) => (body.steps.some(({ step }) => step === "b") ? failing(400)() : saved(body));
   const tab = open();
   for (const step of ["a", "b", "c"]) tab.outbox.add(item(step));
@@ -181,7 +181,7 @@ test("only the one answer that cannot be used is dropped, with its reason", asyn
   assert.deepEqual(tab.told("saved").map((event) => event.item.step), ["a", "c"]);
 });
 
-test("after signing in again the same is sent with the new token", async () => {
+test("items are sent with the new token after signing in again", async () => {
   answer = (body, url) => {
     if (url === "/session") return json(200, { csrf: "token-2", user: 7 });
     return requests.at(-1).token === "token-2" ? saved(body) : failing(400, "csrf")();
@@ -194,7 +194,7 @@ test("after signing in again the same is sent with the new token", async () => {
   meta.content = "token-1";
 });
 
-test("nothing is sent in the name of somebody else who signed in", async () => {
+test("items are not sent after another user signed in", async () => {
   answer = (body, url) => (url === "/session" ? json(200, { csrf: "token-3", user: 8 }) : failing(401, "signed_out")());
   const tab = open();
   tab.outbox.add(item("a"));
@@ -215,7 +215,7 @@ test("two tabs send each answer once", async () => {
   assert.equal(one.outbox.pending + two.outbox.pending, 0);
 });
 
-test("what was never sent and is taken back is not sent at all", async () => {
+test("an item that is undone before it was sent is never sent", async () => {
   navigator.onLine = false;
   const tab = open();
   tab.outbox.add(item("a"));
@@ -226,7 +226,7 @@ test("what was never sent and is taken back is not sent at all", async () => {
   assert.deepEqual(requests, []);
 });
 
-test("what was sent and is taken back is undone after it", async () => {
+test("an item that is undone after it was sent is followed by an undo request", async () => {
   answer = (body, url) => (url === "/undo" ? json(200, {}) : failing(503)());
   const tab = open();
   tab.outbox.add(item("a"));

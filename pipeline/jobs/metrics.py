@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from database import Database, DatabaseError
-from store.jobs import queues
+from store.jobs import queues, workers
 from vision.detection.pool import PoolStats
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Queues(Collector):
         up = GaugeMetricFamily("wikivisage_database_up", "Whether the database answered.")
         try:
             with self._database.transaction() as db:
-                lengths, alive = queues.lengths(db), queues.workers_alive(db)
+                lengths, alive = queues.lengths(db), workers.count_alive(db)
         except DatabaseError:
             up.add_metric([], 0)
             yield up

@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT = 15.0
 RELEASE_EVERY_S = 20.0
-DEAD_AFTER_S = 60.0
 # (seconds since the last change, seconds between two reads of the signal): more changes are likely soon after one.
 PACES = ((30.0, 0.5), (300.0, 1.0), (float("inf"), 1.5))
 STOP_S = 5.0  # seconds for the lanes to end; their claims are released in any case
@@ -117,7 +116,7 @@ class Runner:
                 now = time.monotonic()
                 # The database was unavailable, to the other workers too: let them store their heartbeats first.
                 if now - stored > 2 * HEARTBEAT:
-                    release_at = now + DEAD_AFTER_S
+                    release_at = now + workers.DEAD_AFTER_SECONDS
                 stored = now
                 if now >= release_at:
                     release_at = now + RELEASE_EVERY_S

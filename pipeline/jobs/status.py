@@ -8,8 +8,7 @@ from pipeline.jobs import heartbeat_file
 from pipeline.jobs.heartbeat_file import Heartbeat
 from store.detection import searches
 from store.jobs import tasks, workers
-
-ALIVE_S = 60
+from store.jobs.workers import DEAD_AFTER_SECONDS
 
 
 def status(db: Connection) -> Iterator[str]:
@@ -19,7 +18,7 @@ def status(db: Connection) -> Iterator[str]:
     if not known:
         yield "No worker has been heard of in the last day."
     for worker in known:
-        state = "alive" if worker.age < ALIVE_S else "silent"
+        state = "alive" if worker.age < DEAD_AFTER_SECONDS else "silent"
         yield f"{worker.id}  {state}, heard {worker.age} s ago, {worker.host} pid {worker.pid}  {worker.doing}".rstrip()
         yield f"    networks   {in_words(worker.networks)}"
         if searching.get(worker.id):
@@ -45,10 +44,10 @@ def healthy(ask: Callable[[], Database], worker: str, sign: Path | None = None) 
     Otherwise the heartbeats in the database are read; `ask` opens the database for that.
     """
     heartbeat = heartbeat_file.read_heartbeat_file(sign or heartbeat_file.path_of(worker))
-    if heartbeat is not None and heartbeat.age < ALIVE_S:
+    if heartbeat is not None and heartbeat.age < DEAD_AFTER_SECONDS:
         if heartbeat.waiting_for:
             return _waits(worker, heartbeat, heartbeat.waiting_for)
-        if heartbeat.reached is not None and heartbeat.reached < ALIVE_S:
+        if heartbeat.reached is not None and heartbeat.reached < DEAD_AFTER_SECONDS:
             return (
                 True,
                 f"worker {worker} reached the database {heartbeat.reached:.0f} s ago; networks: {in_words(heartbeat.networks)}",
@@ -60,7 +59,7 @@ def healthy(ask: Callable[[], Database], worker: str, sign: Path | None = None) 
         return _without_database(worker, heartbeat, str(error))
     except DatabaseError as error:
         return False, str(error)
-    if found is not None and found.age < ALIVE_S:
+    if found is not None and found.age < DEAD_AFTER_SECONDS:
         return True, f"worker {worker} was heard {found.age} s ago; networks: {in_words(found.networks)}"
     if found is None:
         return False, f"worker {worker} has not been heard of in the last day"
@@ -70,7 +69,7 @@ def healthy(ask: Callable[[], Database], worker: str, sign: Path | None = None) 
 def _without_database(worker: str, heartbeat: Heartbeat | None, outage: str) -> tuple[bool, str]:
     if heartbeat is None:
         return False, f"worker {worker} does not run on this machine ({outage})"
-    if heartbeat.age >= ALIVE_S:
+    if heartbeat.age >= DEAD_AFTER_SECONDS:
         return (
             False,
             f"worker {worker} gave its last sign of life {heartbeat.age:.0f} s ago: it hangs or has ended ({outage})",

@@ -12,8 +12,8 @@ from database import Connection, marks
 from store.detection import files, search_turns
 from store.detection.files import FileMetadata
 from store.errors import LeaseLost
+from store.jobs import workers
 from store.jobs.tasks import EXPIRY
-from store.jobs.workers import DEAD_AFTER
 
 LEAST_PORTION = 4
 
@@ -69,7 +69,7 @@ def claim(db: Connection, worker: str, limit: int) -> SearchLease | None:
 
 def _portion(db: Connection, project_id: int, limit: int) -> int:
     """Return how many files to claim: near the end, half of this worker's share, so that all workers end together."""
-    alive = int(db.value(f"SELECT COUNT(*) FROM workers WHERE heartbeat_at > NOW() - {DEAD_AFTER}") or 1)
+    alive = workers.count_alive(db)
     if alive < 2:
         return limit
     left = db.value(

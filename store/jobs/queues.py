@@ -1,7 +1,6 @@
 """Queue lengths over all projects, for monitoring."""
 
 from database import Connection
-from store.jobs.workers import DEAD_AFTER
 
 # Each query reads only waiting rows, through an index; none reads all files.
 _QUEUED = "SELECT COUNT(*) FROM batches b JOIN edits e ON e.batch_id = b.id AND e.state = 'queued' WHERE b.state = "
@@ -25,8 +24,3 @@ def lengths(db: Connection) -> dict[str, int]:
         )
     }
     return found | {kind: int(due.get(kind, 0)) for kind in ("crawl", "bootstrap", "model", "publish", "purge")}
-
-
-def workers_alive(db: Connection) -> int:
-    """Return how many workers sent a heartbeat in the last minute."""
-    return int(db.value(f"SELECT COUNT(*) FROM workers WHERE heartbeat_at > NOW() - {DEAD_AFTER}") or 0)

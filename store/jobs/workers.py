@@ -7,7 +7,7 @@ from datetime import datetime
 
 from database import Connection
 
-DEAD_AFTER = "INTERVAL 60 SECOND"
+DEAD_AFTER_SECONDS = 60  # without a heartbeat; then the other workers release its claims
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,15 @@ def remove(db: Connection, worker: str) -> None:
 
 
 def dead(db: Connection) -> list[str]:
-    """Return the ids of workers whose last heartbeat is 60 s old or older."""
-    return db.column(f"SELECT id FROM workers WHERE heartbeat_at < NOW() - {DEAD_AFTER}")
+    """Return the ids of workers whose last heartbeat is older than DEAD_AFTER_SECONDS."""
+    return db.column("SELECT id FROM workers WHERE heartbeat_at < NOW() - INTERVAL %s SECOND", (DEAD_AFTER_SECONDS,))
+
+
+def count_alive(db: Connection) -> int:
+    """Return how many workers sent a heartbeat in the last DEAD_AFTER_SECONDS."""
+    return int(
+        db.value("SELECT COUNT(*) FROM workers WHERE heartbeat_at > NOW() - INTERVAL %s SECOND", (DEAD_AFTER_SECONDS,))
+    )
 
 
 def forget_silent(db: Connection) -> None:

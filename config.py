@@ -293,6 +293,19 @@ class Settings:
         return self.db_name or f"{self.db_user}__wikivisage"
 
     @property
+    def endpoints(self) -> dict[str, str]:
+        """The addresses of Wikimedia's services, by the names of the fields of `wiki.client.Endpoints`."""
+        return {
+            "commons_api": self.commons_api,
+            "commons_page": self.commons_pages,
+            "wikidata_api": self.wikidata_api,
+            "wikidata_page": self.wikidata_pages,
+            "sparql": self.sparql_url,
+            "oauth": self.oauth_url,
+            "pagepile": self.pagepile_url,
+        }
+
+    @property
     def limits_uri(self) -> str:
         """Address of the storage for the counts of the rate limits."""
         return self.limits_storage or self.redis_uri or "memory://"

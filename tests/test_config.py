@@ -8,12 +8,14 @@ import pytest
 import config
 from config import ConfigError, Settings
 from testing import servers
+from wiki.client import Endpoints
 
 
 def test_defaults_are_those_of_wikimedia():
     settings = Settings.from_env({})
     assert settings == Settings()
     assert settings.commons_api == "https://commons.wikimedia.org/w/api.php"
+    assert Endpoints(**settings.endpoints) == Endpoints()
     assert (settings.poll_interval, settings.max_projects, settings.image_threads, settings.batch_size) == (
         60,
         3,

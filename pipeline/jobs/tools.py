@@ -82,17 +82,8 @@ def open_tools(settings: Settings, worker: str, stop: threading.Event) -> Tools:
 
 def open_wiki(settings: Settings, stop: threading.Event) -> Client:
     """Create the wiki client for the endpoints in the settings."""
-    endpoints = Endpoints(
-        commons_api=settings.commons_api,
-        commons_page=settings.commons_pages,
-        wikidata_api=settings.wikidata_api,
-        wikidata_page=settings.wikidata_pages,
-        sparql=settings.sparql_url,
-        oauth=settings.oauth_url,
-        pagepile=settings.pagepile_url,
-    )
     return Client(
-        endpoints,
+        Endpoints(**settings.endpoints),
         user_agent(VERSION, settings.contact or urlsplit(settings.oauth_redirect_uri).netloc),
         stop,
         maxlag=MAXLAG_SECONDS,

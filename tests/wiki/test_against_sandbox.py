@@ -15,6 +15,7 @@ import pytest
 import requests
 from PIL import Image
 
+from config import Settings
 from sandbox import environment
 from sandbox.server import CLIENT_ID, CLIENT_SECRET, Sandbox
 from testing.waiting import PATIENCE
@@ -93,14 +94,7 @@ def guid(page_id: int) -> str:
 
 def client_of(sandbox: Sandbox, time: fakes.Time) -> Client:
     variables = environment.variables(sandbox.base, "http://127.0.0.1:9")
-    endpoints = Endpoints(
-        commons_api=variables["WIKIVISAGE_COMMONS_API"],
-        commons_page=variables["WIKIVISAGE_COMMONS_PAGES"],
-        wikidata_api=variables["WIKIVISAGE_WIKIDATA_API"],
-        sparql=variables["WIKIVISAGE_SPARQL_URL"],
-        oauth=variables["WIKIVISAGE_OAUTH_URL"],
-        pagepile=variables["WIKIVISAGE_PAGEPILE_URL"],
-    )
+    endpoints = Endpoints(**Settings.from_env(variables).endpoints)
     hosts = (variables["WIKIVISAGE_MEDIA_HOSTS"],)
     return Client(endpoints, "WikiVisage/test (a@b.org)", time, clock=time, rng=random.Random(2), media_hosts=hosts)
 

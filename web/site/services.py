@@ -32,17 +32,8 @@ def make(settings: Settings) -> Services:
         box = tokens.box(settings.token_keys)
     except tokens.BadKey as error:
         raise ConfigError(str(error)) from None
-    endpoints = Endpoints(
-        commons_api=settings.commons_api,
-        commons_page=settings.commons_pages,
-        wikidata_api=settings.wikidata_api,
-        sparql=settings.sparql_url,
-        oauth=settings.oauth_url,
-        pagepile=settings.pagepile_url,
-        wikidata_page=settings.wikidata_pages,
-    )
     client = Client(
-        endpoints,
+        Endpoints(**settings.endpoints),
         user_agent(VERSION, settings.contact),
         timeout=(4.0, 10.0),
         media_hosts=settings.media_hosts,

@@ -2,6 +2,10 @@
 
 The timeout of `requests` limits the pause between two bytes but not the whole request: a server that sends single bytes
 slowly would block a thread for ever. Here a timer shuts the socket down at the end of the request's time.
+
+urllib3 has no option for this: its `Timeout(total=...)` does not limit the whole answer either, and its
+`HTTPResponse.shutdown()` exists only once the headers are read, which a server may send as slowly. Its connection
+classes are therefore subclassed to learn the socket.
 """
 
 import contextlib

@@ -2,6 +2,10 @@
 
 Every setting is a field of `Settings` with its variable, default and meaning. An invalid value raises `ConfigError`,
 whose text is one sentence that names the variable; `load` prints it and ends the process.
+
+environs and pydantic-settings each bring a validation framework that reports lists of errors in words of its own. To
+turn these into one sentence that names the variable and states what would be right takes as many lines as the parsers
+here.
 """
 
 import os

@@ -1,4 +1,8 @@
-"""Answers kept for a few seconds in this process, for what many watchers ask at once and what is slow to count."""
+"""Answers kept for a few seconds in this process, for what many watchers ask at once and what is slow to count.
+
+cachetools' TTLCache would need a lock and the same method that looks a value up or makes it: one more dependency, and
+no less code. Here threads need no lock, because each step on the dictionary is atomic.
+"""
 
 import time
 from collections.abc import Callable, Hashable

@@ -15,12 +15,13 @@ import requests
 from PIL import Image
 
 from app import create_app
+from boxes import Box
 from config import Settings
 from database import Connection, Database
 from sandbox.server import Sandbox
 from store.accounts import users
 from store.detection import faces, files, searches
-from store.detection.faces import Box, FoundFace
+from store.detection.faces import FoundFace
 from store.detection.files import FileMetadata
 from store.detection.searches import SearchLease
 from store.labelling import answers, labels, predictions

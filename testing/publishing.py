@@ -17,6 +17,7 @@ import requests
 from PIL import Image
 
 import migrate
+from boxes import Box
 from config import Settings
 from database import Connection, Database
 from pipeline.jobs.lane import run_stage, settle
@@ -260,7 +261,7 @@ def make_project(db: Connection, wiki: Wiki, user_id: int, count: int) -> tuple[
     files.copy_to_projects(db, pages)
     for page_id in pages:
         sha1 = db.value("SELECT sha1 FROM files WHERE page_id = %s", (page_id,))
-        box = faces.Box(0.25, 0.25, 0.5, 0.5)
+        box = Box(0.25, 0.25, 0.5, 0.5)
         found = faces.FoundFace(box, 100, 1.0, "bench", 1.0, False, b"\0" * 512, "bench", None)
         faces.replace_found(db, page_id, sha1, [found])
         face = faces.of_file(db, project_id, page_id)[0]

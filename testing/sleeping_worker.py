@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import worker
+from boxes import Box
 from config import Settings
 from vision.detection.errors import ImageError
-from vision.detection.faces import Box, Face, SearchResult
+from vision.detection.faces import Face, SearchResult
 from vision.detection.prepare import Prepared
 from vision.detection.settings import SearchSettings
 

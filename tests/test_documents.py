@@ -26,7 +26,7 @@ NOT_OURS = {"WIKIVISAGE_TEST_DB", "WIKIVISAGE_TEST_PROCESSES"}
 LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OUR_PATH = re.compile(
-    r"(?<![\w/.-])((?:app|worker|migrate|config|database|token_crypto)\.py|(?:web|store|pipeline|wiki|vision|sandbox|bench"
+    r"(?<![\w/.-])((?:app|worker|migrate|config|database|token_crypto|boxes)\.py|(?:web|store|pipeline|wiki|vision|sandbox|bench"
     r"|script|docs|templates|static|tests|translations)/[\w./-]*\w)"
 )
 

@@ -26,8 +26,9 @@ import numpy as np
 
 from bench.pictures.photographs import BASELINE_WIDTH, OURS_WIDTH
 from bench.pictures.scores import Answer
+from boxes import Box
 from vision.detection.errors import SearchError
-from vision.detection.faces import Box, SearchResult
+from vision.detection.faces import SearchResult
 from vision.detection.settings import HOG, HOG_CENTERFACE, SearchSettings
 
 BASELINE_CHILDREN = 4  # of the usual recipe, whatever the number of cores

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from vision.detection.faces import Box
+from boxes import Box
 
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif"}
 BASELINE_WIDTH, OURS_WIDTH = 500, 960

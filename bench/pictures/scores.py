@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.pictures.photographs import OURS_WIDTH, Photograph
-from vision.detection.faces import Array, Box, Image
+from boxes import Box
+from vision.detection.faces import Array, Image
 from vision.detection.pool import TOGETHER
 
 HIT_OVERLAP = 0.4  # intersection over union with a box drawn by hand

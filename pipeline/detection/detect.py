@@ -19,7 +19,7 @@ from store.detection.searches import SearchLease
 from store.errors import LeaseLost
 from store.labelling import labels
 from vision.detection.errors import ImageError, SearchError, SearchTimedOut
-from vision.detection.faces import Box, Face, SearchResult
+from vision.detection.faces import Face, SearchResult
 from vision.detection.settings import MAX_BYTES
 from wiki import addresses, commons
 from wiki.commons import FileInfo, MissingFile
@@ -157,7 +157,7 @@ def complete(job: Job, data: bytes, result: SearchResult, tools: Tools) -> Searc
     """
     if not job.again:
         return result
-    found = [_stored_box(face.box) for face in result.faces]
+    found = [face.box for face in result.faces]
     unseen = tools.run(lambda db: faces.unseen(db, job.page_id, job.info.sha1, found))
     kept = [_encode_stored(face, data, tools) for face in unseen]
     return replace(result, faces=(*result.faces, *kept))
@@ -165,9 +165,8 @@ def complete(job: Job, data: bytes, result: SearchResult, tools: Tools) -> Searc
 
 def _encode_stored(face: faces.Face, data: bytes, tools: Tools) -> Face:
     """Encode a stored face in its box; score and detector remain those of the search that found it."""
-    box = Box(face.box.left, face.box.top, face.box.width, face.box.height)
-    found = tools.pool.encode(data, box)
-    return replace(found, box=box, score=face.score or 0.0, detector=face.detector or found.detector)
+    found = tools.pool.encode(data, face.box)
+    return replace(found, box=face.box, score=face.score or 0.0, detector=face.detector or found.detector)
 
 
 def keep(job: Job, result: SearchResult, tools: Tools) -> list[int]:
@@ -248,7 +247,7 @@ def seen(info: FileInfo) -> files.FileMetadata:
 def found_face(face: Face) -> faces.FoundFace:
     """Convert a detected face to the form that is stored; the encoding becomes little-endian float32."""
     return faces.FoundFace(
-        box=_stored_box(face.box),
+        box=face.box,
         size_px=round(face.size_px),
         score=face.score,
         detector=face.detector,
@@ -258,10 +257,6 @@ def found_face(face: Face) -> faces.FoundFace:
         encoder=face.encoder,
         chip=face.chip_jpeg,
     )
-
-
-def _stored_box(box: Box) -> faces.Box:
-    return faces.Box(box.left, box.top, box.width, box.height)
 
 
 def _time(stamp: str) -> datetime | None:

@@ -7,6 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
+from boxes import Box
 from database import Connection
 from pipeline.detection.detect import Unfit, found_face, picture_url
 from pipeline.jobs.outcome import MINUTE, Stopped, passes
@@ -16,7 +17,6 @@ from store.detection.faces import DrawnFace
 from store.errors import LeaseLost
 from store.jobs import tasks
 from vision.detection.errors import DetectorUnavailable, PoolStopped, SearchError
-from vision.detection.faces import Box
 from wiki import commons
 from wiki.commons import FileInfo, MissingFile
 from wiki.errors import WikiError
@@ -46,7 +46,7 @@ def next_in(tools: Tools) -> float | None:
     return tools.run(faces.drawn_in)
 
 
-def width_for(info: FileInfo, boxes: Sequence[faces.Box]) -> int:
+def width_for(info: FileInfo, boxes: Sequence[Box]) -> int:
     """Return the smallest width of WIDTHS at which every face has a side of GOOD_SIDE pixels, or the largest width."""
     shape = info.height / info.width if info.width else 1.0
     for width in WIDTHS:
@@ -73,7 +73,7 @@ def _encode(page_id: int, drawn: Sequence[DrawnFace], tools: Tools) -> None:
             continue
 
 
-def _picture(page_id: int, boxes: Sequence[faces.Box], tools: Tools) -> bytes:
+def _picture(page_id: int, boxes: Sequence[Box], tools: Tools) -> bytes:
     info = _info(page_id, WIDTHS[0], tools)
     width = width_for(info, boxes)
     if width > WIDTHS[0] and info.width > WIDTHS[0]:
@@ -89,9 +89,8 @@ def _info(page_id: int, width: int, tools: Tools) -> FileInfo:
 
 
 def _encode_face(drawn: DrawnFace, data: bytes, tools: Tools) -> None:
-    box = Box(drawn.box.left, drawn.box.top, drawn.box.width, drawn.box.height)
     with tools.metrics.timed("encode"):
-        found = found_face(tools.pool.encode(data, box))
+        found = found_face(tools.pool.encode(data, drawn.box))
 
     def work(db: Connection) -> None:
         faces.encoded(db, drawn, found)

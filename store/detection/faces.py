@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from boxes import Box
 from database import Connection, marks
 from store.errors import LeaseLost, NotFound, Stale
 from store.jobs import signals
@@ -30,25 +31,6 @@ class Chip:
 
     face_id: int
     version: str
-
-
-@dataclass(frozen=True)
-class Box:
-    """A bounding box in fractions 0..1 of the upright picture."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-    def overlap(self, other: "Box") -> float:
-        """Return the intersection over union, 0..1."""
-        across = min(self.left + self.width, other.left + other.width) - max(self.left, other.left)
-        down = min(self.top + self.height, other.top + other.height) - max(self.top, other.top)
-        if across <= 0 or down <= 0:
-            return 0.0
-        both = across * down
-        return both / (self.width * self.height + other.width * other.height - both)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from boxes import Box
 from database import Connection, marks
 from store.detection import depicted_items, files
 from store.detection.depicted_items import Named
-from store.detection.faces import VISIBLE, Box, Chip
+from store.detection.faces import VISIBLE, Chip
 from store.detection.files import File
 from store.labelling import predictions
 from store.labelling.predictions import Question

@@ -11,10 +11,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Dialog, Page, Route
 
+from boxes import Box
 from database import Database
 from sandbox.server import Sandbox
 from store.detection import captions, depicted_items, faces, files
-from store.detection.faces import Box
 from store.labelling import question_data
 from store.projects import projects
 from store.projects.projects import NewProject

@@ -2,10 +2,11 @@
 
 from uuid import uuid4
 
+from boxes import Box
 from database import Connection
 from store.accounts import users
 from store.detection import faces, files, searches
-from store.detection.faces import Box, FoundFace
+from store.detection.faces import FoundFace
 from store.detection.searches import SearchLease
 from store.labelling import answers
 from store.labelling.answers import NewAnswer, Recorded

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable
 from uuid import uuid4
 
+from boxes import Box
 from database import Connection, Database, DatabaseError
 from store import worker_claims
 from store.detection import faces, files, searches
-from store.detection.faces import Box
 from store.errors import LeaseLost
 from store.labelling import answers, labels
 from testing.waiting import joined

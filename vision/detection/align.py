@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import dlib
 import numpy as np
 
+from boxes import Box
 from vision.detection.decode import Picture
-from vision.detection.faces import Array, Box, Image
+from vision.detection.faces import Array, Image
 from vision.detection.merging import Found
 from vision.weights import PREDICTOR_DAT, model_file
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from boxes import Box
 from vision.detection.decode import Picture
-from vision.detection.faces import Array, Box
+from vision.detection.faces import Array
 from vision.detection.merging import Found, without_doubles
 from vision.detection.runtime import session
 from vision.detection.settings import CENTERFACE

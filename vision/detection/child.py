@@ -15,8 +15,9 @@ from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Protocol
 
+from boxes import Box
 from vision.detection.errors import ImageError, SearchCrashed, SearchError
-from vision.detection.faces import Box, Face, SearchResult
+from vision.detection.faces import Face, SearchResult
 from vision.detection.settings import SearchSettings
 
 LIBC = ctypes.CDLL(None)

@@ -23,8 +23,9 @@ from PIL import (  # noqa: F401 - a plug-in is there once it is imported
 )
 from PIL import Image as Pillow
 
+from boxes import Box
 from vision.detection.errors import ImageError
-from vision.detection.faces import Box, Image
+from vision.detection.faces import Image
 from vision.detection.settings import MAX_BYTES, MAX_PIXELS
 
 # The formats of photographs on Commons, and HEIC where the optional wheel is installed. Leaving out the rest of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dlib
 
+from boxes import Box
 from vision.detection.decode import Picture
-from vision.detection.faces import Box
 from vision.detection.merging import Found
 from vision.detection.settings import HOG
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from boxes import Box
 from vision.detection.decode import Picture
-from vision.detection.faces import Array, Box
+from vision.detection.faces import Array
 
 # Above this intersection over union two detectors mean the same face: HOG's squares and CenterFace's upright boxes of
 # one face overlap by about 0.7, those of neighbours hardly at all.

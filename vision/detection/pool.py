@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from boxes import Box
 from vision.detection.child import Found, Open, Work
 from vision.detection.errors import DetectorUnavailable, ImageError, NotTaken, PoolStopped, SearchError, SearchTimedOut
-from vision.detection.faces import Box, Face, SearchResult
+from vision.detection.faces import Face, SearchResult
 from vision.detection.prepare import Prepared, prepared
 from vision.detection.process import SearchProcess
 from vision.detection.settings import MAX_BYTES, SearchSettings

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from multiprocessing import get_context
 from typing import cast
 
+from boxes import Box
 from vision.detection import child
 from vision.detection.errors import DetectorUnavailable, NotTaken, SearchCrashed, SearchTimedOut
-from vision.detection.faces import Box
 from vision.detection.settings import SearchSettings
 
 START_S = 300.0  # a child comes last on a busy machine; one that ends before it is ready is noticed at once

@@ -10,13 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image as Pillow
 
+from boxes import Box
 from vision import weights
 from vision.detection.align import Aligned, Aligner, hog_square
 from vision.detection.centerface import CenterFaceDetector
 from vision.detection.decode import Picture, decode
 from vision.detection.encode import DlibNetwork, Encoder, OnnxNetwork
 from vision.detection.errors import ImageError
-from vision.detection.faces import Array, Box, Face, Image, SearchResult
+from vision.detection.faces import Array, Face, Image, SearchResult
 from vision.detection.hog import HogDetector
 from vision.detection.merging import Detector, Found, look
 from vision.detection.quality import Quality

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from store.detection.faces import Box
+from boxes import Box
 from store.labelling.answers import FACE_ANSWERS, FILE_ANSWERS, NewAnswer
 from web.site.errors import BadInput
 from web.site.text import gettext

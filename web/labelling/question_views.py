@@ -5,8 +5,8 @@ from typing import TypedDict
 
 from flask_babel import get_locale
 
+from boxes import Box
 from store.detection.depicted_items import Named
-from store.detection.faces import Box
 from store.detection.files import File
 from store.labelling.question_data import Asked, AskedFace
 from store.projects.projects import Project

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from boxes import Box
 from database import Database
 from pipeline.detection.conveyor import MOST_BYTES, Conveyor
 from pipeline.jobs.activity import Activity
@@ -22,7 +23,7 @@ from testing.waiting import at_rest, joined, until
 from tests.pipeline.detection.test_detect import impatient
 from tests.pipeline.support import downloads, new_project, person, pictures_in, rows, value
 from vision.detection.errors import DetectorUnavailable, SearchCrashed, SearchError
-from vision.detection.faces import Box, Face, SearchResult
+from vision.detection.faces import Face, SearchResult
 from vision.detection.pool import TOGETHER, FacePool
 from vision.detection.settings import SearchSettings
 

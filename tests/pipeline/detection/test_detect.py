@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from boxes import Box
 from database import Database
 from pipeline.detection import detect, drawn_faces
 from pipeline.detection.detect import Job, Unfit
@@ -212,7 +213,7 @@ def test_drawn_face_is_encoded_and_requests_a_model_run(sandbox: Sandbox, databa
     project, lease, _ = one(database, sandbox)
     (page_id,) = lease.page_ids
     with database.transaction() as db:
-        box = faces.Box(0.3, 0.2, 0.3, 0.4)
+        box = Box(0.3, 0.2, 0.3, 0.4)
         face = faces.draw(db, project, page_id, 1, box, replaces=None, sha1=None)
     assert drawn_faces.next_in(tools) == 0
     assert drawn_faces.look(tools)
@@ -229,7 +230,7 @@ def test_drawn_face_that_cannot_be_encoded_is_retried_or_fails(sandbox: Sandbox,
     project, lease, title = one(database, sandbox)
     (page_id,) = lease.page_ids
     with database.transaction() as db:
-        faces.draw(db, project, page_id, 1, faces.Box(0.3, 0.2, 0.3, 0.4), replaces=None, sha1=None)
+        faces.draw(db, project, page_id, 1, Box(0.3, 0.2, 0.3, 0.4), replaces=None, sha1=None)
     sandbox.world.faults.add({"kind": "unavailable", "match": {"path": "/w/images"}, "count": None})
     assert drawn_faces.look(replace(tools, wiki=impatient(tools)))
     assert value(database, "SELECT state FROM faces") == "waiting"
@@ -252,9 +253,9 @@ def impatient(tools: Tools) -> Client:
 def test_larger_rendering_is_fetched_for_small_faces():
     words = dict.fromkeys(("description", "date", "artist", "credit", "licence", "licence_url"), "")
     info = FileInfo(1, "File:X.jpg", "a" * 40, 1, 4000, 3000, "image/jpeg", "BITMAP", "", "u", "t", **words)
-    assert drawn_faces.width_for(info, [faces.Box(0, 0, 0.5, 0.5)]) == 960
-    assert drawn_faces.width_for(info, [faces.Box(0, 0, 0.5, 0.5), faces.Box(0, 0, 0.1, 0.1)]) == 1920
-    assert drawn_faces.width_for(info, [faces.Box(0, 0, 0.01, 0.01)]) == 1920
+    assert drawn_faces.width_for(info, [Box(0, 0, 0.5, 0.5)]) == 960
+    assert drawn_faces.width_for(info, [Box(0, 0, 0.5, 0.5), Box(0, 0, 0.1, 0.1)]) == 1920
+    assert drawn_faces.width_for(info, [Box(0, 0, 0.01, 0.01)]) == 1920
 
 
 def test_truncated_picture_is_an_error_of_that_file_only(sandbox: Sandbox, database: Database, tools: Tools):

@@ -7,12 +7,12 @@ from uuid import uuid4
 import pytest
 from PIL import Image, ImageOps
 
+from boxes import Box
 from database import Database
 from pipeline.detection import detect
 from pipeline.jobs.tools import Tools
 from sandbox.server import Sandbox
 from store.detection import faces, files, searches
-from store.detection.faces import Box
 from store.labelling import answers, approvals, labels
 from store.labelling.answers import NewAnswer
 from tests.pipeline.detection.test_detect import one

@@ -6,6 +6,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from boxes import Box
 from config import Settings
 from database import Database
 from pipeline.jobs.metrics import Metrics
@@ -98,7 +99,7 @@ def test_waiting_work_is_counted_by_queue(database: Database):
         before = queues.lengths(db)
 
         files.add_to_project(db, project, [(1, "1.jpg"), (2, "2.jpg")], "source", 10)
-        faces.draw(db, project, 1, user, faces.Box(0.1, 0.1, 0.2, 0.2), replaces=None, sha1=None)
+        faces.draw(db, project, 1, user, Box(0.1, 0.1, 0.2, 0.2), replaces=None, sha1=None)
         now = queues.lengths(db)
     assert before["crawl"] == 1
     assert (before["files"], now["files"]) == (0, 2)

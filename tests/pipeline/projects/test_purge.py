@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from boxes import Box
 from database import Database
 from pipeline.jobs.outcome import Done, Finished
 from pipeline.jobs.tools import Tools
@@ -41,7 +42,7 @@ def full_project(database: Database, tools: Tools, owner: str, pages: list[int] 
         for page in pages[:6]:
             face = faces.of_file(db, project, page)[0].id
             answers.record(db, project, user, [NewAnswer(str(uuid4()), str(uuid4()), page, face, "target")])
-        drawn = faces.draw(db, project, pages[0], user, faces.Box(0.5, 0.5, 0.2, 0.2), replaces=None, sha1=None)
+        drawn = faces.draw(db, project, pages[0], user, Box(0.5, 0.5, 0.2, 0.2), replaces=None, sha1=None)
         db.execute("INSERT INTO face_chips (face_id, jpeg) VALUES (%s, 'x')", (drawn,))
         tasks.want(db, "model", project)
     task = claimed(database, "model")

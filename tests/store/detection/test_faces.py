@@ -2,10 +2,10 @@
 
 import pytest
 
+from boxes import Box
 from database import Connection
 from store import worker_claims
 from store.detection import faces
-from store.detection.faces import Box
 from store.errors import LeaseLost, NotFound, Stale
 from store.labelling import answers, labels, model_input
 from tests.store import support

@@ -1,8 +1,9 @@
 """An answer that names another person becomes a question in that person's project, and nothing more."""
 
+from boxes import Box
 from database import Connection
 from store.detection import files
-from store.detection.faces import Box, draw
+from store.detection.faces import draw
 from store.jobs import tasks
 from store.labelling import answers, cross_project_answers, labels
 from store.projects import merges, projects

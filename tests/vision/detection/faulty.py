@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from boxes import Box
 from vision.detection.errors import ImageError
-from vision.detection.faces import Box, Face, SearchResult
+from vision.detection.faces import Face, SearchResult
 from vision.detection.settings import SearchSettings
 
 

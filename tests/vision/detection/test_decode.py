@@ -11,9 +11,9 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from boxes import Box
 from vision.detection.decode import SHARP_SIDE, decode
 from vision.detection.errors import ImageError
-from vision.detection.faces import Box
 
 
 def photograph(width: int = 400, height: int = 300, mode: str = "RGB") -> Image.Image:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from boxes import Box
 from vision.detection.decode import Picture
-from vision.detection.faces import Box
 from vision.detection.merging import Found, look, merged, without_doubles
 
 PICTURE = Picture(np.zeros((10, 10, 3), np.uint8), np.zeros((10, 10), np.uint8), 10)

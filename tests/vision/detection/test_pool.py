@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from boxes import Box
 from testing.waiting import PATIENCE, until
 from tests.vision.detection.faulty import cannot_open, open_faulty
 from tests.vision.detection.pools import FAULTS, gone, make_pool, unprepared
 from vision.detection.errors import DetectorUnavailable, ImageError, PoolStopped, SearchError
-from vision.detection.faces import Box
 from vision.detection.pool import FacePool
 from vision.detection.prepare import Prepared
 from vision.detection.settings import MAX_BYTES, SearchSettings

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from boxes import Box
 from testing.waiting import PATIENCE, until
 from tests.vision.detection.faulty import cannot_open
 from tests.vision.detection.pools import FAULTS, gone, make_pool
 from vision.detection.errors import DetectorUnavailable, ImageError, PoolStopped, SearchCrashed, SearchError
-from vision.detection.faces import Box, SearchResult
+from vision.detection.faces import SearchResult
 from vision.detection.pool import TOGETHER, FacePool
 from vision.detection.settings import MAX_BYTES
 

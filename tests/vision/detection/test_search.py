@@ -15,9 +15,10 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.Image import Transpose
 
+from boxes import Box
 from vision.detection.decode import Picture
 from vision.detection.errors import ImageError, SearchError
-from vision.detection.faces import Array, Box, SearchResult
+from vision.detection.faces import Array, SearchResult
 from vision.detection.pool import FacePool
 from vision.detection.search import Searcher, chip_jpeg
 from vision.detection.settings import CENTERFACE, HOG, SearchSettings

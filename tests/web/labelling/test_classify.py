@@ -7,12 +7,12 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
+from boxes import Box
 from config import Settings
 from database import Database
 from store.accounts import users
 from store.accounts.users import User
 from store.detection import depicted_items, faces, files
-from store.detection.faces import Box
 from store.jobs import tasks
 from store.labelling import labels
 from store.labelling.predictions import Prediction, Question, replace_questions

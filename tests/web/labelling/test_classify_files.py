@@ -6,11 +6,11 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
+from boxes import Box
 from config import Settings
 from database import Database
 from store.accounts.users import User
 from store.detection import faces
-from store.detection.faces import Box
 from store.labelling import question_data
 from store.labelling.question_data import Faceless
 from testing.file_copies import change_files

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from boxes import Box
 from database import Database
 from store.detection import faces
-from store.detection.faces import Box
 from store.labelling import approvals, review
 from store.labelling.review import Place
 from store.publishing import plans

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
+from boxes import Box
 from database import Database
 from store.detection import faces
-from store.detection.faces import Box
 from store.labelling import approvals
 from store.labelling.answers import NewAnswer, record
 from store.publishing import plans

@@ -8,9 +8,10 @@ from typing import Any
 from PIL import Image
 from werkzeug.test import TestResponse
 
+from boxes import Box
 from database import Database
 from store.detection import faces, files
-from store.detection.faces import Box, FoundFace
+from store.detection.faces import FoundFace
 from store.labelling import answers, labels
 from store.labelling.answers import NewAnswer
 from store.labelling.predictions import Prediction, Suggestion

@@ -1,4 +1,8 @@
-"""The qualifier P2677 "relative position within image" of a statement: where in the picture the person is."""
+"""The qualifier P2677 "relative position within image" of a statement: where in the picture the person is.
+
+`REGION` writes the box in SQL, so that one statement can insert hundreds of edits. It is only the form that is stored:
+before anything is sent or compared, wiki/names.py parses it (`box_of`) and writes the value for Commons (`region`).
+"""
 
 from collections.abc import Sequence
 

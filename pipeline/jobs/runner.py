@@ -125,7 +125,7 @@ class Runner:
                 return
             except DatabaseUnavailable as error:
                 self._waiting_for = str(error)
-                log.warning("no heartbeat: %s", error)
+                self._tools.outage.report(error)
             except Exception:
                 log.exception("the heartbeat failed")
             self._tools.stop.wait(HEARTBEAT)

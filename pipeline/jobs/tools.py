@@ -16,6 +16,7 @@ from config import VERSION, Settings
 from database import Connection, Database, DatabaseUnavailable
 from pipeline.jobs import quota
 from pipeline.jobs.metrics import Metrics
+from pipeline.jobs.outage import FIRST_PAUSE, LONGEST_PAUSE, Outage
 from pipeline.jobs.outcome import Stopped
 from store.accounts import tokens
 from vision.detection.pool import FacePool
@@ -25,8 +26,6 @@ from wiki.client import MAXLAG_SECONDS, Client, Endpoints, user_agent
 log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
-
-LONGEST_PAUSE = 5.0  # seconds between two attempts to reach the database, at most
 NICE = 10  # of 19: niceness of children; on a shared machine a child gets a tenth of the CPU time of a web process
 
 
@@ -43,20 +42,22 @@ class Tools:
     clock: Callable[[], float] = time.monotonic
     rng: random.Random = field(default_factory=random.Random)
     metrics: Metrics = field(default_factory=Metrics)
+    outage: Outage = field(default_factory=Outage)
 
     def run(self, work: Callable[[Connection], Value]) -> Value:
         """Run `work` in a transaction of its own; wait while the database is not available. Raises Stopped.
 
         `work` may run several times, so it must do nothing but SQL.
         """
-        pause = 0.2
+        pause = FIRST_PAUSE
         while True:
             try:
                 return self.database.retry(work)
             except DatabaseUnavailable as error:
-                log.log(logging.WARNING if pause > 1 else logging.INFO, "waiting for the database: %s", error)
+                self.outage.report(error, logging.WARNING if pause > 1 else logging.INFO)
                 if self.stop.wait(pause):
                     raise Stopped from None
+                self.outage.wait(self.database, self.stop)
                 pause = min(LONGEST_PAUSE, pause * 2)
 
     def check(self) -> None:

@@ -28,7 +28,7 @@ WRITES = ("wbeditentity", "wbremoveclaims", "wbsetqualifier")
 
 
 class Killed(BaseException):
-    """Simulates SIGKILL: nothing is settled and nothing is released."""
+    """Simulated SIGKILL: nothing is settled and nothing is released."""
 
 
 class Watched(Client):
@@ -76,7 +76,10 @@ class StopSignal(threading.Event):
 
 @dataclass
 class Job(Case):
-    """`writes`: the writes sent, in order. `before`, `after`: called with a write's number (from 0) and parameters."""
+    """The publishing task of a volunteer, with hooks.
+
+    `writes`: the writes sent, in order. `before`, `after`: hooks by number of the write (from 0), given its parameters.
+    """
 
     writes: list[dict[str, Any]] = field(default_factory=list)
     before: dict[int, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)

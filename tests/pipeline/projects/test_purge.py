@@ -88,7 +88,7 @@ def test_interrupted_purge_is_continued(database: Database, tools: Tools, run: R
     project = full_project(database, tools, "Ada")
     delete(database, project)
     task = claimed(database, "purge")
-    purge._one(task, purging.files_of_project, 5, tools)
+    purge._delete_piece(task, purging.files_of_project, 5, tools)
     with database.transaction() as db:
         tasks.give_back(db, task)
     assert 0 < counts(database)["files"] < 24

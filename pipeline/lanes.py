@@ -19,7 +19,7 @@ SENDERS = 2  # threads that write to the wiki, each for a different user
 
 def runner(tools: Tools) -> Runner:
     """Return the runner of a worker with all lanes."""
-    return Runner(tools, threads, person_check.bar_by_setting)
+    return Runner(tools, threads, person_check.block_by_setting)
 
 
 def threads(context: WorkerContext) -> list[threading.Thread]:

@@ -56,7 +56,7 @@ class Model:
         project = tools.run(lambda db: projects.get(db, task.subject_id))
         if project is None:
             return Finished()
-        if project.status not in ("active", "completed") or person_check.barred(project, tools):
+        if project.status not in ("active", "completed") or person_check.blocked(project, tools):
             return Waiting()
         if project.status == "completed" and tools.run(lambda db: model_input.any_dropped(db, project.id)):
             # Without encodings the model would withdraw its matches; an active project computes them again.

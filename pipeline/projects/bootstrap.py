@@ -26,7 +26,7 @@ def run(task: Task, tools: Tools) -> Outcome:
     project = tools.run(lambda db: projects.get(db, task.subject_id))
     if project is None:
         return Finished()
-    if person_check.barred(project, tools):
+    if person_check.blocked(project, tools):
         return Waiting()
     _add_portrait(task, project, tools)
     found = sparql.depicting(tools.wiki, project.item, limit=tools.settings.max_bootstrap)

@@ -31,7 +31,7 @@ def run(task: Task, tools: Tools) -> Outcome:
     project = tools.run(lambda db: projects.get(db, task.subject_id))
     if project is None:
         return Finished()
-    if person_check.barred(project, tools):
+    if person_check.blocked(project, tools):
         return Waiting()
     try:
         return _crawl(task, project, tools)
@@ -73,7 +73,7 @@ def _add_new(task: Task, project: Project, began: datetime, tools: Tools) -> dic
 
 def _add_all(task: Task, project: Project, began: datetime, tools: Tools) -> dict[str, Any] | Retry:
     """Add all files of the source; return the next cursor, or a Retry if the source has no picture. Raises Paused."""
-    if person_check.barred_today(project, tools):
+    if person_check.blocked_today(project, tools):
         raise Paused
     resumed = task.cursor is not None
     seen: set[int] = set()

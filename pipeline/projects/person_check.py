@@ -17,22 +17,22 @@ from wiki.wikidata import Person
 log = logging.getLogger(__name__)
 
 
-def barred(project: Project, tools: Tools) -> bool:
-    """Return whether the project is barred; bar and pause it if its item is blocked. Makes no request to a wiki."""
-    if project.barred:
+def blocked(project: Project, tools: Tools) -> bool:
+    """Return whether the project is blocked; block and pause it if its item is blocked. Makes no request to a wiki."""
+    if project.blocked:
         return True
-    if not _blocked(tools, project.item):
+    if not _is_blocked(tools, project.item):
         return False
-    _bar(project, "blocked_item", tools)
+    _block(project, "blocked_item", tools)
     return True
 
 
-def barred_today(project: Project, tools: Tools, today: date | None = None) -> bool:
-    """Check the project as `barred` does, and by what Wikidata states today. Raises WikiError.
+def blocked_today(project: Project, tools: Tools, today: date | None = None) -> bool:
+    """Check the project as `blocked` does, and by what Wikidata states today. Raises WikiError.
 
     Follows a merger of the item and stores the dates of birth and death. A deleted item bars nothing.
     """
-    if barred(project, tools):
+    if blocked(project, tools):
         return True
     try:
         person = wikidata.person(tools.wiki, project.item, ["en"])
@@ -40,10 +40,10 @@ def barred_today(project: Project, tools: Tools, today: date | None = None) -> b
         return False
     why = _why(person, tools, today or datetime.now(UTC).date())
     if why:
-        _bar(project, why, tools)
+        _block(project, why, tools)
         return True
     if person.redirected_to:
-        tools.run(lambda db: merges.follow(db, project.item, person.item, barred=False))
+        tools.run(lambda db: merges.follow(db, project.item, person.item, blocked=False))
     life = iso(person.born), iso(person.died)
     if life != (project.born, project.died):
         tools.run(lambda db: projects.set_life(db, project.id, *life))
@@ -51,21 +51,21 @@ def barred_today(project: Project, tools: Tools, today: date | None = None) -> b
 
 
 def _why(person: Person, tools: Tools, today: date) -> Why | None:
-    if _blocked(tools, person.item):  # the item may have been merged into one that is blocked
+    if _is_blocked(tools, person.item):  # the item may have been merged into one that is blocked
         return "blocked_item"
     return "minor" if may_be_minor(person, today) else None
 
 
-def _blocked(tools: Tools, item: str) -> bool:
+def _is_blocked(tools: Tools, item: str) -> bool:
     return item in tools.settings.blocked_items or tools.run(lambda db: blocked_items.is_blocked(db, item))
 
 
-def _bar(project: Project, why: Why, tools: Tools) -> None:
-    tools.run(lambda db: blocked_items.bar(db, project.id, why))
+def _block(project: Project, why: Why, tools: Tools) -> None:
+    tools.run(lambda db: blocked_items.block_project(db, project.id, why))
     log.warning("the project about %s was barred: %s", project.item, why, extra={"project": project.id})
 
 
-def bar_by_setting(db: Connection, tools: Tools) -> None:
-    """Bar the projects of items blocked by the settings, which may have changed since the worker last ran."""
+def block_by_setting(db: Connection, tools: Tools) -> None:
+    """Block the projects of items blocked by the settings, which may have changed since the worker last ran."""
     if tools.settings.blocked_items:
-        blocked_items.bar_items(db, tools.settings.blocked_items)
+        blocked_items.block_projects(db, tools.settings.blocked_items)

@@ -50,8 +50,8 @@ class Items:
 
     def _record_merger(self, item: str, target: str) -> None:
         def work(db: Connection) -> list[int]:
-            barred = target in self._tools.settings.blocked_items or blocked_items.is_blocked(db, target)
-            return merges.follow(db, item, target, barred=barred)
+            blocked = target in self._tools.settings.blocked_items or blocked_items.is_blocked(db, target)
+            return merges.follow(db, item, target, blocked=blocked)
 
         found = self._tools.run(work)
         self._same.clear()

@@ -1,4 +1,4 @@
-"""Items for which projects are not allowed; a project about one of them is barred: paused, and cannot be resumed."""
+"""Items for which projects are not allowed; a project about one of them is blocked: paused, and cannot be resumed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class BlockedItem:
 
 
 def all_of_them(db: Connection) -> list[BlockedItem]:
-    """Return the blocked items, newest first, each with the number of projects that it bars."""
+    """Return the blocked items, newest first, each with the number of projects that it blocks."""
     rows = db.rows(
         """SELECT b.item, b.reason, COALESCE(u.name, '') AS added_by, b.added_at,
              (SELECT COUNT(*) FROM projects p WHERE p.item = b.item AND p.status <> 'deleted') AS projects
@@ -37,13 +37,13 @@ def is_blocked(db: Connection, item: str) -> bool:
 
 
 def add(db: Connection, item: str, reason: str, user_id: int) -> int:
-    """Block an item; return how many projects were barred by this."""
+    """Block an item; return how many projects were blocked by this."""
     db.execute(
         """INSERT INTO blocked_items (item, reason, added_by) VALUES (%s, %s, %s)
            ON DUPLICATE KEY UPDATE reason = VALUES(reason)""",
         (item, reason, user_id),
     )
-    return bar_items(db, [item])
+    return block_projects(db, [item])
 
 
 def remove(db: Connection, item: str) -> bool:
@@ -54,17 +54,17 @@ def remove(db: Connection, item: str) -> bool:
     return bool(removed)
 
 
-def bar_items(db: Connection, items: Sequence[str]) -> int:
-    """Bar every project about one of these items; return how many were not barred before."""
+def block_projects(db: Connection, items: Sequence[str]) -> int:
+    """Block every project about one of these items; return how many were not blocked before."""
     found = db.column(
         f"SELECT id FROM projects WHERE item IN ({marks(items)}) AND status <> 'deleted' AND barred IS NULL", items
     )
     for project_id in found:
-        bar(db, project_id, "blocked_item")
+        block_project(db, project_id, "blocked_item")
     return len(found)
 
 
-def bar(db: Connection, project_id: int, why: Why) -> None:
+def block_project(db: Connection, project_id: int, why: Why) -> None:
     """Pause a project without a way to resume it. Queued edits are cancelled; sent edits can still be undone."""
     db.execute(
         "UPDATE projects SET status = 'paused', barred = %s WHERE id = %s AND status <> 'deleted'", (why, project_id)

@@ -15,12 +15,12 @@ class Asker:
     project_id: int
     role: Role | None
     status: str | None
-    barred: str | None
+    blocked: str | None
 
     def membership(self) -> tuple[Role, str | None]:
-        """Return the role and why the project is barred. Raises NotFound for non-members, Gone for a deleted project."""
+        """Return the role and why the project is blocked. Raises NotFound for non-members, Gone for a deleted project."""
         row = admitted(self.project_id, {"role": self.role, "status": self.status})
-        return row["role"], self.barred
+        return row["role"], self.blocked
 
 
 def asker(db: Connection, project_id: int, user_id: int) -> Asker | None:
@@ -35,6 +35,6 @@ def asker(db: Connection, project_id: int, user_id: int) -> Asker | None:
     )
     if row is None:
         return None
-    role, status, barred = row.pop("role"), row.pop("status"), row.pop("barred")
+    role, status, blocked = row.pop("role"), row.pop("status"), row.pop("barred")
     user = User(**{**row, "blocked": bool(row["blocked"]), "signed_in": bool(row["signed_in"])})
-    return Asker(user, project_id, role, status, barred)
+    return Asker(user, project_id, role, status, blocked)

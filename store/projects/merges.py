@@ -30,11 +30,11 @@ def _pairs(db: Connection, column: str, values: Collection[str]) -> list[tuple[s
     return [(row["item"], row["target"]) for row in rows]
 
 
-def follow(db: Connection, old: str, target: str, *, barred: bool) -> list[int]:
+def follow(db: Connection, old: str, target: str, *, blocked: bool) -> list[int]:
     """Record that `old` was merged into `target`, and move its projects and their pending additions to the target.
 
     A project keeps its item where its owner has the same project about the target; its edits name the target nevertheless.
-    `barred`: projects about the target are not allowed. Returns the projects about the old item.
+    `blocked`: projects about the target are not allowed. Returns the projects about the old item.
     """
     db.execute("DELETE FROM merged_items WHERE item = %s", (target,))
     db.execute("UPDATE merged_items SET target = %s WHERE target = %s", (target, old))
@@ -45,8 +45,8 @@ def follow(db: Connection, old: str, target: str, *, barred: bool) -> list[int]:
     found: list[int] = db.column("SELECT id FROM projects WHERE item = %s AND status <> 'deleted' FOR UPDATE", (old,))
     for project_id in found:
         _lead(db, project_id, target)
-        if barred:
-            blocked_items.bar(db, project_id, "blocked_item")
+        if blocked:
+            blocked_items.block_project(db, project_id, "blocked_item")
     return found
 
 

@@ -36,7 +36,7 @@ class Project:
     error_budget: int
     write_position: bool
     status: Status
-    barred: str | None
+    blocked: str | None
     settings_version: int
     crawled_at: datetime | None
     crawl_cut: bool
@@ -77,7 +77,8 @@ class ProjectSettings:
 
 _COLUMNS = """p.id, p.owner_id, p.item, p.label, p.description, p.portrait_title, p.portrait_page_id, p.born, p.died,
   p.source_kind, p.source, p.source_text, p.depth, p.excluded, p.distance_threshold, p.min_confirmed, p.error_budget,
-  p.write_position, p.status, p.barred, p.settings_version, p.crawled_at, p.crawl_cut, p.searched_from, p.model_run, p.model_at,
+  p.write_position, p.status, p.barred AS blocked,
+  p.settings_version, p.crawled_at, p.crawl_cut, p.searched_from, p.model_run, p.model_at,
   p.model_json, p.created_at"""
 
 
@@ -146,7 +147,7 @@ def admitted(project_id: int, row: Row | None) -> Row:
 
 
 def membership(db: Connection, project_id: int, user_id: int) -> tuple[Role, str | None]:
-    """Return the user's role and why the project is barred, without reading the rest. Raises like `for_member`."""
+    """Return the user's role and why the project is blocked, without reading the rest. Raises like `for_member`."""
     found = db.row(
         """SELECT p.status, p.barred, m.role FROM projects p JOIN project_members m ON m.project_id = p.id AND m.user_id = %s
            WHERE p.id = %s""",
@@ -183,7 +184,7 @@ def change_settings(db: Connection, project_id: int, settings: ProjectSettings) 
 
 
 def set_status(db: Connection, project_id: int, status: Literal["active", "paused", "completed"]) -> None:
-    """Pause, resume or complete a project. A deleted project stays deleted, a barred one paused."""
+    """Pause, resume or complete a project. A deleted project stays deleted, a blocked one paused."""
     changed = db.execute(
         "UPDATE projects SET status = %s WHERE id = %s AND status <> 'deleted' AND barred IS NULL", (status, project_id)
     )

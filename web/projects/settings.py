@@ -154,7 +154,7 @@ def status(project_id: int) -> Response:
     if new_status not in messages:
         raise BadInput(gettext("A project can be active, paused or completed."), "status")
     with transaction() as db:
-        if access.owner(db, project_id).barred:
+        if access.owner(db, project_id).blocked:
             raise NotAllowed("barred")
         projects.set_status(db, project_id, new_status)  # type: ignore[arg-type]
     flash(messages[new_status], "good")

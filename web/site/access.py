@@ -29,9 +29,9 @@ class NotAllowed(Exception):
         self.reason = reason
 
 
-# A project is barred if nobody may search for its person. Its members can still delete it, leave it and undo edits,
+# A project is blocked if nobody may search for its person. Its members can still delete it, leave it and undo edits,
 # which is what these blueprints serve.
-_BLUEPRINTS_WHILE_BARRED = {"batches", "settings"}
+_BLUEPRINTS_WHILE_BLOCKED = {"batches", "settings"}
 
 
 def public(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
@@ -82,12 +82,12 @@ def member(db: Connection, project_id: int) -> tuple[Project, Role]:
     """Return the project and the user's role in it.
 
     Raises SignInNeeded, NotFound for non-members, Gone for a deleted project, and NotAllowed if the request would
-    change a barred project.
+    change a blocked project.
     """
     if "user" not in g:
         g.user = _user_if_session_valid(users.get(db, session["user"]))
     project, role = projects.for_member(db, project_id, user().id)
-    _check_not_barred(project.barred)
+    _check_not_blocked(project.blocked)
     return project, role
 
 
@@ -97,20 +97,20 @@ def check_membership(db: Connection, project_id: int) -> Role:
     It reads less from the database, for endpoints that are requested many times a second.
     """
     if "user" in g:
-        role, barred = projects.membership(db, project_id, user().id)
+        role, blocked = projects.membership(db, project_id, user().id)
     else:
         requester = members.asker(db, project_id, session["user"])
         g.user = _user_if_session_valid(requester.user if requester else None)
         if requester is None or g.user is None:
             raise SignInNeeded
-        role, barred = requester.membership()
-    _check_not_barred(barred)
+        role, blocked = requester.membership()
+    _check_not_blocked(blocked)
     return role
 
 
-def _check_not_barred(barred: str | None) -> None:
-    """Raise NotAllowed if the request would change a barred project outside of _OPEN_WHILE_BARRED."""
-    if barred and request.method != "GET" and request.blueprint not in _BLUEPRINTS_WHILE_BARRED:
+def _check_not_blocked(blocked: str | None) -> None:
+    """Raise NotAllowed if the request would change a blocked project outside of _OPEN_WHILE_BLOCKED."""
+    if blocked and request.method != "GET" and request.blueprint not in _BLUEPRINTS_WHILE_BLOCKED:
         raise NotAllowed("barred")
 
 

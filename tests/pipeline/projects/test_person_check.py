@@ -37,7 +37,7 @@ def test_worker_pauses_a_project_whose_item_was_blocked_later(
     with database.transaction() as db:
         db.execute("INSERT INTO blocked_items (item) VALUES (%s)", (person(sandbox).item,))
     assert run("crawl", crawl.run) == Waiting()
-    assert (stored(database, project).status, stored(database, project).barred) == ("paused", "blocked_item")
+    assert (stored(database, project).status, stored(database, project).blocked) == ("paused", "blocked_item")
     assert value(database, "SELECT COUNT(*) FROM project_files") == 0
     assert not sandbox.world.counts.thumbnails
 
@@ -53,7 +53,7 @@ def test_each_stage_checks_the_blocked_items_of_the_settings(
     assert task is not None
     stages = {"crawl": crawl.run, "bootstrap": bootstrap.run, "model": Model().run}
     assert stages[stage](task, strict) == Waiting()
-    assert stored(database, project).barred == "blocked_item"
+    assert stored(database, project).blocked == "blocked_item"
 
 
 def test_starting_worker_blocks_the_items_of_the_setting(
@@ -61,21 +61,21 @@ def test_starting_worker_blocks_the_items_of_the_setting(
 ):
     strict = replace(tools, settings=replace(tools.settings, blocked_items=("Q1", person(sandbox).item)))
     with database.transaction() as db:
-        person_check.bar_by_setting(db, strict)
-    assert stored(database, project).barred == "blocked_item"
+        person_check.block_by_setting(db, strict)
+    assert stored(database, project).blocked == "blocked_item"
 
 
 def test_date_of_birth_added_later_is_checked(sandbox: Sandbox, database: Database, project: int, tools: Tools):
-    assert not person_check.barred_today(stored(database, project), tools)
+    assert not person_check.blocked_today(stored(database, project), tools)
     born = stored(database, project).born
     assert born, "the worker keeps what Wikidata says today"
     as_a_child = date(int(born[:4]) + 10, 6, 1)
-    assert person_check.barred_today(stored(database, project), tools, as_a_child)
-    assert (stored(database, project).status, stored(database, project).barred) == ("paused", "minor")
+    assert person_check.blocked_today(stored(database, project), tools, as_a_child)
+    assert (stored(database, project).status, stored(database, project).blocked) == ("paused", "minor")
 
 
 def test_project_about_a_blocked_item_stays_paused(database: Database, project: int):
     with database.transaction() as db:
-        blocked_items.bar(db, project, "minor")
+        blocked_items.block_project(db, project, "minor")
         projects.set_status(db, project, "active")
     assert stored(database, project).status == "paused"

@@ -81,7 +81,7 @@ def test_bot_that_replaces_the_merged_item_by_its_target_is_no_revert(job: Job, 
     job.run()
     merge()
     with job.database.transaction() as db:
-        merges.follow(db, ITEM, NEW, barred=False)
+        merges.follow(db, ITEM, NEW, blocked=False)
     first, second, third = job.page_ids
     for page_id, item in ((first, NEW), (second, "Q5")):
         job.wiki.other("change_statement", id=page_id, guid=job.guids(page_id)[0], new_value=item, user="Bob")
@@ -160,11 +160,11 @@ def test_sender_waits_while_wikidata_is_unreachable(job: Job):
 
 def test_chain_of_mergers_is_followed_to_the_last_item(job: Job):
     with job.database.transaction() as db:
-        merges.follow(db, "Q1", "Q2", barred=False)
-        merges.follow(db, "Q2", "Q3", barred=False)
+        merges.follow(db, "Q1", "Q2", blocked=False)
+        merges.follow(db, "Q2", "Q3", blocked=False)
         assert merges.names(db, "Q1") == merges.names(db, "Q3") == frozenset({"Q1", "Q2", "Q3"})
         assert merges.names(db, "Q4") == frozenset({"Q4"})
-        merges.follow(db, "Q3", "Q1", barred=False)
+        merges.follow(db, "Q3", "Q1", blocked=False)
         assert merges.names(db, "Q2") == frozenset({"Q1", "Q2", "Q3"})
 
 
@@ -174,7 +174,7 @@ def test_crawl_follows_a_merger_and_counts_statements_with_the_old_item(job: Job
     with job.database.transaction() as db:
         project = projects.get(db, job.project_id)
     assert project is not None
-    assert not person_check.barred_today(project, job.tools())
+    assert not person_check.blocked_today(project, job.tools())
     assert item_of(job) == NEW
     crawl_later(job, days=8)
     with job.database.transaction() as db:

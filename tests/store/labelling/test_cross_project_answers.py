@@ -114,7 +114,7 @@ def test_deleted_projects_neither_cause_nor_get_questions(db: Connection):
 def test_face_named_with_a_merged_item_becomes_a_question(db: Connection):
     adas, bertas = support.project(db, pages=[1, 2]), berta(db, 1)
     (face,) = support.search(db, 1, LEFT)
-    merges.follow(db, "Q99", BERTA, barred=False)
+    merges.follow(db, "Q99", BERTA, blocked=False)
     no_work(db)
     support.record_answer(db, adas, support.user(db), 1, face, "other", other_item="Q99")
     assert open_questions(db, bertas) == [(1, face)]

@@ -111,7 +111,7 @@ def test_plan_warns_about_many_reverts(case: Case, alice: Browser, batch: int):
 def test_plan_reports_a_merged_item(case: Case, alice: Browser):
     assert "were merged" not in alice.get(case.url("/send")).text
     with case.database.transaction() as db:
-        merges.follow(db, "Q42", "Q43", barred=False)
+        merges.follow(db, "Q42", "Q43", blocked=False)
     page = alice.get(case.url("/send")).text
     assert "On Wikidata Q42 and Q43 are the same person now" in page
     assert "depicts [[d:Q43|" in page

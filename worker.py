@@ -101,7 +101,7 @@ def _report(settings: config.Settings, options: argparse.Namespace) -> int:
     database = Database(settings, size=1)
     try:
         with database.transaction() as db:
-            print("\n".join(status.status(db)))
+            print("\n".join(status.status(db, status.workers_of_jobs())))
     except DatabaseError as error:
         config.stop(str(error))
     return 0

@@ -15,7 +15,7 @@ import yaml
 
 import config
 from database import Database
-from pipeline.jobs import quota
+from pipeline.jobs import quota, status
 from sandbox import environment as sandbox_environment
 from sandbox.server import Sandbox
 from testing import https_front, processes, servers
@@ -78,6 +78,7 @@ def test_each_job_is_a_procfile_process_with_its_own_id_and_health_check():
         assert job["continuous"] is True
         assert job["mem"] == "3Gi"
     assert len(set(ids)) == 2
+    assert ids == status.workers_of_jobs()
 
 
 def test_memory_of_a_job_is_sufficient_for_a_detector_child_per_cpu():

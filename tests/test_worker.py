@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from config import Settings
-from database import Database
+from database import Connection, Database
 from pipeline.jobs import heartbeat_file, status
 from pipeline.jobs.heartbeat_file import HeartbeatFile, read_heartbeat_file
 from sandbox.server import Sandbox
@@ -74,6 +74,23 @@ def test_status_lists_the_work_of_each_worker(local_settings: Settings, database
     code, output = run("--check")
     assert code == 1
     assert "12" in output
+
+
+def test_worker_of_jobs_yaml_that_does_not_run_is_reported_as_missing(db: Connection):
+    planned = status.workers_of_jobs()
+    assert planned == ["worker-1", "worker-2"]
+    assert list(status.status(db, planned)) == ["No worker has been heard of in the last day."]
+    worker_claims.register(db, "one", "here", 7)
+    assert "missing" not in "\n".join(status.status(db, planned))
+    worker_claims.register(db, "worker-1", "here", 8)
+    missing = [line for line in status.status(db, planned) if "missing" in line]
+    assert missing == ["worker-2  missing: jobs.yaml starts it, and it does not run"]
+
+
+def test_no_worker_is_missing_without_workers_in_jobs_yaml(tmp_path: Path):
+    assert status.workers_of_jobs(tmp_path / "jobs.yaml") == []
+    (tmp_path / "jobs.yaml").write_text("- name: backup\n  command: script/backup\n")
+    assert status.workers_of_jobs(tmp_path / "jobs.yaml") == []
 
 
 def test_worker_without_pip_has_its_networks_and_reports_them(

@@ -1,7 +1,10 @@
 """Status report of the workers for the command line, and the health check of one worker."""
 
-from collections.abc import Callable, Iterator, Mapping
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+
+import yaml
 
 from database import Connection, Database, DatabaseError, DatabaseUnavailable
 from pipeline.jobs import heartbeat_file
@@ -10,9 +13,24 @@ from store.detection import searches
 from store.jobs import tasks, workers
 from store.jobs.workers import DEAD_AFTER_SECONDS
 
+JOBS = Path(__file__).parents[2] / "jobs.yaml"
 
-def status(db: Connection) -> Iterator[str]:
-    """Yield a line for each worker, followed by one for each task or search that it has claimed."""
+
+def workers_of_jobs(path: Path = JOBS) -> list[str]:
+    """Return the ids of the workers that jobs.yaml starts, as its health checks name them; none if there is no such file."""
+    if not path.is_file():
+        return []
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))
+    checks = [shlex.split(job.get("health-check-script", "")) for job in jobs]
+    return [words[words.index("--worker-id") + 1] for words in checks if "--worker-id" in words]
+
+
+def status(db: Connection, planned: Collection[str] = ()) -> Iterator[str]:
+    """Yield a line for each worker, followed by one for each task or search that it has claimed.
+
+    `planned`: ids of workers that run together. If one of them is known, those that are not are reported as missing: a
+    worker that never started or was stopped has no row.
+    """
     held, searching = tasks.held(db), searches.held(db)
     known = workers.all_seen(db)
     if not known:
@@ -26,6 +44,9 @@ def status(db: Connection) -> Iterator[str]:
         for task in held:
             if task.worker == worker.id:
                 yield f"    {task.kind:10} {task.subject_id}, renewed {task.seconds} s ago"
+    ids = {worker.id for worker in known}
+    if ids & set(planned):
+        yield from (f"{one}  missing: jobs.yaml starts it, and it does not run" for one in planned if one not in ids)
 
 
 def in_words(networks: Mapping[str, str] | None) -> str:

@@ -167,10 +167,10 @@ class History:
         return self._judged(self.site.volunteer(name).look(path))
 
     def press(self, name: str, form: Form, *more: tuple[str, str]) -> Page:
-        return self._judged(self.site.volunteer(name).press(form, *more))
+        return self._judged(self.site.volunteer(name).press_once(form, *more))
 
     def submit(self, who: str, path: str, /, **fields: str) -> Page:
-        return self._judged(self.site.volunteer(who).submit(path, **fields))
+        return self._judged(self.site.volunteer(who).submit_once(path, **fields))
 
     def _judged(self, page: Page) -> Page:
         self.note(f"{page.status} {page.address.partition('://')[2].partition('/')[2]}")

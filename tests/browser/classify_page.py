@@ -59,5 +59,11 @@ class Classify:
         return self.page.locator("#message").inner_text()
 
     def wait_for_message(self, text: str) -> None:
-        """Wait until the page shows this message."""
-        self.page.locator("#message", has_text=text).wait_for()
+        """Wait until the page has shown this message, and forget it and those before it."""
+        self.page.wait_for_function(
+            """(text) => {
+              const at = window.messages.findIndex((message) => message.includes(text));
+              return at >= 0 && window.messages.splice(0, at + 1).length;
+            }""",
+            arg=text,
+        )

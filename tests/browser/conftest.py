@@ -63,6 +63,20 @@ class Watch:
         return [text for text in self.problems if not any(re.search(pattern, text) for pattern in self.allowed)]
 
 
+# A message disappears after some seconds, which may be before a test on a busy machine looks. `messages` keeps each until the
+# test has waited for it (Classify.wait_for_message).
+KEEP_MESSAGES = """
+  window.messages = [];
+  addEventListener("DOMContentLoaded", () => {
+    const message = document.querySelector("#message");
+    if (message) {
+      new MutationObserver(() => message.textContent && window.messages.push(message.textContent))
+        .observe(message, { childList: true, characterData: true, subtree: true });
+    }
+  });
+"""
+
+
 @dataclass
 class Opener:
     """Open pages, each call in a separate browser context, as another person's browser."""
@@ -76,6 +90,7 @@ class Opener:
         context.setdefault("viewport", {"width": 1280, "height": 900})
         made = self.browser.new_context(**context)
         made.set_default_timeout(PATIENCE * 1000)
+        made.add_init_script(KEEP_MESSAGES)
         self.contexts.append(made)
         if cookie is not None:
             made.add_cookies([cookie])

@@ -226,6 +226,12 @@ class Settings:
     detector: str = _setting(
         "WIKIVISAGE_DETECTOR", "hog+centerface", _one_of("hog", "hog+centerface", "centerface"), "face detector"
     )
+    encoder: str = _setting(
+        "WIKIVISAGE_ENCODER",
+        "sface",
+        _one_of("sface", "dlib"),
+        "network that encodes faces; dlib's is weaker, above all with people unlike the celebrities it was trained on",
+    )
     detector_children: int = _setting(
         "WIKIVISAGE_DETECTOR_CHILDREN",
         0,

@@ -57,7 +57,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "labelling": {"projects", "detection", "jobs"},
         "publishing": {"projects", "detection", "jobs"},
     },
-    "vision": {"detection": set(), "recognition": set()},
+    "vision": {"networks": set(), "detection": {"networks"}, "recognition": set()},
     "sandbox": {
         "faults": set(),
         "state": {"faults"},

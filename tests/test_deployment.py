@@ -22,7 +22,7 @@ from testing import https_front, processes, servers
 from testing.waiting import PATIENCE
 from tests import deployment
 from vision import weights
-from vision.detection.settings import DETECTOR_VERSIONS, HOG_CENTERFACE
+from vision.detection.settings import DETECTOR_VERSIONS, ENCODER_VERSIONS, HOG_CENTERFACE, SFACE, SearchSettings
 
 ROOT = servers.ROOT
 MEMORY_OF_WEB, MEMORY_OF_WORKER = 150, 3 * 1024  # MB
@@ -292,6 +292,7 @@ def test_toolforge_installation_does_the_main_job(
         ]
         with closing(Database(server, size=1)) as database, database.transaction() as db:
             detectors = db.column("SELECT DISTINCT detector FROM files WHERE state = 'searched'")
+            encoders = db.column("SELECT DISTINCT encoder FROM faces WHERE state = 'encoded'")
         outputs = {job["command"]: running[job["command"]].output() for job in deployment.jobs()}
         logs = "".join(process.output() for process in running.values())
     with capsys.disabled():
@@ -303,7 +304,8 @@ def test_toolforge_installation_does_the_main_job(
     assert done.returncode == 0, done.stdout + done.stderr + logs
     assert [each.returncode for each in healthy] == [0, 0]
     assert detectors == [DETECTOR_VERSIONS[HOG_CENTERFACE]]
-    ready = ", ".join(f"{network.name} ready" for network in weights.NETWORKS)
+    assert encoders == [ENCODER_VERSIONS[SFACE]]
+    ready = ", ".join(f"{network.name} ready" for network in weights.wanted(SearchSettings()))
     assert all(f"networks: {ready}\n" in log for log in outputs.values()), outputs
     assert all(each.stdout.endswith(f"networks: {ready}\n") for each in healthy), [each.stdout for each in healthy]
     assert 0 < memory.most.pop("web") < MEMORY_OF_WEB

@@ -91,6 +91,14 @@ def test_wheel_of_networks_contains_networks_and_licences_but_no_code():
             assert hashlib.sha256(data).hexdigest() == network["sha256"]
             licence = held.read(_only(held, f"licences/{network['package'].partition('==')[0]}")).decode()
             assert "Permission is hereby granted" in licence
+        assert {network["file"] for network in listed} == {"centerface.onnx", "sface.onnx"}
+        apache = held.read(
+            _only(held, "licenses/APACHE-2.0")
+        ).decode()  # SFace's own; its package is under the MIT licence
+        assert "Apache License" in apache
+        assert "Version 2.0, January 2004" in apache
+        (about,) = (held.read(name).decode() for name in held.namelist() if name.endswith("METADATA"))
+        assert "License-Expression: MIT AND Apache-2.0" in about
         notice = held.read(_only(held, "licenses/NOTICE")).decode()
         assert all(network["file"] in notice for network in listed)
         code = {name for name in held.namelist() if ".dist-info/" not in name} - {

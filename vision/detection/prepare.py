@@ -10,8 +10,8 @@ from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
-from vision.detection.settings import HOG, SearchSettings
-from vision.weights import CENTERFACE_NETWORK, missing, wanted
+from vision.detection.settings import DLIB, HOG, SearchSettings
+from vision.weights import CENTERFACE_NETWORK, SFACE_NETWORK, missing, wanted
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +29,29 @@ class Prepared(NamedTuple):
 
 
 def prepared(settings: SearchSettings, stop: Event) -> Prepared:
-    """Build the missing networks; the returned settings omit CenterFace if it is unavailable.
+    """Build the missing networks; the returned settings do without those that are unavailable.
 
-    Takes milliseconds if the cache is complete, else seconds. Logs once each network that is unavailable.
+    Without CenterFace HOG searches alone, without SFace dlib's network encodes. Takes milliseconds if the cache is complete,
+    else seconds. Logs once each network that is unavailable.
     """
-    said: list[str] = []
-    if missing(settings.cache, settings.detector):
-        said = _make_ready(settings, stop)
-    absent = missing(settings.cache, settings.detector)
-    networks = {network.name: "" for network in wanted(settings.detector)}
-    for network in absent:
+    networks = _states(settings, stop)
+    if networks.get(CENTERFACE_NETWORK.name):
+        settings = replace(settings, detector=HOG)
+    if networks.get(SFACE_NETWORK.name):
+        settings = replace(settings, encoder=DLIB)
+        networks |= _states(settings, stop)
+    for sentence in filter(None, networks.values()):
+        log.log(logging.INFO if stop.is_set() else logging.WARNING, "%s", sentence)
+    return Prepared(settings, networks)
+
+
+def _states(settings: SearchSettings, stop: Event) -> dict[str, str]:
+    """Build the networks that these settings use and that are missing; return the state of each, as in Prepared."""
+    said = _make_ready(settings, stop) if missing(settings) else []
+    networks = {network.name: "" for network in wanted(settings)}
+    for network in missing(settings):
         networks[network.name] = f"{network.without} {_reason(said, network.name)}".strip()
-        log.log(logging.INFO if stop.is_set() else logging.WARNING, "%s", networks[network.name])
-    return Prepared(replace(settings, detector=HOG) if CENTERFACE_NETWORK in absent else settings, networks)
+    return networks
 
 
 def _reason(said: list[str], name: str) -> str:
@@ -52,7 +62,8 @@ def _reason(said: list[str], name: str) -> str:
 
 def _make_ready(settings: SearchSettings, stop: Event) -> list[str]:
     """Run `python -m vision.weights`; return its messages if it failed."""
-    command = [sys.executable, "-m", "vision.weights", "--cache", str(settings.cache), "--detector", settings.detector]
+    command = [sys.executable, "-m", "vision.weights", "--cache", str(settings.cache)]
+    command += ["--detector", settings.detector, "--encoder", settings.encoder]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
         while process.poll() is None:
             if stop.wait(0.05):

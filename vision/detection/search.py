@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
 from PIL import Image as Pillow
 
 from boxes import Box
@@ -15,13 +14,13 @@ from vision import weights
 from vision.detection.align import Aligned, Aligner, hog_square
 from vision.detection.centerface import CenterFaceDetector
 from vision.detection.decode import Picture, decode
-from vision.detection.encode import DlibNetwork, Encoder, OnnxNetwork
+from vision.detection.encode import DlibEncoder, DlibNetwork, Encoder, OnnxNetwork, SFaceEncoder
 from vision.detection.errors import ImageError
-from vision.detection.faces import Array, Face, Image, SearchResult
+from vision.detection.faces import CHIP_MARGIN, Array, Face, Image, SearchResult
 from vision.detection.hog import HogDetector
 from vision.detection.merging import Detector, Found, look
 from vision.detection.quality import Quality
-from vision.detection.settings import CENTERFACE, HOG, SearchSettings
+from vision.detection.settings import CENTERFACE, HOG, SFACE, SearchSettings
 from vision.weights import WeightsError
 
 DRAWN = "drawn"
@@ -30,7 +29,6 @@ SAME_AS_DRAWN = 0.25
 # Of a crowd, only this many of the largest faces are kept.
 MOST_FACES = 100
 CHIP_SIDE = 150
-CHIP_MARGIN = 0.3  # of the box's longer side, on every side: with hair and chin a face is easier to recognise
 
 
 class SeenFace(NamedTuple):
@@ -101,7 +99,7 @@ class Searcher:
         return SeenFace(found, box, aligned, Quality.of(picture, box, aligned), chip_jpeg(picture.rgb, box))
 
     def _encodings(self, faces: Sequence[SeenFace]) -> Array:
-        return self._encoder.encode(_stacked([face.aligned for face in faces]), [face.quality.poor for face in faces])
+        return self._encoder.encode([face.aligned for face in faces], [face.quality.poor for face in faces])
 
     def _result(self, seen: Seen, encodings: Iterator[Array]) -> SearchResult:
         faces = tuple(self._face(face, next(encodings)) for face in seen.faces)
@@ -156,10 +154,6 @@ def _not_empty(box: Box) -> Box:
     return inside
 
 
-def _stacked(aligned: Sequence[Aligned]) -> Image:
-    return np.stack([face.chip for face in aligned]) if aligned else np.empty((0, CHIP_SIDE, CHIP_SIDE, 3), np.uint8)
-
-
 def _detectors(settings: SearchSettings) -> tuple[Detector, Detector | None]:
     if settings.detector == HOG:
         return HogDetector(), None
@@ -171,5 +165,10 @@ def _detectors(settings: SearchSettings) -> tuple[Detector, Detector | None]:
 
 
 def _encoder(settings: SearchSettings) -> Encoder:
+    if settings.encoder == SFACE:
+        graph = weights.sface(settings.cache)
+        if graph is None:
+            raise WeightsError(f"SFace's weights are not in {settings.cache}: python -m vision.weights")
+        return SFaceEncoder(OnnxNetwork(graph))
     graph = weights.resnet(settings.cache)
-    return Encoder(DlibNetwork() if graph is None else OnnxNetwork(graph), settings.mirror)
+    return DlibEncoder(DlibNetwork() if graph is None else OnnxNetwork(graph))

@@ -16,8 +16,10 @@ MAX_PIXELS = 100_000_000
 
 # Raised when a change finds other faces, or the same face with another encoding: files are then searched again.
 DETECTOR_VERSIONS = {HOG: "hog-2", HOG_CENTERFACE: "hog-2+centerface-3", CENTERFACE: "centerface-2"}
-ENCODER_VERSION = "dlib-resnet-v1"
-MIRROR_VERSION = "dlib-resnet-v1+mirror"
+SFACE = "sface"
+DLIB = "dlib"
+ENCODERS = (SFACE, DLIB)
+ENCODER_VERSIONS = {SFACE: "sface-1", DLIB: "dlib-resnet-v1+mirror"}
 
 
 def user_cache() -> Path:
@@ -27,19 +29,20 @@ def user_cache() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """`detector` is one of DETECTORS; `mirror` averages each encoding with that of the mirrored face (poor ones apart).
+    """`detector` is one of DETECTORS, `encoder` one of ENCODERS.
 
     `nice`: scheduling priority of the children, 0 to 19 (lowest).
     """
 
     detector: str = HOG_CENTERFACE
-    mirror: bool = True
+    encoder: str = SFACE
     cache: Path = field(default_factory=user_cache)
     nice: int = 0
 
     def __post_init__(self) -> None:
-        if self.detector not in DETECTORS:
-            raise ValueError(f"detector is {self.detector!r}, but must be one of {', '.join(DETECTORS)}")
+        for name, value, allowed in (("detector", self.detector, DETECTORS), ("encoder", self.encoder, ENCODERS)):
+            if value not in allowed:
+                raise ValueError(f"{name} is {value!r}, but must be one of {', '.join(allowed)}")
 
     @property
     def detector_version(self) -> str:
@@ -47,4 +50,4 @@ class SearchSettings:
 
     @property
     def encoder_version(self) -> str:
-        return MIRROR_VERSION if self.mirror else ENCODER_VERSION
+        return ENCODER_VERSIONS[self.encoder]

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
+from tests.vision.conftest import CACHE
 from vision import weights
-from vision.detection import resnet
-from vision.detection.align import Aligner
+from vision.detection.align import SFACE_SIDE, Aligned, Aligner
 from vision.detection.decode import decode
-from vision.detection.encode import DlibNetwork, Encoder, OnnxNetwork
+from vision.detection.encode import DlibEncoder, DlibNetwork, OnnxNetwork, SFaceEncoder
 from vision.detection.hog import HogDetector
-from vision.detection.settings import SearchSettings
+from vision.detection.prepare import prepared
+from vision.detection.settings import DLIB, SearchSettings
+from vision.networks import resnet
 
 AGREEMENT = 1e-5
 
 
 @pytest.fixture(scope="module")
-def network(settings: SearchSettings) -> OnnxNetwork:
-    graph = weights.resnet(settings.cache)
+def network() -> OnnxNetwork:
+    assert prepared(SearchSettings(encoder=DLIB, cache=CACHE), Event()).settings.encoder == DLIB
+    graph = weights.resnet(CACHE)
     assert graph is not None
     return OnnxNetwork(graph)
 
@@ -71,27 +75,34 @@ def test_encoding_does_not_depend_on_other_faces_of_the_batch(network, portraits
     assert np.abs(together - alone).max() < AGREEMENT
 
 
+def faces(chips: np.ndarray) -> list[Aligned]:
+    """Return faces aligned for dlib's network only."""
+    nothing = np.zeros((SFACE_SIDE, SFACE_SIDE, 3), np.uint8)
+    return [Aligned(chip, nothing, np.zeros((5, 2), np.float32)) for chip in chips]
+
+
 def test_mirror_averaging_gives_mirrored_faces_the_same_encoding(network, portraits):
     chips = centred(portraits, 8)
     flipped = np.ascontiguousarray(chips[:, :, ::-1])
-    encoder = Encoder(network, mirror=True)
-    assert np.abs(encoder.encode(chips) - encoder.encode(flipped)).max() < AGREEMENT
-    plain = Encoder(network, mirror=False)
-    assert np.abs(plain.encode(chips) - plain.encode(flipped)).max() > 0.01
-    mean = (plain.encode(chips) + plain.encode(flipped)) / 2
-    assert np.abs(encoder.encode(chips) - mean).max() < AGREEMENT
+    mirrored, turned = (DlibEncoder(network).encode(faces(each), [False] * 8) for each in (chips, flipped))
+    assert np.abs(mirrored - turned).max() < AGREEMENT
+    plain = network(chips), network(flipped)
+    assert np.abs(plain[0] - plain[1]).max() > 0.01
+    assert np.abs(mirrored - (plain[0] + plain[1]) / 2).max() < AGREEMENT
 
 
 def test_mirror_averaging_is_not_used_for_poor_faces(network, portraits):
     chips = centred(portraits, 3)
-    mixed = Encoder(network, mirror=True).encode(chips, [True, False, True])
-    mirrored, plain = Encoder(network, mirror=True).encode(chips), Encoder(network, mirror=False).encode(chips)
+    encoder = DlibEncoder(network)
+    mixed, mirrored = (encoder.encode(faces(chips), poor) for poor in ([True, False, True], [False] * 3))
+    plain = network(chips)
     assert np.abs(mixed - np.stack([plain[0], mirrored[1], plain[2]])).max() < AGREEMENT
-    assert np.abs(Encoder(network, mirror=True).encode(chips, [True] * 3) - plain).max() < AGREEMENT
+    assert np.abs(encoder.encode(faces(chips), [True] * 3) - plain).max() < AGREEMENT
 
 
 def test_no_faces_give_no_encodings(network):
-    assert Encoder(network, mirror=True).encode(np.empty((0, 150, 150, 3), np.uint8)).shape == (0, 128)
+    for encoder in (DlibEncoder(network), SFaceEncoder(network)):
+        assert encoder.encode([], []).shape == (0, 128)
 
 
 def test_aligned_face_equals_that_of_dlib(portraits):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -20,8 +21,11 @@ from vision.detection.decode import Picture
 from vision.detection.errors import ImageError, SearchError
 from vision.detection.faces import Array, SearchResult
 from vision.detection.pool import FacePool
+from vision.detection.prepare import prepared
 from vision.detection.search import Searcher, chip_jpeg
-from vision.detection.settings import CENTERFACE, HOG, SearchSettings
+from vision.detection.settings import CENTERFACE, DLIB, HOG, SearchSettings
+from vision.networks.sface import LENGTH
+from vision.weights import WeightsError
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -32,7 +36,7 @@ def distance(one: Array, other: Array) -> float:
 
 def test_result_for_a_face_is_complete(searcher, two):
     result = searcher.search(two)
-    assert (result.detector, result.encoder) == ("hog-2+centerface-3", "dlib-resnet-v1+mirror")
+    assert (result.detector, result.encoder) == ("hog-2+centerface-3", "sface-1")
     assert max(result.width, result.height) == 960
     assert len(result.faces) == 2
     for face in result.faces:
@@ -66,11 +70,22 @@ def test_each_detector_can_be_used_alone(settings, two, detector):
 
 
 def test_dlib_network_gives_the_same_encodings_if_the_onnx_graph_is_missing(settings, two, tmp_path):
-    quick = Searcher(SearchSettings(HOG, cache=settings.cache)).search(two).faces
-    slow = Searcher(SearchSettings(HOG, cache=tmp_path)).search(two).faces
+    wanted = prepared(SearchSettings(HOG, DLIB, settings.cache), Event()).settings
+    quick = Searcher(wanted).search(two).faces
+    slow = Searcher(SearchSettings(HOG, DLIB, tmp_path)).search(two).faces
     assert len(quick) == len(slow) == 2
     for one, other in zip(quick, slow, strict=True):
         assert np.abs(one.encoding - other.encoding).max() < 1e-5
+
+
+def test_search_with_sface_needs_its_graph(tmp_path):
+    with pytest.raises(WeightsError, match="SFace's weights are not in"):
+        Searcher(SearchSettings(HOG, cache=tmp_path))
+
+
+def test_encodings_have_the_length_and_distances_of_sface(searcher, two):
+    one, other = (face.encoding for face in searcher.search(two).faces)
+    assert [float(np.linalg.norm(each)) for each in (one, other)] == pytest.approx([LENGTH] * 2, abs=1e-5)
 
 
 def test_second_detector_finds_faces_that_hog_does_not(settings, crowd):

@@ -10,11 +10,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vision.detection.faces import Array
+from vision.networks.onnx_graph import Array, GraphBuilder
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -24,7 +24,6 @@ MEAN_RGB = (122.782, 117.001, 104.298)
 SCALE = 256.0
 # (channels, blocks after the first of the stage, whether the stage begins by halving)
 STAGES = ((32, 3, False), (64, 3, True), (128, 2, True), (256, 2, True), (256, 0, True))
-OPSET = 17
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,26 +93,8 @@ def _convolution(reader: _Reader, channels: int) -> Convolution:
     return Convolution(weights * gammas[:, None, None, None], biases * gammas + betas, stride, padding)
 
 
-class _Graph:
-    """Collects nodes and weights; every method returns the name of its output."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.weights: list[Any] = []
-
-    def constant(self, values: np.ndarray[Any, Any]) -> str:
-        from onnx import numpy_helper
-
-        name = f"w{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(values, name))
-        return name
-
-    def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        from onnx import helper
-
-        output = f"x{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
-        return output
+class _Graph(GraphBuilder):
+    """The layers of this network."""
 
     def convolve(self, at: str, layer: Convolution) -> str:
         inputs = (at, self.constant(layer.weights), self.constant(layer.biases))
@@ -137,22 +118,12 @@ class _Graph:
 
 def build(data: bytes) -> ModelProto:
     """Build the ONNX graph: `chips` (n, 150, 150, 3) uint8 RGB to `encodings` (n, 128) float32. Raises WeightsError."""
-    from onnx import TensorProto, checker, helper
-
     convolutions, matrix = read_layers(data)
     graph = _Graph()
     at = _trunk(graph, iter(convolutions))
     at = graph.add("Flatten", graph.add("GlobalAveragePool", at))
-    graph.nodes.append(helper.make_node("MatMul", [at, graph.constant(matrix)], ["encodings"]))
-    chips = helper.make_tensor_value_info("chips", TensorProto.UINT8, ["n", CHIP_SIDE, CHIP_SIDE, 3])
-    encodings = helper.make_tensor_value_info("encodings", TensorProto.FLOAT, ["n", matrix.shape[1]])
-    model = helper.make_model(
-        helper.make_graph(graph.nodes, "dlib_face_recognition_resnet_v1", [chips], [encodings], graph.weights),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=8,
-    )
-    checker.check_model(model)
-    return model
+    graph.add("MatMul", at, graph.constant(matrix), output="encodings")
+    return graph.model("dlib_face_recognition_resnet_v1", CHIP_SIDE)
 
 
 def _trunk(graph: _Graph, layers: Iterator[Convolution]) -> str:

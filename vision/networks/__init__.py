@@ -1,0 +1,1 @@
+"""Face networks: their ONNX graphs, built from installed weights, and the sessions that run them."""

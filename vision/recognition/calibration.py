@@ -11,29 +11,46 @@ from vision.recognition.labelled_faces import Flags, Floats
 
 Doubles = NDArray[np.float64]
 
-FAR = 0.75
+FAR = 0.8
 """Distances beyond this carry no information except that two faces differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Coefficients of the three distances (`Measures`), in log odds per 1.0 of distance."""
+    """Coefficients of the measures (`Measures`), in log odds per 1.0 of distance.
+
+    Without the last two only the labelled faces count, not the crowd of all other faces.
+    """
 
     intercept: float
     centroid: float
     nearest: float
     refused: float
+    rival: float = 0.0
+    crowd: float = 0.0
 
 
-WEIGHTS = Weights(21.5, -31.3, -22.8, 13.3)
-"""Fitted by bench/constants.py on the first half of its people: logistic regression on the faces that were unanswered after 8 to 40
-answers, with the log odds of the share added. The second half gives steeper coefficients (bench/constants.json); reports on the
-first half use those. Which distances to use was decided with both halves. `centroid` and `nearest` are correlated: the data
-determine their sum better than each of them."""
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """The weights for one encoder: `first` finds the crowd, `full` weighs it as well.
+
+    Fitted by bench/constants.py: logistic regression on the faces that were unanswered after 8 to 40 answers, with the log odds
+    of the share added, on eight sets of people of equal weight. bench/RESULTS.md reports each set by weights fitted without it.
+    """
+
+    first: Weights
+    full: Weights
+
+
+DEFAULT_ENCODER = "sface-1"
+CONSTANTS = {
+    "sface-1": Constants(Weights(27.2, -10.1, -48.0, 12.7), Weights(-14.1, -20.0, -36.7, 4.0, 16.4, 49.3)),
+    "dlib-resnet-v1+mirror": Constants(Weights(4.0, -25.9, 0.0, 13.8), Weights(0.5, -28.4, 0.0, 3.3, 6.0, 10.8)),
+}
+"""By version of the encoder."""
 ODD = 0.004
 """Share of a person's faces that no distance can identify: turned away, or another person's face labelled with the person's name.
-Chosen, between the less than 0.001 that bench/constants.py measures in both halves and the 0.06 of one person in whole
-photographs."""
+Chosen, between the less than 0.001 of most people in bench/recognition.py and the 0.06 of one person in whole photographs."""
 MOST_ODD = 0.05
 ALWAYS_WRONG = 2e-4
 """Probability that a face is a lookalike's, however similar it is. Chosen: there are too few faces to measure it, and error budgets
@@ -41,10 +58,11 @@ go down to 1 in 500."""
 WRONG_ANSWER = 0.03
 """Assumed error rate of a volunteer. Chosen: one wrong key in 33."""
 
-SHIFT_DEVIATION, SCALE_DEVIATION = 1.0, 0.15
-"""Prior standard deviations of shift and (log) scale between projects. In both halves the log loss is within 2 % of its minimum
-here, and flat from 0.5 to 2.0 and from 0.05 to 0.25 (bench/constants.py)."""
-SHIFTS = np.linspace(-3, 3, 25)
+SHIFT_DEVIATION, SCALE_DEVIATION = 2.0, 0.15
+"""Prior standard deviations of shift and (log) scale between projects. The log loss of sets that were not fitted is flat from 1.0
+to 2.0 (bench/constants.json); the larger value claims less where a project differs from all of these."""
+SHIFTS = np.linspace(-8, 4, 49)
+"""More is allowed downwards: people who look alike shift the curve down, and nothing shifts it up as far."""
 SCALES = np.exp(np.linspace(-0.6, 0.6, 9))
 LOGITS = np.linspace(-40, 40, 801)
 
@@ -59,14 +77,21 @@ TABLE = sigmoid(SCALES[:, None, None] * LOGITS + SHIFTS[None, :, None])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measures:
-    """Distances of n faces (n,): to the centroid, to the nearest confirmed faces, and to the nearest "No"."""
+    """What the model measures of n faces, each (n,); None where it was not measured.
+
+    Distances to the centroid, to the nearest confirmed faces, and to the nearest "No". `rival`: to the nearest faces of the
+    crowd, that is of all that are probably not the person's, unlabelled ones included. `crowd`: the root mean square distance
+    to all of the crowd.
+    """
 
     centroid: Floats
     nearest: Floats
     refused: Floats
+    rival: Floats | None = None
+    crowd: Floats | None = None
 
 
-def logit_of(measures: Measures, weights: Weights = WEIGHTS) -> Doubles:
+def logit_of(measures: Measures, weights: Weights) -> Doubles:
     """Return the log odds that each face is the person's, assuming that half of all faces are."""
     value = (
         weights.intercept
@@ -74,6 +99,8 @@ def logit_of(measures: Measures, weights: Weights = WEIGHTS) -> Doubles:
         + weights.nearest * measures.nearest
         + weights.refused * np.minimum(measures.refused, FAR)
     )
+    if measures.rival is not None and measures.crowd is not None:
+        value = value + weights.rival * np.minimum(measures.rival, FAR) + weights.crowd * measures.crowd
     return np.where(np.isfinite(value), np.clip(value, LOGITS[0], LOGITS[-1]), LOGITS[0])
 
 

@@ -54,6 +54,7 @@ class Known:
     `answers` counts the human answers that agree with the label: with two or more the label is no longer doubted.
     `asked` faces (such as skipped ones) are not asked again. `twice` marks faces of files that show the person twice.
     A labelled face from outside the project, such as a portrait from elsewhere, has the file REFERENCE_ONLY.
+    `encoder` is the version of the encoder of all of them: distances between encodings of different encoders mean nothing.
     Raises ValueError where the lengths differ.
     """
 
@@ -65,6 +66,7 @@ class Known:
     answers: Codes = field(default_factory=lambda: np.zeros(0, np.int8))
     asked: Flags = field(default_factory=lambda: np.zeros(0, bool))
     twice: Flags = field(default_factory=lambda: np.zeros(0, bool))
+    encoder: str = "sface-1"
     encoded: Flags = field(init=False)
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision.recognition import calibration
-from vision.recognition.calibration import WEIGHTS, Doubles, Measures, Weights, log_odds, sigmoid
+from vision.recognition.calibration import CONSTANTS, Constants, Doubles, Measures, log_odds, sigmoid
 from vision.recognition.geometry import apart_from_self, distances, distances_to, mean_of_nearest
 from vision.recognition.labelled_faces import (
     REFERENCE_ONLY,
@@ -31,7 +31,9 @@ THRESHOLD = 0.6
 ERROR_BUDGET = 100
 LEAST_CLAIMED = 0.9
 """Least probability of any claimed face: many certain faces must not pay for a guess within the error budget."""
-LEAST_CLAIMED_POOR = 0.99
+LEAST_CLAIMED_POOR = 0.95
+"""Small and blurred faces get lower probabilities than they should (of those at 0.75 nine in ten were right), so that little
+caution is needed; with 0.99 nearly all that was missed of South Asians were poor faces."""
 LEAST_UNSURE = 0.02
 NOTHING = 1.1
 """Cut of a model that claims nothing."""
@@ -41,6 +43,14 @@ face that trains brings in the lookalike's other faces. Chosen with people whose
 trained at 0.95."""
 NEAREST = 3
 MOST_REFERENCES = 512
+COPY, COPY_LAG = 0.3, 4
+"""Two faces of one file this near are one person, shown twice: of 673 pairs of faces in photographs of several people none was
+nearer than 0.35, and the two halves of a stereo card are nearer than 0.25."""
+HARD = 0.25
+"""Share of the crowd within the distance threshold above which people are hard to tell apart. With SFace it is 0.00 to
+0.03 in the western sets of bench/recognition.py, up to 0.2 among Africans and South Asians, 0.3 to 0.6 among East Asians."""
+LEAST_CROWD = 5
+MOST_MEASURED, MEASURED_AT_ONCE, MOST_RIVALS = 20_000, 2048, 1000
 RELIABILITY = {
     Source.PORTRAIT: 0.98,
     Source.BOOTSTRAP: 0.85,
@@ -66,7 +76,7 @@ class Model:
     confirmed: int
     on: bool
     trust: Doubles
-    weights: Weights = WEIGHTS
+    constants: Constants
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,23 +96,34 @@ class Predictions:
     confirmed: int
     share: float
     expected_wrong: float
+    look_alikes: float = 0.0
+    """Share of the crowd within the distance threshold of the person: how hard the project's people are to tell apart."""
+
+    @property
+    def hard(self) -> bool:
+        """Whether the people of this project are hard to tell apart, so that each suggestion should be looked at."""
+        return self.on and self.look_alikes > HARD
 
     @property
     def matches(self) -> Flags:
         return np.asarray(self.suggestion == Suggestion.MATCH)
 
 
-def fit(known: Known, *, min_confirmed: int = MIN_CONFIRMED, weights: Weights = WEIGHTS) -> Model:
-    """Fit the model to the labels. It is on with at least `min_confirmed` faces confirmed by a human."""
+def fit(known: Known, *, min_confirmed: int = MIN_CONFIRMED, constants: Constants | None = None) -> Model:
+    """Fit the model to the labels. It is on with at least `min_confirmed` faces confirmed by a human.
+
+    `constants`: those of the faces' encoder unless others are given.
+    """
+    constants = constants or CONSTANTS[known.encoder]
     confirmed = int((known.confirmed & known.encoded).sum())
     on = confirmed >= min_confirmed
     trust = _first_trust(known)
     for _ in range(2):
-        model = _with_trust(known, trust, confirmed, on, weights)
+        model = _with_trust(known, trust, confirmed, on, constants)
         if model.centroid is None:
             return model
         trust = _trust(known, model)
-    return _with_trust(known, trust, confirmed, on, weights)
+    return _with_trust(known, trust, confirmed, on, constants)
 
 
 def measure(known: Known, model: Model, *, rows: Indices | None = None) -> Measures:
@@ -113,9 +134,68 @@ def measure(known: Known, model: Model, *, rows: Indices | None = None) -> Measu
     centroid = _without_self(distances_to(own, model.centroid), rows, model)
     nearest, refused = centroid.copy(), np.full(len(rows), calibration.FAR, np.float32)
     band = np.flatnonzero(centroid < calibration.FAR)
+    if len(band) > MOST_MEASURED:
+        band = band[np.argpartition(centroid[band], MOST_MEASURED)[:MOST_MEASURED]]
     nearest[band] = _nearest(known, rows[band], model.references, NEAREST, centroid[band])
     refused[band] = _nearest(known, rows[band], model.refusals, 1, refused[band])
     return Measures(centroid, nearest, refused)
+
+
+def measure_with_crowd(known: Known, model: Model) -> tuple[Measures, Indices]:
+    """Measure all faces, and how they lie to the crowd: the faces that are probably not the person's, returned as rows.
+
+    Whether a face is unusually near to the person depends on how near other people of this project come: in a category of
+    people who look alike everybody is near to everybody. No label is needed to see that. And a look-alike's faces are nearer
+    to each other than to the person's.
+    """
+    measures = measure(known, model)
+    logits = calibration.logit_of(measures, model.constants.first)
+    crowd = _crowd(known, logits)
+    if len(crowd) < LEAST_CROWD:
+        return measures, crowd
+    rival = _rival(known, logits, measures.centroid, crowd)
+    around = _root_mean_square_distance(known.encodings, known.encodings[crowd])
+    return Measures(measures.centroid, measures.nearest, measures.refused, rival, around), crowd
+
+
+def _crowd(known: Known, logits: Doubles) -> Indices:
+    """Return the faces that were refused, or that the labelled faces alone make improbable."""
+    open_ = known.open & known.encoded
+    share = calibration.share_of(logits[open_]) if open_.any() else 0.5
+    probability = one_per_file(sigmoid(logits + log_odds(share)), known)
+    refused = (known.labels == Label.OTHER) | (known.labels == Label.NOT_FACE)
+    crowd = known.encoded & (known.files != REFERENCE_ONLY) & (refused | (known.open & (probability < 0.5)))
+    return np.flatnonzero(crowd)
+
+
+def _rival(known: Known, logits: Doubles, centroid: Floats, crowd: Indices) -> Floats:
+    """Return the distance of each face to the nearest faces of the crowd in other files, at most FAR.
+
+    Of a large project only the MOST_MEASURED likeliest faces are measured; the others are taken for someone else's (0). Of a
+    large crowd the MOST_RIVALS nearest to the centroid are looked at: rivals of faces near the centroid are near it too.
+    """
+    rival = np.zeros(len(known), np.float32)
+    rows = np.flatnonzero(known.encoded)
+    if len(rows) > MOST_MEASURED:
+        rows = rows[np.argpartition(-logits[rows], MOST_MEASURED)[:MOST_MEASURED]]
+    if len(crowd) > MOST_RIVALS:
+        crowd = crowd[np.argpartition(centroid[crowd], MOST_RIVALS)[:MOST_RIVALS]]
+    for part in np.array_split(rows, -(-len(rows) // MEASURED_AT_ONCE) or 1):
+        table = distances(known.encodings[part], known.encodings[crowd])
+        table[known.files[part][:, None] == known.files[crowd][None, :]] = np.inf
+        rival[part] = mean_of_nearest(table, NEAREST, calibration.FAR)
+    return rival
+
+
+def _root_mean_square_distance(encodings: Floats, others: Floats) -> Floats:
+    """Return the root mean square distance of each encoding to all others: from their mean, without a table of distances."""
+    squares = np.einsum("ij,ij->i", encodings, encodings)
+    middle, square = others.mean(axis=0), float(np.einsum("ij,ij->i", others, others).mean())
+    return np.asarray(np.sqrt(np.maximum(squares + square - 2 * (encodings @ middle), 0)), np.float32)
+
+
+def _logits(measures: Measures, constants: Constants) -> Doubles:
+    return calibration.logit_of(measures, constants.first if measures.rival is None else constants.full)
 
 
 def predict(
@@ -129,9 +209,9 @@ def predict(
     n = len(known)
     if model.centroid is None:
         return _without_centroid(known, model)
-    measures = measure(known, model)
-    logits = calibration.logit_of(measures, model.weights)
     open_ = known.open & known.encoded
+    measures, crowd = measure_with_crowd(known, model)
+    logits = _logits(measures, model.constants)
     share = calibration.share_of(logits[open_])
     logits = logits + log_odds(share)
     answered = known.human & known.encoded & ((known.labels == Label.TARGET) | (known.labels == Label.OTHER))
@@ -153,6 +233,7 @@ def predict(
         model.confirmed,
         share,
         wrong,
+        float((measures.centroid[crowd] <= threshold).mean()) if len(crowd) else 0.0,
     )
 
 
@@ -162,10 +243,10 @@ def infer(
     threshold: float = THRESHOLD,
     error_budget: int = ERROR_BUDGET,
     min_confirmed: int = MIN_CONFIRMED,
-    weights: Weights = WEIGHTS,
+    constants: Constants | None = None,
 ) -> Predictions:
     """Run `fit` and `predict`."""
-    model = fit(known, min_confirmed=min_confirmed, weights=weights)
+    model = fit(known, min_confirmed=min_confirmed, constants=constants)
     return predict(known, model, threshold=threshold, error_budget=error_budget)
 
 
@@ -181,9 +262,10 @@ def claimable(known: Known, distance: Floats, probability: Doubles, threshold: f
 
 
 def one_per_file(probability: Doubles, known: Known) -> Doubles:
-    """Condition the probabilities on at most one face of a file being the person's: Bayes' rule over the file's faces.
+    """Condition the probabilities on at most one person of a file being the person: Bayes' rule over the file's faces.
 
-    Two faces that are equally likely end below a half each. Answered faces keep theirs. Files marked `twice` are left alone.
+    Two faces of different people that are equally likely end below a half each; two of one person (`copies`) do not compete.
+    Answered faces keep theirs. Files marked `twice` are left alone.
     """
     rows = np.flatnonzero((known.files != REFERENCE_ONLY) & ~known.twice)
     _, place, count = np.unique(known.files[rows], return_inverse=True, return_counts=True)
@@ -193,10 +275,48 @@ def one_per_file(probability: Doubles, known: Known) -> Doubles:
     p = np.clip(probability[rows], 1e-9, 1 - 1e-9)
     odds = np.where(known.human[rows], 0.0, p / (1 - p))
     taken = np.bincount(place, known.confirmed[rows], minlength=len(count)) > 0
-    shared = np.where(taken[place], 0.0, odds / (1 + np.bincount(place, odds, minlength=len(count))[place]))
+    weight = np.where(_first_copy(known, rows, odds), odds, 0.0)
+    rivals = np.bincount(place, weight, minlength=len(count))[place] - _weight_of_copies(known, rows, weight)
+    shared = np.where(taken[place], 0.0, odds / (1 + odds + np.maximum(rivals, 0.0)))
     result = probability.copy()
     result[rows] = np.where(known.human[rows], probability[rows], shared)
     return result
+
+
+def copies(known: Known, rows: Indices) -> tuple[Indices, Indices]:
+    """Return pairs of faces, of these rows, that show one person twice in one file: stereo cards, photo booths, mirrors.
+
+    Faces of one file have neighbouring rows; of a crowd only neighbours up to COPY_LAG apart are compared.
+    """
+    order = rows[np.argsort(known.files[rows], kind="stable")]
+    first, second = [], []
+    for lag in range(1, COPY_LAG + 1):
+        a, b = order[:-lag], order[lag:]
+        together = np.flatnonzero((known.files[a] == known.files[b]) & known.encoded[a] & known.encoded[b])
+        a, b = a[together], b[together]
+        near = np.linalg.norm(known.encodings[a] - known.encodings[b], axis=1) < COPY
+        first.append(a[near])
+        second.append(b[near])
+    return np.concatenate(first), np.concatenate(second)
+
+
+def _first_copy(known: Known, rows: Indices, odds: Doubles) -> Flags:
+    """Mark the most likely face of each set of copies, and every face without a copy."""
+    of_row = np.zeros(len(known))
+    of_row[rows] = odds
+    kept = np.ones(len(known), bool)
+    for a, b in zip(*copies(known, rows), strict=True):
+        kept[b if of_row[a] >= of_row[b] else a] = False
+    return np.asarray(kept[rows])
+
+
+def _weight_of_copies(known: Known, rows: Indices, weight: Doubles) -> Doubles:
+    """Return for each row its own weight, or that of its copy where that is larger."""
+    of_row = np.zeros(len(known))
+    of_row[rows] = weight
+    for a, b in zip(*copies(known, rows), strict=True):
+        of_row[a] = of_row[b] = max(of_row[a], of_row[b])
+    return np.asarray(of_row[rows])
 
 
 def decide(
@@ -237,22 +357,22 @@ def _first_trust(known: Known) -> Doubles:
     return np.asarray(chosen | refused, np.float64)
 
 
-def _with_trust(known: Known, trust: Doubles, confirmed: int, on: bool, weights: Weights) -> Model:
+def _with_trust(known: Known, trust: Doubles, confirmed: int, on: bool, constants: Constants) -> Model:
     target = known.labels == Label.TARGET
     references = np.flatnonzero(target & (trust >= 0.5))
     refusals = np.flatnonzero(~target & (trust >= 0.5))
     if len(references) == 0:
-        return Model(None, references, refusals, confirmed, False, trust, weights)
+        return Model(None, references, refusals, confirmed, False, trust, constants)
     centroid = known.encodings[references].mean(axis=0)
     near = np.argsort(distances_to(known.encodings[refusals], centroid), kind="stable")[:MOST_REFERENCES]
-    return Model(centroid, references, refusals[near], confirmed, on, trust, weights)
+    return Model(centroid, references, refusals[near], confirmed, on, trust, constants)
 
 
 def _trust(known: Known, model: Model) -> Doubles:
     """Return the probability that each label is right: Bayes' rule with the other labels and its source's reliability."""
     labelled = (known.labels != Label.NONE) & (known.labels != Label.UNSURE)
     rows = np.flatnonzero(known.encoded & labelled)
-    logits = calibration.logit_of(measure(known, model, rows=rows), model.weights)
+    logits = calibration.logit_of(measure(known, model, rows=rows), model.constants.first)
     target = known.labels[rows] == Label.TARGET
     agrees = np.where(target, sigmoid(logits), sigmoid(-logits))
     right = RELIABILITY_OF[known.sources[rows]]

@@ -14,11 +14,14 @@ import numpy as np
 
 from vision.recognition.calibration import Doubles
 from vision.recognition.geometry import distances, distances_to
-from vision.recognition.labelled_faces import Floats, Indices, Known, Label, Source
-from vision.recognition.matching import Predictions
+from vision.recognition.labelled_faces import Flags, Floats, Indices, Known, Label, Source
+from vision.recognition.matching import Predictions, copies
 
-SAME_PHOTO = 0.15
-"""Of several faces within this distance only one is asked about at a time: a second answer would add no information."""
+SAME_PHOTO = 0.2
+"""Of several faces within this distance only one is asked about at a time: a second answer would add no information. Frames of
+a burst and copies of a photograph are this near; two photographs of one person hardly ever."""
+CROWD = 6
+"""A file with so many faces is a crowd: after a "No" in it only its most probable face is asked about before all others."""
 SAME_PERSON = 0.55
 SAMPLE, NEIGHBOURS = 1500, 500
 LIKELY = 400
@@ -37,6 +40,7 @@ EDGE_EVERY = 5
 answer also removes the lookalike's other faces. Chosen with people whose lookalikes occur repeatedly, where it halves the
 wrong claims after ten answers."""
 AGAIN_EVERY = 5
+TWICE_EVERY = 2
 
 
 class Why(StrEnum):
@@ -92,15 +96,46 @@ def crowd(known: Known, candidates: Indices, rng: np.random.Generator) -> Double
 
 
 def choose(known: Known, predictions: Predictions, rng: np.random.Generator, k: int = 10) -> list[Question]:
-    """Return the next `k` questions, best first; fewer if fewer faces are left. Poor faces come last."""
+    """Return the next `k` questions, best first; fewer if fewer faces are left.
+
+    Poor faces and the rest of crowds in which somebody was refused come last.
+    """
     candidates = np.flatnonzero(known.open & known.encoded & ~known.asked)
-    good, poor = candidates[~known.poor[candidates]], candidates[known.poor[candidates]]
+    later = known.poor[candidates] | _in_asked_crowd(known, predictions, candidates)
+    good, poor = candidates[~later], candidates[later]
     if not predictions.on:
         chosen = _start(known, predictions, good, rng, k)
         return _with_similar(known, chosen + _start(known, predictions, poor, rng, k - len(chosen)))
     again = [(int(row), Why.MISTAKEN) for row in mistaken(known, predictions)[: _random_quota(k, AGAIN_EVERY, rng)]]
+    again += [(row, Why.UNSURE) for row in _shown_twice(known, predictions, good, k // TWICE_EVERY)]
+    good = _without(good, [row for row, _ in again])
     chosen = _interleave(again + _train(known, predictions, good, rng, k - len(again)), rng)
     return _with_similar(known, chosen + _interleave(_train(known, predictions, poor, rng, k - len(chosen)), rng))
+
+
+def _in_asked_crowd(known: Known, predictions: Predictions, rows: Indices) -> Flags:
+    """Mark the faces of crowds with a "No" for one of them, all but the most probable of each.
+
+    A crowd would otherwise be asked about face by face: of 34 questions 14 were about one photograph.
+    """
+    files, place, count = np.unique(known.files[rows], return_inverse=True, return_counts=True)
+    refused = known.files[known.human & (known.labels == Label.OTHER)]
+    crowded = (count >= CROWD) & np.isin(files, refused)
+    probability = np.nan_to_num(predictions.probability[rows])  # NaN before the first reference face
+    best = np.zeros(len(files), np.float32)
+    np.maximum.at(best, place, probability)
+    return np.asarray(crowded[place] & (probability < best[place]))
+
+
+def _shown_twice(known: Known, predictions: Predictions, rows: Indices, most: int) -> list[int]:
+    """Return a face of each file that shows one person twice, where that is likely the person.
+
+    It is asked about early: one answer settles it.
+    """
+    likely = rows[predictions.probability[rows] >= 0.5]
+    first, _ = copies(known, likely)
+    _, place = np.unique(known.files[first], return_index=True)
+    return [int(row) for row in first[np.sort(place)][:most]]
 
 
 def _interleave(chosen: list[tuple[int, Why]], rng: np.random.Generator) -> list[tuple[int, Why]]:
@@ -218,7 +253,7 @@ def _random_quota(k: int, every: int, rng: np.random.Generator) -> int:
 
 
 def _spread_out(known: Known, pool: Indices, score: Doubles, k: int) -> list[int]:
-    """Return the `k` best by score; of faces that are nearly equal, all but the best come last."""
+    """Return the `k` best by score; of faces that are nearly equal or in one file, all but the best come last."""
     order = pool[np.argsort(-score, kind="stable")[: max(LIKELY, 4 * k)]]
     chosen: list[int] = []
     postponed: list[int] = []
@@ -226,7 +261,8 @@ def _spread_out(known: Known, pool: Indices, score: Doubles, k: int) -> list[int
         if len(chosen) == k:
             break
         apart = distances_to(known.encodings[chosen], known.encodings[row]) if chosen else np.ones(1)
-        (chosen if apart.min() >= SAME_PHOTO else postponed).append(int(row))
+        fresh = apart.min() >= SAME_PHOTO and known.files[row] not in known.files[chosen]
+        (chosen if fresh else postponed).append(int(row))
     return (chosen + postponed)[:k]
 
 

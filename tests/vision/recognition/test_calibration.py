@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 
 from vision.recognition import calibration
-from vision.recognition.calibration import Measures, cut, log_odds, logit_of, probability, share_of, sigmoid
+from vision.recognition.calibration import (
+    CONSTANTS,
+    Measures,
+    Weights,
+    cut,
+    log_odds,
+    logit_of,
+    probability,
+    share_of,
+    sigmoid,
+)
+
+ENCODERS = pytest.mark.parametrize("weights", [each.first for each in CONSTANTS.values()], ids=list(CONSTANTS))
 
 
 def measures(*distances: float) -> Measures:
@@ -12,23 +24,36 @@ def measures(*distances: float) -> Measures:
     return Measures(d, d + 0.1, np.full(len(d), 0.7, np.float32))
 
 
-def test_probability_grows_with_proximity_to_confirmed_faces():
-    logits = logit_of(measures(0.2, 0.4, 0.5, 0.6, 0.8))
+@ENCODERS
+def test_probability_grows_with_proximity_to_confirmed_faces(weights: Weights):
+    logits = logit_of(measures(0.2, 0.4, 0.5, 0.6, 0.8), weights)
     assert (np.diff(logits) < 0).all()
     assert logits[0] > 5
     assert logits[-1] < -5
 
 
-def test_probability_falls_with_proximity_to_a_rejected_face():
+@ENCODERS
+def test_probability_falls_with_proximity_to_a_rejected_face(weights: Weights):
     d = np.full(3, 0.45, np.float32)
-    logits = logit_of(Measures(d, d, np.array([0.3, 0.5, 0.7], np.float32)))
+    logits = logit_of(Measures(d, d, np.array([0.3, 0.5, 0.7], np.float32)), weights)
     assert (np.diff(logits) > 0).all()
 
 
-def test_distant_rejected_face_has_no_influence():
+@ENCODERS
+def test_distant_rejected_face_has_no_influence(weights: Weights):
     d = np.full(2, 0.45, np.float32)
-    near, far = logit_of(Measures(d, d, np.array([calibration.FAR, 2.0], np.float32)))
+    near, far = logit_of(Measures(d, d, np.array([calibration.FAR, 2.0], np.float32)), weights)
     assert near == far
+
+
+def test_probability_falls_with_proximity_to_the_crowd_and_ignores_distant_rivals():
+    d = np.full(4, 0.45, np.float32)
+    weights = CONSTANTS["sface-1"].full
+    rivals = np.array([0.4, 0.6, calibration.FAR, 2.0], np.float32)
+    logits = logit_of(Measures(d, d + 0.1, d + 0.3, rivals, np.full(4, 0.75, np.float32)), weights)
+    assert logits[0] < logits[1] < logits[2] == logits[3]
+    around = np.array([0.7, 0.75, 0.8, 0.85], np.float32)
+    assert (np.diff(logit_of(Measures(d, d + 0.1, d + 0.3, d + 0.2, around), weights)) > 0).all()
 
 
 def test_share_of_the_person_is_estimated_from_unlabelled_faces():

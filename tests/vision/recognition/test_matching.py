@@ -1,17 +1,28 @@
 """Decisions of the model on made-up people, for whom the truth is known."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.vision.recognition.crowds import crowd, no_codes, trained, with_answer
-from vision.recognition import matching
-from vision.recognition.calibration import Weights
+from tests.vision.recognition.crowds import (
+    WITHIN,
+    at_distance,
+    crowd,
+    directions,
+    no_codes,
+    of_length,
+    trained,
+    with_answer,
+)
+from vision.recognition import calibration, matching
+from vision.recognition.calibration import CONSTANTS, Constants, Weights
 from vision.recognition.labelled_faces import REFERENCE_ONLY, Known, Label, Source, Suggestion
 from vision.recognition.matching import fit, infer, measure
 
 COUNTS = (30, 40, *[1] * 60)
+SIMILAR = 0.33  # Not so near that the two faces are one person's, shown twice.
 
 
 def test_matches_are_correct_and_nearly_complete():
@@ -60,9 +71,9 @@ def test_distance_is_to_the_mean_of_confirmed_faces_and_limited_by_the_threshold
     np.testing.assert_allclose(
         found.distance[known.open], np.linalg.norm(known.encodings - centroid, axis=1)[known.open], atol=0.01
     )
-    strict = infer(known, threshold=0.34)
+    strict = infer(known, threshold=0.4)
     assert strict.matches.any()
-    assert (strict.distance[strict.matches] <= 0.34).all()
+    assert (strict.distance[strict.matches] <= 0.4).all()
     left = found.matches & ~strict.matches
     assert left.any()
 
@@ -108,51 +119,84 @@ def test_strict_budget_claims_no_single_uncertain_face():
     assert found.probability[found.matches].min() >= 0.99
 
 
-def double_of(known: Known, face: int, distance: float, seed: int = 3) -> np.ndarray:
-    step = np.random.default_rng(seed).normal(size=128)
-    return np.asarray(known.encodings[face] + distance * step / np.linalg.norm(step), np.float32)
-
-
 def with_double(distance: float) -> tuple[Known, int, int]:
     """Return a project in which one file has a face of the person and another face at a given distance from it."""
     known, who = trained(COUNTS, yes=10)
     mine, other = int(np.flatnonzero(who == 0)[12]), int(np.flatnonzero(who == 1)[20])
     encodings, files = known.encodings.copy(), known.files.copy()
-    encodings[mine] = encodings[known.confirmed].mean(axis=0) + 0.5 * (
-        encodings[mine] - encodings[known.confirmed].mean(axis=0)
-    )
-    encodings[other], files[other] = double_of(replace(known, encodings=encodings), mine, distance), files[mine]
+    encodings[mine] = of_length(encodings[mine] + encodings[known.confirmed].mean(axis=0))
+    encodings[other] = at_distance(encodings[mine], distance, np.random.default_rng(3))
+    files[other] = files[mine]
     return replace(known, encodings=encodings, files=files), mine, other
 
 
 def test_two_similar_faces_in_one_file_are_asked_instead_of_claimed():
-    known, mine, other = with_double(0.1)
+    known, mine, other = with_double(SIMILAR)
     found = infer(known)
     assert set(found.suggestion[[mine, other]]) == {Suggestion.UNSURE}
     assert found.probability[mine] + found.probability[other] <= 1
 
 
 def test_file_confirmed_to_show_the_person_twice_can_match_twice():
-    known, mine, other = with_double(0.1)
+    known, mine, other = with_double(SIMILAR)
     known = replace(known, twice=known.files == known.files[mine])
     assert infer(known).matches[[mine, other]].all()
 
 
 def test_other_person_in_the_file_does_not_affect_the_match():
-    known, mine, other = with_double(0.9)
+    known, mine, other = with_double(0.8)
     found = infer(known)
     assert found.suggestion[mine] == Suggestion.MATCH
     assert found.suggestion[other] == Suggestion.NO_MATCH
 
 
+def test_face_shown_twice_in_one_file_keeps_its_probability():
+    """The two halves of a stereo card."""
+    known, mine, copy = with_double(0.2)
+    found = infer(known)
+    assert found.matches[[mine, copy]].all()
+    alone = infer(replace(known, files=np.arange(len(known))))
+    np.testing.assert_allclose(found.probability[[mine, copy]], alone.probability[[mine, copy]], atol=0.02)
+
+
+def test_other_person_beside_a_face_shown_twice_competes_with_it():
+    known, mine, copy = with_double(0.2)
+    third = int(np.flatnonzero(known.open & (known.files > known.files.max() - 1))[0])
+    encodings, files = known.encodings.copy(), known.files.copy()
+    encodings[third] = at_distance(encodings[mine], SIMILAR + 0.05, np.random.default_rng(8))
+    files[third] = files[mine]
+    known = replace(known, encodings=encodings, files=files)
+    rows = [mine, copy, third]
+    p = np.zeros(len(known))
+    p[rows] = (0.8, 0.8, 0.8)
+    shared = matching.one_per_file(p, known)[rows]
+    assert shared == pytest.approx([4 / 9] * 3)  # odds 4 : 4 : 1, the copies counted once
+
+
+def test_only_near_faces_of_one_file_are_copies():
+    known, mine, copy = with_double(0.2)
+    rows = np.arange(len(known))
+    assert [tuple(map(int, pair)) for pair in zip(*matching.copies(known, rows), strict=True)] == [(mine, copy)]
+    for other in (with_double(SIMILAR)[0], replace(known, files=rows)):
+        assert not len(matching.copies(other, rows)[0])
+
+
+def test_poor_face_is_claimed_only_with_a_higher_probability():
+    known, _ = trained((4,), yes=0, no=0)
+    poor = replace(known, poor=np.array([False, True, False, True]))
+    probability = np.array([0.93, 0.93, 0.96, 0.96])
+    assert 0.93 < matching.LEAST_CLAIMED_POOR < 0.96
+    assert matching.claimable(poor, np.full(4, 0.3, np.float32), probability).tolist() == [True, False, True, True]
+
+
 def test_no_other_face_matches_beside_a_confirmed_one():
-    known, mine, other = with_double(0.1)
+    known, mine, other = with_double(SIMILAR)
     found = infer(with_answer(known, [mine], Label.TARGET))
     assert found.suggestion[other] == Suggestion.NO_MATCH
 
 
 def test_other_face_becomes_likelier_after_the_first_was_rejected():
-    known, mine, other = with_double(0.1)
+    known, mine, other = with_double(SIMILAR)
     before, after = infer(known), infer(with_answer(known, [other], Label.OTHER))
     assert after.probability[mine] > before.probability[mine]
 
@@ -205,10 +249,104 @@ def test_claims_and_probabilities_use_different_weights():
     known, who = trained(COUNTS, yes=8)
     wrong = int(np.flatnonzero(who == 1)[30])
     known = with_answer(known, [wrong], Label.TARGET)
-    blind = Weights(0.0, 0.0, 0.0, 0.0)
-    assert infer(known).trust[wrong] < 0.5 < infer(known, weights=blind).trust[wrong]
+    nothing = Weights(0.0, 0.0, 0.0, 0.0)
+    blind = Constants(nothing, nothing)
+    assert infer(known).trust[wrong] < 0.5 < infer(known, constants=blind).trust[wrong]
     assert infer(known).matches.any()
-    assert not infer(known, weights=blind).matches.any()
+    assert not infer(known, constants=blind).matches.any()
+
+
+FIRST = CONSTANTS["sface-1"].first
+LABELLED_ALONE = Constants(FIRST, FIRST)
+"""As if only labelled faces were measured: the model without the crowd."""
+
+
+def alike(everybody: float, double: float, counts: Sequence[int], seed: int) -> tuple[Known, np.ndarray]:
+    """Return a project with answers about person 0 and some others, none about person 1, who is a look-alike.
+
+    `everybody` is how much all people have in common (0.1 in other crowds), `double` the cosine between the look-alikes.
+    """
+    rng = np.random.default_rng(seed)
+    own = directions(rng, len(counts))
+    own[1] = double * own[0] + (1 - double**2) ** 0.5 * own[1]
+    who = np.repeat(np.arange(len(counts)), counts)
+    people = everybody**0.5 * directions(rng, 1) + (0.6 - everybody) ** 0.5 * own
+    encodings = of_length(people[who] + WITHIN * directions(rng, len(who)))
+    known = Known(encodings, *no_codes(len(who)), np.arange(len(who)))
+    known = with_answer(known, np.flatnonzero(who == 0)[:6], Label.TARGET)
+    return with_answer(known, np.flatnonzero(who > 1)[:4], Label.OTHER), who
+
+
+def test_look_alike_with_many_unlabelled_faces_is_not_claimed():
+    """The distances to the labelled faces alone would claim some of them."""
+    wrong, without = 0, 0
+    for seed in range(5):
+        known, who = alike(0.3, 0.4, (30, 60, *[6] * 15), seed)
+        found = infer(known)
+        wrong += int((found.matches & (who != 0)).sum())
+        without += int((infer(known, constants=LABELLED_ALONE).matches & (who != 0)).sum())
+        assert found.matches.any()
+    assert without >= 3
+    assert wrong == 0
+
+
+def test_people_who_are_hard_to_tell_apart_are_recognised_without_an_answer_about_them():
+    easy, who = trained(COUNTS)
+    found = infer(easy)
+    assert found.look_alikes < 0.02
+    assert not found.hard
+    hard, who = alike(0.35, 0.0, (30, 6, *[6] * 20), 0)
+    found = infer(hard)
+    assert 0.5 < found.look_alikes <= 1
+    assert found.hard
+    assert not replace(found, on=False).hard
+    assert not (found.matches & (who != 0)).any()
+
+
+def test_few_other_faces_are_no_crowd():
+    known, who = trained((30, 1, 1, 1, 1), no=1)
+    model = fit(known)
+    measures, rows = matching.measure_with_crowd(known, model)
+    assert len(rows) == 4 < matching.LEAST_CROWD
+    assert measures.rival is measures.crowd is None
+    found = infer(known)
+    assert found.matches.sum() > 10
+    assert not found.matches[who != 0].any()
+
+
+def test_crowd_measures_are_the_distances_to_the_faces_of_other_people():
+    known, who = trained(COUNTS, yes=10)
+    measures, rows = matching.measure_with_crowd(known, fit(known))
+    assert set(rows) == set(np.flatnonzero(who != 0))
+    assert measures.rival is not None
+    assert measures.crowd is not None
+    table = np.linalg.norm(known.encodings[:, None] - known.encodings[None, rows], axis=2)
+    np.testing.assert_allclose(measures.crowd, (table**2).mean(axis=1) ** 0.5, atol=1e-4)
+    table[known.files[:, None] == known.files[None, rows]] = np.inf
+    nearest = np.sort(table, axis=1)[:, : matching.NEAREST].mean(axis=1)
+    near = measures.centroid < calibration.FAR
+    np.testing.assert_allclose(measures.rival[near], nearest[near], atol=1e-3)
+    assert (measures.rival[~near] == calibration.FAR).all()
+
+
+def test_large_crowd_is_represented_by_its_faces_nearest_to_the_person(monkeypatch: pytest.MonkeyPatch):
+    known, who = trained(COUNTS, yes=10)
+    model = fit(known)
+    whole, _ = matching.measure_with_crowd(known, model)
+    monkeypatch.setattr(matching, "MOST_RIVALS", 60)
+    monkeypatch.setattr(matching, "MEASURED_AT_ONCE", 7)
+    part, _ = matching.measure_with_crowd(known, model)
+    assert whole.rival is not None
+    assert part.rival is not None
+    mine = who == 0
+    assert (part.rival >= whole.rival - 1e-6).all()
+    np.testing.assert_allclose(part.rival[mine], whole.rival[mine], atol=0.05)
+
+
+def test_constants_are_those_of_the_encoder():
+    known, _ = trained(COUNTS)
+    for encoder, constants in CONSTANTS.items():
+        assert fit(replace(known, encoder=encoder)).constants == constants
 
 
 def test_faces_with_bootstrap_labels_are_predicted():

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.vision.recognition.crowds import crowd, trained, with_answer
+from tests.vision.recognition.crowds import at_distance, crowd, trained, with_answer
 from vision.recognition import questions
-from vision.recognition.labelled_faces import Label, Source
+from vision.recognition.labelled_faces import Known, Label, Source
 from vision.recognition.matching import infer
 from vision.recognition.questions import Why, choose, doubt, mistaken, spot_checks
 
@@ -27,7 +27,7 @@ def test_first_question_without_labels_is_about_the_most_frequent_person():
 
 
 def test_question_after_a_rejection_is_about_a_dissimilar_face():
-    known, who = crowd((15, 40, *[1] * 30))
+    known, who = crowd((15, 40, *[1] * 30), within=0.55)
     first = choose(known, infer(known), rng(), 1)[0]
     assert who[first.face] == 1
     known = with_answer(known, [first.face], Label.OTHER)
@@ -80,6 +80,68 @@ def test_duplicate_photographs_are_asked_later():
     encodings[1:6] = encodings[1]
     known = with_answer(replace(known, encodings=encodings), [0], Label.TARGET, Source.PORTRAIT)
     assert len({q.face for q in choose(known, infer(known), rng(), 10)} & {1, 2, 3, 4, 5}) <= 1
+
+
+def in_one_file(known: Known, rows: np.ndarray | list[int]) -> Known:
+    files = known.files.copy()
+    files[rows] = files[rows[0]]
+    return replace(known, files=files)
+
+
+def test_one_face_of_a_file_is_asked_at_a_time():
+    known, _ = crowd(COUNTS)
+    known = in_one_file(known, [0, 1, 2])
+    score = np.linspace(1, 0, len(known))
+    pool = np.arange(len(known))
+    assert questions._spread_out(known, pool, score, 4) == [0, 3, 4, 5]
+    assert questions._spread_out(known, pool[:5], score[:5], 5) == [0, 3, 4, 1, 2]
+
+
+def test_after_a_rejection_in_a_crowded_photograph_its_other_faces_but_the_likeliest_come_last():
+    known, who = trained(COUNTS, yes=8)
+    members = np.flatnonzero(who > 1)[-(questions.CROWD + 1) :]
+    known = with_answer(in_one_file(known, members), members[:1], Label.OTHER)
+    found = infer(known)
+    likeliest = int(members[1:][np.argmax(found.probability[members[1:]])])
+    order = [q.face for q in choose(known, found, rng(), 200)]
+    places = [order.index(row) for row in members[1:] if row != likeliest]
+    assert min(places) >= len(order) - len(places)
+    assert order.index(likeliest) < min(places)
+
+
+def test_crowded_photograph_without_a_rejection_is_asked_like_others():
+    known, who = trained(COUNTS)
+    members = np.flatnonzero(who > 1)[-questions.CROWD :]
+    for each in (in_one_file(known, members), with_answer(in_one_file(known, members[:-1]), members[:1], Label.OTHER)):
+        rows = np.flatnonzero(each.open)
+        assert not questions._in_asked_crowd(each, infer(each), rows).any()
+
+
+def test_rejection_in_a_crowd_is_no_error_before_the_first_reference_face():
+    known, who = crowd(COUNTS)
+    members = np.flatnonzero(who > 1)[-(questions.CROWD + 1) :]
+    known = with_answer(in_one_file(known, members), members[:1], Label.OTHER)
+    assert len(choose(known, infer(known), rng(), 10)) == 10
+
+
+def test_file_that_shows_the_person_twice_is_asked_about_early():
+    known, who = trained(COUNTS, yes=8)
+    mine = np.flatnonzero(who == 0)
+    first, copy = int(mine[20]), int(mine[21])
+    encodings = known.encodings.copy()
+    encodings[copy] = at_distance(encodings[first], 0.15, rng())
+    known = in_one_file(replace(known, encodings=encodings), [first, copy])
+    found = infer(known)
+    assert found.matches[[first, copy]].all()
+    assert questions._shown_twice(known, found, np.flatnonzero(known.open), 5) == [first]
+    for seed in range(10):
+        asked = [q.face for q in choose(known, found, rng(seed), 2)]
+        assert first in asked
+        assert len(set(asked)) == 2
+    apart = replace(known, files=np.arange(len(known)))
+    assert questions._shown_twice(apart, found, np.flatnonzero(known.open), 5) == []
+    unlikely = replace(found, probability=np.full(len(known), 0.4, np.float32))
+    assert questions._shown_twice(known, unlikely, np.flatnonzero(known.open), 5) == []
 
 
 def test_uncertainty_is_greatest_at_probability_one_half():

@@ -5,6 +5,7 @@ steps in parallel. `fail` settles a file that could not be searched, with a reas
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,7 +20,7 @@ from store.detection.searches import SearchLease
 from store.errors import LeaseLost
 from store.labelling import labels
 from vision.detection.errors import ImageError, SearchError, SearchTimedOut
-from vision.detection.faces import Face, SearchResult
+from vision.detection.faces import Face, SearchResult, box_in_chip
 from vision.detection.settings import MAX_BYTES
 from wiki import addresses, commons
 from wiki.commons import FileInfo, MissingFile
@@ -117,14 +118,22 @@ def settled_before(job: Job, known: files.File, tools: Tools) -> bool:
     """Settle a file with unchanged bytes if its search is still valid, and return whether it was.
 
     The search is valid if its detector is the configured one or the one that this worker has, so that a worker with a
-    lesser detector does not replace the results of a better one. Also returns True if the lease was lost.
+    lesser detector does not replace the results of a better one. The same holds for the encoder. Encodings of another
+    version are replaced by those of the chips: no picture is fetched, and no face changes. Also returns True if the lease
+    was lost.
     """
     wanted, at_hand = search_settings(tools.settings), tools.pool.settings
     if known.detector not in (wanted.detector_version, at_hand.detector_version):
         return False
+    encoders = (wanted.encoder_version, at_hand.encoder_version)
+    anew = encode_chips(job.page_id, encoders, tools)
+    if anew is None:
+        return False
 
     def work(db: Connection) -> bool:
-        if not faces.intact(db, job.page_id, at_hand.encoder_version):
+        for face, encoding in anew:
+            faces.encode_anew(db, face.face_id, face.encoder, encoding, at_hand.encoder_version)
+        if not faces.intact(db, job.page_id, encoders):
             return False
         searches.describe(db, job.lease, seen(job.info))
         searches.searched(
@@ -143,6 +152,24 @@ def settled_before(job: Job, known: files.File, tools: Tools) -> bool:
         return tools.run(work)
     except LeaseLost:
         return True
+
+
+def encode_chips(page_id: int, encoders: Sequence[str], tools: Tools) -> list[tuple[faces.OutdatedChip, bytes]] | None:
+    """Encode the faces with encodings of other versions from their chips; return the encodings as they are stored.
+
+    Returns None where that is not possible: the picture must be searched.
+    """
+    old = tools.run(lambda db: faces.outdated_chips(db, page_id, encoders))
+    if old is None:
+        return None
+    try:
+        return [
+            (face, encoding_bytes(tools.pool.encode(face.jpeg, box_in_chip(face.box, face.width, face.height))))
+            for face in old
+        ]
+    except SearchError as error:
+        log.info("not encoded from chips: %s", error, extra={"stage": "detect", "file": page_id})
+        return None
 
 
 def fetch(job: Job, tools: Tools) -> bytes:
@@ -253,10 +280,15 @@ def found_face(face: Face) -> faces.FoundFace:
         detector=face.detector,
         sharpness=face.sharpness,
         poor=face.poor,
-        encoding=np.asarray(face.encoding, "<f4").tobytes(),
+        encoding=encoding_bytes(face),
         encoder=face.encoder,
         chip=face.chip_jpeg,
     )
+
+
+def encoding_bytes(face: Face) -> bytes:
+    """Return the encoding as it is stored: 128 little-endian float32."""
+    return np.asarray(face.encoding, "<f4").tobytes()
 
 
 def _time(stamp: str) -> datetime | None:

@@ -5,13 +5,14 @@ The encodings stay in memory between runs; a run reads a fingerprint of the face
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from database import Connection
 from store.labelling import model_input
 from store.labelling.model_input import AnswerRow, FaceRow
+from vision.recognition.calibration import CONSTANTS, DEFAULT_ENCODER
 from vision.recognition.labelled_faces import Codes, Flags, Floats, Indices, Known, Label, Source
 
 DIMENSIONS = 128
@@ -41,9 +42,13 @@ class Gathered:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """A project's faces as last read, one row each. `checksums`: face id -> checksum of its encoding, or None."""
+    """A project's faces as last read, one row each. `checksums`: face id -> checksum of its encoding, or None.
+
+    `encoder`: version of the encoder of all encodings here; those of another version are treated as missing.
+    """
 
     fingerprint: tuple[int, int]
+    encoder: str
     ids: Indices
     pages: Indices
     poor: Flags
@@ -78,6 +83,8 @@ class Memory:
 
 def _faces(db: Connection, rows: Sequence[FaceRow], fingerprint: tuple[int, int], known: Faces | None) -> Faces:
     """Convert faces to arrays; read only the encodings whose checksums differ from those in memory."""
+    encoder = commonest_encoder(rows)
+    rows = [row if row.encoder == encoder else replace(row, checksum=None) for row in rows]
     have = known.checksums if known else {}
     wanted = [row.id for row in rows if row.checksum is not None and have.get(row.id) != row.checksum]
     fresh = model_input.encodings(db, wanted)
@@ -94,12 +101,23 @@ def _faces(db: Connection, rows: Sequence[FaceRow], fingerprint: tuple[int, int]
             encodings[position] = np.frombuffer(fresh[row.id], "<f4")
     return Faces(
         fingerprint,
+        encoder,
         ids,
         np.array([row.page_id for row in rows], np.int64),
         np.array([row.poor for row in rows], bool),
         encodings,
         {row.id: row.checksum for row in rows},
     )
+
+
+def commonest_encoder(rows: Sequence[FaceRow]) -> str:
+    """Return the version of the encoder of most faces, of SFace in a tie.
+
+    Distances between encodings of different encoders mean nothing, so that a run uses one version alone. While a project is
+    encoded anew the faces of the other version wait; every label stays.
+    """
+    versions = Counter(row.encoder for row in rows if row.checksum is not None and row.encoder in CONSTANTS)
+    return max(versions, key=lambda version: (versions[version], version == DEFAULT_ENCODER), default=DEFAULT_ENCODER)
 
 
 def _gathered(
@@ -127,6 +145,7 @@ def _gathered(
         answers=_agreeing(current, labels, row_of, n),
         asked=_asked(current, row_of, n),
         twice=np.isin(faces.pages, sorted(twice)),
+        encoder=faces.encoder,
     )
     checked = np.zeros(n, bool)
     checked[[row_of[answer.face_id] for answer in current if answer.reason == SPOT_CHECK]] = True

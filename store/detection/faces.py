@@ -64,6 +64,18 @@ class FoundFace:
 
 
 @dataclass(frozen=True)
+class OutdatedChip:
+    """A face to be encoded anew from its chip. `width`, `height`: of the picture that it was found in, in pixels."""
+
+    face_id: int
+    box: Box
+    width: int
+    height: int
+    encoder: str
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
 class DrawnFace:
     """A drawn face that a worker has claimed for encoding."""
 
@@ -248,12 +260,45 @@ def remove(db: Connection, face_ids: Sequence[int], project_ids: Sequence[int]) 
     db.many("DELETE FROM faces WHERE id = %s", [(face,) for face in ordered])
 
 
-def intact(db: Connection, page_id: int, encoder: str) -> bool:
-    """Return whether all faces that the detector found in the file have encodings of this version."""
+def intact(db: Connection, page_id: int, encoders: Sequence[str]) -> bool:
+    """Return whether all encodings of the file's faces are of these versions and none is missing.
+
+    Drawn faces may wait for theirs, and stay as they are where they have no chip to be encoded from.
+    """
     return not db.value(
-        """SELECT 1 FROM faces WHERE page_id = %s AND project_id IS NULL AND state <> 'gone'
-             AND (state <> 'encoded' OR encoder <> %s) LIMIT 1""",
-        (page_id, encoder),
+        f"""SELECT 1 FROM faces WHERE page_id = %s AND state <> 'gone' AND ((project_id IS NULL AND state <> 'encoded')
+              OR (state = 'encoded' AND encoder NOT IN ({marks(encoders)})
+                  AND (project_id IS NULL OR EXISTS (SELECT 1 FROM face_chips c WHERE c.face_id = faces.id)))) LIMIT 1""",
+        (page_id, *encoders),
+    )
+
+
+def outdated_chips(db: Connection, page_id: int, encoders: Sequence[str]) -> list[OutdatedChip] | None:
+    """Return the faces whose encodings are of another version, with their chips.
+
+    None if they cannot be encoded from their chips alone: a chip or an encoding is missing.
+    """
+    rows = db.rows(
+        """SELECT f.id, f.project_id, f.state, f.encoder, f.box_left, f.box_top, f.box_width, f.box_height, c.jpeg,
+              COALESCE(i.searched_width, i.width) AS x, COALESCE(i.searched_height, i.height) AS y
+            FROM faces f JOIN files i ON i.page_id = f.page_id LEFT JOIN face_chips c ON c.face_id = f.id
+            WHERE f.page_id = %s AND f.state <> 'gone' AND (f.project_id IS NULL OR f.state = 'encoded')""",
+        (page_id,),
+    )
+    if any(row["state"] != "encoded" for row in rows):
+        return None
+    drawn_only = [row["id"] for row in rows if row["project_id"] is not None and row["jpeg"] is None]
+    old = [row for row in rows if row["encoder"] not in encoders and row["id"] not in drawn_only]
+    if any(row["jpeg"] is None or not row["x"] or not row["y"] for row in old):
+        return None
+    return [OutdatedChip(row["id"], _box(row), row["x"], row["y"], row["encoder"], row["jpeg"]) for row in old]
+
+
+def encode_anew(db: Connection, face_id: int, old: str, encoding: bytes, encoder: str) -> None:
+    """Replace an encoding of the version `old` by one of another version; nothing is done if it is of another by now."""
+    db.execute(
+        "UPDATE faces SET encoding = %s, encoder = %s WHERE id = %s AND state = 'encoded' AND encoder = %s",
+        (encoding, encoder, face_id, old),
     )
 
 

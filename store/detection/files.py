@@ -212,8 +212,8 @@ def outdated(db: Connection, page_ids: Sequence[int], detector: str, encoder: st
     """Return those of the files that were searched with another version of the detector or encoder."""
     return db.column(
         f"""SELECT page_id FROM files WHERE page_id IN ({marks(page_ids)}) AND state = 'searched' AND (detector <> %s
-              OR EXISTS (SELECT 1 FROM faces f WHERE f.page_id = files.page_id AND f.project_id IS NULL
-                         AND f.state = 'encoded' AND f.encoder <> %s))""",
+              OR EXISTS (SELECT 1 FROM faces f WHERE f.page_id = files.page_id AND f.state = 'encoded' AND f.encoder <> %s
+                         AND (f.project_id IS NULL OR EXISTS (SELECT 1 FROM face_chips c WHERE c.face_id = f.id))))""",
         (*page_ids, detector, encoder),
     )
 

@@ -11,12 +11,16 @@ _FACES = f"FROM project_files pf JOIN faces f ON f.page_id = pf.page_id WHERE pf
 
 @dataclass(frozen=True)
 class FaceRow:
-    """A visible face; `checksum` of its encoding, None without one. Equal checksums mean equal encodings."""
+    """A visible face; `checksum` of its encoding and version of its encoder, None without one.
+
+    Equal checksums mean equal encodings.
+    """
 
     id: int
     page_id: int
     poor: bool
     checksum: int | None
+    encoder: str | None
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,10 @@ def any_dropped(db: Connection, project_id: int) -> bool:
 def faces(db: Connection, project_id: int) -> list[FaceRow]:
     """Return every visible face, ordered by id."""
     rows = db.rows(
-        f"SELECT f.id, f.page_id, f.poor, CRC32(f.encoding) AS checksum {_FACES} ORDER BY f.id",
+        f"SELECT f.id, f.page_id, f.poor, CRC32(f.encoding) AS checksum, f.encoder {_FACES} ORDER BY f.id",
         (project_id, project_id, project_id),
     )
-    return [FaceRow(row["id"], row["page_id"], bool(row["poor"]), row["checksum"]) for row in rows]
+    return [FaceRow(row["id"], row["page_id"], bool(row["poor"]), row["checksum"], row["encoder"]) for row in rows]
 
 
 def encodings(db: Connection, face_ids: Sequence[int]) -> dict[int, bytes]:

@@ -46,7 +46,7 @@ def pictures_in(sandbox: Sandbox, category: str) -> list[str]:
 
 
 def hog(settings: Settings, **more: Any) -> Settings:
-    """Return settings of a worker that needs no weights except dlib's."""
+    """Return settings of a worker that searches with HOG alone, which takes less time."""
     return replace(settings, **{"detector": "hog", "contact": "test@localhost", **more})
 
 

@@ -13,33 +13,30 @@ import pytest
 from database import Connection, Database
 from pipeline.jobs.outcome import Done, Waiting
 from pipeline.jobs.tools import Tools
-from pipeline.labelling.face_arrays import Memory
+from pipeline.labelling.face_arrays import Memory, commonest_encoder
 from pipeline.labelling.model import LONGEST_REST, Model
-from store.detection import files
+from store.detection import faces, files
 from store.errors import LeaseLost
 from store.jobs import tasks
 from store.labelling import answers, approvals
 from store.labelling.answers import NewAnswer
+from store.labelling.model_input import FaceRow
 from store.projects import projects
 from store.projects.projects import NewProject, ProjectSettings
 from testing.file_copies import change_files
 from tests.pipeline.conftest import claimed
 from tests.pipeline.support import new_project, new_user, rows, value
-from vision.recognition.labelled_faces import Label, Source
+from tests.vision.recognition.crowds import crowd
+from vision.recognition.labelled_faces import Known, Label, Source
 
 PERSON = NewProject("Q42", "Somebody", "Faces")
 
 
 def made_up(database: Database, project: int, people: int, each: int, seed: int = 1) -> dict[int, int]:
     """Insert files with one face each, of made-up people; person 0 is the project's. Return the person of each face."""
-    rng = np.random.default_rng(seed)
-    centres = rng.normal(size=(people, 128))
-    centres *= 0.6 / np.linalg.norm(centres, axis=1, keepdims=True)
-    count = people * each
-    who = np.arange(count) % people
-    noise = rng.normal(size=(count, 128))
-    noise *= 0.3 / np.linalg.norm(noise, axis=1, keepdims=True)
-    encodings = (centres[who] + noise).astype("<f4")
+    known, of_row = crowd([each] * people, seed, within=0.5)
+    order = np.argsort(np.arange(people * each) % each, kind="stable")
+    encodings, who, count = known.encodings[order].astype("<f4"), of_row[order], people * each
     first = int(value(database, "SELECT COALESCE(MAX(page_id), 0) FROM files")) + 1
     pages = range(first, first + count)
     with database.transaction() as db:
@@ -51,7 +48,7 @@ def made_up(database: Database, project: int, people: int, each: int, seed: int 
         files.copy_to_projects(db, list(pages))
         db.many(
             """INSERT INTO faces (page_id, box_left, box_top, box_width, box_height, encoding, encoder, state)
-               VALUES (%s, 0.2, 0.2, 0.3, 0.3, %s, 'made-up', 'encoded')""",
+               VALUES (%s, 0.2, 0.2, 0.3, 0.3, %s, 'sface-1', 'encoded')""",
             [(page, encodings[i].tobytes()) for i, page in enumerate(pages)],
         )
         found = db.rows("SELECT id, page_id FROM faces WHERE page_id >= %s", (first,))
@@ -218,6 +215,70 @@ def test_cache_reads_only_changed_encodings(database: Database, trained: tuple[i
     assert again.known.encodings[0][0] == 1.0
 
 
+def gathered(database: Database, project: int) -> Known:
+    with database.transaction() as db:
+        return Memory().gather(db, project).known
+
+
+def test_run_uses_the_encodings_of_the_commonest_encoder_only(
+    tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]]
+):
+    """While a project is encoded anew the other faces wait; their labels stay."""
+    project, _, who = trained
+    old = sorted(who)[:30]
+    with database.transaction() as db:
+        db.many("UPDATE faces SET encoder = 'dlib-resnet-v1+mirror' WHERE id = %s", [(face,) for face in old])
+    before = rows(database, "SELECT * FROM labels ORDER BY face_id")
+    known = gathered(database, project)
+    assert known.encoder == "sface-1"
+    assert known.encoded.tolist() == [False] * 30 + [True] * 50
+    assert (known.labels != Label.NONE).sum() == 10
+    report = model(tools, project)
+    assert report["encoder"] == "sface-1"
+    assert report["faces"] == 80
+    found = rows(database, "SELECT face_id FROM predictions WHERE suggestion = 'match'")
+    assert not {row["face_id"] for row in found} & set(old)
+    assert rows(database, "SELECT * FROM labels ORDER BY face_id") == before
+    with database.transaction() as db:
+        db.execute("UPDATE faces SET encoder = 'dlib-resnet-v1+mirror' WHERE id <= %s", (sorted(who)[49],))
+    known = gathered(database, project)
+    assert known.encoder == "dlib-resnet-v1+mirror"
+    assert known.encoded.tolist() == [True] * 50 + [False] * 30
+
+
+def face_rows(*encoders: str | None) -> list[FaceRow]:
+    return [FaceRow(i, i, False, None if name is None else 7, name) for i, name in enumerate(encoders)]
+
+
+@pytest.mark.parametrize(
+    ("encoders", "expected"),
+    [
+        ([], "sface-1"),
+        ([None, None], "sface-1"),
+        (["dlib-resnet-v1+mirror", "sface-1"], "sface-1"),
+        (["dlib-resnet-v1+mirror", "dlib-resnet-v1+mirror", "sface-1", None, None], "dlib-resnet-v1+mirror"),
+        (["unknown", "unknown", "dlib-resnet-v1+mirror"], "dlib-resnet-v1+mirror"),
+    ],
+)
+def test_commonest_encoder_is_one_with_constants(encoders: list[str | None], expected: str):
+    assert commonest_encoder(face_rows(*encoders)) == expected
+
+
+def test_cache_follows_faces_that_are_encoded_anew(database: Database, trained: tuple[int, int, dict[int, int]]):
+    project, _, who = trained
+    with database.transaction() as db:
+        db.execute("UPDATE faces SET encoder = 'dlib-resnet-v1+mirror'")
+        memory = Memory()
+        assert memory.gather(db, project).known.encoder == "dlib-resnet-v1+mirror"
+        anew = crowd([len(who)], 3)[0].encodings.astype("<f4")
+        for place, face in enumerate(sorted(who)[:50]):
+            faces.encode_anew(db, face, "dlib-resnet-v1+mirror", anew[place].tobytes(), "sface-1")
+        known = memory.gather(db, project).known
+        assert known.encoder == "sface-1"
+        assert known.encoded.sum() == 50
+        assert np.array_equal(known.encodings[:50], anew[:50])
+
+
 def test_run_with_a_lost_claim_stores_nothing(
     tools: Tools, database: Database, trained: tuple[int, int, dict[int, int]]
 ):
@@ -245,9 +306,9 @@ def test_run_with_twenty_thousand_faces_takes_less_than_two_seconds(tools: Tools
         began = time.process_time()  # CPU time; other tests slow even that, so one fast run counts
         model(tools, project, stage)
         times.append(time.process_time() - began)
-        if times[-1] < 1.0:
+        if times[-1] < 2.0:
             break
-    assert min(times) < 1.0, times
+    assert min(times) < 2.0, times
 
 
 @pytest.mark.parametrize(("took", "due"), [(0.2, 0.8), (0.01, 0.5), (60.0, LONGEST_REST)])
@@ -266,11 +327,11 @@ def test_model_pauses_between_frequent_answers_but_not_after_a_changed_setting(
 
 def test_question_about_a_face_named_in_another_project_comes_first(database: Database, tools: Tools):
     elsewhere = new_project(database, NewProject("Q7", "Somebody else", "Others"))
-    faces = made_up(database, elsewhere, people=3, each=4)
+    named_faces = made_up(database, elsewhere, people=3, each=4)
     project = new_project(database, PERSON, owner="Bob")
     with database.transaction() as db:
         change_files(db, "INSERT INTO project_files (project_id, page_id) SELECT %s, page_id FROM files", (project,))
-    last = max(faces)
+    last = max(named_faces)
     page = int(value(database, "SELECT page_id FROM faces WHERE id = %s", last))
     named = NewAnswer(str(uuid4()), str(uuid4()), page, last, "other", other_item=PERSON.item)
     with database.transaction() as db:
@@ -278,7 +339,7 @@ def test_question_about_a_face_named_in_another_project_comes_first(database: Da
     asked = questions_of(database, tools, project)
     assert asked[0] == {"face_id": last, "reason": "named"}
     assert [question["face_id"] for question in asked].count(last) == 1
-    assert len(asked) == len(faces)
+    assert len(asked) == len(named_faces)
     assert value(database, "SELECT COUNT(*) FROM labels WHERE project_id = %s", project) == 0
     record_answer(database, project, new_user(database, "Bob"), last, reason="named")
     assert "named" not in {question["reason"] for question in questions_of(database, tools, project)}

@@ -146,15 +146,19 @@ def unhidden(page: str) -> bool:
 def test_two_similar_faces_in_one_file_lead_to_a_question_instead_of_suggestions(
     tools: Tools, database: Database, project: Project
 ):
-    """A second face is equally similar; therefore it becomes a question instead of a suggestion."""
+    """A second face is as near to the confirmed ones as the first, on their other side; therefore it becomes a question."""
     model(tools, project.id, project.stage)
     first = rows(database, "SELECT face_id, page_id FROM predictions WHERE suggestion = 'match' LIMIT 1")[0]
     with database.transaction() as db:
         (encoding,) = db.column("SELECT encoding FROM faces WHERE id = %s", (first["face_id"],))
-        near = (np.frombuffer(encoding, "<f4") + np.float32(1e-3)).astype("<f4")
+        known = Memory().gather(db, project.id).known
+        middle = known.encodings[known.confirmed].mean(axis=0)
+        middle /= np.linalg.norm(middle)
+        face = np.frombuffer(encoding, "<f4")
+        near = (2 * (face @ middle) * middle - face).astype("<f4")
         db.execute(
             """INSERT INTO faces (page_id, box_left, box_top, box_width, box_height, encoding, encoder, state)
-               VALUES (%s, 0.6, 0.2, 0.3, 0.3, %s, 'made-up', 'encoded')""",
+               VALUES (%s, 0.6, 0.2, 0.3, 0.3, %s, 'sface-1', 'encoded')""",
             (first["page_id"], near.tobytes()),
         )
     model(tools, project.id, project.stage)

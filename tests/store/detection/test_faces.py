@@ -13,6 +13,7 @@ from tests.store.support import LEFT, RIGHT, SHA1, record_answer
 
 NEARLY_LEFT = Box(0.11, 0.1, 0.2, 0.19)
 OTHER_SHA1 = "b" * 40
+ENCODING = b"\x01" * 512
 
 
 @pytest.fixture
@@ -158,13 +159,69 @@ def test_drawn_face_waits_again_after_the_file_was_overwritten(db: Connection, p
     assert db.value("SELECT state FROM faces WHERE id = %s", (drawn,)) == "waiting"
 
 
-def test_file_is_intact_if_every_face_has_the_current_encoding(db: Connection, project: int):
-    assert faces.intact(db, 1, "e")
-    support.search(db, 1, LEFT)
-    assert faces.intact(db, 1, "e")
-    assert not faces.intact(db, 1, "newer")
+def test_file_is_intact_if_every_face_has_a_current_encoding(db: Connection, project: int):
+    assert faces.intact(db, 1, ["e"])
+    (left,) = support.search(db, 1, LEFT)
+    assert faces.intact(db, 1, ["e"])
+    assert faces.intact(db, 1, ["newer", "e"])
+    assert not faces.intact(db, 1, ["newer"])
+    drawn_with(db, project, left, "older")
+    assert not faces.intact(db, 1, ["e"])
+    db.execute("UPDATE faces SET state = 'waiting', encoding = NULL WHERE project_id IS NOT NULL")
+    assert faces.intact(db, 1, ["e"])
     db.execute("UPDATE faces SET state = 'dropped', encoding = NULL")
-    assert not faces.intact(db, 1, "e")
+    assert not faces.intact(db, 1, ["e"])
+
+
+def drawn_with(db: Connection, project: int, replaces: int | None, encoder: str) -> int:
+    """Return a drawn face that was encoded."""
+    drawn = faces.draw(db, project, 1, 1, NEARLY_LEFT, replaces=replaces, sha1=SHA1)
+    db.execute(
+        "UPDATE faces SET state = 'encoded', encoding = %s, encoder = %s WHERE id = %s", (ENCODING, encoder, drawn)
+    )
+    db.execute("INSERT INTO face_chips (face_id, jpeg) VALUES (%s, 'drawn')", (drawn,))
+    return drawn
+
+
+def test_faces_with_another_encoder_are_returned_with_their_chips(db: Connection, project: int):
+    left, right = support.search(db, 1, LEFT, RIGHT)
+    drawn = drawn_with(db, project, None, "older")
+    assert faces.outdated_chips(db, 1, ["e", "older"]) == []
+    db.execute("UPDATE files SET width = 900, height = 600 WHERE page_id = 1")
+    outdated = faces.outdated_chips(db, 1, ["newer", "older"])
+    assert outdated is not None
+    assert {(face.face_id, face.encoder, face.jpeg) for face in outdated} == {
+        (left, "e", b"jpeg"),
+        (right, "e", b"jpeg"),
+    }
+    assert {(face.width, face.height) for face in outdated} == {(900, 600)}
+    db.execute("UPDATE files SET searched_width = 600, searched_height = 400 WHERE page_id = 1")
+    (found,) = faces.outdated_chips(db, 1, ["e"]) or []
+    assert (found.face_id, found.width, found.height) == (drawn, 600, 400)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM face_chips",
+        "UPDATE faces SET state = 'dropped', encoding = NULL",
+        "UPDATE files SET width = NULL, searched_width = NULL",
+    ],
+)
+def test_faces_cannot_be_encoded_from_chips_that_are_incomplete(db: Connection, project: int, change: str):
+    support.search(db, 1, LEFT)
+    db.execute("UPDATE files SET width = 900, height = 600")
+    assert faces.outdated_chips(db, 1, ["newer"])
+    db.execute(change)
+    assert faces.outdated_chips(db, 1, ["newer"]) is None
+
+
+def test_encoding_is_replaced_only_if_it_is_of_the_expected_version(db: Connection, project: int):
+    (left,) = support.search(db, 1, LEFT)
+    faces.encode_anew(db, left, "older", ENCODING, "newer")
+    assert db.rows("SELECT encoder, encoding FROM faces") == [{"encoder": "e", "encoding": bytes(512)}]
+    faces.encode_anew(db, left, "e", ENCODING, "newer")
+    assert db.rows("SELECT encoder, encoding FROM faces") == [{"encoder": "newer", "encoding": ENCODING}]
 
 
 def test_model_reads_the_faces_visible_to_the_project(db: Connection, project: int):

@@ -9,7 +9,7 @@ import pytest
 from config import Settings
 from database import Connection, Database
 from store import worker_claims
-from store.detection import files, searches
+from store.detection import faces, files, searches
 from store.errors import LeaseLost
 from store.labelling import progress
 from store.projects import projects
@@ -307,6 +307,17 @@ def test_files_searched_with_an_older_detector_are_outdated(db: Connection):
         db.execute("UPDATE files SET detector = %s WHERE page_id = %s", ("old" if page == 1 else "new", page))
     db.execute("UPDATE faces SET encoder = 'older' WHERE page_id = 2")
     assert files.outdated(db, [1, 2, 3, 4], "new", "e") == [1, 2]
+
+
+def test_file_whose_drawn_face_has_an_older_encoding_and_a_chip_is_outdated(db: Connection):
+    project = support.project(db, pages=[1])
+    support.search(db, 1, support.LEFT)
+    drawn = faces.draw(db, project, 1, 1, support.RIGHT, replaces=None, sha1=support.SHA1)
+    db.execute("UPDATE files SET detector = 'new'")
+    db.execute("UPDATE faces SET state = 'encoded', encoding = 'x', encoder = 'older' WHERE id = %s", (drawn,))
+    assert files.outdated(db, [1], "new", "e") == []
+    db.execute("INSERT INTO face_chips (face_id, jpeg) VALUES (%s, 'x')", (drawn,))
+    assert files.outdated(db, [1], "new", "e") == [1]
 
 
 def test_deleted_project_is_not_among_the_projects_of_a_file(db: Connection):

@@ -1,15 +1,15 @@
-"""The constants of vision/recognition/calibration.py and of the usual recipe, fitted anew on each half of the people.
+"""Fit the constants of vision/recognition/calibration.py anew, on all sets of people and on all but one.
 
-    python -m bench.constants --photos DIR [--photos DIR ...] [--seeds N] [--json FILE]
+    python -m bench.constants --photos DIR [--photos DIR ...] [--encoder sface] [--seeds N] [--json FILE]
 
-The first half's are those in use; the second half's serve to report on the first half with constants that never saw it
-(bench/recognition.py). bench/constants.json is what the command gave on 30 people's portraits and two people's whole photographs
-(`--json bench/constants.json`); tests/bench/test_constants.py holds it and the code together.
+Each DIR (DIR/NAME/*.jpg) is a set. The constants in use are those of all sets; bench/recognition.py also reports every set by
+the constants that were fitted without it. bench/constants.json is what the command gave for both encoders on six sets of
+people, the portraits and the scenes; tests/bench/test_constants.py holds it and the code together.
 
-Plays the projects of bench/recognition.py among the people of one half only, with other seeds, and looks at the faces left
-open after 8, 12, 20 and 40 answers. Questions are asked by a model with the weights START, so that what is fitted does not
-depend on what is in use. Fitted are the weights, and the slope and middle of the usual recipe. The rest is chosen, and printed
-beside what these photographs would say.
+The projects of bench/recognition.py are played with other seeds and truthful answers, and the faces left open after 8, 12, 20
+and 40 answers are looked at. Questions are asked with the constants START. `first` is fitted on the distances to labelled faces
+alone, `full` on these and on how a face lies to the crowd (vision.recognition.calibration.Measures). Every set has the same
+weight, whatever its size.
 """
 
 from __future__ import annotations
@@ -24,180 +24,212 @@ from typing import Any
 import numpy as np
 
 from bench.learning import encodings
-from bench.learning.projects import ERRING, ERRS, VOLUNTEERS, People, answered, first_half, make_project, people
-from bench.learning.runs import BASELINE_MIDDLE, BASELINE_SLOPE, ROUND, log_loss
+from bench.learning.projects import TRUE, People, answered, make_project, people
+from bench.learning.runs import ROUND
+from vision.detection.settings import ENCODER_VERSIONS, SearchSettings
 from vision.recognition import calibration
-from vision.recognition.calibration import WEIGHTS, Doubles, Weights, log_odds, sigmoid
-from vision.recognition.geometry import distances_to
+from vision.recognition.calibration import CONSTANTS, Constants, Doubles, Measures, Weights, log_odds, sigmoid
 from vision.recognition.labelled_faces import Flags, Known, Label
-from vision.recognition.matching import fit, infer, measure
+from vision.recognition.matching import fit, infer, measure_with_crowd
 from vision.recognition.questions import Question, choose
 
-START = Weights(25.0, -30.0, -30.0, 15.0)
+_DLIB = Weights(25.0, -30.0, -30.0, 15.0)
+START = {
+    "sface-1": Constants(Weights(27.2, -20.8, -47.9, 21.9), Weights(-9.0, -34.0, -25.0, 6.5, 18.3, 39.3)),
+    "dlib-resnet-v1+mirror": Constants(_DLIB, _DLIB),
+}
+"""What the projects are played with, so that what is fitted does not depend on what is in use."""
 LOOKS = (8, 12, 20, 40)
 SHARES = (0.6, 0.3, 0.1)
 FIRST_SEED = 1000
 STEPS = 60
 RIDGE = 0.3
-SHIFTS = (0.5, 1.0, 1.5, 2.0, 3.0)
-SCALES = (0.05, 0.15, 0.25, 0.4)
+FACES_OF_A_SET = 20_000
+"""Weight of a set, in faces."""
+FIRST, FULL = ("centroid", "nearest", "refused"), ("centroid", "nearest", "refused", "rival", "crowd")
+SIGN = {"centroid": -1, "nearest": -1, "refused": 1, "rival": 1, "crowd": 1}
+DEVIATIONS = (0.5, 1.0, 1.5, 2.0, 3.0)
 SAVED = Path(__file__).with_suffix(".json")
+IN_USE = "in use"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """The measures (n x 3) and the truth of the faces left open, the same of the answered ones, and the person."""
+    """Measures (n, 5) and truth (n,) of the open faces of a project, the same of the answered ones, and its set."""
 
+    set: str
     name: str
     open: Doubles
     truth: Flags
-    asked: Doubles
-    said: Flags
-    baseline: Doubles
+    answered: Doubles
+    answers: Flags
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, action="append", required=True, metavar="DIR")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--encoder", action="append", choices=tuple(ENCODER_VERSIONS))
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
-    pool = people(encodings.load(options.photos))
-    first = first_half(pool)
-    halves = {"first": pool.only(first), "second": pool.only(set(pool.names) - first)}
-    if not all(half.subjects() for half in halves.values()):
-        parser.error("each half needs somebody with 20 photographs of a face")
-    given = {name: fitted(list(looked(half, options.seeds))) for name, half in halves.items()}
-    for name, values in given.items():
-        show(name, values)
+    given = {}
+    for encoder in options.encoder or tuple(ENCODER_VERSIONS):
+        version = ENCODER_VERSIONS[encoder]
+        faces = encodings.load(options.photos, SearchSettings(encoder=encoder))
+        given[version] = fitted(list(looked(people(faces, encoder=version), options.seeds)))
+        show(version, given[version])
     if options.json:
         options.json.write_text(json.dumps(given, indent=1) + "\n")
 
 
-def saved(half: str) -> Weights:
-    """The weights that this command gave, kept in bench/constants.json; `half` is "first" or "second"."""
-    return Weights(**json.loads(SAVED.read_text())[half]["weights"])
+def saved(encoder: str, without: str = "") -> Constants:
+    """Return constants kept in bench/constants.json: those in use, or those fitted without a set (if it was among the sets)."""
+    given = json.loads(SAVED.read_text())[encoder]
+    chosen = given["without"].get(without, given[IN_USE])
+    return Constants(Weights(**chosen["first"]), Weights(**chosen["full"]))
 
 
 def fitted(looks: Sequence[Look]) -> dict[str, Any]:
-    """Everything that the looks of one half say, rounded as it is used."""
-    weights = Weights(*np.round(logistic(looks), 1).tolist())
-    middle, slope = baseline(looks)
+    """Return the constants of all sets, and of all but each; rounded as they are used."""
+    sets = sorted({look.set for look in looks})
     return {
-        "people": len({look.name for look in looks}),
-        "weights": asdict(weights),
-        "baseline": {"slope": round(slope, 1), "middle": round(middle, 3)},
-        "odd": round(odd(looks), 4),
-        "deviations": {
-            f"{shift} {scale}": round(corrected_loss(looks, weights, shift, scale), 5)
-            for shift in SHIFTS
-            for scale in SCALES
-        },
+        "people": len({(look.set, look.name) for look in looks}),
+        IN_USE: _constants(looks),
+        "without": {name: _constants([look for look in looks if look.set != name]) for name in sets if len(sets) > 1},
+        "deviations": corrected_loss(looks),
     }
 
 
-def show(half: str, values: dict[str, Any]) -> None:
-    print(f"\nThe {half} half, {values['people']} people")
-    print(f"WEIGHTS {Weights(**values['weights'])}; in use: {WEIGHTS}")
-    slope, middle = values["baseline"]["slope"], values["baseline"]["middle"]
-    print(f"BASELINE_SLOPE {slope}, BASELINE_MIDDLE {middle}; in use: {BASELINE_SLOPE}, {BASELINE_MIDDLE}")
-    print(f"Odd faces {values['odd']}; ODD in use: {calibration.ODD}")
-    used = calibration.SHIFT_DEVIATION, calibration.SCALE_DEVIATION
-    print(f"Log loss of open faces by SHIFT_DEVIATION (down) and SCALE_DEVIATION (across); in use: {used}")
-    print(" " * 5, *(f"{scale:7}" for scale in SCALES))
-    for shift in SHIFTS:
-        print(f"{shift:5}", *(f"{values['deviations'][f'{shift} {scale}']:.5f}" for scale in SCALES))
+def _constants(looks: Sequence[Look]) -> dict[str, dict[str, float]]:
+    return {"first": asdict(logistic(looks, FIRST)), "full": asdict(logistic(looks, FULL))}
 
 
-def looked(half: People, seeds: int) -> Iterator[Look]:
-    for subject in half.subjects():
+def show(encoder: str, given: dict[str, Any]) -> None:
+    print(f"\n{encoder}, {given['people']} people")
+    print(f"in use: {CONSTANTS[encoder]}")
+    for name, constants in {IN_USE: given[IN_USE], **given["without"]}.items():
+        first, full = ([*values.values()] for values in constants.values())
+        print(f"{name if name == IN_USE else f'without {name}':22} first {first} full {full}")
+    print("log loss of open faces by SHIFT_DEVIATION:", given["deviations"], "in use:", calibration.SHIFT_DEVIATION)
+
+
+def looked(pool: People, seeds: int) -> Iterator[Look]:
+    for subject in pool.subjects():
         for share in SHARES:
-            for volunteer in VOLUNTEERS:
-                for number in range(seeds):
-                    rng = np.random.default_rng([FIRST_SEED + number, round(100 * share)])
-                    yield from _looked(half, subject, share, volunteer, rng)
+            for number in range(seeds):
+                rng = np.random.default_rng([FIRST_SEED + number, round(100 * share), *"/".join(subject).encode()])
+                yield from _looked(pool, subject, share, rng)
 
 
-def _looked(
-    half: People, subject: tuple[str, str], share: float, volunteer: str, rng: np.random.Generator
-) -> Iterator[Look]:
-    project = make_project(half, subject, share, volunteer, rng)
+def _looked(pool: People, subject: tuple[str, str], share: float, rng: np.random.Generator) -> Iterator[Look]:
+    project = make_project(pool, subject, share, TRUE, rng)
     known, queue = project.known, list[Question]()
     for count in range(1, max(LOOKS) + 1):
         if not queue:
-            predictions = infer(known, weights=START)
+            predictions = infer(known, constants=START[known.encoder])
             queue = choose(known, predictions, rng, ROUND if predictions.on else 1)
         if queue:
-            known = answered(project, known, queue.pop(0), ERRS if volunteer == ERRING else 0.0, rng)
-        if count in LOOKS and (look := _look(subject[1], known, project.truth)) is not None:
+            known = answered(project, known, queue.pop(0), 0.0, rng)
+        if count in LOOKS and (look := _look(subject, known, project.truth)) is not None:
             yield look
 
 
-def _look(name: str, known: Known, truth: Flags) -> Look | None:
-    model = fit(known, weights=START)
+def _look(subject: tuple[str, str], known: Known, truth: Flags) -> Look | None:
+    model = fit(known, constants=START[known.encoder])
     if not model.on:
         return None
-    found = measure(known, model)
-    columns = (found.centroid, found.nearest, np.minimum(found.refused, calibration.FAR))
-    table = np.column_stack(columns).astype(np.float64)
-    asked = known.human & known.encoded
-    plain = distances_to(known.encodings, known.encodings[known.confirmed].mean(axis=0)).astype(np.float64)
-    said = known.labels[asked] == Label.TARGET
-    return Look(name, table[known.open], truth[known.open], table[asked], said, plain[known.open])
+    measures, _ = measure_with_crowd(known, model)
+    if measures.rival is None or not (known.open & known.encoded).any():
+        return None
+    table = columns(measures)
+    open_, answered_ = known.open & known.encoded, known.human & known.encoded
+    target = known.labels[answered_] == Label.TARGET
+    return Look(*subject, table[open_], truth[open_], table[answered_], target)
+
+
+def columns(measures: Measures) -> Doubles:
+    """Return the measures as a table (n, 5), in the order of FULL."""
+    assert measures.rival is not None
+    assert measures.crowd is not None
+    refused, rival = (np.minimum(each, calibration.FAR) for each in (measures.refused, measures.rival))
+    return np.column_stack((measures.centroid, measures.nearest, refused, rival, measures.crowd)).astype(np.float64)
 
 
 def _share(look: Look) -> float:
     return (float(look.truth.sum()) + 0.6) / (len(look.truth) + 2.0)
 
 
-def logistic(looks: Sequence[Look]) -> Doubles:
-    """Logistic regression by Fisher's scoring, the log odds of the share added; a face is odd or a double now and then."""
-    table, truth = np.concatenate([look.open for look in looks]), np.concatenate([look.truth for look in looks])
+def logistic(looks: Sequence[Look], names: Sequence[str]) -> Weights:
+    """Return the weights of these measures by logistic regression.
+
+    A measure that would count in the wrong direction is left out: two of them say nearly the same, and the weights that balance
+    them on these people would not on others.
+    """
+    kept = list(names)
+    while True:
+        intercept, slopes = _regression(looks, kept)
+        wrong = [(abs(slope), name) for name, slope in zip(kept, slopes, strict=True) if slope * SIGN[name] < 0]
+        if not wrong:
+            break
+        kept.remove(max(wrong)[1])
+    found = dict.fromkeys(FULL, 0.0) | dict(zip(kept, slopes, strict=True))
+    return Weights(round(intercept, 1), **{name: round(slope, 1) for name, slope in found.items()})
+
+
+def _regression(looks: Sequence[Look], names: Sequence[str]) -> tuple[float, list[float]]:
+    """Return intercept and slopes by Fisher scoring, the log odds of the share added.
+
+    A few faces are odd, or a double's (calibration.ODD, ALWAYS_WRONG), so that single faces do not decide.
+    """
+    table = np.concatenate([look.open[:, [FULL.index(name) for name in names]] for look in looks])
+    truth = np.concatenate([look.truth for look in looks])
     offset = np.concatenate([np.full(len(look.truth), log_odds(_share(look))) for look in looks])
+    weight = _weight_of_faces(looks)
     share = sigmoid(offset)
-    odd_rate = np.minimum(calibration.ODD * share / (1 - share), calibration.MOST_ODD)
+    odd = np.minimum(calibration.ODD * share / (1 - share), calibration.MOST_ODD)
     middle, spread = table.mean(axis=0), table.std(axis=0)
     design = np.column_stack((np.ones(len(table)), (table - middle) / spread))
-    weights = np.array([0.0, -3.0, -3.0, 1.0])
+    found = np.zeros(design.shape[1])
+    found[1] = -3.0
     for _ in range(STEPS):
-        p = sigmoid(design @ weights + offset)
-        q = (1 - calibration.ALWAYS_WRONG) * p + odd_rate * (1 - p)
-        slope = (1 - calibration.ALWAYS_WRONG - odd_rate) * p * (1 - p)
-        gradient = design.T @ (slope * (truth - q) / (q * (1 - q))) - RIDGE * weights
-        information = (design * (slope**2 / (q * (1 - q)))[:, None]).T @ design + RIDGE * np.eye(4)
-        weights = weights + 0.5 * np.linalg.solve(information, gradient)
-    scaled = weights[1:] / spread
-    return np.concatenate(([weights[0] - (scaled * middle).sum()], scaled))
+        p = sigmoid(design @ found + offset)
+        q = (1 - calibration.ALWAYS_WRONG) * p + odd * (1 - p)
+        slope = (1 - calibration.ALWAYS_WRONG - odd) * p * (1 - p)
+        gradient = design.T @ (weight * slope * (truth - q) / (q * (1 - q))) - RIDGE * found
+        scaled = design * (weight * slope**2 / (q * (1 - q)))[:, None]
+        found = found + 0.5 * np.linalg.solve(scaled.T @ design + RIDGE * np.eye(len(found)), gradient)
+    slopes = found[1:] / spread
+    return float(found[0] - (slopes * middle).sum()), slopes.tolist()
 
 
-def baseline(looks: Sequence[Look]) -> tuple[float, float]:
-    """The distance's middle and slope with the least log loss, for the usual recipe."""
-    distance, truth = np.concatenate([look.baseline for look in looks]), np.concatenate([look.truth for look in looks])
-    tried = [(float(m), float(s)) for m in np.arange(0.44, 0.60, 0.005) for s in np.arange(-80.0, -15.0, 2.5)]
-    return min(tried, key=lambda pair: log_loss(sigmoid(pair[1] * (distance - pair[0])), truth))
-
-
-def odd(looks: Sequence[Look]) -> float:
-    """The mean over people of the share of their faces beyond every threshold: FAR from the centroid, less 0.05."""
-    by_person: dict[str, list[float]] = {}
+def _weight_of_faces(looks: Sequence[Look]) -> Doubles:
+    counts: dict[str, int] = {}
     for look in looks:
-        mine = look.truth.sum() + look.said.sum()
-        by_person.setdefault(look.name, []).append(
-            float((look.open[look.truth, 0] > calibration.FAR - 0.05).sum() / mine)
-        )
-    return float(np.mean([np.mean(shares) for shares in by_person.values()]))
+        counts[look.set] = counts.get(look.set, 0) + len(look.truth)
+    return np.concatenate([np.full(len(look.truth), FACES_OF_A_SET / counts[look.set]) for look in looks])
 
 
-def corrected_loss(looks: Sequence[Look], weights: Weights, shift: float, scale: float) -> float:
-    slopes = np.array([weights.centroid, weights.nearest, weights.refused])
-    losses = []
-    for look in looks:
-        share = _share(look)
-        logits = np.clip(weights.intercept + look.open @ slopes, -40, 40) + log_odds(share)
-        asked = np.clip(weights.intercept + look.asked @ slopes, -40, 40) + log_odds(share)
-        curve = calibration.corrected(asked, look.said, np.zeros(len(asked), bool), shift, scale)
-        losses.append(log_loss(calibration.probability(logits, curve, share), look.truth))
-    return float(np.mean(losses))
+def corrected_loss(looks: Sequence[Look]) -> dict[str, float]:
+    """Return the mean log loss of open faces by SHIFT_DEVIATION, each set by the constants fitted without it."""
+    losses: dict[str, list[float]] = {str(deviation): [] for deviation in DEVIATIONS}
+    for name in sorted({look.set for look in looks}):
+        weights = logistic([look for look in looks if look.set != name] or looks, FULL)
+        slopes = np.array([getattr(weights, each) for each in FULL])
+        own = [look for look in looks if look.set == name]
+        for deviation in DEVIATIONS:
+            each = [_loss(look, weights.intercept, slopes, deviation) for look in own]
+            losses[str(deviation)].append(float(np.mean(each)))
+    return {deviation: round(float(np.mean(each)), 5) for deviation, each in losses.items()}
+
+
+def _loss(look: Look, intercept: float, slopes: Doubles, deviation: float) -> float:
+    share = _share(look)
+    low, high = calibration.LOGITS[0], calibration.LOGITS[-1]
+    logits = np.clip(intercept + look.open @ slopes, low, high) + log_odds(share)
+    answered_ = np.clip(intercept + look.answered @ slopes, low, high) + log_odds(share)
+    curve = calibration.corrected(answered_, look.answers, np.zeros(len(answered_), bool), deviation)
+    p = np.clip(calibration.probability(logits, curve, share), 1e-6, 1 - 1e-6)
+    return float(-np.log(np.where(look.truth, p, 1 - p)).mean())
 
 
 if __name__ == "__main__":

@@ -14,14 +14,14 @@ from bench.learning.runs import BASELINE, BUDGETS, OURS, Result
 class Job(NamedTuple):
     """A project to be played through: the (set, person) it is about, its share and volunteer, and the seed of its chances.
 
-    `crossed`: with the weights that were fitted on the second half of the people.
+    `held_out`: with the constants that were fitted on the other sets.
     """
 
     subject: tuple[str, str]
     share: float
     volunteer: str
     seed: int
-    crossed: bool = False
+    held_out: bool = False
 
 
 class Played(NamedTuple):
@@ -39,11 +39,6 @@ def rows_of(played: Iterable[Played]) -> list[dict[str, Any]]:
     return [_row(key, groups[key]) for key in sorted(groups, key=_order)]
 
 
-def held_out(played: Iterable[Played], first: frozenset[str]) -> list[Played]:
-    """Everybody by weights that were fitted without them: the first half of the people by the second's, and the reverse."""
-    return [each for each in played if each.job.crossed or each.job.subject[1] not in first]
-
-
 def budget_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """For each set, share and volunteer the wrong ones among all that our method claimed at any number of answers, by budget."""
     groups: dict[tuple[str, float, str], list[dict[str, Any]]] = {}
@@ -57,9 +52,30 @@ def budget_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             "volunteer": volunteer,
             "claimed": {b: sum(row["claimed_at"][b] for row in group) for b in map(str, BUDGETS)},
             "wrong": {b: sum(row["wrong_at"][b] for row in group) for b in map(str, BUDGETS)},
+            "lower": {
+                b: lower_bound([pair for row in group for pair in row["by_person"][b].items()])
+                for b in map(str, BUDGETS)
+            },
         }
         for (kind, share, volunteer), group in groups.items()
     ]
+
+
+def lower_bound(counts: Iterable[tuple[str, tuple[int, int]]]) -> float:
+    """Return the lower end of a one-sided 95 % interval of the share of wrong claims, from (person, (wrong, claimed)).
+
+    People are drawn with replacement (bootstrap): claims about one person stand or fall together.
+    """
+    by_person: dict[str, list[int]] = {}
+    for name, (wrong, claimed) in counts:
+        total = by_person.setdefault(name, [0, 0])
+        total[0] += wrong
+        total[1] += claimed
+    table = np.array(list(by_person.values()), np.float64).reshape(-1, 2)
+    if not table[:, 0].any():
+        return 0.0
+    drawn = table[np.random.default_rng(0).integers(0, len(table), (2000, len(table)))].sum(axis=1)
+    return float(np.quantile(drawn[:, 0] / np.maximum(drawn[:, 1], 1), 0.05))
 
 
 def _order(key: tuple[str, float, int, str, str]) -> tuple[object, ...]:
@@ -97,9 +113,29 @@ def _row(key: tuple[str, float, int, str, str], group: list[tuple[Job, Result]])
         "coverage": _mean(covered),
         "runs_covered": len(covered),
         "upper_bound_share": _mean(bounds),
+        "nothing_claimed": sum(sum(r.right[100] + r.wrong[100] for r in results) == 0 for results in by_person),
+        "recall_poor": _mean([result.recall_poor for result in results if np.isfinite(result.recall_poor)]),
+        "by_person": {str(b): _by_person(names, by_person, b) for b in BUDGETS},
+        "people_worst_first": _worst_first(names, by_person),
         "claimed_at": {str(b): sum(result.right[b] + result.wrong[b] for result in results) for b in BUDGETS},
         "wrong_at": {str(b): sum(result.wrong[b] for result in results) for b in BUDGETS},
     }
+
+
+def _by_person(names: Sequence[str], by_person: Sequence[Sequence[Result]], budget: int) -> dict[str, tuple[int, int]]:
+    """Return (wrong, claimed) of each person."""
+    return {
+        name: (sum(r.wrong[budget] for r in results), sum(r.right[budget] + r.wrong[budget] for r in results))
+        for name, results in zip(names, by_person, strict=True)
+    }
+
+
+def _worst_first(names: Sequence[str], by_person: Sequence[Sequence[Result]]) -> list[dict[str, Any]]:
+    rows = [
+        {"name": name, "precision": _precision(results, 100), "recall": float(np.mean([r.recall for r in results]))}
+        for name, results in zip(names, by_person, strict=True)
+    ]
+    return sorted(rows, key=lambda row: (row["precision"] if row["precision"] is not None else 1.0, row["recall"]))
 
 
 def _precision(results: Sequence[Result], budget: int) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.learning.projects import ERRING, ERRS, Project, answered
 from vision.recognition import estimate
-from vision.recognition.calibration import WEIGHTS, Doubles, Weights, sigmoid
+from vision.recognition.calibration import Constants, Doubles, sigmoid
 from vision.recognition.geometry import distances_to
 from vision.recognition.labelled_faces import Flags, Known
 from vision.recognition.matching import MIN_CONFIRMED, THRESHOLD, fit, infer, predict
@@ -21,6 +21,9 @@ SPOT_CHECKS, CHECKED_AT_ONCE = 40, 5
 ROUND = 5
 """Once the model is on, questions are ranked anew after so many answers (the product does so within 2 s of an answer)."""
 CERTAIN = 1e-6
+OUR_QUESTIONS, RANDOM, GREEDY = WAYS = ("ours", "random", "greedy")
+ENOUGH_RECALL, ENOUGH_PRECISION = 0.95, 0.995
+MOST_ANSWERS, GREEDY_TRIED = 80, 6
 BASELINE_SLOPE, BASELINE_MIDDLE = -52.5, 0.495
 """The usual recipe's distance as a probability: the best logistic curve on the first half of the people (bench/constants.py)."""
 
@@ -45,6 +48,8 @@ class Result:
     covered: bool | None = None
     upper_bound_share: float | None = None
     log_loss_both: float = np.nan
+    recall_poor: float = np.nan
+    """Recall of the person's small and blurred faces; NaN where there are none."""
 
 
 def play(
@@ -52,28 +57,34 @@ def play(
     volunteer: str,
     checkpoints: tuple[int, ...],
     rng: np.random.Generator,
-    weights: Weights = WEIGHTS,
+    constants: Constants | None = None,
 ) -> list[Result]:
     """Our model's results at each number of answers."""
     known, errs = project.known, ERRS if volunteer == ERRING else 0.0
     results, queue, on_after = [], list[Question](), max(checkpoints) + 1
     for count in range(1, max(checkpoints) + 1):
         if not queue:
-            predictions = infer(known, weights=weights)
+            predictions = infer(known, constants=constants)
             queue = choose(known, predictions, rng, ROUND if predictions.on else 1)
         if queue:
             known = answered(project, known, queue.pop(0), errs, rng)
         if on_after > count and int(known.confirmed.sum()) >= MIN_CONFIRMED:
             on_after = count
         if count in checkpoints:
-            results.append(_ours(project, known, count, on_after, errs, rng, weights))
+            results.append(_ours(project, known, count, on_after, errs, rng, constants))
     return results
 
 
 def _ours(
-    project: Project, known: Known, count: int, on_after: int, errs: float, rng: np.random.Generator, weights: Weights
+    project: Project,
+    known: Known,
+    count: int,
+    on_after: int,
+    errs: float,
+    rng: np.random.Generator,
+    constants: Constants | None,
 ) -> Result:
-    model = fit(known, weights=weights)
+    model = fit(known, constants=constants)
     by_budget = {budget: predict(known, model, error_budget=budget) for budget in BUDGETS}
     predictions = by_budget[100]
     right = {b: int((p.matches & project.truth).sum()) for b, p in by_budget.items()}
@@ -83,8 +94,9 @@ def _ours(
         return Result(OURS, count, False, on_after, right, wrong, recall, np.nan)
     chances = np.where(known.open, predictions.probability.astype(np.float64), np.nan)
     loss = log_loss(chances[known.open], project.truth[known.open])
-    covered, bound = _unfound(project, known, errs, rng, weights)
-    return Result(OURS, count, True, on_after, right, wrong, recall, loss, chances, covered, bound)
+    covered, bound = _unfound(project, known, errs, rng, constants)
+    poor = _recall(project, known, predictions.matches, known.poor)
+    return Result(OURS, count, True, on_after, right, wrong, recall, loss, chances, covered, bound, recall_poor=poor)
 
 
 def paired(project: Project, ours: Sequence[Result], baseline: Sequence[Result]) -> list[Result]:
@@ -100,13 +112,58 @@ def paired(project: Project, ours: Sequence[Result], baseline: Sequence[Result])
     return done
 
 
-def _recall(project: Project, known: Known, matches: Flags) -> float:
+def _recall(project: Project, known: Known, matches: Flags, among: Flags | None = None) -> float:
     mine = project.truth & project.scored
-    return float(((matches | known.confirmed) & mine).sum() / mine.sum())
+    if among is not None:
+        mine = mine & among
+    return float(((matches | known.confirmed) & mine).sum() / mine.sum()) if mine.any() else float("nan")
+
+
+def answers_needed(project: Project, how: str, rng: np.random.Generator, constants: Constants | None = None) -> int:
+    """Return after how many truthful answers recall is ENOUGH_RECALL and precision ENOUGH_PRECISION; MOST_ANSWERS + 1 if never.
+
+    `how`: OUR_QUESTIONS; RANDOM ones; or GREEDY: of GREEDY_TRIED random faces the one after whose answer most is found, which
+    takes knowing the truth.
+    """
+    known = project.known
+    queue: list[Question] = []
+    for count in range(1, MOST_ANSWERS + 1):
+        predictions = infer(known, constants=constants)
+        if how == OUR_QUESTIONS and not queue:
+            queue = choose(known, predictions, rng, ROUND if predictions.on else 1)
+        if how != OUR_QUESTIONS:
+            queue = [_drawn(project, known, how, rng, constants)]
+        if not queue:
+            return MOST_ANSWERS + 1
+        known = answered(project, known, queue.pop(0), 0.0, rng)
+        if _enough(project, known, infer(known, constants=constants).matches):
+            return count
+    return MOST_ANSWERS + 1
+
+
+def _drawn(project: Project, known: Known, how: str, rng: np.random.Generator, constants: Constants | None) -> Question:
+    rows = np.flatnonzero(known.open & known.encoded)
+    if how == RANDOM:
+        return Question(int(rng.choice(rows)), Why.UNSEEN)
+    tried = rng.choice(rows, min(GREEDY_TRIED, len(rows)), replace=False)
+
+    def found(face: int) -> float:
+        after = answered(project, known, Question(face, Why.UNSEEN), 0.0, rng)
+        matches = infer(after, constants=constants).matches
+        wrong = float((matches & ~project.truth).sum())
+        return _recall(project, after, matches) - wrong + 0.01 * float(project.truth[face])
+
+    return Question(int(max(tried.tolist(), key=found)), Why.UNSEEN)
+
+
+def _enough(project: Project, known: Known, matches: Flags) -> bool:
+    right, wrong = int((matches & project.truth).sum()), int((matches & ~project.truth).sum())
+    precise = wrong <= (1 - ENOUGH_PRECISION) * max(right + wrong, 1)
+    return precise and _recall(project, known, matches) >= ENOUGH_RECALL
 
 
 def _unfound(
-    project: Project, known: Known, errs: float, rng: np.random.Generator, weights: Weights
+    project: Project, known: Known, errs: float, rng: np.random.Generator, constants: Constants | None
 ) -> tuple[bool, float]:
     """Whether the interval after SPOT_CHECKS holds the truth, and its upper end as a share of the matches found.
 
@@ -114,13 +171,13 @@ def _unfound(
     """
     checked = np.zeros(len(known), bool)
     for _ in range(SPOT_CHECKS // CHECKED_AT_ONCE):
-        predictions = infer(known, weights=weights)
+        predictions = infer(known, constants=constants)
         again = [int(face) for face in mistaken(known, predictions) if checked[face]]
         drawn = spot_checks(known, predictions, rng, max(0, CHECKED_AT_ONCE - len(again)))
         checked[drawn] = True
         for face in [*again[:CHECKED_AT_ONCE], *drawn.tolist()]:
             known = answered(project, known, Question(face, Why.SPOT_CHECK), errs, rng)
-    predictions = infer(known, weights=weights)
+    predictions = infer(known, constants=constants)
     missing = estimate.from_predictions(known, predictions, checked)
     left = known.open & ~predictions.matches
     truth = int((left & project.truth).sum())
@@ -162,7 +219,8 @@ def _baseline(project: Project, known: Known, count: int, on_after: int) -> Resu
         nothing = dict.fromkeys(BUDGETS, 0)
         none = np.zeros(len(known), bool)
         return Result(BASELINE, count, False, on_after, nothing, nothing, _recall(project, known, none), np.nan)
-    distance = distances_to(known.encodings, known.encodings[known.confirmed].mean(axis=0))
+    encodings = known.encodings if project.usual is None else project.usual
+    distance = distances_to(encodings, encodings[known.confirmed].mean(axis=0))
     open_ = known.open
     matches = open_ & (distance <= THRESHOLD)
     right, wrong = int((matches & project.truth).sum()), int((matches & ~project.truth).sum())

@@ -2,94 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from math import exp, lgamma, log
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from bench.learning.projects import BOOTSTRAP, ERRING, TRUE
-from bench.learning.rows import budget_rows
-from bench.learning.runs import BASELINE, BUDGETS, OURS
+from bench.learning.rows import lower_bound
+from bench.learning.runs import BASELINE, BUDGETS, OUR_QUESTIONS, OURS
 
 Row = dict[str, Any]
-ANSWERS = 20
-COVERAGE = 0.9
-CHANCE = 0.05
-"""A promise counts as broken in one row when so many wrong ones would come by chance, were it kept, less often than this."""
+ANSWERS, SMALL_ANSWERS = 20, 10
+"""Answers after which a set is judged; the smaller number in sets in which nobody has 20 photographs."""
+COVERAGE = 0.85
 LEAST_RUNS = 5
+HARD_SETS = ("east_asian", "kpop_women")
 INFERENCE_S, INFERENCE_FACES = 1.0, "100000"
 QUESTIONS_S, QUESTIONS_FACES = 0.05, "20000"
+NEEDED = {0.3: 20, 0.1: 40}
+"""Answers to enough recall and precision, in the median of every set, by share."""
 
 
-def missed(rows: Sequence[Row], who: str) -> list[str]:
-    """A sentence for each target that a row misses."""
+def missed(rows: Sequence[Row], who: str, small: Collection[str] = ()) -> list[str]:
+    """Return a sentence for each target that a row misses; `small`: sets that are judged after SMALL_ANSWERS."""
     ours = [row for row in rows if row["method"] == OURS]
+    judged = [row for row in ours if row["answers"] == (SMALL_ANSWERS if row["set"] in small else ANSWERS)]
+    true = [row for row in judged if row["volunteer"] == TRUE]
     return [
-        *_each(ours, who, TRUE, "precision_mean", lambda v: v >= 0.995, "at least 0.995"),
-        *_each(ours, who, TRUE, "precision_worst", lambda v: v >= 0.97, "at least 0.97"),
-        *_each(ours, who, TRUE, "recall_mean", lambda v: v >= 0.95, "at least 0.95"),
-        *_each(ours, who, TRUE, "answers_to_model", lambda v: v <= 6, "at most 6"),
-        *_each(ours, who, ERRING, "precision_mean", lambda v: v >= 0.985, "at least 0.985"),
-        *_each(ours, who, BOOTSTRAP, "precision_mean", lambda v: v >= 0.985, "at least 0.985"),
-        *_each(ours, who, TRUE, "coverage", lambda v: v >= COVERAGE, "at least 0.9"),
+        *_each(true, who, "precision_mean", lambda row: 0.985 if row["set"] in small else 0.995),
+        *_each([row for row in true if row["set"] not in small], who, "precision_worst", lambda row: 0.98),
+        *_each(true, who, "recall_mean", lambda row: least_recall(row, small)),
+        *_each(
+            [row for row in judged if row["volunteer"] in (ERRING, BOOTSTRAP)], who, "precision_mean", lambda row: 0.985
+        ),
+        *_nothing_claimed(true, who),
+        *_on_late(true, who),
         *_uncovered(ours, who),
-        *_each(ours, who, TRUE, "upper_bound_share", lambda v: v <= 0.05, "at most 0.05"),
         *_over_budget(ours, who),
         *_less_sure(rows, who),
     ]
 
 
-def _each(
-    rows: Iterable[Row], who: str, volunteer: str, key: str, holds: Callable[[float], bool], wanted: str
-) -> list[str]:
-    chosen = [row for row in rows if row["volunteer"] == volunteer and row["answers"] == ANSWERS]
+def least_recall(row: Row, small: Collection[str]) -> float:
+    """Return the recall that a row is to reach."""
+    if row["set"] in small:
+        return 0.85
+    if row["share"] >= 0.3:
+        return 0.95
+    return 0.88 if row["set"] in HARD_SETS else 0.93
+
+
+def _each(rows: Iterable[Row], who: str, key: str, least: Callable[[Row], float]) -> list[str]:
     return [
-        f"{_name(row, who)}: {key} {row[key]}, not {wanted}"
-        for row in chosen
-        if row[key] is None or not holds(row[key])
+        f"{_name(row, who)}: {key} {row[key]}, not at least {least(row)}"
+        for row in rows
+        if row[key] is None or row[key] < least(row)
+    ]
+
+
+def _nothing_claimed(rows: Iterable[Row], who: str) -> list[str]:
+    return [
+        f"{_name(row, who)}: nothing is claimed for {row['nothing_claimed']} of {row['people']} people, more than one in ten"
+        for row in rows
+        if row["nothing_claimed"] > max(1, row["people"] // 10)
+    ]
+
+
+def _on_late(rows: Iterable[Row], who: str) -> list[str]:
+    return [
+        f"{_name(row, who)}: the model is on after {row['answers_to_model']} answers, not 6"
+        for row in rows
+        if row["answers_to_model"] > 6
     ]
 
 
 def _uncovered(rows: Sequence[Row], who: str) -> list[str]:
-    """Nine of ten runs also of every volunteer, set and share, whatever the number of answers before the checks."""
-    said = []
-    for kind, share, volunteer in sorted({(row["set"], row["share"], row["volunteer"]) for row in rows}):
-        chosen = [row for row in rows if (row["set"], row["share"], row["volunteer"]) == (kind, share, volunteer)]
+    """Check that the interval holds in COVERAGE of the runs of each set and volunteer, bursts among them."""
+    sentences = []
+    for kind, volunteer in sorted({(row["set"], row["volunteer"]) for row in rows}):
+        chosen = [row for row in rows if (row["set"], row["volunteer"]) == (kind, volunteer)]
         runs = sum(row["runs_covered"] for row in chosen)
         held = sum(row["runs_covered"] * row["coverage"] for row in chosen if row["runs_covered"])
         if held < COVERAGE * runs:
-            said.append(
-                f"{who}, {kind}, share {share}, {volunteer}: the interval held the truth in {held:.0f} of {runs} runs, not in 90 %"
+            sentences.append(
+                f"{who}, {kind}, {volunteer}: the interval held the truth in {held:.0f} of {runs} runs, not in 85 %"
             )
-    return said
+    return sentences
 
 
 def _over_budget(rows: Sequence[Row], who: str) -> list[str]:
-    """What is promised is promised on average: the wrong ones of each set and volunteer, pooled over shares and answers.
-
-    Of one share alone there are too few to tell 1 in 500: there the promise is broken when chance does not explain it (CHANCE).
-    """
-    said = []
-    each = budget_rows(rows)
-    for kind, volunteer in sorted({(row["set"], row["volunteer"]) for row in each}):
-        chosen = [row for row in each if (row["set"], row["volunteer"]) == (kind, volunteer)]
-        for budget in BUDGETS:
-            claimed, wrong = (sum(row[key][str(budget)] for row in chosen) for key in ("claimed", "wrong"))
-            if wrong > claimed / budget:
-                said.append(f"{who}, {kind}, {volunteer}: {wrong} of {claimed} wrong at a budget of 1 in {budget}")
-    for row in each:
-        for budget in BUDGETS:
-            claimed, wrong = row["claimed"][str(budget)], row["wrong"][str(budget)]
-            if wrong > claimed / budget and by_chance(wrong, claimed / budget) < CHANCE:
-                where = f"{row['set']}, share {row['share']}, {row['volunteer']}"
-                said.append(f"{who}, {where}: {wrong} of {claimed} wrong at a budget of 1 in {budget}")
-    return said
+    """Check the budgets of each set and volunteer by the lower bound of the share of wrong claims, 1 in 500 over all sets."""
+    sentences = []
+    for kind, volunteer in sorted({(row["set"], row["volunteer"]) for row in rows}):
+        chosen = [row for row in rows if (row["set"], row["volunteer"]) == (kind, volunteer)]
+        for budget in BUDGETS[:-1]:
+            sentences += _over(chosen, budget, f"{who}, {kind}, {volunteer}")
+    for volunteer in sorted({row["volunteer"] for row in rows}):
+        sentences += _over(
+            [row for row in rows if row["volunteer"] == volunteer], BUDGETS[-1], f"{who}, all sets, {volunteer}"
+        )
+    return sentences
 
 
-def by_chance(wrong: int, expected: float) -> float:
-    """How often at least `wrong` come where `expected` do on average (Poisson)."""
-    if expected <= 0:
-        return float(wrong <= 0)
-    return 1 - sum(exp(k * log(expected) - expected - lgamma(k + 1)) for k in range(wrong))
+def _over(rows: Sequence[Row], budget: int, whose: str) -> list[str]:
+    counts = [(f"{row['set']}/{name}", pair) for row in rows for name, pair in row["by_person"][str(budget)].items()]
+    wrong, claimed = (sum(pair[at] for _, pair in counts) for at in (0, 1))
+    low = lower_bound(counts)
+    if low <= 1 / budget:
+        return []
+    return [f"{whose}: {wrong} of {claimed} wrong at a budget of 1 in {budget} (at least {low:.4f})"]
+
+
+def too_many_answers(rows: Sequence[Row], small: Collection[str]) -> list[str]:
+    """Check the numbers of answers to enough recall and precision of our questions."""
+    return [
+        f"{row['set']}, share {row['share']}: {row['median']:.0f} answers in the median, not {NEEDED[row['share']]}"
+        for row in rows
+        if row["way"] == OUR_QUESTIONS
+        and row["set"] not in small
+        and row["share"] in NEEDED
+        and row["median"] > NEEDED[row["share"]]
+    ]
 
 
 def _less_sure(rows: Sequence[Row], who: str) -> list[str]:

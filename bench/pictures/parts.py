@@ -29,7 +29,7 @@ from bench.pictures.scores import Answer
 from boxes import Box
 from vision.detection.errors import SearchError
 from vision.detection.faces import SearchResult
-from vision.detection.settings import HOG, HOG_CENTERFACE, SearchSettings
+from vision.detection.settings import DLIB, HOG, HOG_CENTERFACE, SFACE, SearchSettings
 
 BASELINE_CHILDREN = 4  # of the usual recipe, whatever the number of cores
 SAMPLE_S = 0.1
@@ -76,11 +76,12 @@ class Ours:
 
     width = OURS_WIDTH
     detector = HOG
+    encoder = DLIB
 
     def __init__(self, cache: Path) -> None:
         from vision.detection.pool import FacePool
 
-        self._pool = FacePool(CORES, SearchSettings(self.detector, cache=cache))
+        self._pool = FacePool(CORES, SearchSettings(self.detector, self.encoder, cache))
         self._threads = ThreadPoolExecutor(CORES + 1)
         self._taking = threading.Lock()
 
@@ -109,9 +110,15 @@ def _answer(path: Path, found: SearchResult | SearchError) -> Answer:
 
 
 class SecondLook(Ours):
-    """The face pool with CenterFace as the second look, which is the default."""
+    """The face pool with CenterFace as the second look."""
 
     detector = HOG_CENTERFACE
+
+
+class Default(SecondLook):
+    """The face pool as it is set by default: with the second look, and with SFace as the encoder."""
+
+    encoder = SFACE
 
 
 class Limit:
@@ -172,6 +179,7 @@ PARTS: dict[str, Callable[[Path], Part]] = {
     "limit_grey": LimitGrey,
     "ours": Ours,
     "second_look": SecondLook,
+    "default": Default,
 }
 
 

@@ -1,65 +1,77 @@
 """The constants in use are those computed by bench/constants.py, which recovers known values from simulated data."""
 
 import json
-from dataclasses import astuple
 
 import numpy as np
 import pytest
 
 from bench import constants
-from bench.constants import Look, baseline, fitted, logistic, looked
-from bench.learning.projects import People, first_half
-from bench.learning.runs import BASELINE_MIDDLE, BASELINE_SLOPE
+from bench.constants import FIRST, FULL, Look, fitted, logistic, looked
+from bench.learning.projects import People
 from tests.vision.recognition.crowds import crowd
 from vision.recognition import calibration
-from vision.recognition.calibration import WEIGHTS, Weights, log_odds, sigmoid
+from vision.recognition.calibration import CONSTANTS, Constants, Weights, log_odds, sigmoid
 
 GIVEN = json.loads(constants.SAVED.read_text())
 
 
-def test_weights_in_use_are_those_of_the_first_half():
-    assert constants.saved("first") == WEIGHTS
+@pytest.mark.parametrize("encoder", sorted(CONSTANTS))
+def test_constants_in_use_are_those_of_all_sets(encoder: str):
+    assert constants.saved(encoder) == CONSTANTS[encoder]
 
 
-def test_usual_recipe_is_evaluated_with_its_best_curve():
-    assert GIVEN["first"]["baseline"] == {"slope": BASELINE_SLOPE, "middle": BASELINE_MIDDLE}
+@pytest.mark.parametrize("encoder", sorted(CONSTANTS))
+def test_a_set_is_reported_by_constants_fitted_without_it(encoder: str):
+    without = {name: constants.saved(encoder, name) for name in GIVEN[encoder]["without"]}
+    assert {"east_asian", "kpop_women", "african", "south_asian", "western", "ageing"} <= without.keys()
+    assert all(each != CONSTANTS[encoder] for each in without.values())
+    assert constants.saved(encoder, "a set that was not there") == CONSTANTS[encoder]
 
 
-@pytest.mark.parametrize("half", ["first", "second"])
-def test_deviations_in_use_are_hardly_worse_than_the_best_ones(half: str):
-    losses = GIVEN[half]["deviations"]
-    used = losses[f"{calibration.SHIFT_DEVIATION} {calibration.SCALE_DEVIATION}"]
-    assert used <= 1.05 * min(losses.values())
+def test_deviation_in_use_is_hardly_worse_than_the_best_one():
+    losses = GIVEN[calibration.DEFAULT_ENCODER]["deviations"]
+    assert losses[str(calibration.SHIFT_DEVIATION)] <= 1.05 * min(losses.values())
 
 
-def test_weights_of_the_less_certain_half_are_in_use():
-    first, second = constants.saved("first"), constants.saved("second")
-    assert abs(first.centroid + first.nearest) < abs(second.centroid + second.nearest)
+def simulated(weights: Weights, kind: str, seed: int) -> list[Look]:
+    rng, looks = np.random.default_rng(seed), []
+    slopes = np.array([getattr(weights, name) for name in FULL])
+    for number in range(20):
+        mine = rng.random(400) < 0.3
+        centre = np.where(mine[:, None], [0.42, 0.42, 0.6, 0.6, 0.78], [0.66, 0.66, 0.5, 0.5, 0.74])
+        table = np.clip(rng.normal(centre, 0.07, (400, 5)), 0, calibration.FAR)
+        truth = rng.random(400) < sigmoid(weights.intercept + table @ slopes + log_odds(0.3))
+        looks.append(Look(kind, f"person {number}", table, truth, table[:10], truth[:10]))
+    return looks
 
 
 def test_known_weights_are_recovered():
-    rng, weights = np.random.default_rng(0), Weights(24.0, -30.0, -20.0, 10.0)
-    looks = []
-    for number in range(20):
-        mine = rng.random(400) < 0.3
-        centre = np.where(mine, 0.42, 0.62)[:, None]
-        table = np.clip(rng.normal(centre, 0.09, (400, 3)), 0, calibration.FAR)
-        truth = rng.random(400) < sigmoid(weights.intercept + table @ np.array(astuple(weights)[1:]) + log_odds(0.3))
-        looks.append(Look(f"person {number}", table, truth, table[:10], truth[:10], table[:, 0]))
-    found = Weights(*logistic(looks))
-    assert found.centroid == pytest.approx(weights.centroid, rel=0.15)
-    assert found.nearest == pytest.approx(weights.nearest, rel=0.15)
-    assert found.refused == pytest.approx(weights.refused, rel=0.25)
-    middle, slope = baseline(looks)
-    assert slope < -15
-    assert 0.44 <= middle <= 0.6
+    weights = Weights(-10.0, -24.0, -30.0, 6.0, 16.0, 40.0)
+    found = logistic(simulated(weights, "a set", 0), FULL)
+    for name in ("centroid", "nearest", "rival", "crowd"):
+        assert getattr(found, name) == pytest.approx(getattr(weights, name), rel=0.3)
 
 
-def test_half_is_fitted_from_its_own_people_only_and_deterministically():
+def test_every_set_has_the_same_weight_whatever_its_size():
+    few, many = Weights(2.0, -24.0, -10.0, 6.0), Weights(12.0, -24.0, -10.0, 6.0)
+    small, large = simulated(few, "small", 1)[:5], simulated(many, "large", 2)
+    repeated = [*small, *small, *small, *small, *large]
+    found, balanced = logistic([*small, *large], FIRST), logistic(repeated, FIRST)
+    assert found.intercept == pytest.approx(balanced.intercept, abs=0.3)
+
+
+def test_fit_uses_only_the_given_people_and_is_deterministic():
     known, who = crowd((24, 24, *[2] * 60), seed=3)
-    pool = People(known.encodings, known.poor, ("made up",) * len(who), tuple(f"person {number:02}" for number in who))
-    half = pool.only(first_half(pool))
-    assert half.subjects() == [("made up", "person 01")]
-    given = [fitted(list(looked(half, 1))) for _ in range(2)]
-    assert given[0] == given[1]
-    assert given[0]["people"] == 1
+    names = tuple(f"person {number:02}" for number in who)
+    kinds = tuple("a" if number % 2 else "b" for number in who)
+    pool = People(known.encodings, known.poor, known.files, np.ones(len(who), bool), kinds, names)
+    assert pool.only({"a"}).subjects() == [("a", "person 01")]
+    first, second = (fitted(list(looked(pool, 1))) for _ in range(2))
+    assert first == second
+    assert first["people"] == 2
+    assert first["without"]["a"] == fitted(list(looked(pool.only({"b"}), 1)))[constants.IN_USE]
+
+
+def test_constants_without_the_crowd_ignore_it():
+    assert isinstance(constants.saved("sface-1"), Constants)
+    assert constants.saved("sface-1").first.rival == constants.saved("sface-1").first.crowd == 0

@@ -9,7 +9,7 @@ from pipeline.labelling.face_arrays import Gathered
 from store.labelling.predictions import Prediction
 from store.projects.projects import Project
 from vision.recognition import calibration, estimate
-from vision.recognition.labelled_faces import Flags, Label, Source, Suggestion
+from vision.recognition.labelled_faces import REFERENCE_ONLY, Flags, Known, Label, Source, Suggestion
 from vision.recognition.matching import Predictions, claimable, least_claimed
 
 BUDGETS = (20, 50, 100, 200, 500, 1000)  # error budgets of the curve
@@ -24,7 +24,9 @@ def make(project: Project, gathered: Gathered, found: Predictions, before: dict[
     `faces`: number of faces.
     `cut`: the least probability that is claimed as a match, None if nothing is.
     `expected_wrong`: expected number of wrong claims.
+    `hard`: whether the people of the project are hard to tell apart; `encoder`: version of the encoder of its faces.
     `matches`: number of files with a match, by its source.
+    `files_of_others`: number of files in which faces were found, but only of other people.
     `unfound`: estimated number of missed matches, with its interval.
     `stop`: whether the volunteer may stop, and the number of unsure faces.
     `changes`: differences from the run before.
@@ -44,7 +46,10 @@ def make(project: Project, gathered: Gathered, found: Predictions, before: dict[
         "faces": len(known),
         "cut": round(float(found.cut), 4) if found.cut <= 1 else None,
         "expected_wrong": round(float(found.expected_wrong), 3),
+        "hard": bool(found.hard),
+        "encoder": known.encoder,
         "matches": matches,
+        "files_of_others": files_of_others(known, found),
         "unfound": {"expected": round(missing.expected, 2), "low": missing.low, "high": missing.high},
         "stop": {"may": bool(found.on and stop.may), "unsure": unsure},
         "changes": _changes(project, gathered, found, before),
@@ -69,6 +74,19 @@ def _matches(gathered: Gathered, found: Predictions) -> dict[str, int]:
 def _files(gathered: Gathered, flags: Flags) -> int:
     """Count the distinct files of the marked faces."""
     return len(np.unique(gathered.known.files[flags]))
+
+
+def files_of_others(known: Known, found: Predictions) -> int:
+    """Count the files in which faces were found, each of which is somebody else's by its label or suggestion.
+
+    The person's face may have been missed there. Not counted are files with an unsure face, which is among the faces that
+    `unfound` speaks of, and files where every face is labelled "not a face", which are listed as files without a face.
+    """
+    not_face = known.labels == Label.NOT_FACE
+    unlabelled = known.labels == Label.NONE
+    other = (known.labels == Label.OTHER) | (unlabelled & (found.suggestion == Suggestion.NO_MATCH))
+    others = np.unique(known.files[other & (known.files != REFERENCE_ONLY)])
+    return len(np.setdiff1d(others, known.files[~other & ~not_face]))
 
 
 def _changes(project: Project, gathered: Gathered, found: Predictions, before: dict[int, Prediction]) -> dict[str, int]:

@@ -271,10 +271,12 @@ async function followBox(face) {
 }
 
 /** Show the counts of a server response; reload the page if another user has signed in. */
-function counts({ counts: now, user, may_stop: stop }) {
+function counts({ counts: now, user, may_stop: stop, note }) {
   if (user !== boot.user) return location.reload(); // Another user signed in; answers must not be saved as theirs.
   if (!now) return;
   byId("stop").hidden = !stop;
+  byId("model-note").hidden = !note;
+  if (byId("model-note").textContent !== note) byId("model-note").textContent = note;
   byId("counts").textContent = `${t("answered", { num: now.answered })} · ${t("confirmed", { num: now.confirmed })}`;
 }
 

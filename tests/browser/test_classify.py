@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Dialog, Page, Route
+from playwright.sync_api import Dialog, Page, Route, expect
 
 from boxes import Box
 from database import Database
@@ -772,6 +772,34 @@ def problems(page: Page) -> list[str]:
     return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found]
 
 
+def report(labelling: Labelling, **content: Any) -> None:
+    """Store a report of a model that makes suggestions."""
+    with labelling.database.transaction() as db:
+        projects.modelled(db, labelling.project_id, 1, json.dumps({"on": True, **content}))
+
+
+def test_note_about_suggestions_follows_the_model_while_the_page_is_open(start: Start, labelling: Labelling):
+    """The photograph makes room for it: also on a small phone, in the language with the longest text, nothing is scrolled."""
+    classify = start(viewport={"width": 360, "height": 640}, locale="fr")
+    note = classify.page.locator("#model-note")
+    expect(note).to_be_hidden()
+    report(labelling, hard=True, encoder="dlib-resnet-v1+mirror")
+    classify.press("y", "y", "y", "y")
+    expect(note).to_contain_text("difficiles à distinguer")
+    photo = classify.page.locator(".photo").bounding_box()
+    yes = classify.page.locator("[data-act=yes]").bounding_box()
+    assert photo is not None
+    assert yes is not None
+    assert photo["height"] >= 120
+    assert yes["y"] + yes["height"] <= 640
+    everything = ",".join(str(face) for listed in labelling.faces.values() for face in listed)
+    with labelling.database.transaction() as db:
+        db.execute(f"UPDATE faces SET state = 'gone' WHERE id IN ({everything})")
+    classify.page.reload()
+    classify.page.locator("#none h1").wait_for()
+    expect(note).to_be_hidden()  # Without a question there is no suggestion either.
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "nb", "es", "fr"])
 def test_classify_page_has_no_accessibility_violations(
@@ -779,9 +807,11 @@ def test_classify_page_has_no_accessibility_violations(
 ):
     confirm(labelling, 3)  # The next question has a group of faces.
     without_faces(labelling, 2)
+    report(labelling, hard=True, encoder="dlib-resnet-v1+mirror")
     home = f"/projects/{labelling.project_id}"
     page = open_page(f"{home}/classify", labelling.cookie(), locale=language, color_scheme=theme)
     Classify(page, labelling).face()
+    expect(page.locator("#model-note")).to_be_visible()
     assert problems(page) == []
     page.goto(page.url.replace("/classify", "/files"))
     page.locator(".cell").first.wait_for()

@@ -96,6 +96,8 @@ def page(project_id: int) -> str:
         review=project_url("review.page", project_id),
         counts=upcoming.counts,
         may_stop=_may_stop(project),
+        note=model_report.note_of(project.model_json),
+        missed_files=_missed_files(project, upcoming),
         portrait=urls.chip_url(project_id, chip) if chip else portrait,
         step=str(uuid4()),
         boot=_boot_data(project, questions, upcoming),
@@ -106,6 +108,12 @@ def _may_stop(project: Project) -> bool:
     """Return whether the last run of the model reported that hardly any matches remain to be found."""
     report = model_report.parse_report(project.model_json)
     return report is not None and report.may_stop
+
+
+def _missed_files(project: Project, upcoming: NextQuestions) -> int:
+    """Return the number of files in which the person's face may have been missed; 0 while there are questions."""
+    report = model_report.parse_report(project.model_json)
+    return report.missed_files(upcoming.no_question.faceless) if report and upcoming.no_question else 0
 
 
 def _boot_data(project: Project, questions: list[QuestionJson], upcoming: NextQuestions) -> dict[str, Any]:
@@ -127,7 +135,8 @@ def _boot_data(project: Project, questions: list[QuestionJson], upcoming: NextQu
 def questions(project_id: int) -> dict[str, Any]:
     """Return the next questions except those about the faces in `have`.
 
-    If none is left, `none` is the explanation as HTML, and `passes` says whether questions may come without any answer.
+    `note` is what to know of the model's suggestions. If none is left, `none` is the explanation as HTML, and `passes` says
+    whether questions may come without any answer.
     """
     excluded_faces = answer_forms.parse_ids(request.args.get("have"), MOST_EXCLUDED)
     with transaction() as db:
@@ -138,6 +147,7 @@ def questions(project_id: int) -> dict[str, Any]:
         project=project,
         no_question=upcoming.no_question,
         counts=upcoming.counts,
+        missed_files=_missed_files(project, upcoming),
         review=project_url("review.page", project_id),
     )
     return {
@@ -145,6 +155,7 @@ def questions(project_id: int) -> dict[str, Any]:
         "questions": [question_views.question(project, one) for one in upcoming.questions],
         "counts": upcoming.counts.__dict__,
         "may_stop": _may_stop(project),
+        "note": model_report.note_of(project.model_json),
         "none": none_html,
         "passes": upcoming.no_question is not None and upcoming.no_question.why in {"searching", "ranking"},
     }

@@ -19,7 +19,7 @@ from store.projects.projects import Project, Role
 from web.labelling import answer_forms, face_states, list_parameters, question_views
 from web.labelling.list_parameters import View
 from web.labelling.list_rows import cells
-from web.projects import cached_counts
+from web.projects import cached_counts, model_report
 from web.projects.next_step import project_url
 from web.site import urls
 from web.site.access import member, user
@@ -31,6 +31,7 @@ bp = Blueprint("review", __name__, url_prefix="/projects/<int:project_id>")
 
 PAGE = 72  # faces; fills whole rows of 2, 3, 4, 6, 8, 9 and 12 columns
 FACES_PER_RESPONSE = 500  # faces per response of review.json
+SUGGESTED: tuple[Show, ...] = ("matches", "approved", "unsure", "non_matches")  # filters of faces that the model judged
 Answer = Response | dict[str, Any]
 
 
@@ -81,9 +82,14 @@ def _render_grid(review_page: ReviewPage) -> str:
         "labelling/review/_grid.html", project=review_page.project, role=review_page.role, review_page=review_page,
         cells=cells(review_page.project.id, review_page.faces, current_url), current_url=current_url,
         send_url=project_url("publishing.page", review_page.project.id),
-        actions=face_states.actions(review_page.view.show),
+        actions=face_states.actions(review_page.view.show), note=_note(review_page),
         no_faces_text=face_states.no_faces_text(review_page.view.show), expected_wrong_text=face_states.expected_wrong_text,
     )  # fmt: skip
+
+
+def _note(review_page: ReviewPage) -> str:
+    """Return what to know of the model's suggestions, where the page shows any."""
+    return model_report.note_of(review_page.project.model_json) if review_page.view.show in SUGGESTED else ""
 
 
 def _current_url(review_page: ReviewPage) -> str:

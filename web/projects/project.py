@@ -39,6 +39,11 @@ class State:
     report: Report | None
 
     @property
+    def missed_files(self) -> int:
+        """The number of files in which the person's face may have been missed, 0 if unknown."""
+        return self.report.missed_files(self.search.no_face) if self.report else 0
+
+    @property
     def silent(self) -> bool:
         """Whether no worker sent a heartbeat in the last SILENT_AFTER seconds."""
         return self.hands.silence is None or self.hands.silence > SILENT_AFTER
@@ -122,7 +127,8 @@ def numbers(project_id: int) -> Response:
     """Return the progress as JSON, for programs.
 
     `files` and `waiting` (not searched yet) are counts; `crawled`: the source was read; `model_current`: the model is
-    up to date; `may_stop`: the model reports that labelling may stop.
+    up to date; `may_stop`: the model reports that labelling may stop; `hard`: it reports that the people are hard to tell
+    apart; `weak`: the faces were encoded with the weaker network.
     """
     with transaction() as db:
         project, _ = access.member(db, project_id)
@@ -132,6 +138,8 @@ def numbers(project_id: int) -> Response:
     return jsonify(
         {
             "may_stop": report is not None and report.may_stop,
+            "hard": report is not None and report.hard,
+            "weak": report is not None and report.weak,
             "files": counts.files,
             "waiting": counts.waiting,
             "crawled": project.crawled_at is not None,

@@ -11,7 +11,7 @@ from store.projects.projects import Project
 from store.publishing import batches, plans
 from store.publishing import positions as bare_statements
 from web.labelling import face_states, list_parameters, list_rows
-from web.projects import cached_counts
+from web.projects import cached_counts, model_report
 from web.publishing import batch_texts, send_access
 from web.publishing.send_access import SignInExpired
 from web.site import reasons, urls
@@ -53,7 +53,7 @@ def page(project_id: int) -> str:
         "publishing/page.html", project=project, role=role, summary=plan.summary, verdict=verdict, verdicts=VERDICTS,
         rows=list_rows.plan_rows(project_id, plan.files), page=plan.page, pages=plan.pages, open_batches=open_batches,
         removals=removals, doubted_files=doubted_files, without_position=without_position, merged_items=merged_items,
-        texts=batch_texts, edit_summary=_edit_summary(project),
+        texts=batch_texts, edit_summary=_edit_summary(project), note=model_report.note_of(project.model_json),
         expected_wrong_text=face_states.expected_wrong_text,
     )  # fmt: skip
 

@@ -40,8 +40,8 @@ def test_admin_page_shows_workers_but_no_token(database: Database, admin: Browse
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ("not made ready yet", "dlib ResNet ready", "CenterFace is missing: HOG alone. &lt;no package&gt;")),
-        ("nb", ("ikke gjort klart ennå", "dlib ResNet er klart", "CenterFace mangler: HOG alone. &lt;no package&gt;")),
+        ("en", ("not made ready yet", "SFace ready", "CenterFace is missing: HOG alone. &lt;no package&gt;")),
+        ("nb", ("ikke gjort klart ennå", "SFace er klart", "CenterFace mangler: HOG alone. &lt;no package&gt;")),
     ],
 )
 def test_admin_page_lists_the_networks_of_each_worker(
@@ -50,7 +50,7 @@ def test_admin_page_lists_the_networks_of_each_worker(
     with database.transaction() as db:
         worker_claims.register(db, "worker-1", "host-7", 4711)
         worker_claims.register(db, "worker-2", "host-7", 4712)
-        workers.set_networks(db, "worker-2", {"CenterFace": "HOG alone. <no package>", "dlib ResNet": ""})
+        workers.set_networks(db, "worker-2", {"CenterFace": "HOG alone. <no package>", "SFace": ""})
     page = admin.get("/admin", headers={"Accept-Language": language}).text
     assert [word for word in words if word not in page] == []
 

@@ -16,7 +16,7 @@ from tests.vision.detection.pools import make_pool
 from vision.detection.pool import FacePool
 from vision.detection.prepare import prepared
 from vision.detection.search import Searcher
-from vision.detection.settings import HOG_CENTERFACE, SearchSettings
+from vision.detection.settings import ENCODERS, HOG_CENTERFACE, SearchSettings
 
 PHOTOS = servers.SHARED / "photos"
 DEMO = servers.ROOT / ".local" / "photos"
@@ -84,9 +84,10 @@ def crowd() -> tuple[bytes, int]:
 
 @pytest.fixture(scope="session")
 def settings() -> SearchSettings:
-    """Detection settings with all networks, which requirements.txt installs."""
-    found = prepared(SearchSettings(HOG_CENTERFACE, cache=CACHE), Event())
-    assert not any(found.networks.values()), found.networks
+    """Detection settings with all networks, which requirements.txt installs; dlib's network is ready as well."""
+    for encoder in reversed(ENCODERS):
+        found = prepared(SearchSettings(HOG_CENTERFACE, encoder, CACHE), Event())
+        assert not any(found.networks.values()), found.networks
     return found.settings
 
 

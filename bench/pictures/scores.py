@@ -119,12 +119,12 @@ def encode_ms(photographs: list[Photograph], folder: Path, cache: Path) -> dict[
     * `encode_ms_mirrored`: ours with the mirror image, TOGETHER photographs at once, as the worker encodes.
     """
     from vision import weights
-    from vision.detection.encode import DlibNetwork, OnnxNetwork
+    from vision.detection.encode import SFACE_BATCH, DlibNetwork, OnnxNetwork
 
     graph, sface_graph = weights.resnet(cache), weights.sface(cache)
     assert graph is not None
     assert sface_graph is not None
-    ours, sface = OnnxNetwork(graph), OnnxNetwork(sface_graph)
+    ours, sface = OnnxNetwork(graph), OnnxNetwork(sface_graph, SFACE_BATCH)
     ways: dict[str, Callable[[Image], Array]] = {
         "theirs": DlibNetwork(),
         "encode_ms_per_face": ours,

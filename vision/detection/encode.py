@@ -15,6 +15,7 @@ from vision.networks.runtime import session
 from vision.weights import RESNET_DAT, model_file
 
 BATCH = 16  # more do not run faster on one thread, and need memory
+SFACE_BATCH = 2  # as fast a face as 16, which would take a child 130 MB more
 
 
 class Encoder(Protocol):
@@ -32,11 +33,12 @@ class Network(Protocol):
 class OnnxNetwork:
     """A network in ONNX Runtime. dlib's agrees with dlib to 1e-5 in every component (tests/vision/detection/test_encode.py)."""
 
-    def __init__(self, graph: Path) -> None:
+    def __init__(self, graph: Path, batch: int = BATCH) -> None:
         self._session = session(graph)
+        self._batch = batch
 
     def __call__(self, chips: Image) -> Array:
-        batches = np.array_split(chips, -(-len(chips) // BATCH))
+        batches = np.array_split(chips, -(-len(chips) // self._batch))
         parts = [self._session.run(None, {"chips": batch})[0] for batch in batches]
         return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
 

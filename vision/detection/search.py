@@ -14,7 +14,7 @@ from vision import weights
 from vision.detection.align import Aligned, Aligner, hog_square
 from vision.detection.centerface import CenterFaceDetector
 from vision.detection.decode import Picture, decode
-from vision.detection.encode import DlibEncoder, DlibNetwork, Encoder, OnnxNetwork, SFaceEncoder
+from vision.detection.encode import SFACE_BATCH, DlibEncoder, DlibNetwork, Encoder, OnnxNetwork, SFaceEncoder
 from vision.detection.errors import ImageError
 from vision.detection.faces import CHIP_MARGIN, Array, Face, Image, SearchResult
 from vision.detection.hog import HogDetector
@@ -169,6 +169,6 @@ def _encoder(settings: SearchSettings) -> Encoder:
         graph = weights.sface(settings.cache)
         if graph is None:
             raise WeightsError(f"SFace's weights are not in {settings.cache}: python -m vision.weights")
-        return SFaceEncoder(OnnxNetwork(graph))
+        return SFaceEncoder(OnnxNetwork(graph, SFACE_BATCH))
     graph = weights.resnet(settings.cache)
     return DlibEncoder(DlibNetwork() if graph is None else OnnxNetwork(graph))

@@ -63,14 +63,18 @@ class Recorded:
 def record(db: Connection, project_id: int, user_id: int, given: Sequence[NewAnswer]) -> Recorded:
     """Store the answers of one step and rebuild the labels, all or nothing; a repeat changes nothing.
 
+    The files are locked before it is looked up what is stored: the same step sent twice at once is stored by one request
+    and seen by the other.
+
     Raises NotFound (a file or face outside the project) and Stale ("gone": the face was redrawn or is no longer found;
     "answer": that answer is not allowed for a face or file).
     """
+    locked = lock(db, project_id, {answer.page_id for answer in given})
     fresh = _fresh(db, user_id, given)
     if not fresh:
         return Recorded(repeated=True, differs=None)
     page_ids = sorted({answer.page_id for answer in fresh})
-    _lock(db, project_id, page_ids)
+    _check_in_project(page_ids, locked)
     visible = faces.of_files(db, project_id, page_ids)
     for answer in fresh:
         _check(db, project_id, answer, {face.id for face in visible[answer.page_id]})
@@ -111,13 +115,19 @@ def _insert(db: Connection, project_id: int, user_id: int, fresh: Sequence[NewAn
 
 
 def undo(db: Connection, project_id: int, user_id: int) -> list[Answer]:
-    """Withdraw the user's newest valid step in the project and return its answers; empty if there is none."""
+    """Withdraw the user's newest valid step in the project and return its answers; empty if there is none.
+
+    Two requests at once withdraw one step, not two, and both return it: the step is read without a lock, which also keeps
+    to the order of locks (files first).
+    """
     step = db.value(
         """SELECT step FROM answers WHERE project_id = %s AND user_id = %s AND withdrawn_at IS NULL
-           ORDER BY id DESC LIMIT 1 FOR UPDATE""",
+           ORDER BY id DESC LIMIT 1""",
         (project_id, user_id),
     )
-    return withdraw(db, project_id, user_id, step) if step else []
+    if not step:
+        return []
+    return withdraw(db, project_id, user_id, step) or of_step(db, project_id, user_id, step)
 
 
 def withdraw(db: Connection, project_id: int, user_id: int, step: str) -> list[Answer]:
@@ -129,8 +139,10 @@ def withdraw(db: Connection, project_id: int, user_id: int, step: str) -> list[A
     page_ids = sorted({row["page_id"] for row in rows})
     if not page_ids:
         return []
-    _lock(db, project_id, page_ids)
+    _check_in_project(page_ids, lock(db, project_id, page_ids))
     withdrawn = [answer for answer in of_step(db, project_id, user_id, step) if not answer.withdrawn]
+    if not withdrawn:
+        return []
     db.execute(
         """UPDATE answers SET withdrawn_at = NOW(3) WHERE project_id = %s AND user_id = %s AND step = %s
            AND withdrawn_at IS NULL""",
@@ -170,24 +182,37 @@ def _select(db: Connection, where: str, args: Sequence[object]) -> list[Answer]:
     return [Answer(**{**row, "withdrawn": bool(row["withdrawn"])}) for row in rows]
 
 
-def _fresh(db: Connection, user_id: int, given: Sequence[NewAnswer]) -> list[NewAnswer]:
-    ids = [answer.client_id for answer in given]
-    stored = set(
-        db.column(f"SELECT client_id FROM answers WHERE user_id = %s AND client_id IN ({marks(ids)})", (user_id, *ids))
+def lock(db: Connection, project_id: int, page_ids: Collection[int]) -> set[int]:
+    """Serialise answers about the same files; return those that the project contains.
+
+    The rows are locked in key order through one index, so that steps never deadlock.
+    """
+    ordered = sorted(page_ids)
+    return set(
+        db.column(
+            f"""SELECT page_id FROM project_files FORCE INDEX (PRIMARY) WHERE project_id = %s
+                AND page_id IN ({marks(ordered)}) ORDER BY page_id FOR UPDATE""",
+            (project_id, *ordered),
+        )
     )
-    return [answer for answer in given if answer.client_id not in stored]
 
 
-def _lock(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
-    """Serialise answers about the same files, locked in key order through one index so that steps never deadlock."""
-    locked = db.column(
-        f"""SELECT page_id FROM project_files FORCE INDEX (PRIMARY) WHERE project_id = %s AND page_id IN ({marks(page_ids)})
-            ORDER BY page_id FOR UPDATE""",
-        (project_id, *page_ids),
-    )
-    missing = set(page_ids) - set(locked)
+def _check_in_project(page_ids: Sequence[int], locked: set[int]) -> None:
+    missing = set(page_ids) - locked
     if missing:
         raise NotFound(f"file {min(missing)}")
+
+
+def _fresh(db: Connection, user_id: int, given: Sequence[NewAnswer]) -> list[NewAnswer]:
+    """Return the answers whose client id is not stored yet, each once; the files must be locked."""
+    by_client_id = {answer.client_id: answer for answer in reversed(given)}
+    stored = set(
+        db.column(
+            f"SELECT client_id FROM answers WHERE user_id = %s AND client_id IN ({marks(list(by_client_id))})",
+            (user_id, *by_client_id),
+        )
+    )
+    return [answer for answer in given if answer.client_id not in stored and by_client_id[answer.client_id] is answer]
 
 
 def _sha1s(db: Connection, page_ids: Collection[int]) -> dict[int, str | None]:

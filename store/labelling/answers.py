@@ -161,6 +161,18 @@ def of_step(db: Connection, project_id: int, user_id: int, step: str) -> list[An
     )
 
 
+def drawn(db: Connection, project_id: int, user_id: int, client_id: str, step: str) -> int | None:
+    """Return the face of the box that was stored with this client id or in this step, withdrawn or not; None if none was.
+
+    The file must be locked. A box whose answer is stored already must not be stored again: its face would have no answer.
+    """
+    known = db.row("SELECT face_id FROM answers WHERE user_id = %s AND client_id = %s", (user_id, client_id))
+    if known is not None:
+        return known["face_id"] or 0
+    earlier = of_step(db, project_id, user_id, step)
+    return (earlier[0].face_id or 0) if earlier else None
+
+
 def clear_skips(db: Connection, project_id: int, user_id: int) -> int:
     """Withdraw the user's skips, so that these questions may be asked again; return how many."""
     count = db.execute(

@@ -14,12 +14,14 @@ def record(db: Connection, project_id: int, drawing: Drawing) -> tuple[int, bool
     """Store the box together with the answer that it shows the person.
 
     The answer counts at once; a worker computes the encoding later. Returns the face id, and whether an earlier
-    request for the same step had already stored the box. Raises NotFound and Stale.
+    request for the same step had already stored the box. The file is locked before that is looked up: of two requests at
+    once, one stores the box and the other sees it. Raises NotFound and Stale.
     """
     member(db, project_id)
-    earlier = answers.of_step(db, project_id, user().id, drawing.step)
-    if earlier:
-        return earlier[0].face_id or 0, True
+    answers.lock(db, project_id, [drawing.page_id])
+    earlier = answers.drawn(db, project_id, user().id, drawing.client_id, drawing.step)
+    if earlier is not None:
+        return earlier, True
     face_id = faces.draw(
         db, project_id, drawing.page_id, user().id, drawing.box, replaces=drawing.replaces, sha1=drawing.sha1
     )

@@ -104,6 +104,31 @@ def test_file_sent_twice_at_once_to_be_searched_again_waits_once(case: Case, twi
         twice.form(case.url("/files"), {"page": case.page(place), "answer": "again"})
 
 
+def test_box_sent_twice_at_once_makes_one_face(case: Case, twice: Twice):
+    for place in range(ROUNDS):
+        results = twice.json(case.url("/boxes"), {**ids(), "page": case.page(place), "box": [0.1, 0.1, 0.2, 0.2]})
+        assert sorted(result["status"] for result in results) == ["repeated", "saved"]
+        assert results[0]["face"] == results[1]["face"]
+    assert count(case, "faces WHERE project_id IS NOT NULL") == count(case, "answers") == ROUNDS
+
+
+def test_box_in_the_form_sent_twice_at_once_makes_one_face(case: Case, twice: Twice):
+    for place in range(ROUNDS):
+        box = {"left": "10", "top": "10", "width": "20", "height": "20"}
+        twice.form(case.url(f"/files/{case.page(place)}/draw"), {**ids(), **box})
+    assert count(case, "faces WHERE project_id IS NOT NULL") == count(case, "answers") == ROUNDS
+
+
+def test_box_of_an_answer_that_is_stored_makes_no_face_without_an_answer(case: Case, alice: Browser):
+    new, box = ids(), {"page": case.page(0), "box": [0.1, 0.1, 0.2, 0.2]}
+    first = alice.send(case.url("/boxes"), {**new, **box})
+    again = alice.send(case.url("/boxes"), {**new, **box, "step": str(uuid4())})
+    assert first.json is not None
+    assert again.json is not None
+    assert (again.json["status"], again.json["face"]) == ("repeated", first.json["face"])
+    assert count(case, "faces WHERE project_id IS NOT NULL") == 1
+
+
 @pytest.mark.parametrize("action", ["reject", "not_face", "confirm"])
 def test_faces_answered_twice_at_once_are_answered_once(case: Case, twice: Twice, action: str):
     key = "confirmed" if action == "confirm" else "rejected"

@@ -59,7 +59,7 @@ class DatabaseUnavailable(DatabaseError):
 
 
 class DatabaseFull(DatabaseUnavailable):
-    """The server or the account has no connection left, and none became free within the time limit."""
+    """The server, the account or this process has no connection left, and none became free within the time limit."""
 
 
 class Duplicate(DatabaseError):
@@ -202,18 +202,18 @@ class Database:
         self._pool = _Pool(partial(_connect, settings, connect_timeout))
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, read_only: bool = False) -> Iterator[Connection]:
         """Yield a connection; commit at the end of the block, roll back if it raises.
 
-        Raises DatabaseUnavailable, DatabaseError.
+        `read_only`: the server refuses every write. Raises DatabaseUnavailable, DatabaseFull, DatabaseError.
         """
         until = time.monotonic() + self._patience
         if not self._free.acquire(timeout=self._patience):
-            raise DatabaseUnavailable("All database connections are in use. Try again in a moment.")
+            raise DatabaseFull("All database connections are in use. Try again in a moment.")
         raw = None
         try:
             raw = _connect_patiently(self._pool.take, until)
-            raw.begin()
+            _begin(raw, read_only=read_only)
             connection = Connection(raw, skip_locked=self._supports_skip_locked(raw))
             yield connection
             connection.end()
@@ -330,6 +330,13 @@ def has_skip_locked(version: str) -> bool:
         return (int(numbers[0]), int(numbers[1])) >= (10, 6)
     except (ValueError, IndexError):
         return False
+
+
+def _begin(raw: Any, *, read_only: bool) -> None:
+    if read_only:
+        raw.query("START TRANSACTION READ ONLY")
+    else:
+        raw.begin()
 
 
 def _roll_back(raw: Any) -> None:

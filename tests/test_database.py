@@ -1,12 +1,22 @@
 """The pool, transactions and retries on a real server."""
 
 import threading
+import time
 from dataclasses import replace
 
 import pytest
 
 from config import Settings
-from database import Connection, Database, DatabaseError, DatabaseUnavailable, Duplicate, has_skip_locked, marks
+from database import (
+    Connection,
+    Database,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseUnavailable,
+    Duplicate,
+    has_skip_locked,
+    marks,
+)
 from testing import servers
 from testing.waiting import PATIENCE, joined
 
@@ -26,6 +36,14 @@ def test_transaction_is_committed_unless_the_block_raises(database: Database):
     with pytest.raises(ZeroDivisionError), database.transaction() as db:
         assert add(db, "2") / 0
     assert users(database) == 1
+
+
+def test_transaction_that_only_reads_cannot_write(database: Database):
+    with database.transaction(read_only=True) as db:
+        assert db.value("SELECT COUNT(*) FROM users") == 0
+    with pytest.raises(DatabaseError), database.transaction(read_only=True) as db:
+        add(db, "1")
+    assert users(database) == 0
 
 
 def test_violated_unique_key_raises_duplicate(database: Database):
@@ -74,6 +92,15 @@ def test_pool_without_a_free_connection_raises_after_the_timeout(settings: Setti
     small = Database(settings, size=1, patience=0.1)
     with small.transaction(), pytest.raises(DatabaseUnavailable, match="in use"), small.transaction():
         pass
+    small.close()
+
+
+def test_wait_for_a_connection_of_the_pool_is_not_repeated(settings: Settings):
+    small = Database(settings, size=1, patience=0.5)
+    began = time.monotonic()
+    with small.transaction(), pytest.raises(DatabaseFull, match="in use"):
+        small.retry(lambda db: db.value("SELECT 1"))
+    assert time.monotonic() - began < 2
     small.close()
 
 

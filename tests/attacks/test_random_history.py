@@ -30,7 +30,6 @@ KNOWN = {
     "a face of blocked people alone is kept": "A block deletes questions and nothing else.",
     "predictions about a blocked person are kept": "A block deletes questions and nothing else.",
     "a face of a blocked person is shown": "What is only looked at stays open.",
-    "a deadlock was told as an unavailable database": "Most form posts run their transaction once, and answer 503.",
     "counts disagree: to be sent": "The project's page and the plan count by different rules what another project wrote.",
 }
 

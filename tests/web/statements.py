@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pymysql
 import pytest
 
-import database
 from testing.waiting import PATIENCE, joined
 
 _LOCKING = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE)\b|\bFOR UPDATE\b|\bLOCK IN SHARE MODE\b")
@@ -18,7 +18,7 @@ _FAILURES_PER_TRANSACTION = 4  # one less than the attempts of Database.retry
 @contextmanager
 def _before_each(before: Callable[[Any, str], None]) -> Iterator[None]:
     """Call `before` with the cursor and the text of each statement that locks or writes rows."""
-    cursor_class = database.pymysql.cursors.Cursor
+    cursor_class = pymysql.cursors.Cursor
     execute = cursor_class.execute
 
     def watched(cursor: Any, sql: Any, args: Any = None) -> int:
@@ -76,9 +76,9 @@ def each_fails_once(code: int) -> Iterator[list[str]]:
             return
         failed.append(sql)
         counts[transaction] = counts.get(transaction, 0) + 1
-        raise database.pymysql.err.OperationalError(code, "made to fail by the test")
+        raise pymysql.err.OperationalError(code, "made to fail by the test")
 
-    connection_class = database.pymysql.connections.Connection
+    connection_class = pymysql.connections.Connection
     commit = connection_class.commit
 
     def committed(connection: Any) -> None:

@@ -7,8 +7,10 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from flask import Response as Download
 from werkzeug.wrappers import Response
 
+from database import Connection
 from store import privacy
 from store.accounts import users
+from store.accounts.users import User
 from store.projects import leaderboard
 from store.publishing import batches
 from web.site import access, limits, urls
@@ -56,7 +58,8 @@ def callback() -> Response:
 
 
 def _sign_in(profile: Profile, tokens: Tokens) -> None:
-    with transaction() as db:
+
+    def work(db: Connection) -> User:
         user = users.sign_in(
             db,
             services().box,
@@ -68,6 +71,9 @@ def _sign_in(profile: Profile, tokens: Tokens) -> None:
             expires_in=max(0, round(tokens.expires_at - time.time())),
         )
         batches.resume_after_sign_in(db, user.id)
+        return user
+
+    user = services().database.retry(work)
     access.begin_session(user)
     if profile.blocked:
         flash(gettext("This account is blocked on Commons: you can answer questions, but nothing can be sent."), "warn")
@@ -86,8 +92,8 @@ def sign_out() -> Response:
 @bp.post("/auth/sign-out-everywhere")
 def sign_out_everywhere() -> Response:
     """End every session of the account, on every device."""
-    with transaction() as db:
-        users.sign_out_everywhere(db, access.user().id)
+    user_id = access.user().id
+    services().database.retry(lambda db: users.sign_out_everywhere(db, user_id))
     session.clear()
     flash(gettext("You are signed out on every device."), "good")
     return redirect(url_for("pages.landing"))

@@ -9,7 +9,7 @@ from store.jobs import tasks, workers
 from web.site import access
 from web.site.access import admin_only
 from web.site.errors import BadInput
-from web.site.services import settings, transaction
+from web.site.services import services, settings, transaction
 from web.site.text import gettext, ngettext
 from wiki.names import InvalidName, item_id
 
@@ -43,8 +43,7 @@ def block() -> Response:
         ) from None
     if len(reason) > LONGEST_REASON:
         raise BadInput(gettext("This is too long: %(most)d characters at most.", most=LONGEST_REASON), "reason")
-    with transaction() as db:
-        count = blocked_items.add(db, item, reason, access.user().id)
+    count = services().database.retry(lambda db: blocked_items.add(db, item, reason, access.user().id))
     flash(
         gettext("%(item)s is blocked.", item=item)
         + " "
@@ -58,9 +57,7 @@ def block() -> Response:
 @admin_only
 def unblock(item: str) -> Response:
     """Remove an item from the blocked items."""
-    with transaction() as db:
-        removed = blocked_items.remove(db, item)
-    if removed:
+    if services().database.retry(lambda db: blocked_items.remove(db, item)):
         flash(
             gettext("%(item)s is no longer blocked. Its projects stay paused until an owner resumes them.", item=item)
         )

@@ -286,9 +286,12 @@ def answer(project_id: int) -> Response:
 @bp.post("/skips")
 def clear_skips(project_id: int) -> Response:
     """Make the questions that the user skipped available again, in their usual order."""
-    with transaction() as db:
+
+    def work(db: Connection) -> int:
         member(db, project_id)
-        count = answers.clear_skips(db, project_id, user().id)
+        return answers.clear_skips(db, project_id, user().id)
+
+    count = services().database.retry(work)
     flash(ngettext("%(num)d skipped question comes again.", "%(num)d skipped questions come again.", count))
     return redirect(url_for(".page", project_id=project_id), 303)
 

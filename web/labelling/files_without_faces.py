@@ -68,16 +68,19 @@ def answer(project_id: int) -> Response:
     form = request.form
     page_id = answer_forms.parse_id(form.get("page"))
     if form.get("answer") == "again":
-        with transaction() as db:
-            member(db, project_id)
-            files.search_again(
-                db, list(files.get(db, [page_id])) if question_data.whole_files(db, project_id, [page_id]) else []
-            )
+        services().database.retry(lambda db: _search_again(db, project_id, page_id))
         flash(gettext("The file is searched again."))
     else:
         step = answer_forms.parse_file_answer(form.get("step"), page_id, form.get("answer"), form.get("sha1"))
         services().database.retry(lambda db: _record(db, project_id, step))
     return redirect(urls.local_target(form.get("next"), url_for(".page", project_id=project_id)), 303)
+
+
+def _search_again(db: Connection, project_id: int, page_id: int) -> None:
+    member(db, project_id)
+    files.search_again(
+        db, list(files.get(db, [page_id])) if question_data.whole_files(db, project_id, [page_id]) else []
+    )
 
 
 def _record(db: Connection, project_id: int, step: list[NewAnswer]) -> None:

@@ -45,8 +45,8 @@ def submit() -> str | Response | tuple[str, int]:
     """Check the form; create the project if the user asked for it and there are no errors."""
     checked = _check_draft(creation_form.parse_form(request.form))
     if request.form.get("action") == "create" and checked.ready:
-        with transaction() as db:
-            project_id = projects.create(db, access.user().id, creation_form.new_project(checked))
+        new = creation_form.new_project(checked)
+        project_id = services().database.retry(lambda db: projects.create(db, access.user().id, new))
         return redirect(url_for("project.page", project_id=project_id))
     return _render_form(checked), 400 if checked.errors else 200
 

@@ -17,7 +17,7 @@ from web.projects import cached_counts, charts
 from web.projects.model_report import Report, parse_report
 from web.projects.next_step import NextStep, next_step, project_url
 from web.site import access, reasons
-from web.site.services import transaction
+from web.site.services import services, transaction
 from web.site.short_cache import ShortCache
 from web.site.text import gettext
 
@@ -151,9 +151,12 @@ def numbers(project_id: int) -> Response:
 @bp.post("/projects/<int:project_id>/retry")
 def retry(project_id: int) -> Redirect:
     """Search the failed files again, and read the source again."""
-    with transaction() as db:
+
+    def work(db: Connection) -> None:
         access.member(db, project_id)
         files.search_again(db, progress.try_again(db, project_id))
         tasks.want(db, "crawl", project_id)
+
+    services().database.retry(work)
     flash(gettext("It is tried again."), "good")
     return redirect(url_for("project.page", project_id=project_id))

@@ -6,7 +6,9 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from database import Connection
 from store.accounts import users
+from store.accounts.users import User
 from store.projects import projects
 from store.projects.projects import Project, ProjectSettings
 from web.projects import model_report
@@ -14,7 +16,7 @@ from web.projects.charts import FARTHEST, NEAREST
 from web.site import access
 from web.site.access import NotAllowed
 from web.site.errors import BadInput
-from web.site.services import transaction
+from web.site.services import services, transaction
 from web.site.text import gettext
 
 bp = Blueprint("settings", __name__, url_prefix="/projects/<int:project_id>")
@@ -108,11 +110,16 @@ def page(project_id: int) -> str:
 def save(project_id: int) -> Page:
     """Store the settings; store nothing if a field is invalid."""
     filled, settings = _parse_form(request.form)
-    with transaction() as db:
+
+    def work(db: Connection) -> tuple[Project, list[projects.Member]]:
         project = access.owner(db, project_id)
-        if filled.errors:
-            return _render_page(project, projects.members(db, project_id), filled), 400
-        projects.change_settings(db, project_id, settings)
+        if not filled.errors:
+            projects.change_settings(db, project_id, settings)
+        return project, projects.members(db, project_id)
+
+    project, members = services().database.retry(work)
+    if filled.errors:
+        return _render_page(project, members, filled), 400
     flash(gettext("Saved. The model looks at every face again."), "good")
     return redirect(url_for("settings.page", project_id=project_id))
 
@@ -132,12 +139,15 @@ def threshold(project_id: int) -> Response:
     number = _parse_threshold(request.form.get("threshold", ""))
     if number is None:
         raise BadInput(_threshold_error(), "threshold")
-    with transaction() as db:
+
+    def work(db: Connection) -> None:
         project = access.owner(db, project_id)
         settings = ProjectSettings(
             project.label, number, project.min_confirmed, project.error_budget, project.write_position
         )
         projects.change_settings(db, project_id, settings)
+
+    services().database.retry(work)
     flash(gettext("Saved. The model looks at every face again."), "good")
     return redirect(url_for("project.page", project_id=project_id))
 
@@ -153,10 +163,13 @@ def status(project_id: int) -> Response:
     new_status = request.form.get("status", "")
     if new_status not in messages:
         raise BadInput(gettext("A project can be active, paused or completed."), "status")
-    with transaction() as db:
+
+    def work(db: Connection) -> None:
         if access.owner(db, project_id).blocked:
             raise NotAllowed("barred")
         projects.set_status(db, project_id, new_status)  # type: ignore[arg-type]
+
+    services().database.retry(work)
     flash(messages[new_status], "good")
     return redirect(url_for("settings.page", project_id=project_id))
 
@@ -166,17 +179,21 @@ def invite(project_id: int) -> Page:
     """Invite a user who has signed in before, by Wikimedia user name."""
     name = _user_name(request.form.get("name", ""))
     role: projects.Role = "owner" if request.form.get("role") == "owner" else "labeller"
-    with transaction() as db:
+
+    def work(db: Connection) -> tuple[Project, list[projects.Member], User | None]:
         project = access.owner(db, project_id)
         invited = users.by_name(db, name)
-        if invited is None:
-            text = gettext(
-                "Nobody called “%(name)s” has signed in here yet. Ask them to sign in once, then invite them.",
-                name=name,
-            )
-            filled = replace(_stored_form(project), errors={"name": text})
-            return _render_page(project, projects.members(db, project_id), filled, invited=name), 400
-        projects.add_member(db, project_id, invited.id, role)
+        if invited is not None:
+            projects.add_member(db, project_id, invited.id, role)
+        return project, projects.members(db, project_id), invited
+
+    project, members, invited = services().database.retry(work)
+    if invited is None:
+        text = gettext(
+            "Nobody called “%(name)s” has signed in here yet. Ask them to sign in once, then invite them.",
+            name=name,
+        )
+        return _render_page(project, members, replace(_stored_form(project), errors={"name": text}), invited=name), 400
     flash(gettext("%(name)s is a member now.", name=invited.name), "good")
     return redirect(url_for("settings.page", project_id=project_id) + "#members")
 
@@ -190,10 +207,12 @@ def _user_name(typed: str) -> str:
 @bp.post("/members/<int:user_id>/remove")
 def remove(project_id: int, user_id: int) -> Response:
     """Remove a member; their answers stay valid."""
-    with transaction() as db:
+
+    def work(db: Connection) -> bool:
         access.owner(db, project_id)
-        removed = projects.remove_member(db, project_id, user_id)
-    if removed:
+        return projects.remove_member(db, project_id, user_id)
+
+    if services().database.retry(work):
         flash(gettext("The member was removed. Their answers stay."), "good")
     else:
         flash(gettext("Whoever created the project stays its owner."), "warn")
@@ -203,10 +222,12 @@ def remove(project_id: int, user_id: int) -> Response:
 @bp.post("/leave")
 def leave(project_id: int) -> Response:
     """Remove the user from a project to which they were invited."""
-    with transaction() as db:
+
+    def work(db: Connection) -> bool:
         access.member(db, project_id)
-        left = projects.remove_member(db, project_id, access.user().id)
-    if left:
+        return projects.remove_member(db, project_id, access.user().id)
+
+    if services().database.retry(work):
         flash(gettext("You left the project. Your answers stay."), "good")
     else:
         flash(gettext("Whoever created the project stays its owner."), "warn")
@@ -225,11 +246,17 @@ def ask_delete(project_id: int) -> str:
 def delete(project_id: int) -> Page:
     """Delete the project if its name or item was typed."""
     typed = " ".join(request.form.get("confirm", "").split()).casefold()
-    with transaction() as db:
+
+    def work(db: Connection) -> tuple[Project, bool]:
         project = access.owner(db, project_id)
-        if typed not in {" ".join(project.label.split()).casefold(), project.item.casefold()}:
-            text = gettext("That is not the project's name. Nothing was deleted.")
-            return render_template("projects/settings/delete.html", project=project, role="owner", error=text), 400
-        projects.delete(db, project_id)
+        named = typed in {" ".join(project.label.split()).casefold(), project.item.casefold()}
+        if named:
+            projects.delete(db, project_id)
+        return project, named
+
+    project, named = services().database.retry(work)
+    if not named:
+        text = gettext("That is not the project's name. Nothing was deleted.")
+        return render_template("projects/settings/delete.html", project=project, role="owner", error=text), 400
     flash(gettext("The project is deleted. Statements that were sent are still on Commons."), "good")
     return redirect(url_for("dashboard.index"))

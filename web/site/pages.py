@@ -9,7 +9,7 @@ from web.site import i18n, urls
 from web.site.access import public, without_user
 from web.site.assets import YEAR, serve, static_url
 from web.site.security import SESSION_DAYS
-from web.site.services import settings, transaction
+from web.site.services import services, settings
 from web.site.text import gettext
 
 bp = Blueprint("pages", __name__)
@@ -52,8 +52,8 @@ def preferences() -> Redirect:
         response.set_cookie(i18n.COOKIE, language, max_age=YEAR, samesite="Lax", secure=secure, httponly=True)
         refresh()
         if g.user:
-            with transaction() as db:
-                users.set_language(db, g.user.id, language)
+            user_id = g.user.id
+            services().database.retry(lambda db: users.set_language(db, user_id, language))
     if theme in i18n.THEMES:
         response.set_cookie("theme", theme, max_age=YEAR, samesite="Lax", secure=secure, httponly=True)
     return response

@@ -61,5 +61,9 @@ def settings() -> Settings:
 
 
 def transaction() -> AbstractContextManager[Connection]:
-    """Return a context manager for a transaction: committed at the end of the block, rolled back if it raises."""
-    return services().database.transaction()
+    """Return a context manager for a transaction that only reads.
+
+    It locks nothing, so that it needs no repetition. What locks or writes runs in `services().database.retry`: the
+    database refuses to write here.
+    """
+    return services().database.transaction(read_only=True)

@@ -12,6 +12,7 @@ from database import Database
 from store.accounts import users
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
+from tests.web.statements import each_fails_once
 
 
 @pytest.fixture
@@ -63,6 +64,14 @@ def test_second_sign_in_with_the_same_account_finds_the_same_user(wiki_app: Flas
     sign_in(Browser(wiki_app), "Dora")
     with database.transaction() as db:
         assert db.column("SELECT name FROM users") == ["Dora"]
+
+
+def test_sign_in_is_repeated_after_a_deadlock(wiki_app: Flask, database: Database):
+    browser = Browser(wiki_app)
+    with each_fails_once(1213) as failed:
+        assert sign_in(browser, "Dora") == "/projects"
+    assert failed
+    assert browser.get("/projects").status_code == 200
 
 
 def test_refusing_consent_is_reported_without_an_error(wiki_app: Flask, database: Database):

@@ -15,6 +15,7 @@ from store.projects import projects
 from store.projects.projects import Project
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
+from tests.web.statements import each_fails_once
 from wiki.ages import may_be_minor
 from wiki.wikidata import PartialDate, Person
 
@@ -83,6 +84,14 @@ def test_project_is_created_as_submitted(database: Database, volunteer: Browser,
     with database.transaction() as db:
         kinds = db.column("SELECT kind FROM tasks WHERE subject_id = %s ORDER BY kind", (project.id,))
     assert set(kinds) == {"crawl", "bootstrap"}
+
+
+def test_creation_is_repeated_after_a_deadlock(database: Database, volunteer: Browser, person: tuple[str, str]):
+    item, label = person
+    with each_fails_once(1213) as failed:
+        answer = submit(volunteer, item=item, kind="category", category=label, depth="1")
+    assert failed
+    assert answer.location == f"/projects/{newest(database).id}"
 
 
 def test_subcategories_can_be_excluded(database: Database, volunteer: Browser, person: tuple[str, str]):

@@ -18,6 +18,7 @@ from tests.web.browser import HTML, JSON, Browser
 from tests.web.conftest import Cast, sign_up
 from tests.web.publishing.support import Case, make_case
 from tests.web.routes import PEOPLE, SIGN_IN, TABLE, Row, nothing
+from tests.web.statements import each_fails_once
 
 POSTS = [route for route in TABLE if route.startswith("POST")]
 OF_PROJECTS = [route for route in TABLE if route.split()[1].split(".")[0] not in {
@@ -135,6 +136,26 @@ def test_nothing_changes_without_a_csrf_token(world: World, route: str):
         script = client.post(url, json=body, headers=JSON | ({"X-CSRFToken": sent} if sent else {}))
         assert (script.status_code, script.get_json()["error"]) == (400, "csrf"), sent
     assert world.mark() == before
+
+
+# Routes that, with what the table sends, neither lock nor write anything.
+WITHOUT_LOCKS = {
+    "POST account.sign_out", "POST account.delete", "POST creation.submit",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", [1213, 1205], ids=["deadlock", "lock wait timeout"])
+@pytest.mark.parametrize("route", POSTS)
+def test_change_is_repeated_after_a_lock_was_not_granted(world: World, route: str, code: int):
+    """Every statement that locks or writes fails once; the response is that of a request without failures."""
+    row, url = TABLE[route], world.url(route)
+    if route == "POST pages.preferences":
+        row = replace(row, body=lambda _case: {"language": "nb"})
+    person = "admin" if route.startswith("POST admin.") else "owner"
+    with each_fails_once(code) as failed:
+        answer = world.ask(person, route, row, url)
+    assert answer.status_code == row.expected[PEOPLE.index(person)], (failed, answer.text)
+    assert bool(failed) == (route not in WITHOUT_LOCKS)
 
 
 @pytest.mark.parametrize("project_id", [0, 999_999, 2**63, 2**64, 10**30])

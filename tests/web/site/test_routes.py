@@ -18,7 +18,7 @@ from tests.web.browser import HTML, JSON, Browser
 from tests.web.conftest import Cast, sign_up
 from tests.web.publishing.support import Case, make_case
 from tests.web.routes import PEOPLE, SIGN_IN, TABLE, Row, nothing
-from tests.web.statements import each_fails_once
+from tests.web.statements import at_once, each_fails_once
 
 POSTS = [route for route in TABLE if route.startswith("POST")]
 OF_PROJECTS = [route for route in TABLE if route.split()[1].split(".")[0] not in {
@@ -156,6 +156,21 @@ def test_change_is_repeated_after_a_lock_was_not_granted(world: World, route: st
         answer = world.ask(person, route, row, url)
     assert answer.status_code == row.expected[PEOPLE.index(person)], (failed, answer.text)
     assert bool(failed) == (route not in WITHOUT_LOCKS)
+
+
+# What the second of two requests at once may get besides the expected status: the first has ended the membership, or the
+# project.
+ALSO_AT_ONCE = {"POST settings.leave": {404}, "POST settings.delete": {410}}
+
+
+@pytest.mark.parametrize("route", POSTS)
+def test_request_sent_twice_at_once_is_answered_twice(world: World, route: str):
+    """A repeated click is no error: neither 409 nor 503, whatever has happened meanwhile."""
+    row, url = TABLE[route], world.url(route)
+    person = "admin" if route.startswith("POST admin.") else "labeller" if route == "POST settings.leave" else "owner"
+    expected = row.expected[PEOPLE.index(person)]
+    answers = at_once(*(lambda: world.ask(person, route, row, url) for _ in range(2)))
+    assert {answer.status_code for answer in answers} <= {expected} | ALSO_AT_ONCE.get(route, set()), answers
 
 
 @pytest.mark.parametrize("project_id", [0, 999_999, 2**63, 2**64, 10**30])

@@ -7,8 +7,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import get_locale
 from werkzeug.wrappers import Response
 
+from database import Duplicate
 from store.accounts import blocked_items
 from store.projects import projects
+from store.projects.projects import NewProject
 from web.projects import creation_form
 from web.projects.creation_form import CheckedDraft, Draft
 from web.site import access, limits
@@ -45,10 +47,21 @@ def submit() -> str | Response | tuple[str, int]:
     """Check the form; create the project if the user asked for it and there are no errors."""
     checked = _check_draft(creation_form.parse_form(request.form))
     if request.form.get("action") == "create" and checked.ready:
-        new = creation_form.new_project(checked)
-        project_id = services().database.retry(lambda db: projects.create(db, access.user().id, new))
-        return redirect(url_for("project.page", project_id=project_id))
+        return redirect(url_for("project.page", project_id=_create(creation_form.new_project(checked))))
     return _render_form(checked), 400 if checked.errors else 200
+
+
+def _create(new: NewProject) -> int:
+    """Create the project and return its id; the form sent twice at once creates one, and leads to it both times."""
+    user_id, database = access.user().id, services().database
+    try:
+        return database.retry(lambda db: projects.create(db, user_id, new))
+    except Duplicate:
+        with transaction() as db:
+            twin = projects.alike(db, user_id, new.item, new.source_kind, new.source)
+        if twin is None or twin[1] == "deleted":
+            raise
+        return twin[0]
 
 
 def _search_people(typed: str) -> list[ItemHit]:

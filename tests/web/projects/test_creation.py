@@ -1,6 +1,7 @@
 """Creation of a project: every refusal is a message at its field, and the project is created as shown."""
 
 from datetime import date
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -15,7 +16,7 @@ from store.projects import projects
 from store.projects.projects import Project
 from tests.web.browser import Browser
 from tests.web.conftest import Cast
-from tests.web.statements import each_fails_once
+from tests.web.statements import at_once, each_fails_once
 from wiki.ages import may_be_minor
 from wiki.wikidata import PartialDate, Person
 
@@ -92,6 +93,16 @@ def test_creation_is_repeated_after_a_deadlock(database: Database, volunteer: Br
         answer = submit(volunteer, item=item, kind="category", category=label, depth="1")
     assert failed
     assert answer.location == f"/projects/{newest(database).id}"
+
+
+def test_form_sent_twice_at_once_creates_one_project(
+    database: Database, wiki_app: Flask, cast: Cast, person: tuple[str, str]
+):
+    item, label = person
+    browsers = [Browser(wiki_app, cast.alice) for _ in range(2)]
+    form = {"item": item, "kind": "category", "category": label, "depth": "1"}
+    answers = at_once(*(partial(submit, browser, **form) for browser in browsers))
+    assert [answer.location for answer in answers] == [f"/projects/{newest(database).id}"] * 2
 
 
 def test_subcategories_can_be_excluded(database: Database, volunteer: Browser, person: tuple[str, str]):

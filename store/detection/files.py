@@ -154,11 +154,14 @@ def want_dropped(db: Connection, page_ids: Sequence[int]) -> None:
 
 
 def search_again(db: Connection, page_ids: Sequence[int]) -> None:
-    """Queue files again in any state (overwritten file, new detector, retry requested by a user)."""
+    """Queue files again in any state (overwritten file, new detector, retry requested by a user).
+
+    A search in progress loses its lease: its result would fulfil the request with the old bytes.
+    """
     if page_ids:
         db.execute(
-            f"UPDATE files FORCE INDEX (PRIMARY) SET state = 'waiting', search_due_at = NOW(), attempts = 0 "
-            f"WHERE page_id IN ({marks(page_ids)})",
+            "UPDATE files FORCE INDEX (PRIMARY) SET state = 'waiting', search_due_at = NOW(), attempts = 0, "
+            f"lease_token = NULL, lease_worker = NULL, leased_at = NULL WHERE page_id IN ({marks(page_ids)})",
             page_ids,
         )
         want_search(db, page_ids)

@@ -123,13 +123,28 @@ def settle(db: Connection, task: Task, again_in: float | None = None, rest: floa
 
 
 def put_off(db: Connection, task: Task, seconds: float | None, error: str, detail: str = "") -> None:
-    """End a failed run; it is retried in `seconds`, never if None. Raises LeaseLost."""
+    """End a failed run; it is retried in `seconds`, never if None. Raises LeaseLost.
+
+    A request made during the run is kept: one without a delay is due at once, another one with the retry, or, if there
+    is none, after the rest.
+    """
     hold(db, task)
     db.execute(
-        """UPDATE tasks SET due_at = NOW(3) + INTERVAL %s SECOND, attempts = attempts + 1, error = %s, error_detail = %s,
+        """UPDATE tasks SET due_at = CASE
+               WHEN wanted = %(wanted)s THEN NOW(3) + INTERVAL %(seconds)s SECOND
+               WHEN hurried THEN NOW(3)
+               ELSE COALESCE(NOW(3) + INTERVAL %(seconds)s SECOND, GREATEST(NOW(3), COALESCE(rest_until, NOW(3)))) END,
+             attempts = attempts + 1, error = %(error)s, error_detail = %(detail)s,
              lease_token = NULL, lease_worker = NULL, leased_at = NULL
-           WHERE kind = %s AND subject_id = %s""",
-        (seconds, error, detail[:255], task.kind, task.subject_id),
+           WHERE kind = %(kind)s AND subject_id = %(subject_id)s""",
+        {
+            "wanted": task.wanted,
+            "seconds": seconds,
+            "error": error,
+            "detail": detail[:255],
+            "kind": task.kind,
+            "subject_id": task.subject_id,
+        },
     )
 
 

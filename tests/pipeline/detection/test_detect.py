@@ -74,6 +74,24 @@ def test_file_with_unchanged_bytes_is_not_downloaded_again(sandbox: Sandbox, dat
     assert value(database, "SELECT state FROM files") == "searched"
 
 
+def test_request_during_a_search_causes_another_search(sandbox: Sandbox, database: Database, tools: Tools):
+    """The file was overwritten after it was downloaded."""
+    _, lease, _ = one(database, sandbox)
+    (job,) = detect.look_up(lease, tools)
+    result = tools.pool.search(detect.fetch(job, tools))
+    with database.transaction() as db:
+        files.search_again(db, lease.page_ids)
+    with pytest.raises(LeaseLost):
+        detect.keep(job, result, tools)
+    with database.transaction() as db:
+        searches.give_back(db, lease)
+        again = searches.claim(db, "test", 50)
+    assert again is not None
+    assert again.page_ids == lease.page_ids
+    search(tools, again)
+    assert value(database, "SELECT state FROM files") == "searched"
+
+
 def test_deleted_encodings_are_computed_again(sandbox: Sandbox, database: Database, tools: Tools):
     title = next(t for t in pictures_in(sandbox, person(sandbox).label))
     _, lease = lease_of(database, sandbox, [title])

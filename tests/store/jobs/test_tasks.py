@@ -125,6 +125,32 @@ def test_postponed_task_is_due_later_or_never(db: Connection):
     assert tasks.due_in(db, "crawl") is None
 
 
+@pytest.mark.parametrize(
+    ("seconds", "delay", "due"), [(None, 0.0, 0), (300, 0.0, 0), (None, 0.5, 0), (300, 0.5, 300), (None, 5.0, 0)]
+)
+def test_request_during_a_failing_run_causes_another_run(
+    db: Connection, seconds: float | None, delay: float, due: float
+):
+    project = support.project(db)
+    task = claim(db)
+    tasks.want(db, "crawl", project, delay=delay)
+    tasks.put_off(db, task, seconds, "refused")
+    assert tasks.due_in(db, "crawl") == pytest.approx(due, abs=1)
+    db.execute("UPDATE tasks SET due_at = NOW(3)")
+    tasks.put_off(db, claim(db), seconds, "refused")  # the run that was requested has begun, so nothing else is due
+    assert tasks.due_in(db, "crawl") == (None if seconds is None else pytest.approx(seconds, abs=1))
+
+
+def test_request_during_a_failing_run_waits_for_the_rest_unless_it_has_no_delay(db: Connection):
+    project = support.project(db)
+    tasks.settle(db, claim(db), rest=30)
+    tasks.want(db, "crawl", project)
+    task = claim(db)
+    tasks.want(db, "crawl", project, delay=0.5)
+    tasks.put_off(db, task, None, "refused")
+    assert tasks.due_in(db, "crawl") == pytest.approx(30, abs=1)
+
+
 def test_interrupted_run_continues_at_its_cursor(db: Connection):
     support.project(db)
     task = claim(db)

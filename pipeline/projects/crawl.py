@@ -85,8 +85,8 @@ def _add_all(task: Task, project: Project, began: datetime, tools: Tools) -> dic
         cut = _add(task, project, step, tools) > 0 or step.cut or cut
         if cut:
             break
-    if not seen and not resumed:
-        return _empty_source(project, tools)
+    if not seen and not (resumed and tools.run(lambda db: files.from_source(db, project.id))):
+        return _empty_source(task, project, tools)
     if not (cut or resumed):
         tools.run(lambda db: _mark_missing(db, task, project, seen))
     counts = None if cut else category_changes.count(tools.wiki, project, step, began)
@@ -135,8 +135,12 @@ def _mark_missing(db: Connection, task: Task, project: Project, seen: set[int]) 
     files.left_source(db, project.id, sorted(files.from_source(db, project.id) - seen))
 
 
-def _empty_source(project: Project, tools: Tools) -> Retry:
-    """Return the outcome for a source without pictures: an error on the project's page, and a retry."""
+def _empty_source(task: Task, project: Project, tools: Tools) -> Retry:
+    """Return the outcome for a source without pictures: an error on the project's page, and a retry.
+
+    The cursor is at the end of the source; without it, the retry reads the source from the beginning.
+    """
+    tools.run(lambda db: tasks.keep_cursor(db, task, None))
     if project.source_kind != "category":
         return Retry(HOUR, "source_empty", project.source)
     info = commons.category_info(tools.wiki, [project.source])[project.source]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from database import Database
-from pipeline.jobs.outcome import Done, Failed, Retry, Stopped, Waiting
+from pipeline.jobs.outcome import HOUR, Done, Failed, Retry, Stopped, Waiting
 from pipeline.jobs.tools import Tools
 from pipeline.projects import bootstrap, crawl
 from pipeline.projects.sources import is_picture
@@ -38,9 +38,21 @@ def make_crawl_due(database: Database, project: int) -> None:
         tasks.want(db, "crawl", project)
 
 
+def pass_time(database: Database) -> None:
+    """Make the next crawl due by time, without a request."""
+    with database.transaction() as db:
+        db.execute("UPDATE tasks SET due_at = NOW(3) WHERE kind = 'crawl'")
+
+
 def category(sandbox: Sandbox, name: str, titles: list[str]) -> None:
     for title in titles:
         other(sandbox, "categorise", title=title, add=[f"Category:{name}"])
+
+
+def upload(sandbox: Sandbox, title: str) -> None:
+    """Upload a picture to the category "People", which has none."""
+    picture = pictures_in(sandbox, person(sandbox).source)[0]
+    other(sandbox, "upload", title=f"File:{title}", categories=["Category:People"], **{"with": f"File:{picture}"})
 
 
 def test_category_is_crawled_with_subcategories_and_loops(sandbox: Sandbox, database: Database, tools: Tools, run: Run):
@@ -113,6 +125,54 @@ def test_source_without_pictures_is_reported(sandbox: Sandbox, database: Databas
     assert outcome.reason == reason
     assert value(database, "SELECT error FROM tasks WHERE kind = 'crawl' AND subject_id = %s", project) == reason
     assert value(database, "SELECT due_at > NOW() FROM tasks WHERE kind = 'crawl' AND subject_id = %s", project)
+
+
+def test_source_without_pictures_is_read_again_from_the_beginning_an_hour_later(
+    sandbox: Sandbox, database: Database, run: Run
+):
+    project = new_project(database, replace(person(sandbox), source="People", depth=0))
+    for _ in range(2):
+        outcome = run("crawl", crawl.run)
+        assert isinstance(outcome, Retry)
+        assert outcome.seconds == HOUR
+        assert value(database, "SELECT crawled_at FROM projects WHERE id = %s", project) is None
+        pass_time(database)
+    upload(sandbox, "The first one.jpg")
+    assert isinstance(run("crawl", crawl.run), Done)
+    assert project_titles(database, project) == {"The first one.jpg"}
+
+
+def test_list_without_pictures_is_read_again_from_the_beginning(sandbox: Sandbox, database: Database, run: Run):
+    new = NewProject("Q5", "Somebody", "my list", source_kind="titles", source_text="Not uploaded yet.jpg")
+    project = new_project(database, new)
+    assert isinstance(run("crawl", crawl.run), Retry)
+    pass_time(database)
+    upload(sandbox, "Not uploaded yet.jpg")
+    assert isinstance(run("crawl", crawl.run), Done)
+    assert project_titles(database, project) == {"Not uploaded yet.jpg"}
+
+
+def test_crawl_interrupted_at_the_end_of_a_source_without_pictures_reports_it(
+    sandbox: Sandbox, database: Database, tools: Tools, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    """The worker is killed after it stored the cursor at the end of the source, and before it settled its claim."""
+    project = new_project(database, replace(person(sandbox), source="People", depth=0))
+    task = claimed(database, "crawl")
+    with monkeypatch.context() as patched:
+        patched.setattr(crawl, "_empty_source", _stopped)
+        with pytest.raises(Stopped):
+            crawl.run(task, tools)
+    with database.transaction() as db:
+        tasks.give_back(db, task)
+    assert "walk" in value(database, "SELECT cursor_json FROM tasks WHERE kind = 'crawl'")
+    assert isinstance(run("crawl", crawl.run), Retry)
+    assert (
+        value(database, "SELECT error FROM tasks WHERE kind = 'crawl' AND subject_id = %s", project) == "category_empty"
+    )
+
+
+def _stopped(*_given: object) -> None:
+    raise Stopped
 
 
 def test_list_of_titles_resolves_redirects_and_skips_invalid_titles(sandbox: Sandbox, database: Database, run: Run):

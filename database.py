@@ -28,6 +28,11 @@ _TEMPORARY = {
     ER.LOCK_WAIT_TIMEOUT,
     ER.SERVER_SHUTDOWN,
     1205,
+    1290,  # ER_OPTION_PREVENTS_STATEMENT: the server is read-only, as during a switch to another one
+    1792,  # ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
+    1836,  # ER_READ_ONLY_MODE
+    1114,  # ER_RECORD_FILE_FULL: no space is left until somebody makes some
+    ER.DISK_FULL,
     1969,  # ER_STATEMENT_TIMEOUT
     1927,  # ER_CONNECTION_KILLED
     4031,
@@ -230,7 +235,7 @@ class Database:
             self._free.release()
 
     def retry(self, work: Callable[[Connection], Value], attempts: int = 5) -> Value:
-        """Run `work` in a transaction of its own; repeat it after a deadlock, a lock timeout or a lost connection.
+        """Run `work` in a transaction of its own; repeat it after a temporary error, such as a deadlock or a lost connection.
 
         `work` may run several times, so it must do nothing but SQL. Waits 50 ms x 2^n with full jitter between
         attempts.

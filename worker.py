@@ -41,7 +41,8 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="exit with 0 if the worker of that name is alive, also while it waits for the database, else with 1",
+        help="exit with 0 if the worker of that name is alive and each of its lanes makes progress, also while it waits for "
+        "the database, else with 1",
     )
     return parser.parse_args(given)
 

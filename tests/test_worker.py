@@ -219,6 +219,34 @@ def test_health_check_normally_needs_no_connection(tmp_path: Path):
         assert alive, message
 
 
+def test_worker_with_a_lane_without_progress_is_not_healthy(
+    local_settings: Settings, database: Database, tmp_path: Path
+):
+    """The file says so, and without a file the database does; while the database is away, no lane can make progress."""
+    sentence = "the detect lane has made no progress for 700 s"
+    sign = tmp_path / "sign"
+
+    def check() -> tuple[bool, str]:
+        return status.healthy(lambda: Database(local_settings, size=1, patience=1), "one", sign)
+
+    HeartbeatFile(sign).write(time.time(), "", stuck=sentence)
+    alive, message = check()
+    assert not alive
+    assert sentence in message
+    HeartbeatFile(sign).write(time.time(), "no connection", stuck=sentence)
+    assert check()[0]
+    sign.unlink()
+    with database.transaction() as db:
+        worker_claims.register(db, "one", "here", 7)
+        workers.beat(db, "one", "detect 5", sentence)
+    alive, message = check()
+    assert not alive
+    assert sentence in message
+    with database.transaction() as db:
+        workers.beat(db, "one", "detect 5")
+    assert check()[0]
+
+
 @pytest.mark.parametrize("text", ["", "no connection", "[]", '{"reached": "now", "waiting_for": ""}'])
 def test_unreadable_heartbeat_file_is_ignored(tmp_path: Path, text: str):
     path = tmp_path / "sign"

@@ -7,9 +7,10 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from database import Connection
@@ -31,8 +32,6 @@ from wiki.errors import WikiError
 
 log = logging.getLogger(__name__)
 
-Piece = TypeVar("Piece")
-
 TICK = 0.25  # seconds between two checks of a waiting thread whether the worker stops
 RENEW_AFTER = 180.0  # seconds; a lease that is not renewed expires after 15 minutes
 LOOK_AFTER = 1.0  # seconds between two checks whether projects with leases were paused
@@ -45,16 +44,17 @@ FIRST_REST, LONGEST_REST = 5.0, 300.0  # seconds without a claim when the wiki d
 CLAIM_TRIES = 10
 
 
-@dataclass
+@dataclass(eq=False)
 class Load:
-    """A lease in progress. `left`: files neither settled nor given back. `renewed` and `began` are monotonic times.
+    """A lease in progress. `left`: ids of the files neither settled nor given back. `renewed` and `began` are monotonic
+    times.
 
     `searched`: number of files stored. `dropped`: its files are not searched any more. `touched`: ids of projects whose
     model has to run.
     """
 
     lease: SearchLease
-    left: int
+    left: set[int]
     renewed: float
     began: float
     searched: int = 0
@@ -62,24 +62,28 @@ class Load:
     touched: set[int] = field(default_factory=set)
 
 
+Wanted = tuple[Load, Job]
 Fetched = tuple[Load, Job, bytes]
+Piece = TypeVar("Piece", Wanted, Fetched)
 
 
 class Conveyor:
     """The threads of detection and their queues. Call `threads` once.
 
-    `_changed` guards the loads, their counts of files, and the number of bytes that wait to be searched.
+    `_changed` guards the loads, their files, and the number of bytes that wait to be searched. Whatever fails, and
+    wherever, a file leaves its load by `_done`, so that no place is lost, and the end of a load is tried until it works.
     """
 
     def __init__(self, context: WorkerContext, most_bytes: int = MOST_BYTES) -> None:
         self._context = context
         self._tools = context.tools
         self._children = children(context.tools.settings)
-        self._to_fetch: queue.Queue[tuple[Load, Job]] = queue.Queue()
+        self._to_fetch: queue.Queue[Wanted] = queue.Queue()
         self._to_search: queue.Queue[Fetched] = queue.Queue(2 * TOGETHER * self._children)
         self._changed = threading.Condition()
         self._most_bytes, self._bytes = most_bytes, 0  # bytes of the pictures that wait to be searched
-        self._loads: list[Load] = []
+        self._loads: list[Load] = []  # in the order in which they were claimed
+        self._unended: list[Load] = []  # loads without files left, whose lease could not be ended yet
         self._modelled: dict[int, float] = {}  # project id -> monotonic time of the last immediate run of the model
         self._looked = 0.0  # monotonic time of the last _maintain_leases
         self._rest, self._rest_until = 0.0, 0.0  # seconds without a claim, and the monotonic time of their end
@@ -107,18 +111,23 @@ class Conveyor:
             except queue.Empty:
                 continue
             try:
-                self._contain_errors(work, piece)
+                self._contain_errors(piece, partial(work, piece))
             except Stopped:
                 return
 
-    def _contain_errors(self, work: Callable[..., None], *given: object) -> None:
-        """Call `work`; log any exception and pause, so that the thread survives it. Raises Stopped."""
+    def _contain_errors(self, piece: Wanted | Fetched, work: Callable[[], None]) -> None:
+        """Call `work`; after an exception log it, return the place of the file, and pause. Raises Stopped.
+
+        The file itself is given back when its load ends.
+        """
         try:
-            work(*given)
+            work()
         except Stopped:
             raise
         except Exception:
-            log.exception("a file was not settled; its lease will expire", extra={"stage": "detect"})
+            load, job = piece[0], piece[1]
+            log.exception("a file was not settled; it will be given back", extra=_extra(job))
+            self._done(load, [job.page_id])
             self._tools.stop.wait(AFTER_TROUBLE)
 
     def _look(self) -> bool:
@@ -132,7 +141,7 @@ class Conveyor:
                 return True
             self._empty_generation = generation
         with self._changed:
-            if not self._loads:
+            if not self._loads and not self._unended:
                 self._empty_generation = -1
                 return False
             self._changed.wait(TICK)
@@ -160,46 +169,53 @@ class Conveyor:
 
     def _begin(self, lease: SearchLease) -> None:
         now = time.monotonic()
-        load = Load(lease, len(lease.page_ids), renewed=now, began=now)
+        load = Load(lease, set(lease.page_ids), renewed=now, began=now)
         with self._changed:
             self._loads.append(load)
-        with self._context.activity.at(f"detect {lease.project_id}"):
-            try:
-                with self._tools.metrics.timed("look_up"):
-                    jobs = detect.look_up(lease, self._tools)
-            except WikiError as error:
-                self._give_up_lease(load, error)
-                return
-            except Stopped:
-                raise
-            except Exception as error:
-                log.exception("failed with an unexpected error", extra={"stage": "detect"})
-                self._fail_lease(load, error)
-                return
-        self._rest = 0.0
-        self._done(load, len(lease.page_ids) - len(jobs))
+            self._tools.progress.begin(load, "detect")
+        jobs: Sequence[Job] = ()
+        try:
+            with self._context.activity.at(f"detect {lease.project_id}"):
+                jobs = self._look_up(load)
+        finally:
+            self._done(load, load.left - {job.page_id for job in jobs})
         for job in jobs:
             self._to_fetch.put((load, job))
 
+    def _look_up(self, load: Load) -> Sequence[Job]:
+        """Return the files to download; none if the look-up failed, as its files are settled or given back then."""
+        try:
+            with self._tools.metrics.timed("look_up"):
+                jobs = detect.look_up(load.lease, self._tools)
+        except WikiError as error:
+            self._give_up_lease(load, error)
+            return ()
+        except Stopped:
+            raise
+        except Exception as error:
+            log.exception("failed with an unexpected error", extra={"stage": "detect"})
+            self._fail_lease(load, error)
+            return ()
+        self._rest = 0.0
+        return jobs
+
     def _give_up_lease(self, load: Load, error: WikiError) -> None:
-        """Give the lease back after a failed look-up; its files count as failed only if the error is permanent."""
+        """Rest after a failed look-up; its files count as failed only if the error is permanent."""
         self._tools.check()
-        log.warning("the look-up of %d files failed: %s", load.left, error, extra={"stage": "detect"})
+        log.warning("the look-up of %d files failed: %s", len(load.left), error, extra={"stage": "detect"})
         if passes(error):
             self._rest = min(LONGEST_REST, max(FIRST_REST, 2 * self._rest))
             self._rest_until = time.monotonic() + self._rest
-            self._done(load, load.left)
         else:
             self._fail_lease(load, error)
 
     def _fail_lease(self, load: Load, error: Exception) -> None:
         for page_id in load.lease.page_ids:
             detect.fail(load.lease, page_id, error, self._tools)
-        self._done(load, load.left)
 
-    def _fetch(self, piece: tuple[Load, Job]) -> None:
+    def _fetch(self, piece: Wanted) -> None:
         load, job = piece
-        if self._skip_if_dropped(load):
+        if self._skip_if_dropped(load, job):
             return
         try:
             with self._tools.metrics.timed("download"):
@@ -226,23 +242,26 @@ class Conveyor:
                 self._changed.wait(TICK)
             self._bytes += size
 
-    def _skip_if_dropped(self, load: Load) -> bool:
+    def _skip_if_dropped(self, load: Load, job: Job) -> bool:
         """Return whether the lease of a file was dropped; the file then counts as done."""
         if not load.dropped:
             return False
-        self._done(load)
+        self._done(load, [job.page_id])
         return True
 
     def _search(self, first: Fetched) -> None:
         """Search a picture together with others that are waiting already, and store the results."""
-        taken = [first, *self._more()]
-        with self._changed:
-            self._bytes -= sum(len(data) for _, _, data in taken)
-            self._changed.notify_all()
-        wanted = [piece for piece in taken if not self._skip_if_dropped(piece[0])]
+        taken = [first]
+        try:
+            taken += self._more()
+        finally:
+            with self._changed:
+                self._bytes -= sum(len(data) for _, _, data in taken)
+                self._changed.notify_all()
+        wanted = [piece for piece in taken if not self._skip_if_dropped(piece[0], piece[1])]
         if wanted:
             for piece, found in zip(wanted, self._found(wanted), strict=True):
-                self._contain_errors(self._settle, piece, found)
+                self._contain_errors(piece, partial(self._settle, piece, found))
 
     def _found(self, pieces: list[Fetched]) -> Sequence[SearchResult | Exception]:
         projects_at_hand = ", ".join(sorted({str(load.lease.project_id) for load, _, _ in pieces}))
@@ -284,35 +303,52 @@ class Conveyor:
         except Exception as error:
             self._fail_unexpectedly(load, job, error)
             return
-        self._done(load)
+        self._done(load, [job.page_id])
 
     def _fail(self, load: Load, job: Job, error: Exception) -> None:
         detect.fail(job.lease, job.page_id, error, self._tools)
         load.touched.add(job.lease.project_id)
-        self._done(load)
+        self._done(load, [job.page_id])
 
     def _fail_unexpectedly(self, load: Load, job: Job, error: Exception) -> None:
         log.exception("failed with an unexpected error", extra=_extra(job))
         self._fail(load, job, error)
 
-    def _done(self, load: Load, count: int = 1) -> None:
-        """Subtract settled files from a lease; after the last one end it and request runs of the model."""
+    def _done(self, load: Load, page_ids: Iterable[int]) -> None:
+        """Remove files from a load, whether they are settled or not; end it after the last one. Raises Stopped only."""
         with self._changed:
-            load.left -= count
-            over = load.left <= 0 and load in self._loads
+            load.left.difference_update(page_ids)
+            over = not load.left and load in self._loads
+            # Later loads wait in the queues behind this one. An earlier one has moved only if its own files have.
+            behind = self._loads[self._loads.index(load) :] if load in self._loads else []
+            self._tools.progress.move(*behind)
             if over:
                 self._loads.remove(load)
             self._changed.notify_all()
         if over:
+            self._end(load)
+
+    def _end(self, load: Load) -> None:
+        """End a lease and request runs of the model; if that fails, it is tried again soon. Raises Stopped only."""
+        extra = {"stage": "detect", "project": load.lease.project_id}
+        try:
             self._tools.run(lambda db: searches.give_back(db, load.lease))
             self._want_models(load.touched | {load.lease.project_id})
-            log.info(
-                "searched %d of %d files in %.1f s",
-                load.searched,
-                len(load.lease.page_ids),
-                time.monotonic() - load.began,
-                extra={"stage": "detect", "project": load.lease.project_id},
-            )
+        except Stopped:
+            raise
+        except Exception:
+            log.exception("a lease was not ended; it is tried again in %.0f s", LOOK_AFTER, extra=extra)
+            with self._changed:
+                self._unended.append(load)
+            return
+        self._tools.progress.end(load)
+        log.info(
+            "searched %d of %d files in %.1f s",
+            load.searched,
+            len(load.lease.page_ids),
+            time.monotonic() - load.began,
+            extra=extra,
+        )
 
     def _want_models(self, project_ids: set[int]) -> None:
         """Request runs of the model: at once every MODEL_EVERY seconds and after the last file, else with a delay."""
@@ -330,13 +366,16 @@ class Conveyor:
                 self._modelled[project_id] = now
 
     def _maintain_leases(self) -> None:
-        """Renew leases, and drop those of projects that are no longer active."""
+        """Renew leases, drop those of projects that are no longer active, and end those that could not be ended."""
         now = time.monotonic()
         if now - self._looked < LOOK_AFTER:
             return
         self._looked = now
         with self._changed:
             loads = list(self._loads)
+            unended, self._unended = self._unended, []
+        for load in unended:
+            self._end(load)
         for load in loads:
             self._maintain(load, now)
 
@@ -345,8 +384,8 @@ class Conveyor:
         if project is None or project.status != "active":
             self._drop(load)
         elif now - load.renewed > RENEW_AFTER:
-            load.renewed = now
             self._tools.run(lambda db: searches.renew(db, load.lease))
+            load.renewed = now
 
     def _drop(self, load: Load) -> None:
         """Give back the files of a lease that are not searched yet."""

@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from boxes import Box
-from database import Connection
+from database import Connection, DatabaseError
 from pipeline.detection.detect import Unfit, found_face, picture_url
+from pipeline.jobs.lane import AFTER_TROUBLE
 from pipeline.jobs.outcome import MINUTE, Stopped, passes
 from pipeline.jobs.tools import Tools
 from store.detection import faces
@@ -37,7 +38,13 @@ def look(tools: Tools) -> bool:
         by_file[face.page_id].append(face)
     for page_id, drawn in by_file.items():
         tools.check()
-        _encode(page_id, drawn, tools)
+        try:
+            _encode(page_id, drawn, tools)
+        except Stopped:
+            raise
+        except Exception as error:
+            log.exception("failed with an unexpected error", extra={"stage": "drawn", "file": page_id})
+            _put_off(drawn, error, tools)
     return bool(claimed)
 
 
@@ -71,6 +78,17 @@ def _encode(page_id: int, drawn: Sequence[DrawnFace], tools: Tools) -> None:
             _settle_failed([face], error, isinstance(error, DetectorUnavailable), tools)
         except LeaseLost:
             continue
+
+
+def _put_off(drawn: Sequence[DrawnFace], error: Exception, tools: Tools) -> None:
+    """Put off faces after an unexpected error; repeat it until the database accepts it. Raises Stopped."""
+    while True:
+        try:
+            return _settle_failed(drawn, error, True, tools)
+        except DatabaseError:
+            log.exception("not put off; it is tried again", extra={"stage": "drawn", "file": drawn[0].page_id})
+            if tools.stop.wait(AFTER_TROUBLE):
+                raise Stopped from None
 
 
 def _picture(page_id: int, boxes: Sequence[Box], tools: Tools) -> bytes:

@@ -24,13 +24,15 @@ EVERY = 15.0
 class Heartbeat:
     """The contents of a heartbeat file.
 
-    `age`: seconds since it was written; `reached`: seconds since the database was reached, None if it never was.
+    `age`: seconds since it was written; `reached`: seconds since the database was reached, None if it never was;
+    `stuck`: which lanes make no progress (pipeline/jobs/progress.py), or an empty string.
     """
 
     age: float
     reached: float | None
     waiting_for: str
     networks: Mapping[str, str] | None = None  # as in store.jobs.workers.Worker
+    stuck: str = ""
 
 
 def path_of(worker: str, folder: Path | None = None) -> Path:
@@ -50,16 +52,23 @@ class HeartbeatFile:
         self._lock = threading.Lock()  # several threads of a worker write the file
         self._warned = False
 
-    def write(self, reached: float | None, waiting_for: str, networks: Mapping[str, str] | None = None) -> None:
+    def write(
+        self, reached: float | None, waiting_for: str, networks: Mapping[str, str] | None = None, stuck: str = ""
+    ) -> None:
         """Write the file.
 
         `reached`: when the database was last reached (seconds since 1970), None if never; `waiting_for`: what keeps the
-        worker from its work, or an empty string.
+        worker from its work, or an empty string; `stuck`: which lanes make no progress.
         """
         try:
             with self._lock:
                 part = self._path.with_suffix(f".{os.getpid()}")
-                said = {"reached": reached, "waiting_for": waiting_for, "networks": networks and dict(networks)}
+                said = {
+                    "reached": reached,
+                    "waiting_for": waiting_for,
+                    "networks": networks and dict(networks),
+                    "stuck": stuck,
+                }
                 part.write_text(json.dumps(said), encoding="utf-8")
                 part.replace(self._path)
         except OSError as error:
@@ -78,6 +87,7 @@ def read_heartbeat_file(path: Path) -> Heartbeat | None:
         age = time.time() - path.stat().st_mtime
         said = json.loads(path.read_text(encoding="utf-8"))
         reached = None if said["reached"] is None else max(0.0, time.time() - said["reached"])
-        return Heartbeat(max(0.0, age), reached, str(said["waiting_for"]), said.get("networks"))
+        networks, stuck = said.get("networks"), str(said.get("stuck", ""))
+        return Heartbeat(max(0.0, age), reached, str(said["waiting_for"]), networks, stuck)
     except (OSError, ValueError, TypeError, KeyError):
         return None

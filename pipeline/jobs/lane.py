@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from database import Connection
+from database import Connection, DatabaseError
 from pipeline.jobs.activity import Activity
 from pipeline.jobs.outcome import Done, Failed, Finished, Outcome, Retry, Stopped, Waiting, of_wiki, project_again_in
 from pipeline.jobs.tools import Tools
@@ -54,15 +54,20 @@ class Lane:
         ]
 
     def _loop(self) -> None:
-        stop = self._context.tools.stop
+        stop, progress = self._context.tools.stop, self._context.tools.progress
+        failing = (threading.get_ident(), "failing")
         while not stop.is_set():
             generation = self._context.wake.generation
             try:
-                if not self._look():
+                with progress.at(self._name):
+                    found = self._look()
+                progress.end(failing)
+                if not found:
                     self._context.wake.wait(generation, self._pause())
             except Stopped:
                 return
             except Exception:
+                progress.begin(failing, self._name)
                 log.exception("the %s lane failed and goes on in %.0f s", self._name, AFTER_TROUBLE)
                 stop.wait(AFTER_TROUBLE)
 
@@ -117,15 +122,27 @@ def run_stage(task: Task, stage: Stage, tools: Tools) -> Outcome | None:
 
 
 def settle(task: Task, outcome: Outcome | None, tools: Tools) -> None:
-    """End the claim according to the outcome; do nothing if the claim was lost."""
+    """End the claim according to the outcome; do nothing if the claim was lost.
+
+    If the database refuses the outcome, it is tried again; after the second time the run counts as failed. Meanwhile the
+    lane makes no progress, which its worker reports.
+    """
     if outcome is None:
         return
     extra = {"stage": task.kind, ("user" if task.kind == "publish" else "project"): task.subject_id}
-    try:
-        tools.run(lambda db: _settle(db, task, outcome))
-    except LeaseLost:
-        log.warning("the claim was lost before it was settled", extra=extra)
-        return
+    for refused in itertools.count(1):
+        try:
+            tools.run(lambda db, outcome=outcome: _settle(db, task, outcome))  # type: ignore[misc]
+            break
+        except LeaseLost:
+            log.warning("the claim was lost before it was settled", extra=extra)
+            return
+        except DatabaseError as error:
+            log.exception("not settled; it is tried again in %.0f s", AFTER_TROUBLE, extra=extra)
+            if refused >= 2:
+                outcome = Retry(project_again_in(task.attempts), "internal", type(error).__name__)
+            if tools.stop.wait(AFTER_TROUBLE):
+                return  # the worker releases its claims when it ends
     if isinstance(outcome, Retry | Failed):
         tools.metrics.error(task.kind, outcome.reason)
     level = logging.DEBUG if isinstance(outcome, Done) else logging.INFO

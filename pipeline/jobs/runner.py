@@ -74,8 +74,12 @@ class Runner:
     def _write_heartbeat_file(self) -> None:
         """Keep the local heartbeat file up to date, also while the database is unavailable."""
         while not self._tools.stop.is_set():
-            self._heartbeat_file.write(self._reached, self._waiting_for, self._networks)
+            self._write_heartbeat()
             self._tools.stop.wait(EVERY)
+
+    def _write_heartbeat(self) -> None:
+        stuck = self._tools.progress.stuck()
+        self._heartbeat_file.write(self._reached, self._waiting_for, self._networks, stuck)
 
     def _register(self, db: Connection) -> None:
         worker_claims.register(db, self._tools.worker, socket.gethostname(), os.getpid(), self._networks)
@@ -136,7 +140,7 @@ class Runner:
             networks = self._tools.pool.make_ready()
             self._tools.check()
             self._networks = networks
-            self._heartbeat_file.write(self._reached, self._waiting_for, networks)
+            self._write_heartbeat()
             log.info("networks: %s", in_words(networks))
             self._tools.run(lambda db: workers.set_networks(db, self._tools.worker, networks))
         except Stopped:
@@ -146,15 +150,17 @@ class Runner:
 
     def _database_reached(self) -> None:
         """Note in the local heartbeat file that the database was reached just now."""
+        if self._waiting_for:
+            self._tools.progress.excuse()
         self._reached, self._waiting_for = time.time(), ""
-        self._heartbeat_file.write(self._reached, "", self._networks)
+        self._write_heartbeat()
 
     def _release_dead_workers(self) -> None:
         for dead in self._tools.run(_free):
             log.warning("worker %s has sent no heartbeat for a minute; its claims were released", dead)
 
     def _store_heartbeat(self, db: Connection) -> None:
-        if not workers.beat(db, self._tools.worker, str(self._context.activity)):
+        if not workers.beat(db, self._tools.worker, str(self._context.activity), self._tools.progress.stuck()):
             self._register(db)
 
     def _end(self, threads: list[threading.Thread]) -> None:

@@ -58,7 +58,9 @@ def in_words(networks: Mapping[str, str] | None) -> str:
 
 
 def healthy(ask: Callable[[], Database], worker: str, sign: Path | None = None) -> tuple[bool, str]:
-    """Return whether the worker is alive, and a sentence that says why. `sign`: the path of its local heartbeat file.
+    """Return whether the worker is alive and all its lanes make progress, and a sentence that says why.
+
+    `sign`: the path of its local heartbeat file.
 
     The file alone decides if it states that the worker recently reached the database or is waiting for it: the check then
     uses none of the account's connections, and a database that is unavailable or full is no reason to restart a worker.
@@ -68,6 +70,8 @@ def healthy(ask: Callable[[], Database], worker: str, sign: Path | None = None) 
     if heartbeat is not None and heartbeat.age < DEAD_AFTER_SECONDS:
         if heartbeat.waiting_for:
             return _waits(worker, heartbeat, heartbeat.waiting_for)
+        if heartbeat.stuck:
+            return False, _is_stuck(worker, heartbeat.stuck)
         if heartbeat.reached is not None and heartbeat.reached < DEAD_AFTER_SECONDS:
             return (
                 True,
@@ -81,10 +85,16 @@ def healthy(ask: Callable[[], Database], worker: str, sign: Path | None = None) 
     except DatabaseError as error:
         return False, str(error)
     if found is not None and found.age < DEAD_AFTER_SECONDS:
+        if found.stuck:
+            return False, _is_stuck(worker, found.stuck)
         return True, f"worker {worker} was heard {found.age} s ago; networks: {in_words(found.networks)}"
     if found is None:
         return False, f"worker {worker} has not been heard of in the last day"
     return False, f"worker {worker} was heard {found.age} s ago, and the database is there: it hangs or has ended"
+
+
+def _is_stuck(worker: str, stuck: str) -> str:
+    return f"worker {worker} is alive, but {stuck}: its log says why, and a restart releases what it has claimed"
 
 
 def _without_database(worker: str, heartbeat: Heartbeat | None, outage: str) -> tuple[bool, str]:

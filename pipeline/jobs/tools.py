@@ -18,6 +18,7 @@ from pipeline.jobs import quota
 from pipeline.jobs.metrics import Metrics
 from pipeline.jobs.outage import FIRST_PAUSE, LONGEST_PAUSE, Outage
 from pipeline.jobs.outcome import Stopped
+from pipeline.jobs.progress import Progress
 from store.accounts import tokens
 from vision.detection.pool import FacePool
 from vision.detection.settings import SearchSettings, user_cache
@@ -43,6 +44,7 @@ class Tools:
     rng: random.Random = field(default_factory=random.Random)
     metrics: Metrics = field(default_factory=Metrics)
     outage: Outage = field(default_factory=Outage)
+    progress: Progress = field(default_factory=Progress)
 
     def run(self, work: Callable[[Connection], Value]) -> Value:
         """Run `work` in a transaction of its own; wait while the database is not available. Raises Stopped.
@@ -52,7 +54,9 @@ class Tools:
         pause = FIRST_PAUSE
         while True:
             try:
-                return self.database.retry(work)
+                found = self.database.retry(work)
+                self.progress.transaction_ended()
+                return found
             except DatabaseUnavailable as error:
                 self.outage.report(error, logging.WARNING if pause > 1 else logging.INFO)
                 if self.stop.wait(pause):

@@ -7,6 +7,9 @@ from datetime import datetime
 
 from database import Connection
 
+# Before what a worker reports in `doing` instead of its activity when lanes of it make no progress.
+_STUCK = "stuck: "
+
 DEAD_AFTER_SECONDS = 60  # without a heartbeat; then the other workers release its claims
 
 
@@ -27,6 +30,11 @@ class Worker:
     networks: Mapping[str, str] | None
     age: int
 
+    @property
+    def stuck(self) -> str:
+        """Which lanes of the worker make no progress, as it says itself; empty if all do."""
+        return self.doing.removeprefix(_STUCK) if self.doing.startswith(_STUCK) else ""
+
 
 def add(db: Connection, worker: str, host: str, pid: int, networks: Mapping[str, str] | None = None) -> None:
     """Insert a worker, or replace an earlier one with this id."""
@@ -43,8 +51,13 @@ def set_networks(db: Connection, worker: str, networks: Mapping[str, str]) -> No
     db.execute("UPDATE workers SET networks_json = %s WHERE id = %s", (json.dumps(dict(networks)), worker))
 
 
-def beat(db: Connection, worker: str, doing: str) -> bool:
-    """Store a heartbeat and what the worker is doing; return False if it is not (or no longer) registered."""
+def beat(db: Connection, worker: str, doing: str, stuck: str = "") -> bool:
+    """Store a heartbeat and what the worker is doing; return False if it is not (or no longer) registered.
+
+    `stuck`: which lanes make no progress, if there are any; it is stored instead.
+    """
+    if stuck:
+        doing = _STUCK + stuck
     return bool(db.execute("UPDATE workers SET heartbeat_at = NOW(), doing = %s WHERE id = %s", (doing[:255], worker)))
 
 

@@ -1,6 +1,6 @@
 """Health checks: the state of the web process, database and workers as a page and as JSON, and a liveness probe."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from flask import Blueprint, Response, jsonify, render_template, request
@@ -16,12 +16,15 @@ from web.site.services import services
 bp = Blueprint("health", __name__)
 SILENT_AFTER = 300  # seconds without a heartbeat after which the pages say that no worker is there
 
-State = Literal["ok", "failed", "absent"]
+State = Literal["ok", "failed", "absent", "stuck"]
 
 
 @dataclass(frozen=True)
 class Health:
-    """Health of the database and workers; `known_workers` is empty if the database could not be queried."""
+    """Health of the database and workers; `known_workers` is empty if the database could not be queried.
+
+    Workers are stuck if one of them says that a lane of it makes no progress.
+    """
 
     database: State
     workers: State
@@ -32,6 +35,11 @@ class Health:
         """Whether this process can serve pages; workers may be absent for a while."""
         return self.database == "ok"
 
+    @property
+    def stuck_workers(self) -> list[Worker]:
+        """The workers with lanes that make no progress."""
+        return [worker for worker in self.known_workers if worker.age <= SILENT_AFTER and worker.stuck]
+
 
 def check_health(database: Database) -> Health:
     """Query the database for the heartbeats of the workers."""
@@ -41,7 +49,8 @@ def check_health(database: Database) -> Health:
     except DatabaseError:
         return Health("failed", "absent", [])
     any_alive = any(worker.age <= SILENT_AFTER for worker in known_workers)
-    return Health("ok", "ok" if any_alive else "absent", known_workers)
+    health = Health("ok", "ok" if any_alive else "absent", known_workers)
+    return replace(health, workers="stuck") if health.stuck_workers else health
 
 
 def _load_workers(db: Connection) -> list[Worker]:
@@ -84,5 +93,6 @@ def _json_response(health: Health) -> tuple[Response, int]:
         "workers": health.workers,
         "version": VERSION,
         "seen": [{"id": worker.id, "seconds": worker.age} for worker in health.known_workers],
+        "stuck": [{"id": worker.id, "why": worker.stuck} for worker in health.stuck_workers],
     }
     return jsonify(content), 200 if health.ok else 503

@@ -3,21 +3,23 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
 from boxes import Box
-from database import Database
+from database import Connection, Database
+from pipeline.detection import detect
 from pipeline.detection.conveyor import MOST_BYTES, Conveyor
 from pipeline.jobs.activity import Activity
 from pipeline.jobs.lane import WorkerContext
 from pipeline.jobs.tools import Tools
 from pipeline.jobs.wake_signal import WakeSignal
 from sandbox.server import Sandbox
-from store.detection import files
+from store.detection import files, searches
 from store.projects import projects
 from testing.waiting import at_rest, joined, until
 from tests.pipeline.detection.test_detect import impatient
@@ -162,6 +164,49 @@ def test_unexpected_exception_counts_against_its_file(tools: Tools, database: Da
     with conveyor(small(tools, fake)):
         until(lambda: value(database, "SELECT COUNT(*) FROM files WHERE error = 'internal'") == 12)
     assert states(database) == {"waiting": 12}
+
+
+def test_files_that_cannot_be_settled_at_all_are_given_back(
+    tools: Tools, database: Database, project: int, fake: Pool, monkeypatch: pytest.MonkeyPatch
+):
+    """More files than there are places for leases can neither be stored nor be counted as failed."""
+    monkeypatch.setattr("pipeline.detection.conveyor.AFTER_TROUBLE", 0.01)
+    lost: list[int] = []
+
+    def refused(*given: object) -> NoReturn:
+        lost.append(1)
+        raise RuntimeError("a bug")
+
+    mine = small(tools, fake)
+    with monkeypatch.context() as patched:
+        patched.setattr(detect, "keep", refused)
+        patched.setattr(detect, "fail", refused)
+        lane = ExitStack()
+        lane.enter_context(conveyor(mine))
+        until(lambda: len(lost) > 24)
+    with lane:
+        until(lambda: states(database) == {"searched": 12} and free(database))
+    assert mine.progress.stuck() == ""
+
+
+@pytest.mark.parametrize("name", ["give_back", "over"])
+def test_lease_that_cannot_be_ended_is_ended_later(
+    tools: Tools, database: Database, project: int, fake: Pool, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    """The lease is given back, and the runs of the model that it has to request are requested."""
+    works, failures = getattr(searches, name), [1] * 5
+
+    def refused(db: Connection, *given: Any) -> Any:
+        if failures:
+            failures.pop()
+            raise RuntimeError("a bug")
+        return works(db, *given)
+
+    monkeypatch.setattr(searches, name, refused)
+    with conveyor(small(tools, fake)):
+        until(lambda: states(database) == {"searched": 12} and free(database))
+        until(lambda: value(database, "SELECT due_at <= NOW(3) FROM tasks WHERE kind = 'model'"))
+    assert len(failures) < 5
 
 
 def test_waiting_pictures_are_searched_together(

@@ -10,6 +10,8 @@ from werkzeug.datastructures import Headers
 from app import create_app
 from config import ConfigError, Settings
 from database import Database
+from store import worker_claims
+from store.jobs import workers
 from tests.web.browser import JSON, Browser
 from tests.web.conftest import Cast
 from tests.web.routes import TABLE
@@ -132,9 +134,26 @@ def test_addresses_of_static_files_contain_their_hash(app: Flask, anybody: Brows
 
 def test_health_reports_the_state_of_each_part(anybody: Browser):
     assert anybody.client.get("/health.json").get_json() == {
-        "web": "ok", "database": "ok", "workers": "absent", "version": "0.1.0", "seen": []
+        "web": "ok", "database": "ok", "workers": "absent", "version": "0.1.0", "seen": [], "stuck": []
     }  # fmt: skip
     assert "none seen" in anybody.get("/health").text
+
+
+def test_health_names_workers_whose_lanes_make_no_progress(anybody: Browser, database: Database):
+    sentence = "the detect lane has made no progress for 700 s"
+    with database.transaction() as db:
+        worker_claims.register(db, "one", "here", 7)
+        workers.beat(db, "one", "detect 5", sentence)
+    answer = anybody.client.get("/health.json")
+    assert answer.status_code == 200
+    assert answer.get_json()["workers"] == "stuck"
+    assert answer.get_json()["stuck"] == [{"id": "one", "why": sentence}]
+    page = anybody.get("/health").text
+    assert "without progress" in page
+    assert sentence in page
+    with database.transaction() as db:
+        workers.beat(db, "one", "detect 5")
+    assert anybody.client.get("/health.json").get_json()["workers"] == "ok"
 
 
 @pytest.mark.parametrize("route", [route for route in TABLE if route.startswith("GET")])

@@ -1,6 +1,7 @@
 """The detection lane with a failing wiki and a failing detector: which failures count against a file."""
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,12 +17,13 @@ from pipeline.detection import detect
 from pipeline.detection.conveyor import MOST_BYTES, Conveyor
 from pipeline.jobs.activity import Activity
 from pipeline.jobs.lane import WorkerContext
+from pipeline.jobs.progress import STUCK_AFTER, Progress
 from pipeline.jobs.tools import Tools
 from pipeline.jobs.wake_signal import WakeSignal
 from sandbox.server import Sandbox
 from store.detection import files, searches
 from store.projects import projects
-from testing.waiting import at_rest, joined, until
+from testing.waiting import PATIENCE, at_rest, joined, until
 from tests.pipeline.detection.test_detect import impatient
 from tests.pipeline.support import downloads, new_project, person, pictures_in, rows, value
 from vision.detection.errors import DetectorUnavailable, SearchCrashed, SearchError
@@ -187,6 +189,25 @@ def test_files_that_cannot_be_settled_at_all_are_given_back(
     with lane:
         until(lambda: states(database) == {"searched": 12} and free(database))
     assert mine.progress.stuck() == ""
+
+
+def test_lane_whose_leases_do_not_move_is_reported(tools: Tools, database: Database, project: int, fake: Pool):
+    now = [0.0]
+    mine = replace(small(tools, fake), progress=Progress(lambda: now[0]))
+    hangs, free_again = threading.Event(), threading.Event()
+
+    def begin() -> bool:
+        hangs.set()
+        return free_again.is_set()
+
+    fake.begin = begin
+    with conveyor(mine):
+        assert hangs.wait(PATIENCE)
+        now[0] += STUCK_AFTER
+        until(lambda: mine.progress.stuck() == "the detect lane has made no progress for 600 s")
+        free_again.set()
+        until(lambda: states(database) == {"searched": 12} and free(database))
+        until(lambda: not mine.progress.stuck())
 
 
 @pytest.mark.parametrize("name", ["give_back", "over"])

@@ -55,7 +55,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "detection": {"jobs"},
         "projects": {"accounts", "detection", "jobs"},
         "labelling": {"projects", "detection", "jobs"},
-        "publishing": {"projects", "detection", "jobs"},
+        "publishing": {"labelling", "projects", "detection", "jobs"},
     },
     "vision": {"networks": set(), "detection": {"networks"}, "recognition": set()},
     "sandbox": {

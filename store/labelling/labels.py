@@ -15,6 +15,14 @@ from store.detection.faces import Face
 Label = Literal["target", "other", "not_face", "unsure"]
 Source = Literal["human", "implied", "bootstrap", "portrait"]
 
+# Condition of a label `l`: a human answered that the face is not, or not certainly, the person.
+SAYS_NO = "l.source IN ('human', 'implied') AND l.label <> 'target'"
+# Condition of an approval `a` that must not be sent, because an answer contradicts it. `rebuild` deletes such approvals;
+# the plan and the sender look once more, because a statement that was refused is never to be written.
+REFUSED = f"""(EXISTS (SELECT 1 FROM labels l WHERE l.project_id = a.project_id AND l.face_id = a.face_id AND {SAYS_NO})
+  OR (a.kind = 'bulk' AND EXISTS (SELECT 1 FROM project_files pf WHERE pf.project_id = a.project_id
+    AND pf.page_id = a.page_id AND pf.file_answer = 'not_shown')))"""
+
 
 @dataclass(frozen=True)
 class CurrentAnswer:
@@ -112,6 +120,15 @@ def _label(
 
 def _overwritten(facts: FileFacts, answer: CurrentAnswer) -> bool:
     return answer.sha1 is not None and facts.sha1 is not None and answer.sha1 != facts.sha1
+
+
+def lock_files(db: Connection, project_id: int, page_ids: Sequence[int]) -> None:
+    """Lock files in the project until the transaction ends, in key order: whoever answers or approves does so first."""
+    db.column(
+        f"""SELECT page_id FROM project_files FORCE INDEX (PRIMARY) WHERE project_id = %s AND page_id IN ({marks(page_ids)})
+            ORDER BY page_id FOR UPDATE""",
+        (project_id, *page_ids),
+    )
 
 
 def rebuild(
@@ -251,12 +268,8 @@ def _check_bulk(db: Connection, project_id: int, page_id: int) -> None:
     Such an approval was given in bulk, or its answer was withdrawn.
     """
     db.execute(
-        """DELETE a FROM approvals a WHERE a.project_id = %s AND a.page_id = %s AND (a.kind = 'alone'
-             OR EXISTS (SELECT 1 FROM labels l WHERE l.project_id = a.project_id AND l.face_id = a.face_id
-                        AND l.source = 'human' AND l.label <> 'target')
-             OR NOT EXISTS (SELECT 1 FROM faces f WHERE f.id = a.face_id AND f.state <> 'gone')
-             OR EXISTS (SELECT 1 FROM project_files pf WHERE pf.project_id = a.project_id AND pf.page_id = a.page_id
-                        AND pf.file_answer = 'not_shown'))""",
+        f"""DELETE a FROM approvals a WHERE a.project_id = %s AND a.page_id = %s AND (a.kind = 'alone' OR {REFUSED}
+             OR NOT EXISTS (SELECT 1 FROM faces f WHERE f.id = a.face_id AND f.state <> 'gone'))""",
         (project_id, page_id),
     )
     # Read separately: a joined UPDATE would lock the file and wait for the worker that searches it.

@@ -13,6 +13,7 @@ from typing import Literal
 from database import Connection, Duplicate, marks
 from store.jobs import tasks
 from store.jobs.tasks import EXPIRY, Task
+from store.labelling import labels
 
 # The age at which an addition is first read again; then ever more rarely (store/publishing/reverts.py).
 FIRST_LOOK_SECONDS = 3600
@@ -144,9 +145,9 @@ def later(db: Connection, task: Task, edit: Edit, seconds: float) -> None:
 def _may_send(db: Connection, edit: Edit) -> str:
     """Lock the edit's row; return 'yes', or why the edit must not be sent now."""
     row = db.row(
-        """SELECT e.state, (SELECT b.state FROM batches b WHERE b.id = e.batch_id) AS batch,
+        f"""SELECT e.state, (SELECT b.state FROM batches b WHERE b.id = e.batch_id) AS batch,
              (SELECT IF(a.suspended, 'suspended', COALESCE(a.sha1, '')) FROM approvals a
-              WHERE a.project_id = e.project_id AND a.page_id = e.page_id) AS approval
+              WHERE a.project_id = e.project_id AND a.page_id = e.page_id AND NOT {labels.REFUSED}) AS approval
            FROM edits e WHERE e.id = %s FOR UPDATE""",
         (edit.id,),
     )
@@ -159,7 +160,7 @@ def _check_approval(edit: Edit, approval: str | None) -> str:
     """Return 'yes', or why the file's approval does not allow the edit.
 
     An addition requires the approval that it was created from, for the same bytes; a removal, that nobody has
-    approved the file since. `approval`: the approved sha1, 'suspended', or None.
+    approved the file since. `approval`: the approved sha1, 'suspended', or None, also if an answer contradicts it.
     """
     if edit.action == "qualify" or edit.undoes is not None:
         return "yes"

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from database import Connection, marks
 from store.detection.faces import Chip
 from store.jobs import tasks
+from store.labelling import labels
 from store.publishing import batches, edits, positions
 
 # Stored in `edits.error` of an undone or reverted edit when a user asks to send its file again.
@@ -64,12 +65,15 @@ _VERDICT = f"""CASE WHEN a.suspended THEN 'overwritten'
   WHEN MAX(e.project_id = a.project_id AND e.state = 'undone' AND COALESCE(e.error, '') <> '{_RESEND}') THEN 'undone'
   WHEN pf.protected THEN 'protected' ELSE 'send' END"""
 
-# All approved files with their edits, read in the order of the primary keys, so that the server need not sort them.
-_PLAN = """FROM projects q STRAIGHT_JOIN approvals a ON a.project_id = q.id
+# All approved files with their edits, read in the order of the primary keys, so that the server need not sort them. An
+# approval that an answer contradicts (labels.REFUSED) counts as none; it is joined because that is faster than EXISTS.
+_PLAN = f"""FROM projects q STRAIGHT_JOIN approvals a ON a.project_id = q.id
   STRAIGHT_JOIN project_files pf ON pf.project_id = a.project_id AND pf.page_id = a.page_id
   LEFT JOIN edits e FORCE INDEX (by_file) ON e.page_id = a.page_id AND (e.item = q.item OR e.project_id = q.id)
     AND e.action = 'add'
-  WHERE q.id = %s GROUP BY a.page_id"""
+  LEFT JOIN labels l ON l.project_id = a.project_id AND l.face_id = a.face_id AND {labels.SAYS_NO}
+  WHERE q.id = %s AND l.face_id IS NULL AND NOT (a.kind = 'bulk' AND COALESCE(pf.file_answer, '') = 'not_shown')
+  GROUP BY a.page_id"""
 
 
 def summary(db: Connection, project_id: int) -> Summary:
@@ -209,7 +213,7 @@ def removal_offers(db: Connection, project_id: int) -> list[RemovalOffer]:
     humans.
     """
     rows = db.rows(
-        """SELECT pf.page_id, f.title, pf.stated_id AS statement_id,
+        f"""SELECT pf.page_id, f.title, pf.stated_id AS statement_id,
              (SELECT MIN(l.face_id) FROM labels l WHERE l.project_id = pf.project_id AND l.page_id = pf.page_id
                 AND l.source = 'human') AS face_id,
              (SELECT e.error FROM edits e WHERE e.project_id = pf.project_id AND e.page_id = pf.page_id AND e.action = 'remove'
@@ -218,7 +222,8 @@ def removal_offers(db: Connection, project_id: int) -> list[RemovalOffer]:
            WHERE pf.project_id = %s AND pf.stated = 1
              AND (pf.file_answer = 'not_shown' OR EXISTS (SELECT 1 FROM labels l WHERE l.project_id = pf.project_id
                AND l.page_id = pf.page_id AND l.source = 'human' AND l.label IN ('other', 'not_face') AND NOT l.suspended))
-             AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = pf.project_id AND a.page_id = pf.page_id)
+             AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.project_id = pf.project_id AND a.page_id = pf.page_id
+               AND NOT {labels.REFUSED})
              AND NOT EXISTS (SELECT 1 FROM faces c WHERE c.page_id = pf.page_id AND c.state <> 'gone'
                AND (c.project_id IS NULL OR c.project_id = pf.project_id)
                AND NOT EXISTS (SELECT 1 FROM faces d WHERE d.page_id = c.page_id AND d.project_id = pf.project_id

@@ -191,11 +191,8 @@ def _approve(db: Connection, project_id: int, faces: Sequence[int], fields: dict
     if not faces:
         _check_unchanged(db, project, fields)
         faces = review.ids(db, project_id, "matches", "certainty", 1_000_000)
-    seen, count = list_parameters.parse_time(fields.get("seen")), 0
-    for part in review.in_parts(faces):
-        visible = review.pages_of(db, project_id, part, seen)
-        count += approvals.approve_bulk(db, project_id, user().id, [face for face in part if face in visible], step)
-    return count
+    seen = list_parameters.parse_time(fields.get("seen"))
+    return approvals.approve_bulk(db, project_id, user().id, faces, step, seen)
 
 
 def _check_unchanged(db: Connection, project: Project, fields: dict[str, Any]) -> None:

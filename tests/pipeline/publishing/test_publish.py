@@ -303,6 +303,24 @@ def test_withdrawing_a_bulk_approval_cancels_the_edit(job: Job):
     assert job.guids(page_id) == []
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "UPDATE labels SET label = 'other' WHERE page_id = %s",
+        "UPDATE project_files SET file_answer = 'not_shown' WHERE page_id = %s",
+    ],
+)
+def test_edit_is_not_sent_if_an_answer_contradicts_its_bulk_approval(job: Job, refusal: str):
+    """The approval itself is still there: the sender looks at the answers once more."""
+    page_id = job.page_ids[2]
+    job.sql("UPDATE approvals SET kind = 'bulk'")
+    job.before[0] = lambda params: job.sql(refusal, page_id)
+    batch = job.send()
+    job.run()
+    assert job.states(batch) == {"done": 2, "cancelled": 1}
+    assert (job.row(page_id)["error"], job.guids(page_id)) == ("not_approved", [])
+
+
 def test_batch_paused_during_sending_can_be_resumed(job: Job):
     batch = job.send()
     job.before[0] = lambda params: job.database.retry(lambda db: batches.pause(db, batch, "human"))

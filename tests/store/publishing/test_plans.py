@@ -224,3 +224,22 @@ def test_statements_without_a_position_can_get_one(db: Connection):
         "qualifier": "pct:10.00,10.00,20.00,20.00",
         "approved_by": user,
     }
+
+
+REFUSALS = [
+    "UPDATE labels SET label = 'other', source = 'human' WHERE page_id = 2",
+    "UPDATE labels SET label = 'not_face', source = 'human' WHERE page_id = 2",
+    "UPDATE labels SET label = 'unsure', source = 'human' WHERE page_id = 2",
+    "UPDATE labels SET label = 'other', source = 'implied' WHERE page_id = 2",
+    "UPDATE project_files SET file_answer = 'not_shown' WHERE page_id = 2",
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_bulk_approval_that_an_answer_contradicts_is_not_planned(db: Connection, refusal: str):
+    project, user = approved(db)
+    db.execute("UPDATE approvals SET kind = 'bulk'")
+    db.execute(refusal)
+    assert plans.summary(db, project).counts == {"send": 2}
+    batch = plans.send(db, project, user)
+    assert db.column("SELECT page_id FROM edits WHERE batch_id = %s ORDER BY page_id", (batch,)) == [1, 3]

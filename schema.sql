@@ -196,7 +196,9 @@ CREATE TABLE answers (
   step CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- answers of one key press, undone together
   page_id BIGINT UNSIGNED NOT NULL,
   face_id BIGINT UNSIGNED NULL,             -- NULL: about the file as a whole
-  -- faces: target, other (another person), not_face, unsure, skip; files: shown (no face visible), not_shown, skip
+  -- faces: target, other (another person), not_face, unsure, skip; files: shown (no face visible), not_shown, skip.
+  -- A skip is no answer and belongs to its user: it puts the question last for them alone, and the other members are
+  -- asked as if there were none. Nobody is asked first about a face that every member skipped.
   answer ENUM('target', 'other', 'not_face', 'unsure', 'skip', 'shown', 'not_shown') NOT NULL,
   twice TINYINT(1) NOT NULL DEFAULT 0,      -- with target: the picture shows the person more than once
   other_item VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NULL, -- with other: the person, if named

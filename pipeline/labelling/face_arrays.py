@@ -3,7 +3,7 @@
 The encodings stay in memory between runs; a run reads a fingerprint of the faces, and only encodings that have changed.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -30,7 +30,8 @@ SPOT_CHECK = "spot_check"
 class Gathered:
     """Input of one run. `ids`: face ids of the rows of `known`; `checked`: rows answered as spot checks.
 
-    `last_answer`: id of the newest answer, 0 without answers; `answers`: how many there are.
+    `last_answer`: id of the newest answer, 0 without answers; `answers`: how many there are. `skipped`: the most faces
+    that one member skipped and that are still asked of others.
     """
 
     ids: Indices
@@ -38,6 +39,7 @@ class Gathered:
     checked: Flags
     last_answer: int
     answers: int
+    skipped: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,8 @@ class Memory:
         faces = self._read(db, project_id)
         labels = {row.face_id: row for row in model_input.labels(db, project_id)}
         bulk = set(model_input.approved_in_bulk(db, project_id))
-        return _gathered(faces, labels, bulk, model_input.answers(db, project_id))
+        members = model_input.members(db, project_id)
+        return _gathered(faces, labels, bulk, model_input.answers(db, project_id), members)
 
     def _read(self, db: Connection, project_id: int) -> Faces:
         fingerprint = model_input.fingerprint(db, project_id)
@@ -121,7 +124,11 @@ def commonest_encoder(rows: Sequence[FaceRow]) -> str:
 
 
 def _gathered(
-    faces: Faces, labels: dict[int, model_input.LabelRow], bulk: set[int], answers: Sequence[AnswerRow]
+    faces: Faces,
+    labels: dict[int, model_input.LabelRow],
+    bulk: set[int],
+    answers: Sequence[AnswerRow],
+    members: set[int],
 ) -> Gathered:
     """Combine the input; labels from bootstrap files or the portrait do not replace an approval in bulk."""
     n = len(faces.ids)
@@ -136,6 +143,7 @@ def _gathered(
         codes[row], sources[row] = LABELS[label.label], SOURCES[label.source]
     current = [answer for answer in answers if answer.face_id in row_of]
     twice = {answer.page_id for answer in current if answer.twice}
+    asked = _asked(current, members, row_of, n)
     known = Known(
         encodings=faces.encodings,
         labels=codes,
@@ -143,13 +151,14 @@ def _gathered(
         files=faces.pages,
         poor=faces.poor,
         answers=_agreeing(current, labels, row_of, n),
-        asked=_asked(current, row_of, n),
+        asked=asked,
         twice=np.isin(faces.pages, sorted(twice)),
         encoder=faces.encoder,
     )
     checked = np.zeros(n, bool)
     checked[[row_of[answer.face_id] for answer in current if answer.reason == SPOT_CHECK]] = True
-    return Gathered(faces.ids, known, checked, answers[-1].id if answers else 0, len(answers))
+    skipped = _most_skipped(current, members, row_of, known.open & ~asked)
+    return Gathered(faces.ids, known, checked, answers[-1].id if answers else 0, len(answers), skipped)
 
 
 def _agreeing(
@@ -165,11 +174,28 @@ def _agreeing(
     return counts
 
 
-def _asked(answers: Sequence[AnswerRow], row_of: dict[int, int], n: int) -> Flags:
-    """Mark the faces not to ask about: skipped, or answered at least twice."""
+def _asked(answers: Sequence[AnswerRow], members: set[int], row_of: dict[int, int], n: int) -> Flags:
+    """Mark the faces to ask nobody about: answered at least twice, or skipped by every member.
+
+    A skip is the user's: it is no answer, and the other members are asked as if there were none. Their own skips are
+    left out when questions are handed out (predictions.questions).
+    """
     asked = np.zeros(n, bool)
-    times = Counter(answer.face_id for answer in answers)
-    for answer in answers:
-        if answer.answer == "skip" or times[answer.face_id] > 1:
-            asked[row_of[answer.face_id]] = True
+    times = Counter(answer.face_id for answer in answers if answer.answer != "skip")
+    skipped: dict[int, set[int]] = defaultdict(set)
+    for face_id, user_id in _skips(answers):
+        skipped[face_id].add(user_id)
+    for face_id, row in row_of.items():
+        asked[row] = times[face_id] > 1 or (bool(members) and members <= skipped.get(face_id, set()))
     return asked
+
+
+def _most_skipped(answers: Sequence[AnswerRow], members: set[int], row_of: dict[int, int], asked_about: Flags) -> int:
+    """Return how many of the faces that are asked about the member skipped who skipped most of them."""
+    skips = Counter(user_id for face_id, user_id in _skips(answers) if asked_about[row_of[face_id]])
+    return max((skips[user_id] for user_id in members), default=0)
+
+
+def _skips(answers: Sequence[AnswerRow]) -> set[tuple[int, int]]:
+    """Return who skipped which face: (face id, user)."""
+    return {(answer.face_id, answer.user_id) for answer in answers if answer.answer == "skip"}

@@ -23,7 +23,9 @@ from vision.recognition.labelled_faces import Suggestion
 
 log = logging.getLogger(__name__)
 
-QUESTIONS = 40  # of each kind at most: chosen by the model, and from answers in other projects
+# The most questions of each kind for one member: chosen by the model, and from answers in other projects. As many more are
+# ranked as one member skipped, up to MOST_SKIPPED, so that each has QUESTIONS left.
+QUESTIONS, MOST_SKIPPED = 40, 400
 # The rest after a run is REST times its duration, at most LONGEST_REST seconds, because volunteers who answer wait for
 # the next run.
 REST, LONGEST_REST = 4.0, 3.0
@@ -71,8 +73,9 @@ class Model:
             min_confirmed=project.min_confirmed,
         )
         rows = {row.face_id: row for row in _rows(gathered, found)}
-        chosen = _questions(gathered, found, np.random.default_rng(tools.rng.getrandbits(64)))
-        asked = _merge(tools.run(lambda db: cross_project_answers.questions(db, project.id, QUESTIONS)), chosen)
+        most = QUESTIONS + min(gathered.skipped, MOST_SKIPPED)
+        chosen = _questions(gathered, found, np.random.default_rng(tools.rng.getrandbits(64)), most)
+        asked = _merge(tools.run(lambda db: cross_project_answers.questions(db, project.id, most)), chosen)
         report = model_report.make(project, gathered, found, before.rows)
         run = project.model_run + 1
         change = predictions.Change.between(before.rows, rows)
@@ -139,8 +142,8 @@ def _merge(named: list[Question], chosen: list[Question]) -> list[Question]:
     return named + [question for question in chosen if question.face_id not in known]
 
 
-def _questions(gathered: Gathered, found: matching.Predictions, rng: np.random.Generator) -> list[Question]:
-    chosen = questions.choose(gathered.known, found, rng, QUESTIONS)
+def _questions(gathered: Gathered, found: matching.Predictions, rng: np.random.Generator, most: int) -> list[Question]:
+    chosen = questions.choose(gathered.known, found, rng, most)
     return [
         Question(
             int(gathered.known.files[question.face]),

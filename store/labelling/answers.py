@@ -83,7 +83,7 @@ def record(db: Connection, project_id: int, user_id: int, given: Sequence[NewAns
     labels.rebuild(db, project_id, page_ids, visible)
     _count(db, user_id, fresh)
     cross_project_answers.tell(db, project_id, page_ids, delay=0.5)
-    asked = [answer.face_id for answer in fresh if answer.face_id is not None]
+    asked = [answer.face_id for answer in fresh if answer.face_id is not None and answer.answer != "skip"]
     if asked:
         db.execute(f"DELETE FROM questions WHERE project_id = %s AND face_id IN ({marks(asked)})", (project_id, *asked))
     return Recorded(repeated=False, differs=differs)

@@ -18,6 +18,8 @@ NAMED = "named"  # the reason of such a question
 def questions(db: Connection, project_id: int, limit: int) -> list[Question]:
     """Return questions about faces that another project identified as this person and nobody labelled here.
 
+    Without those that every member skipped.
+
     The newest identification of a face counts, unless it was withdrawn or the file was overwritten since. A box that was
     corrected there is offered as the face that it replaces.
     """
@@ -37,6 +39,9 @@ def questions(db: Connection, project_id: int, limit: int) -> list[Question]:
             WHERE p.id = %s AND h.face_id IS NULL AND {VISIBLE} AND NOT EXISTS
               (SELECT 1 FROM answers n WHERE n.project_id = a.project_id AND n.page_id = a.page_id AND n.face_id = a.face_id
                  AND n.id > a.id AND n.other_item IS NOT NULL AND n.withdrawn_at IS NULL)
+              AND EXISTS (SELECT 1 FROM project_members m WHERE m.project_id = p.id AND NOT EXISTS
+                (SELECT 1 FROM answers k WHERE k.project_id = p.id AND k.page_id = f.page_id AND k.face_id = f.id
+                   AND k.user_id = m.user_id AND k.answer = 'skip' AND k.withdrawn_at IS NULL))
             GROUP BY f.id, f.page_id ORDER BY MIN(a.id) LIMIT %s""",
         (*person, project_id, project_id, project_id, limit),
     )

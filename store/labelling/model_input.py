@@ -37,6 +37,7 @@ class AnswerRow:
     """A valid answer about a face."""
 
     id: int
+    user_id: int
     face_id: int
     page_id: int
     answer: str
@@ -99,10 +100,15 @@ def approved_in_bulk(db: Connection, project_id: int) -> list[int]:
     )
 
 
+def members(db: Connection, project_id: int) -> set[int]:
+    """Return the users who are asked: the members of the project."""
+    return set(db.column("SELECT user_id FROM project_members WHERE project_id = %s", (project_id,)))
+
+
 def answers(db: Connection, project_id: int) -> list[AnswerRow]:
     """Return the valid answers about faces, oldest first."""
     rows = db.rows(
-        """SELECT id, face_id, page_id, answer, twice, reason FROM answers
+        """SELECT id, user_id, face_id, page_id, answer, twice, reason FROM answers
            WHERE project_id = %s AND face_id IS NOT NULL AND withdrawn_at IS NULL ORDER BY id""",
         (project_id,),
     )

@@ -52,7 +52,7 @@ class Known:
 
     `encodings` has the shape (n, 128), with rows of NaN for faces without encoding; faces of one file share a number in `files`.
     `answers` counts the human answers that agree with the label: with two or more the label is no longer doubted.
-    `asked` faces (such as skipped ones) are not asked again. `twice` marks faces of files that show the person twice.
+    `asked` faces (as those that everybody skipped) are not asked again. `twice` marks faces of files that show the person twice.
     A labelled face from outside the project, such as a portrait from elsewhere, has the file REFERENCE_ONLY.
     `encoder` is the version of the encoder of all of them: distances between encodings of different encoders mean nothing.
     Raises ValueError where the lengths differ.

@@ -8,13 +8,14 @@ is 60 s old, or when a worker with the same id starts (store/jobs/workers.py).
 import json
 import secrets
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from database import Connection
 from store.errors import LeaseLost
 from store.jobs import signals
 
 Kind = Literal["crawl", "bootstrap", "model", "publish", "purge"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 EXPIRY = "INTERVAL 15 MINUTE"
 
@@ -56,12 +57,21 @@ def want(db: Connection, kind: Kind, subject_id: int, delay: float = 0.0) -> Non
     signals.wake(db)
 
 
+def claimable(db: Connection, kind: Kind) -> int:
+    """Return how many tasks of a kind `claim` would find now."""
+    return int(db.value(f"SELECT COUNT(*) FROM tasks WHERE {_claimable(kind)}", (kind,)))
+
+
+def _claimable(kind: Kind) -> str:
+    """Return the condition of the tasks of a kind that may be claimed now; it takes the kind."""
+    return f"""kind = %s AND due_at <= NOW(3) AND (lease_token IS NULL OR leased_at < NOW() - {EXPIRY})
+      AND {_ELIGIBLE[kind]}"""
+
+
 def claim(db: Connection, kind: Kind, worker: str) -> Task | None:
     """Claim the longest due task of a kind; return None if no task is due."""
     found = db.row(
-        f"""SELECT subject_id, wanted, attempts, cursor_json FROM tasks
-            WHERE kind = %s AND due_at <= NOW(3)
-              AND (lease_token IS NULL OR leased_at < NOW() - {EXPIRY}) AND {_ELIGIBLE[kind]}
+        f"""SELECT subject_id, wanted, attempts, cursor_json FROM tasks WHERE {_claimable(kind)}
             ORDER BY due_at LIMIT 1 {db.for_update}""",
         (kind,),
     )

@@ -47,24 +47,19 @@ def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
     return parse
 
 
-def _seconds(value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        raise ConfigError(f"must be a number of seconds, not {value!r}") from None
-    if not 0 <= number <= 86_400:
-        raise ConfigError(f"must be from 0 to 86400 seconds, not {value}")
-    return number
+def _number(unit: str, minimum: float, maximum: float) -> Callable[[str], float]:
+    """Return a parser of numbers of a unit, which its messages name; it refuses infinity and NaN as out of bounds."""
 
+    def parse(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            raise ConfigError(f"must be a number of {unit}, not {value!r}") from None
+        if not minimum <= number <= maximum:
+            raise ConfigError(f"must be from {minimum:g} to {maximum:g} {unit}, not {value}")
+        return number
 
-def _days(value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        raise ConfigError(f"must be a number of days, not {value!r}") from None
-    if not 0 <= number <= 36_500:
-        raise ConfigError(f"must be from 0 to 36500 days, not {value}")
-    return number
+    return parse
 
 
 def _switch(value: str) -> bool:
@@ -215,13 +210,16 @@ class Settings:
     )
 
     poll_interval: float = _setting(
-        "WIKIVISAGE_WORKER_POLL_INTERVAL", 60.0, _seconds, "seconds between full look-arounds"
+        "WIKIVISAGE_WORKER_POLL_INTERVAL", 60.0, _number("seconds", 0, 86_400), "seconds between full look-arounds"
     )
     max_projects: int = _setting("WIKIVISAGE_WORKER_MAX_PROJECTS", 3, _whole(1, 20), "projects a worker serves at once")
     image_threads: int = _setting("WIKIVISAGE_WORKER_IMAGE_THREADS", 4, _whole(1, 32), "parallel downloads of a worker")
     batch_size: int = _setting("WIKIVISAGE_WORKER_BATCH_SIZE", 50, _whole(1, 50), "files leased at once")
     download_throttle: float = _setting(
-        "COMMONS_DOWNLOAD_THROTTLE_SECONDS", 0.0, _seconds, "pause before each download of a picture"
+        "COMMONS_DOWNLOAD_THROTTLE_SECONDS",
+        0.0,
+        _number("seconds", 0, 3_600),
+        "pause before each download of a picture",
     )
     detector: str = _setting(
         "WIKIVISAGE_DETECTOR", "hog+centerface", _one_of("hog", "hog+centerface", "centerface"), "face detector"
@@ -246,10 +244,18 @@ class Settings:
         "WIKIVISAGE_MAX_CATEGORIES", 200, _whole(1, 10_000), "categories a project's crawl enters, at most"
     )
     max_bootstrap: int = _setting("WIKIVISAGE_MAX_BOOTSTRAP", 1_000, _whole(0, 10_000), "bootstrap files, at most")
-    recrawl_hours: float = _setting("WIKIVISAGE_RECRAWL_HOURS", 24.0, _seconds, "hours between looks at a category")
+    recrawl_hours: float = _setting(
+        "WIKIVISAGE_RECRAWL_HOURS",
+        24.0,
+        _number("hours", 0, 8_760),
+        "hours between looks at a source; 0: one look",
+    )
 
     retention_days: float = _setting(
-        "WIKIVISAGE_RETENTION_DAYS", 90.0, _days, "days until encodings that no project uses are dropped; 0: never"
+        "WIKIVISAGE_RETENTION_DAYS",
+        90.0,
+        _number("days", 0, 36_500),
+        "days until encodings that no project uses are dropped; 0: never",
     )
 
     metrics_port: int = _setting(

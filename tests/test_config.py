@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import Field, fields
 
 import pytest
 
@@ -46,6 +47,14 @@ def test_variable_sets_its_field(variable: str, value: str, field: str, meant: o
         ("PORT", "70000", "PORT must be from 1 to 65535"),
         ("WIKIVISAGE_WORKER_BATCH_SIZE", "51", "WIKIVISAGE_WORKER_BATCH_SIZE must be from 1 to 50"),
         ("WIKIVISAGE_WORKER_POLL_INTERVAL", "-1", "WIKIVISAGE_WORKER_POLL_INTERVAL must be from 0"),
+        ("WIKIVISAGE_RECRAWL_HOURS", "-1", "WIKIVISAGE_RECRAWL_HOURS must be from 0 to 8760 hours, not -1."),
+        ("WIKIVISAGE_RECRAWL_HOURS", "daily", "WIKIVISAGE_RECRAWL_HOURS must be a number of hours, not 'daily'."),
+        ("WIKIVISAGE_RETENTION_DAYS", "-1", "WIKIVISAGE_RETENTION_DAYS must be from 0 to 36500 days, not -1."),
+        (
+            "COMMONS_DOWNLOAD_THROTTLE_SECONDS",
+            "3601",
+            "COMMONS_DOWNLOAD_THROTTLE_SECONDS must be from 0 to 3600 seconds",
+        ),
         ("WIKIVISAGE_COMMONS_API", "commons", "WIKIVISAGE_COMMONS_API must be a full http(s) address"),
         ("WIKIVISAGE_DETECTOR", "eyes", "WIKIVISAGE_DETECTOR must be one of hog"),
         ("WIKIVISAGE_PRODUCTION", "perhaps", "WIKIVISAGE_PRODUCTION must be 1 or 0"),
@@ -56,6 +65,40 @@ def test_invalid_value_is_refused_with_one_sentence(variable: str, value: str, w
         Settings.from_env({variable: value})
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+NUMERIC = [found for found in fields(Settings) if type(found.default) in (int, float)]
+UNITS = ("seconds", "hours", "days")
+
+
+@pytest.mark.parametrize("found", NUMERIC, ids=lambda found: found.name)
+@pytest.mark.parametrize("value", ["-1", "-0.5", "1e12", "1000000000000", "inf", "-inf", "nan", "", "x", "1,5"])
+def test_every_number_has_bounds_and_is_refused_outside_of_them(found: Field[float], value: str):
+    variable = found.metadata["variable"]
+    if not value:
+        assert getattr(Settings.from_env({variable: value}), found.name) == found.default
+        return
+    with pytest.raises(ConfigError) as refused:
+        Settings.from_env({variable: value})
+    sentence = str(refused.value)
+    assert sentence.startswith(f"{variable} must be ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("found", NUMERIC, ids=lambda found: found.name)
+def test_default_of_every_number_is_within_its_bounds(found: Field[float]):
+    variable = found.metadata["variable"]
+    assert getattr(Settings.from_env({variable: str(found.default)}), found.name) == found.default
+
+
+@pytest.mark.parametrize("found", [one for one in NUMERIC if isinstance(one.default, float)], ids=lambda one: one.name)
+def test_refused_number_is_told_in_the_unit_of_its_setting(found: Field[float]):
+    variable, meaning = found.metadata["variable"], found.metadata["meaning"]
+    (unit,) = [unit for unit in UNITS if unit in f"{variable.lower()} {meaning}"]
+    for value in ("-1", "x"):
+        with pytest.raises(ConfigError, match=rf"\b{unit}\b"):
+            Settings.from_env({variable: value})
 
 
 def test_process_with_an_invalid_variable_prints_the_sentence_without_a_traceback():

@@ -6,7 +6,7 @@ from typing import ParamSpec, TypeVar
 from flask import Flask, current_app, g, request, session
 from werkzeug.wrappers import Response
 
-from database import Connection
+from database import Connection, DatabaseError
 from store.accounts import users
 from store.accounts.users import User
 from store.projects import members, projects
@@ -137,6 +137,19 @@ def check_account_allowed(name: str, subject: str) -> None:
 def load_user() -> None:
     """Load the signed-in user, or None, into `g.user`, for example for the page header. Queries the database."""
     g.user = _load_session_user()
+
+
+def load_user_for_error() -> None:
+    """Load the user if the request ended before its view or access check did: an error page has the header of any page.
+
+    Without the database nobody is shown as signed in, so that the error itself is still told.
+    """
+    if "user" in g:
+        return
+    try:
+        load_user()
+    except DatabaseError:
+        g.user = None
 
 
 def _load_session_user() -> User | None:

@@ -1,8 +1,11 @@
 """Error handlers: every exception becomes an error page or JSON {error, text}, so that views need not catch any."""
 
 import logging
+from collections.abc import Callable
+from functools import wraps
 
 from flask import Flask, redirect, render_template, request, url_for
+from flask_babel import refresh
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response
@@ -10,7 +13,7 @@ from werkzeug.wrappers import Response
 from database import DatabaseError, DatabaseUnavailable, Duplicate
 from store.errors import Gone, NotFound, Stale
 from web.site import reasons
-from web.site.access import NotAllowed, SignInNeeded
+from web.site.access import NotAllowed, SignInNeeded, load_user_for_error
 from web.site.text import gettext, lazy_gettext
 from wiki.errors import AuthorizationLost, SignInFailed, Wait, WikiError
 
@@ -32,6 +35,19 @@ def wants_json() -> bool:
     return (
         request.is_json or request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
     )
+
+
+def _with_header(handler: Callable[..., ErrorResponse | HTTPException]) -> Callable[..., ErrorResponse | HTTPException]:
+    """Return the handler, with the user loaded first if it answers with a page, whose header and language are theirs."""
+
+    @wraps(handler)
+    def handle(error: Exception) -> ErrorResponse | HTTPException:
+        if not wants_json():
+            load_user_for_error()
+            refresh()
+        return handler(error)
+
+    return handle
 
 
 def problem_response(
@@ -171,12 +187,13 @@ def init_app(app: Flask) -> None:
         Duplicate: _duplicate,
         BadInput: _bad_input,
         CSRFError: _csrf,
-        DatabaseUnavailable: _database_unavailable,
-        DatabaseError: _internal_error,
         SignInFailed: _not_signed_in,
         WikiError: _wiki,
-        SecurityError: _untrusted_host,
         HTTPException: _http,
         Exception: _internal_error,
     }.items():
-        app.register_error_handler(exception_class, handler)  # type: ignore[arg-type]
+        app.register_error_handler(exception_class, _with_header(handler))  # type: ignore[arg-type]
+    # The user cannot be loaded without the database, nor a page be made under a name that is not ours.
+    app.register_error_handler(DatabaseUnavailable, _database_unavailable)
+    app.register_error_handler(DatabaseError, _internal_error)
+    app.register_error_handler(SecurityError, _untrusted_host)

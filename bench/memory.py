@@ -30,6 +30,7 @@ from database import Database
 from pipeline.jobs.quota import CHILD_BYTES, LARGE_PICTURE_BYTES, MIB, WORKER_BYTES
 from sandbox.environment import variables
 from sandbox.server import Sandbox
+from sandbox.state import picture_files
 from store.jobs import tasks
 from testing import processes, servers
 from vision.detection.errors import SearchError
@@ -159,7 +160,7 @@ def main(given: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(given)
     photographs = next(place for place in PHOTOGRAPHS if place.is_dir())
     usual = of_worker(chosen.seconds)
-    pictures = of_large(max(photographs.rglob("*.jpg"), key=lambda path: path.stat().st_size))
+    pictures = of_large(max(picture_files.below(photographs, {".jpg"}), key=lambda path: path.stat().st_size))
     added = max(pictures.values()) - usual["child"]
     figures = {
         "worker": (usual["worker"], WORKER_BYTES),

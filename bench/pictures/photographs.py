@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from boxes import Box
+from sandbox.state import picture_files
 
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif"}
 BASELINE_WIDTH, OURS_WIDTH = 500, 960
@@ -42,8 +43,7 @@ def collect(folder: Path, seed: int = 0) -> list[Photograph]:
     found = [
         Photograph(path, path.relative_to(folder).as_posix().replace("/", "--"), _person(path, labelled), drawn, empty)
         for top, empty in ((labelled, False), (folder / "groups", False), (folder / "noface", True))
-        for path in sorted(top.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
+        for path in picture_files.below(top, SUFFIXES)
         for drawn in (boxes.get(path.name),)
     ]
     random.Random(seed).shuffle(found)

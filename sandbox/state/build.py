@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sandbox.state import names
+from sandbox.state import names, picture_files
 from sandbox.state.model import Consumer, Entity, Item, Json, Page, Revision, State, User, Version
 from sandbox.state.people import NOT_PEOPLE, THINGS, known, label_of
 from sandbox.state.statements import group_by_property, item_snak, statement, string_snak, time_snak
@@ -63,7 +63,7 @@ def photographs(root: Path) -> dict[str, list[Photograph]]:
     if not root.is_dir():
         raise NoPhotographs(f"{root} is not a folder. Photographs are expected as {root}/NAME/*.jpg.")
     found: dict[str, list[Photograph]] = {}
-    for path in sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURES and path.is_file()):
+    for path in picture_files.below(root, PICTURES):
         parts = path.relative_to(root).parts
         folder = parts[0] if len(parts) > 1 else re.sub(r"[\d_\-. ]+$", "", path.stem) or path.stem
         found.setdefault(folder, []).append(Photograph(folder, path.absolute()))

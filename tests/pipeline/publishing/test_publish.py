@@ -1,7 +1,7 @@
 """Statements are written exactly once whatever happens in between, and only if approved."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -314,7 +314,11 @@ def test_edit_is_not_sent_if_an_answer_contradicts_its_bulk_approval(job: Job, r
     """The approval itself is still there: the sender looks at the answers once more."""
     page_id = job.page_ids[2]
     job.sql("UPDATE approvals SET kind = 'bulk'")
-    job.before[0] = lambda params: job.sql(refusal, page_id)
+
+    def refuse(params: Mapping[str, Any]) -> None:
+        job.sql(refusal, page_id)
+
+    job.before[0] = refuse
     batch = job.send()
     job.run()
     assert job.states(batch) == {"done": 2, "cancelled": 1}

@@ -6,6 +6,7 @@
 * `sandbox`: a stand-in for Wikimedia with photographs of several people, reset; `sandbox.base` is its address.
 * `local_settings`: settings of the emptied database and of the sandbox together.
 * `chromium`: the browser's program.
+* `linked`: a folder of photographs with only a link for each person.
 
 A test that uses a database is an integration test and is skipped unless WIKIVISAGE_TEST_DB=1.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from PIL import Image
 
 import migrate
 from config import Settings
@@ -141,3 +143,17 @@ def chromium() -> Path:
     if found is None:
         pytest.skip("needs Chromium: script/setup --dev installs it or says how")
     return found
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Path:
+    """Return a folder with only a link for each person, as of a collection that is kept elsewhere."""
+    for name in ("ada_lovelace", "grace_hopper"):
+        folder = tmp_path / "elsewhere" / name / "more"
+        folder.mkdir(parents=True)
+        Image.new("RGB", (64, 64), "gray").save(folder.parent / f"{name}.jpg")
+    root = tmp_path / "photos"
+    root.mkdir()
+    for folder in (tmp_path / "elsewhere").iterdir():
+        (root / folder.name).symlink_to(folder, target_is_directory=True)
+    return root

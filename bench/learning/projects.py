@@ -26,7 +26,8 @@ BOOTSTRAPPED = 1 / 3
 BAD_BOOTSTRAP = 0.15
 BURSTS, FRAMES = 3, 15
 FRAME_DISTANCE = 0.12
-"""Distance between two frames of a burst: that of two JPEG renderings of one photograph, shifted by a pixel, is 0.05 to 0.15."""
+"""Distance between two frames of a burst: that of two JPEG renderings of one photograph, shifted by a pixel, is 0.09 in the
+median of 61 photographs, and 0.19 in one of ten."""
 TRUE, ERRING, NO_PORTRAIT, BOOTSTRAP, BURST = VOLUNTEERS = ("true", "errs", "no_portrait", "bad_bootstrap", "bursts")
 
 

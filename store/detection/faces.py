@@ -279,16 +279,16 @@ def outdated_chips(db: Connection, page_id: int, encoders: Sequence[str]) -> lis
     None if they cannot be encoded from their chips alone: a chip or an encoding is missing.
     """
     rows = db.rows(
-        """SELECT f.id, f.project_id, f.state, f.encoder, f.box_left, f.box_top, f.box_width, f.box_height, c.jpeg,
+        """SELECT f.id, f.state, f.encoder, f.box_left, f.box_top, f.box_width, f.box_height, c.jpeg,
               COALESCE(i.searched_width, i.width) AS x, COALESCE(i.searched_height, i.height) AS y
             FROM faces f JOIN files i ON i.page_id = f.page_id LEFT JOIN face_chips c ON c.face_id = f.id
-            WHERE f.page_id = %s AND f.state <> 'gone' AND (f.project_id IS NULL OR f.state = 'encoded')""",
+            WHERE f.page_id = %s AND f.state <> 'gone'
+              AND (f.project_id IS NULL OR (f.state = 'encoded' AND c.face_id IS NOT NULL))""",
         (page_id,),
     )
     if any(row["state"] != "encoded" for row in rows):
         return None
-    drawn_only = [row["id"] for row in rows if row["project_id"] is not None and row["jpeg"] is None]
-    old = [row for row in rows if row["encoder"] not in encoders and row["id"] not in drawn_only]
+    old = [row for row in rows if row["encoder"] not in encoders]
     if any(row["jpeg"] is None or not row["x"] or not row["y"] for row in old):
         return None
     return [OutdatedChip(row["id"], _box(row), row["x"], row["y"], row["encoder"], row["jpeg"]) for row in old]

@@ -2,26 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-from PIL import Image
-
 from sandbox.state import picture_files
 from sandbox.state.build import PICTURES, build, photographs
-
-
-@pytest.fixture
-def linked(tmp_path: Path) -> Path:
-    """Return a folder with only a link for each person, as of a collection that is kept elsewhere."""
-    for name in ("ada_lovelace", "grace_hopper"):
-        folder = tmp_path / "elsewhere" / name / "more"
-        folder.mkdir(parents=True)
-        Image.new("RGB", (64, 64), "gray").save(folder.parent / f"{name}.jpg")
-    root = tmp_path / "photos"
-    root.mkdir()
-    for folder in (tmp_path / "elsewhere").iterdir():
-        (root / folder.name).symlink_to(folder, target_is_directory=True)
-    return root
-
 
 NAMES = {"ada_lovelace", "grace_hopper"}
 

@@ -14,9 +14,10 @@ from boxes import Box
 from vision.detection.decode import Picture
 from vision.detection.faces import Array, Image
 from vision.detection.merging import Found
+from vision.networks.resnet import CHIP_SIDE
+from vision.networks.sface import CHIP_SIDE as SFACE_SIDE
 from vision.weights import PREDICTOR_DAT, model_file
 
-CHIP_SIDE = 150
 PADDING = 0.25
 # Where the five points lie in an aligned face without padding, in fractions of its side: dlib's mean face
 # (get_face_chip_details in dlib/image_transforms/interpolation.h).
@@ -31,7 +32,6 @@ MEAN_FACE = (
 # 473 faces that both detectors found, made symmetrical.
 CENTERFACE_POINTS = ((47.7, 46.5), (102.3, 46.5), (75.0, 78.5), (51.7, 102.9), (98.3, 102.9))
 # Where SFace's training put the same five points, in its 112 px (alignCrop in OpenCV's face_recognize.cpp).
-SFACE_SIDE = 112
 SFACE_POINTS = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 # HOG's square around the same face as CenterFace's box: shift of the centre and side, over the root of the box's area
 # (medians of the same faces). People draw boxes like CenterFace's.

@@ -21,7 +21,7 @@ from vision.detection.hog import HogDetector
 from vision.detection.merging import Detector, Found, look
 from vision.detection.quality import Quality
 from vision.detection.settings import CENTERFACE, HOG, SFACE, SearchSettings
-from vision.weights import WeightsError
+from vision.networks.onnx_graph import WeightsError
 
 DRAWN = "drawn"
 # Boxes are drawn imprecisely: a detected face with this intersection over union with the drawn box is the intended one.

@@ -15,6 +15,10 @@ OPSET = 17
 IR_VERSION = 8
 
 
+class WeightsError(Exception):
+    """Weights are missing, have the wrong checksum or an unexpected layout; the message names them and the cause."""
+
+
 class GraphBuilder:
     """Collects nodes and weights; every method returns the name of its output."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vision.networks.onnx_graph import Array, GraphBuilder
+from vision.networks.onnx_graph import Array, GraphBuilder, WeightsError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -34,10 +34,6 @@ class Convolution:
     biases: Array
     stride: int
     padding: int
-
-
-class WeightsError(Exception):
-    """The weights file does not have the expected layout."""
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.networks.onnx_graph import GraphBuilder
+from vision.networks.onnx_graph import GraphBuilder, WeightsError
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -26,10 +26,6 @@ LENGTH = 0.58
 length a distance of 0.6 between two faces is about as telling as with dlib's encodings, whose threshold people know."""
 
 Doubles = NDArray[np.float64]
-
-
-class WeightsError(Exception):
-    """The file does not have the expected layout."""
 
 
 def build(data: bytes) -> ModelProto:

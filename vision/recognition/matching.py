@@ -45,10 +45,10 @@ NEAREST = 3
 MOST_REFERENCES = 512
 COPY, COPY_LAG = 0.3, 4
 """Two faces of one file this near are one person, shown twice: of 673 pairs of faces in photographs of several people none was
-nearer than 0.35, and the two halves of a stereo card are nearer than 0.25."""
+nearer than 0.35; the two halves of 60 stereo cards made of photographs were 0.07 to 0.29 apart."""
 HARD = 0.25
 """Share of the crowd within the distance threshold above which people are hard to tell apart. With SFace it is 0.00 to
-0.03 in the western sets of bench/recognition.py, up to 0.2 among Africans and South Asians, 0.3 to 0.6 among East Asians."""
+0.03 in the western sets of bench/recognition.py, up to 0.3 among Africans and South Asians, 0.3 to 0.6 among East Asians."""
 LEAST_CROWD = 5
 MOST_MEASURED, MEASURED_AT_ONCE, MOST_RIVALS = 20_000, 2048, 1000
 RELIABILITY = {
@@ -275,9 +275,14 @@ def one_per_file(probability: Doubles, known: Known) -> Doubles:
     p = np.clip(probability[rows], 1e-9, 1 - 1e-9)
     odds = np.where(known.human[rows], 0.0, p / (1 - p))
     taken = np.bincount(place, known.confirmed[rows], minlength=len(count)) > 0
-    weight = np.where(_first_copy(known, rows, odds), odds, 0.0)
-    rivals = np.bincount(place, weight, minlength=len(count))[place] - _weight_of_copies(known, rows, weight)
-    shared = np.where(taken[place], 0.0, odds / (1 + odds + np.maximum(rivals, 0.0)))
+    person = _people(known, rows)
+    best = np.zeros(len(known))
+    np.maximum.at(best, person, odds)
+    together = np.zeros(len(count))
+    heads = person == rows
+    np.add.at(together, place[heads], best[rows[heads]])
+    rivals = np.maximum(together[place] - best[person], 0.0)
+    shared = np.where(taken[place], 0.0, odds / (1 + odds + rivals))
     result = probability.copy()
     result[rows] = np.where(known.human[rows], probability[rows], shared)
     return result
@@ -300,23 +305,12 @@ def copies(known: Known, rows: Indices) -> tuple[Indices, Indices]:
     return np.concatenate(first), np.concatenate(second)
 
 
-def _first_copy(known: Known, rows: Indices, odds: Doubles) -> Flags:
-    """Mark the most likely face of each set of copies, and every face without a copy."""
-    of_row = np.zeros(len(known))
-    of_row[rows] = odds
-    kept = np.ones(len(known), bool)
+def _people(known: Known, rows: Indices) -> Indices:
+    """Return for each row the first face of the same person in its file: itself, unless they are copies."""
+    first = np.arange(len(known))
     for a, b in zip(*copies(known, rows), strict=True):
-        kept[b if of_row[a] >= of_row[b] else a] = False
-    return np.asarray(kept[rows])
-
-
-def _weight_of_copies(known: Known, rows: Indices, weight: Doubles) -> Doubles:
-    """Return for each row its own weight, or that of its copy where that is larger."""
-    of_row = np.zeros(len(known))
-    of_row[rows] = weight
-    for a, b in zip(*copies(known, rows), strict=True):
-        of_row[a] = of_row[b] = max(of_row[a], of_row[b])
-    return np.asarray(of_row[rows])
+        first[first == first[b]] = first[a]
+    return np.asarray(first[rows], np.int64)
 
 
 def decide(

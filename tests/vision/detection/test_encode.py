@@ -11,13 +11,14 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from tests.vision.conftest import CACHE
 from vision import weights
-from vision.detection.align import SFACE_SIDE, Aligned, Aligner
+from vision.detection.align import Aligned, Aligner
 from vision.detection.decode import decode
 from vision.detection.encode import DlibEncoder, DlibNetwork, OnnxNetwork, SFaceEncoder
 from vision.detection.hog import HogDetector
 from vision.detection.prepare import prepared
 from vision.detection.settings import DLIB, SearchSettings
-from vision.networks import resnet
+from vision.networks import resnet, sface
+from vision.networks.onnx_graph import WeightsError
 
 AGREEMENT = 1e-5
 
@@ -77,7 +78,7 @@ def test_encoding_does_not_depend_on_other_faces_of_the_batch(network, portraits
 
 def faces(chips: np.ndarray) -> list[Aligned]:
     """Return faces aligned for dlib's network only."""
-    nothing = np.zeros((SFACE_SIDE, SFACE_SIDE, 3), np.uint8)
+    nothing = np.zeros((sface.CHIP_SIDE, sface.CHIP_SIDE, 3), np.uint8)
     return [Aligned(chip, nothing, np.zeros((5, 2), np.float32)) for chip in chips]
 
 
@@ -116,11 +117,11 @@ def test_aligned_face_equals_that_of_dlib(portraits):
     picture = type(picture)(picture.rgb, np.asarray(Image.fromarray(picture.rgb).convert("L")), picture.native_side)
     found = HogDetector().detect(picture)[0]
     shape = predictor(picture.grey, align._rectangle(found.box, picture.width, picture.height))
-    theirs = dlib.get_face_chip(picture.rgb, shape, align.CHIP_SIDE, align.PADDING)
+    theirs = dlib.get_face_chip(picture.rgb, shape, resnet.CHIP_SIDE, align.PADDING)
     ours = aligner.align(picture, found).chip
     assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 2
 
 
 def test_unsuitable_weights_are_refused():
-    with pytest.raises(resnet.WeightsError, match="con_4"):
+    with pytest.raises(WeightsError, match="con_4"):
         resnet.read_layers(b"something else entirely")

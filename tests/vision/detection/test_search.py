@@ -24,8 +24,8 @@ from vision.detection.pool import FacePool
 from vision.detection.prepare import prepared
 from vision.detection.search import Searcher, chip_jpeg
 from vision.detection.settings import CENTERFACE, DLIB, HOG, SearchSettings
+from vision.networks.onnx_graph import WeightsError
 from vision.networks.sface import LENGTH
-from vision.weights import WeightsError
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -12,7 +12,7 @@ import pytest
 
 from boxes import Box
 from vision import weights
-from vision.detection.align import CENTERFACE_POINTS, CHIP_SIDE, MEAN_FACE, PADDING, SFACE_POINTS, Aligner, _to_sface
+from vision.detection.align import CENTERFACE_POINTS, MEAN_FACE, PADDING, SFACE_POINTS, Aligner, _to_sface
 from vision.detection.decode import decode
 from vision.detection.encode import OnnxNetwork, SFaceEncoder
 from vision.detection.faces import Face, box_in_chip
@@ -20,6 +20,8 @@ from vision.detection.hog import HogDetector
 from vision.detection.search import Searcher
 from vision.detection.settings import SearchSettings
 from vision.networks import sface
+from vision.networks.onnx_graph import WeightsError
+from vision.networks.resnet import CHIP_SIDE
 from vision.networks.runtime import session
 
 AGREEMENT = 3e-6
@@ -106,7 +108,7 @@ def test_other_files_are_refused(file: str | None):
     data = b"something else entirely"
     if file:
         data = weights.package_file(weights.SFACE_NETWORK.package, file).read_bytes()
-    with pytest.raises(sface.WeightsError, match="SFace"):
+    with pytest.raises(WeightsError, match="SFace"):
         sface.build(data)
 
 
@@ -114,7 +116,7 @@ def test_network_with_another_number_of_layers_is_refused(packaged: bytes):
     model = onnx.load_from_string(packaged)
     first = next(node for node in model.graph.node if node.op_type == "Conv")
     model.graph.node.remove(first)
-    with pytest.raises(sface.WeightsError, match="27 convolutions, this file has 26"):
+    with pytest.raises(WeightsError, match="27 convolutions, this file has 26"):
         sface.build(model.SerializeToString())
 
 
